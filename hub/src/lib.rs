@@ -1,1 +1,26 @@
-//! Placeholder.
+//! The one-stop centre: the rules of casework and of custody.
+//!
+//! Everything here is pure and deterministic: time, randomness and ids are arguments, nothing touches a disk, a
+//! network, a clock or a thread (`hub/.clippy.toml` keeps it so). The simulator runs this very code.
+
+pub mod id;
+pub mod refusal;
+pub mod private;
+
+pub mod jurisdiction;
+pub mod unit;
+pub mod entry;
+pub mod payload;
+pub mod rank;
+pub mod custody;
+pub mod submission;
+
+pub mod catalogue;
+pub mod clock;
+
+pub mod case;
+pub mod casework;
+pub mod centre;
+pub mod notice;
+pub mod tally;
+pub mod directive;

@@ -1,0 +1,401 @@
+//! Custody: who may write a chain, which branch of it stands, and what becomes an annex.
+//!
+//! All entries known of a chain form a tree by their `previous` hashes. Everything else is a pure function of that set:
+//! the **head** is the entry of the highest rank, and among those the longest branch; the **standing chain** is the walk
+//! back from the head; the **annex** is the rest. So any order and any repetition of arrival gives the same answer, and
+//! two nodes that hold the same entries agree without talking about it (PROTOCOL.md 4-10).
+//!
+//! Nothing here judges business rules: those are judged once, by the writer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::entry::{Entry, Move};
+use crate::id::{Hash, NodeId, PlaceId};
+use crate::jurisdiction::Registry;
+use crate::rank::Rank;
+
+/// What custody needs to know of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Entry.
+    pub hash: Hash,
+    /// Entry before.
+    pub previous: Option<Hash>,
+    /// From 1.
+    pub sequence: u64,
+    /// Rank at this entry.
+    pub rank: Rank,
+    /// Author.
+    pub author: NodeId,
+    /// Place the author serves.
+    pub place: PlaceId,
+    /// What it does to custody.
+    pub mv: Move,
+}
+
+/// An offer to the parent that nobody has answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offer {
+    /// The offering entry.
+    pub entry: Hash,
+    /// Who offers.
+    pub by: PlaceId,
+    /// Parent it is offered to.
+    pub to: PlaceId,
+}
+
+/// Custody after an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Custody {
+    /// The one place that may write next.
+    pub custodian: PlaceId,
+    /// Open offer.
+    pub offer: Option<Offer>,
+}
+
+/// Why an entry cannot be judged yet; it waits, and only its own chain waits with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waiting {
+    /// The author's node is not in the registry known here, or not in that version.
+    Registry,
+    /// The entry before is not here.
+    Predecessor,
+}
+
+impl Waiting {
+    /// Stable code, as it travels back to the sender.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Registry => "REGISTRY_AWAITED",
+            Self::Predecessor => "PREDECESSOR_AWAITED",
+        }
+    }
+}
+
+/// Why an entry is never applied, at any node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Violation {
+    /// Its sequence does not follow the entry before.
+    Sequence,
+    /// Its author's place was not custodian.
+    NotCustodian,
+    /// It changed the rank without a taking, or not as a taking does.
+    Rank,
+    /// It moves custody to a place that is not below, or offers it to one that is not the parent.
+    Direction,
+    /// It takes from a place that does not stand below the taker.
+    NotAbove,
+    /// It opens a chain with a move or a rank.
+    Opening,
+}
+
+impl Violation {
+    /// Stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Sequence => "SEQUENCE",
+            Self::NotCustodian => "NOT_CUSTODIAN",
+            Self::Rank => "RANK",
+            Self::Direction => "DIRECTION",
+            Self::NotAbove => "NOT_ABOVE",
+            Self::Opening => "OPENING",
+        }
+    }
+}
+
+/// What became of an entry that was put to a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stood there already.
+    Known,
+    /// It is the new head and continues the old one.
+    Extended,
+    /// It or its branch overtook the old head, which is annex now.
+    Overtook,
+    /// It joined, off the standing chain or below a gap.
+    Joined,
+    /// It waits.
+    Waits(Waiting),
+    /// It is refused.
+    Refused(Violation),
+}
+
+#[derive(Debug, Clone)]
+struct Joined {
+    step: Step,
+    after: Custody,
+}
+
+/// All entries known of one chain.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    steps: BTreeMap<Hash, Joined>,
+    head: Option<Hash>,
+    forked: bool,
+    /// Takings whose predecessor is not here: their predecessor, then themselves.
+    gaps: BTreeMap<Hash, BTreeSet<Hash>>,
+}
+
+impl Step {
+    /// What custody needs of an entry, once the registry has said which place its author serves.
+    #[must_use]
+    pub fn of(entry: &Entry, place: PlaceId) -> Self {
+        Self {
+            hash: entry.hash,
+            previous: entry.previous,
+            sequence: entry.sequence,
+            rank: entry.rank.clone(),
+            author: entry.author,
+            place,
+            mv: entry.mv,
+        }
+    }
+}
+
+impl Tree {
+    /// The head of the standing chain.
+    #[must_use]
+    pub fn head(&self) -> Option<&Step> {
+        self.head.and_then(|hash| self.steps.get(&hash)).map(|joined| &joined.step)
+    }
+
+    /// Custody after the head.
+    #[must_use]
+    pub fn custody(&self) -> Option<&Custody> {
+        self.head.and_then(|hash| self.steps.get(&hash)).map(|joined| &joined.after)
+    }
+
+    /// Whether two branches of the same rank stand against each other: proof of equivocation. Nobody may write until a
+    /// superior takes.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.forked
+    }
+
+    /// Whether an entry is known.
+    #[must_use]
+    pub fn contains(&self, hash: &Hash) -> bool {
+        self.steps.contains_key(hash)
+    }
+
+    /// Entries known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The standing chain, oldest first; it starts above a gap while earlier entries are awaited.
+    #[must_use]
+    pub fn standing(&self) -> Vec<Hash> {
+        let mut walk: Vec<Hash> = std::iter::successors(self.head, |hash| {
+            let previous = self.steps.get(hash)?.step.previous?;
+            self.steps.contains_key(&previous).then_some(previous)
+        })
+        .collect();
+        walk.reverse();
+        walk
+    }
+
+    /// The sequence below which entries of the standing chain are still awaited; 0 when it is whole.
+    #[must_use]
+    pub fn awaited_below(&self) -> u64 {
+        self.standing()
+            .first()
+            .and_then(|hash| self.steps.get(hash))
+            .filter(|first| first.step.previous.is_some())
+            .map_or(0, |first| first.step.sequence)
+    }
+
+    /// Every entry that does not stand, by sequence and hash. Entries that may yet turn out to lie below a gap of the
+    /// standing chain are not counted.
+    #[must_use]
+    pub fn annex(&self) -> Vec<Hash> {
+        let standing: BTreeSet<Hash> = self.standing().into_iter().collect();
+        let awaited = self.awaited_below();
+        let mut annex: Vec<(u64, Hash)> = self
+            .steps
+            .values()
+            .filter(|joined| !standing.contains(&joined.step.hash) && joined.step.sequence >= awaited)
+            .map(|joined| (joined.step.sequence, joined.step.hash))
+            .collect();
+        annex.sort_unstable();
+        annex.into_iter().map(|(_, hash)| hash).collect()
+    }
+
+    /// One value for all that two holders must agree on: rank, sequence and hash of the head, and the sorted annex.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        let Some(head) = self.head() else { return Hash::default() };
+        let mut annex = self.annex();
+        annex.sort_unstable();
+        let annex: Vec<u8> = annex.iter().flat_map(|hash| hash.0).collect();
+        let rank = head.rank.to_string();
+        Hash::of(
+            "fengqiao/chain-digest/1",
+            &[rank.as_bytes(), b"\0", &head.sequence.to_be_bytes(), &head.hash.0, &annex],
+        )
+    }
+
+    /// Puts an entry to the tree. A repeated entry changes nothing; a waiting or refused one changes nothing either.
+    ///
+    /// A taking whose predecessor is not here may join above a gap when `gap_allowed`: its author knew the head by a
+    /// notice only (PROTOCOL.md 10). It is judged fully once the gap is filled.
+    pub fn insert(&mut self, step: Step, registry: &Registry, gap_allowed: bool) -> Verdict {
+        if self.steps.contains_key(&step.hash) {
+            return Verdict::Known;
+        }
+        let after = match self.judge(&step, registry, gap_allowed) {
+            Ok(after) => after,
+            Err(verdict) => return verdict,
+        };
+        let hash = step.hash;
+        let before = self.head;
+        let extends = step.previous == before && !self.forked;
+        if let Some(previous) = step.previous.filter(|previous| !self.steps.contains_key(previous)) {
+            self.gaps.entry(previous).or_default().insert(hash);
+        }
+        self.steps.insert(hash, Joined { step, after });
+        if let Some(above) = self.gaps.remove(&hash) {
+            self.close_gap(&above, registry);
+        }
+        if extends && self.steps.contains_key(&hash) && self.gaps.is_empty() {
+            self.head = Some(hash);
+            return Verdict::Extended;
+        }
+        self.choose_head();
+        match (self.head == before, self.head == Some(hash)) {
+            (true, _) => Verdict::Joined,
+            (false, true) if extends => Verdict::Extended,
+            (false, _) => Verdict::Overtook,
+        }
+    }
+
+    fn judge(&self, step: &Step, registry: &Registry, gap_allowed: bool) -> Result<Custody, Verdict> {
+        let Some(previous) = step.previous else {
+            let plain = step.sequence == 1 && step.rank == Rank::default() && step.mv == Move::None;
+            return if plain {
+                Ok(Custody { custodian: step.place, offer: None })
+            } else {
+                Err(Verdict::Refused(Violation::Opening))
+            };
+        };
+        match self.steps.get(&previous) {
+            Some(before) => follow(before, step, registry),
+            None if gap_allowed && matches!(step.mv, Move::Taken(_)) => {
+                Ok(Custody { custodian: step.place, offer: None })
+            }
+            None => Err(Verdict::Waits(Waiting::Predecessor)),
+        }
+    }
+
+    /// A gap was filled: the takings above it are judged now, and dropped with all that follows if they do not hold.
+    fn close_gap(&mut self, above: &BTreeSet<Hash>, registry: &Registry) {
+        for hash in above {
+            let holds = self.steps.get(hash).is_some_and(|taking| {
+                let before = taking.step.previous.and_then(|previous| self.steps.get(&previous));
+                before.is_some_and(|before| follow(before, &taking.step, registry).is_ok())
+            });
+            if !holds {
+                self.drop_branch(*hash);
+            }
+        }
+    }
+
+    fn drop_branch(&mut self, from: Hash) {
+        let mut dropped = BTreeSet::from([from]);
+        loop {
+            let more: Vec<Hash> = self
+                .steps
+                .values()
+                .filter(|joined| joined.step.previous.is_some_and(|previous| dropped.contains(&previous)))
+                .map(|joined| joined.step.hash)
+                .filter(|hash| !dropped.contains(hash))
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            dropped.extend(more);
+        }
+        self.steps.retain(|hash, _| !dropped.contains(hash));
+    }
+
+    /// The highest rank decides; among its entries there is one branch, or the author has equivocated.
+    fn choose_head(&mut self) {
+        let Some(highest) = self.steps.values().map(|joined| &joined.step.rank).max().cloned() else {
+            self.head = None;
+            self.forked = false;
+            return;
+        };
+        let of_rank: Vec<&Step> =
+            self.steps.values().map(|joined| &joined.step).filter(|step| step.rank == highest).collect();
+        let continued: BTreeSet<Hash> = of_rank.iter().filter_map(|step| step.previous).collect();
+        let mut tips: Vec<&&Step> = of_rank.iter().filter(|step| !continued.contains(&step.hash)).collect();
+        // Two tips: both are kept as proof. Which one is shown must be the same everywhere: the longer, then the smaller hash.
+        tips.sort_by(|a, b| b.sequence.cmp(&a.sequence).then(a.hash.cmp(&b.hash)));
+        self.forked = tips.len() > 1;
+        self.head = tips.first().map(|step| step.hash);
+    }
+}
+
+/// Judges an entry against the one before it.
+fn follow(before: &Joined, step: &Step, registry: &Registry) -> Result<Custody, Verdict> {
+    if before.step.sequence.checked_add(1) != Some(step.sequence) {
+        return Err(Verdict::Refused(Violation::Sequence));
+    }
+    let custody = &before.after;
+    if let Move::Taken(answering) = step.mv {
+        return take(before, step, answering, registry);
+    }
+    if step.place != custody.custodian {
+        return Err(Verdict::Refused(Violation::NotCustodian));
+    }
+    if step.rank != before.step.rank {
+        return Err(Verdict::Refused(Violation::Rank));
+    }
+    match step.mv {
+        Move::None => Ok(Custody { custodian: custody.custodian, offer: custody.offer }),
+        Move::Dispatched(to) if registry.place(to).is_none() => Err(Verdict::Waits(Waiting::Registry)),
+        Move::Dispatched(to) if registry.is_above(step.place, to) => Ok(Custody { custodian: to, offer: None }),
+        Move::Offered(to) => {
+            let parent = registry.place(step.place).and_then(|place| place.parent);
+            if parent == Some(to) {
+                let offer = Offer { entry: step.hash, by: step.place, to };
+                Ok(Custody { custodian: custody.custodian, offer: Some(offer) })
+            } else {
+                Err(Verdict::Refused(Violation::Direction))
+            }
+        }
+        Move::Dispatched(_) | Move::Taken(_) => Err(Verdict::Refused(Violation::Direction)),
+    }
+}
+
+fn take(before: &Joined, step: &Step, answering: Option<Hash>, registry: &Registry) -> Result<Custody, Verdict> {
+    let level = registry.place(step.place).map(|place| place.level).ok_or(Verdict::Waits(Waiting::Registry))?;
+    if registry.place(before.after.custodian).is_none() {
+        return Err(Verdict::Waits(Waiting::Registry));
+    }
+    if !registry.is_above(step.place, before.after.custodian) {
+        return Err(Verdict::Refused(Violation::NotAbove));
+    }
+    let known = registry.node(step.author).map_or(0, |node| node.generation);
+    let raised = (1..=known).rev().find_map(|generation| {
+        before.step.rank.raised(level, generation).filter(|raised| *raised == step.rank)
+    });
+    if raised.is_none() {
+        return Err(Verdict::Refused(Violation::Rank));
+    }
+    if let Some(offer) = answering
+        && before.after.offer.is_none_or(|open| open.entry != offer || open.to != step.place)
+    {
+        return Err(Verdict::Refused(Violation::Direction));
+    }
+    Ok(Custody { custodian: step.place, offer: None })
+}

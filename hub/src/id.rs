@@ -1,0 +1,241 @@
+//! Names of things: opaque random ids, written as Crockford base32 in lower case, and hashes in hexadecimal.
+//!
+//! An id never says what it names: codes, names, tiers and parents are attributes in the registry (PROTOCOL.md 1).
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// An id that is no id: wrong length or a character outside Crockford base32.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of {expected} base32 characters")]
+pub struct IdError {
+    /// Characters expected.
+    pub expected: usize,
+}
+
+/// Writes bytes as Crockford base32, lower case, most significant bit first, the last character padded with zero bits.
+#[must_use]
+pub fn base32(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
+    let mut held: u32 = 0;
+    let mut bits = 0;
+    for byte in bytes {
+        held = (held << 8) | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            text.push(char::from(ALPHABET[((held >> bits) & 31) as usize]));
+        }
+    }
+    if bits > 0 {
+        text.push(char::from(ALPHABET[((held << (5 - bits)) & 31) as usize]));
+    }
+    text
+}
+
+/// Reads Crockford base32 in lower case; padding bits must be zero.
+#[must_use]
+pub fn from_base32(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
+    let mut held: u32 = 0;
+    let mut bits = 0;
+    for character in text.bytes() {
+        let value = ALPHABET.iter().position(|known| *known == character)?;
+        held = ((held << 5) | u32::try_from(value).ok()?) & 0xfff;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((held >> bits) & 0xff).ok()?);
+        }
+    }
+    (bits < 5 && held & ((1 << bits) - 1) == 0).then_some(bytes)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $length:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(pub [u8; $length]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LENGTH: usize = $length;
+
+            /// Reads the raw bytes; `None` when the length is wrong.
+            #[must_use]
+            pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+                <[u8; $length]>::try_from(bytes).ok().map(Self)
+            }
+
+            /// The raw bytes.
+            #[must_use]
+            pub fn to_vec(self) -> Vec<u8> {
+                self.0.to_vec()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&base32(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let expected = ($length * 8_usize).div_ceil(5);
+                if text.len() != expected {
+                    return Err(IdError { expected });
+                }
+                from_base32(text).and_then(|bytes| Self::from_bytes(&bytes)).ok_or(IdError { expected })
+            }
+        }
+    };
+}
+
+id!(
+    /// A place: a city, county, township, village or a level between them. Never reused.
+    PlaceId,
+    10
+);
+id!(
+    /// A department or organisation of a centre.
+    UnitId,
+    10
+);
+id!(
+    /// One running store of one place or unit.
+    NodeId,
+    10
+);
+id!(
+    /// A person who acts.
+    PersonId,
+    10
+);
+id!(
+    /// One installation of Fengqiao, from its first place down.
+    DeploymentId,
+    10
+);
+id!(
+    /// A chain: a case, a directive, or a place's own chain.
+    ChainId,
+    16
+);
+id!(
+    /// An act of someone who is not custodian.
+    SubmissionId,
+    16
+);
+id!(
+    /// One data folder's store, drawn when it is created.
+    StoreId,
+    16
+);
+
+impl ChainId {
+    /// The chain a place writes about itself: its id and six zero bytes.
+    #[must_use]
+    pub fn of_place(place: PlaceId) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..10].copy_from_slice(&place.0);
+        Self(bytes)
+    }
+
+    /// The place whose own chain this is, when the last six bytes are zero.
+    #[must_use]
+    pub fn place(self) -> Option<PlaceId> {
+        (self.0[10..] == [0; 6]).then(|| PlaceId::from_bytes(&self.0[..10])).flatten()
+    }
+}
+
+/// A SHA-256 value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Hashes parts one after the other behind a domain string; a zero byte ends the domain.
+    #[must_use]
+    pub fn of(domain: &str, parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(domain.as_bytes());
+        hasher.update([0]);
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
+    /// Reads the raw bytes; `None` when there are not 32.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        <[u8; 32]>::try_from(bytes).ok().map(Self)
+    }
+
+    /// The raw bytes.
+    #[must_use]
+    pub fn to_vec(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// The first eight hexadecimal digits, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_reads_back_as_it_was_written() {
+        let place = PlaceId([0xff, 0, 1, 2, 3, 4, 5, 6, 7, 0x80]);
+        assert_eq!(place.to_string().len(), 16);
+        assert_eq!(place.to_string().parse::<PlaceId>().unwrap(), place);
+        let chain = ChainId([7; 16]);
+        assert_eq!(chain.to_string().len(), 26);
+        assert_eq!(chain.to_string().parse::<ChainId>().unwrap(), chain);
+    }
+
+    #[test]
+    fn an_id_with_upper_case_or_stray_bits_is_refused() {
+        assert!("0123456789ABCDEF".parse::<PlaceId>().is_err());
+        assert!("0123456789abcdei".parse::<PlaceId>().is_err());
+        assert!("zzzzzzzzzzzzzzzzzzzzzzzzzz".parse::<ChainId>().is_err());
+    }
+
+    #[test]
+    fn a_chain_of_a_place_names_it() {
+        let place = PlaceId([9; 10]);
+        assert_eq!(ChainId::of_place(place).place(), Some(place));
+        assert_eq!(ChainId([9; 16]).place(), None);
+    }
+}

@@ -1,0 +1,404 @@
+//! Places: who stands below whom, what they are called, and which nodes may write for them.
+//!
+//! The registry is the fold of signed chains, one a place, each written by that place for its direct children
+//! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::VerifyingKey;
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+
+use crate::entry::Entry;
+use crate::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use crate::rank::Level;
+use crate::unit::Unit;
+
+/// Longest name of a place or unit, in characters.
+pub const NAME_CHARACTERS_MAX: usize = 64;
+
+/// Levels by tier.
+pub mod level {
+    /// Province.
+    pub const PROVINCE: u32 = 20;
+    /// City.
+    pub const CITY: u32 = 30;
+    /// County or district.
+    pub const COUNTY: u32 = 40;
+    /// A level some counties keep between themselves and their townships.
+    pub const AREA: u32 = 45;
+    /// Township or sub-district.
+    pub const TOWNSHIP: u32 = 50;
+    /// Village or community.
+    pub const VILLAGE: u32 = 60;
+}
+
+/// An official division code: 2, 4, 6, 9 or 12 digits, each tier's code starting with its parent's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Code(String);
+
+/// Why a text is no division code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodeError {
+    /// A character is not a digit.
+    #[error("a division code holds digits only")]
+    NotDigits,
+    /// The length is not one in use.
+    #[error("a division code has 2, 4, 6, 9 or 12 digits, not {0}")]
+    Length(usize),
+}
+
+impl std::str::FromStr for Code {
+    type Err = CodeError;
+
+    fn from_str(text: &str) -> Result<Self, CodeError> {
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(CodeError::NotDigits);
+        }
+        match text.len() {
+            2 | 4 | 6 | 9 | 12 => Ok(Self(text.to_owned())),
+            other => Err(CodeError::Length(other)),
+        }
+    }
+}
+
+impl Code {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A place as its parent's registry names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Id.
+    pub id: PlaceId,
+    /// Official code or empty.
+    pub code: String,
+    /// Official name.
+    pub name: String,
+    /// Level of its tier.
+    pub level: Level,
+    /// Parent; `None` for the deployment's first place.
+    pub parent: Option<PlaceId>,
+    /// Successor, once it has ended.
+    pub ended: Option<PlaceId>,
+}
+
+/// A node as the registry pins it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// Id.
+    pub id: NodeId,
+    /// Place it serves.
+    pub place: PlaceId,
+    /// Unit it serves, when it is a department's own node.
+    pub unit: Option<UnitId>,
+    /// Signing key.
+    pub signing_key: VerifyingKey,
+    /// Sealing key, X25519.
+    pub encryption_key: [u8; 32],
+    /// SHA-256 of the transport key's SPKI.
+    pub transport_key_hash: Hash,
+    /// Incarnation that may write.
+    pub incarnation: u32,
+    /// Generation of its takings.
+    pub generation: u32,
+    /// Where the pinning entry stands: the issuing place and the sequence in its chain.
+    pub pinned_at: (PlaceId, u64),
+    /// Set when revoked: incarnation and last author sequence that still counts.
+    pub revoked: Option<(u32, u64)>,
+}
+
+/// Why an entry does not fit the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// The body says nothing a registry chain may say.
+    #[error("entry does not belong in a registry")]
+    Foreign,
+    /// A field does not have its shape.
+    #[error("registry field {0} is malformed")]
+    Malformed(&'static str),
+    /// A place below a place that is not known.
+    #[error("place is not known")]
+    UnknownPlace,
+    /// The level is not deeper than the issuer's.
+    #[error("level is not below the issuer's")]
+    Level,
+    /// An id stands for something else already.
+    #[error("id is in use")]
+    InUse,
+}
+
+/// Everything the registry chains known here say together.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    root: Option<PlaceId>,
+    places: BTreeMap<PlaceId, Place>,
+    children: BTreeMap<PlaceId, Vec<PlaceId>>,
+    units: BTreeMap<UnitId, Unit>,
+    nodes: BTreeMap<NodeId, NodeRecord>,
+    versions: BTreeMap<PlaceId, u64>,
+}
+
+impl Registry {
+    /// The deployment's first place.
+    #[must_use]
+    pub fn root(&self) -> Option<PlaceId> {
+        self.root
+    }
+
+    /// A place by id.
+    #[must_use]
+    pub fn place(&self, id: PlaceId) -> Option<&Place> {
+        self.places.get(&id)
+    }
+
+    /// All places known, in order of id.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.places.values()
+    }
+
+    /// Direct children of a place.
+    #[must_use]
+    pub fn children(&self, id: PlaceId) -> &[PlaceId] {
+        self.children.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// A unit by id.
+    #[must_use]
+    pub fn unit(&self, id: UnitId) -> Option<&Unit> {
+        self.units.get(&id)
+    }
+
+    /// Units of one centre.
+    pub fn units_of(&self, place: PlaceId) -> impl Iterator<Item = &Unit> {
+        self.units.values().filter(move |unit| unit.place == place)
+    }
+
+    /// A node by id.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> Option<&NodeRecord> {
+        self.nodes.get(&id)
+    }
+
+    /// All nodes known.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeRecord> {
+        self.nodes.values()
+    }
+
+    /// The node of a place's centre.
+    #[must_use]
+    pub fn node_of(&self, place: PlaceId) -> Option<&NodeRecord> {
+        self.nodes.values().find(|node| node.place == place && node.unit.is_none() && node.revoked.is_none())
+    }
+
+    /// Last sequence known of a place's registry chain, 0 when none is.
+    #[must_use]
+    pub fn version(&self, place: PlaceId) -> u64 {
+        self.versions.get(&place).copied().unwrap_or(0)
+    }
+
+    /// Registry chains known with their last sequence.
+    pub fn versions(&self) -> impl Iterator<Item = (PlaceId, u64)> {
+        self.versions.iter().map(|(place, version)| (*place, *version))
+    }
+
+    /// Name for people; the id where the name is not known.
+    #[must_use]
+    pub fn name(&self, place: PlaceId) -> String {
+        self.places.get(&place).map_or_else(|| place.to_string(), |known| known.name.clone())
+    }
+
+    /// The way from a place up to the first one, itself first.
+    pub fn way_up(&self, place: PlaceId) -> impl Iterator<Item = &Place> {
+        std::iter::successors(self.places.get(&place), |below| self.places.get(&below.parent?))
+    }
+
+    /// Whether `above` stands strictly above `below`.
+    #[must_use]
+    pub fn is_above(&self, above: PlaceId, below: PlaceId) -> bool {
+        above != below && self.way_up(below).any(|place| place.id == above)
+    }
+
+    /// Whether `place` is `top` or stands below it.
+    #[must_use]
+    pub fn is_within(&self, place: PlaceId, top: PlaceId) -> bool {
+        place == top || self.is_above(top, place)
+    }
+
+    /// The direct child of `above` through which `below` is reached.
+    #[must_use]
+    pub fn child_towards(&self, above: PlaceId, below: PlaceId) -> Option<PlaceId> {
+        self.way_up(below).find(|place| place.parent == Some(above)).map(|place| place.id)
+    }
+
+    /// Finds a place within `top` by id, code or name; a name that stands twice is no answer.
+    #[must_use]
+    pub fn find_place(&self, text: &str, top: PlaceId) -> Option<PlaceId> {
+        if let Ok(id) = text.parse::<PlaceId>() {
+            return self.places.contains_key(&id).then_some(id);
+        }
+        let mut found = self
+            .places
+            .values()
+            .filter(|place| (!place.code.is_empty() && place.code == text) || place.name == text)
+            .filter(|place| self.is_within(place.id, top));
+        let first = found.next()?;
+        found.next().is_none().then_some(first.id)
+    }
+
+    /// Finds a unit of a centre by id or name.
+    #[must_use]
+    pub fn find_unit(&self, text: &str, place: PlaceId) -> Option<UnitId> {
+        if let Ok(id) = text.parse::<UnitId>() {
+            return self.units.get(&id).filter(|unit| unit.place == place).map(|unit| unit.id);
+        }
+        let mut found = self.units_of(place).filter(|unit| unit.name == text);
+        let first = found.next()?;
+        found.next().is_none().then_some(first.id)
+    }
+
+    /// Applies an entry of a registry chain. Its signature is checked elsewhere.
+    ///
+    /// # Errors
+    /// Why it cannot be applied; nothing has changed.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), RegistryError> {
+        let issuer = issuer(entry).ok_or(RegistryError::Foreign)?;
+        match entry.body.content.as_ref().ok_or(RegistryError::Foreign)? {
+            Content::RootGranted(granted) => self.grant_root(entry, issuer, granted)?,
+            Content::RegistryOpened(opened) => {
+                if PlaceId::from_bytes(&opened.place) != Some(issuer) {
+                    return Err(RegistryError::Malformed("place"));
+                }
+                if !self.places.contains_key(&issuer) {
+                    return Err(RegistryError::UnknownPlace);
+                }
+            }
+            Content::PlaceAdded(added) => self.add_place(issuer, added)?,
+            Content::PlaceEnded(ended) => self.end_place(issuer, ended)?,
+            Content::UnitAdded(added) => self.add_unit(issuer, added)?,
+            Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry.sequence, enrolled)?,
+            Content::NodeRevoked(revoked) => self.revoke(revoked)?,
+            _ => return Err(RegistryError::Foreign),
+        }
+        self.versions.insert(issuer, entry.sequence);
+        Ok(())
+    }
+
+    fn grant_root(&mut self, entry: &Entry, issuer: PlaceId, granted: &pb::RootGranted) -> Result<(), RegistryError> {
+        let place = granted.place.as_ref().ok_or(RegistryError::Malformed("place"))?;
+        let node = granted.node.as_ref().ok_or(RegistryError::Malformed("node"))?;
+        if self.root.is_some() || entry.sequence != 1 {
+            return Err(RegistryError::InUse);
+        }
+        let id = PlaceId::from_bytes(&place.place).filter(|id| *id == issuer);
+        let id = id.ok_or(RegistryError::Malformed("place"))?;
+        let record = node_record(node, (issuer, 1))?;
+        self.root = Some(id);
+        self.places.insert(id, new_place(id, place, None));
+        self.nodes.insert(record.id, record);
+        Ok(())
+    }
+
+    fn add_place(&mut self, issuer: PlaceId, added: &pb::PlaceAdded) -> Result<(), RegistryError> {
+        let id = PlaceId::from_bytes(&added.place).ok_or(RegistryError::Malformed("place"))?;
+        let parent = self.places.get(&issuer).ok_or(RegistryError::UnknownPlace)?;
+        if added.level <= parent.level {
+            return Err(RegistryError::Level);
+        }
+        let place = new_place(id, added, Some(issuer));
+        match self.places.get(&id) {
+            Some(known) if known.parent != Some(issuer) => return Err(RegistryError::InUse),
+            Some(_) => {}
+            None => self.children.entry(issuer).or_default().push(id),
+        }
+        self.places.insert(id, place);
+        Ok(())
+    }
+
+    fn end_place(&mut self, issuer: PlaceId, ended: &pb::PlaceEnded) -> Result<(), RegistryError> {
+        let successor = PlaceId::from_bytes(&ended.successor).ok_or(RegistryError::Malformed("successor"))?;
+        let place = PlaceId::from_bytes(&ended.place)
+            .and_then(|id| self.places.get_mut(&id))
+            .filter(|place| place.parent == Some(issuer))
+            .ok_or(RegistryError::UnknownPlace)?;
+        place.ended = Some(successor);
+        Ok(())
+    }
+
+    fn add_unit(&mut self, issuer: PlaceId, added: &pb::UnitAdded) -> Result<(), RegistryError> {
+        let id = UnitId::from_bytes(&added.unit).ok_or(RegistryError::Malformed("unit"))?;
+        if self.units.get(&id).is_some_and(|known| known.place != issuer) {
+            return Err(RegistryError::InUse);
+        }
+        let unit = Unit {
+            id,
+            place: issuer,
+            name: added.name.clone(),
+            kind: added.kind(),
+            presence: added.presence(),
+        };
+        self.units.insert(id, unit);
+        Ok(())
+    }
+
+    fn enrol(&mut self, issuer: PlaceId, sequence: u64, enrolled: &pb::NodeEnrolled) -> Result<(), RegistryError> {
+        let record = node_record(enrolled, (issuer, sequence))?;
+        let place = self.places.get(&record.place).ok_or(RegistryError::UnknownPlace)?;
+        let own_unit = record.unit.is_some_and(|unit| self.units.get(&unit).is_some_and(|unit| unit.place == issuer));
+        if !(place.parent == Some(issuer) && record.unit.is_none() || place.id == issuer && own_unit) {
+            return Err(RegistryError::UnknownPlace);
+        }
+        if self.nodes.get(&record.id).is_some_and(|known| (known.place, known.unit) != (record.place, record.unit)) {
+            return Err(RegistryError::InUse);
+        }
+        self.nodes.insert(record.id, record);
+        Ok(())
+    }
+
+    fn revoke(&mut self, revoked: &pb::NodeRevoked) -> Result<(), RegistryError> {
+        let node = NodeId::from_bytes(&revoked.node)
+            .and_then(|id| self.nodes.get_mut(&id))
+            .ok_or(RegistryError::Malformed("node"))?;
+        node.revoked = Some((revoked.incarnation, revoked.last_author_sequence));
+        Ok(())
+    }
+}
+
+/// The place whose registry chain an entry stands in.
+#[must_use]
+pub fn issuer(entry: &Entry) -> Option<PlaceId> {
+    (entry.kind == pb::ChainKind::Registry).then(|| ChainId::place(entry.chain)).flatten()
+}
+
+fn new_place(id: PlaceId, added: &pb::PlaceAdded, parent: Option<PlaceId>) -> Place {
+    Place { id, code: added.code.clone(), name: added.name.clone(), level: added.level, parent, ended: None }
+}
+
+fn node_record(enrolled: &pb::NodeEnrolled, pinned_at: (PlaceId, u64)) -> Result<NodeRecord, RegistryError> {
+    let key = <[u8; 32]>::try_from(&enrolled.signing_key[..]).map_err(|_| RegistryError::Malformed("signing_key"))?;
+    let unit = match enrolled.unit.as_slice() {
+        [] => None,
+        bytes => Some(UnitId::from_bytes(bytes).ok_or(RegistryError::Malformed("unit"))?),
+    };
+    if enrolled.incarnation == 0 || enrolled.generation == 0 {
+        return Err(RegistryError::Malformed("incarnation"));
+    }
+    Ok(NodeRecord {
+        id: NodeId::from_bytes(&enrolled.node).ok_or(RegistryError::Malformed("node"))?,
+        place: PlaceId::from_bytes(&enrolled.place).ok_or(RegistryError::Malformed("place"))?,
+        unit,
+        signing_key: VerifyingKey::from_bytes(&key).map_err(|_| RegistryError::Malformed("signing_key"))?,
+        encryption_key: <[u8; 32]>::try_from(&enrolled.encryption_key[..])
+            .map_err(|_| RegistryError::Malformed("encryption_key"))?,
+        transport_key_hash: Hash::from_bytes(&enrolled.transport_key_hash)
+            .ok_or(RegistryError::Malformed("transport_key_hash"))?,
+        incarnation: enrolled.incarnation,
+        generation: enrolled.generation,
+        pinned_at,
+        revoked: None,
+    })
+}

@@ -1,0 +1,196 @@
+//! Refusals: what a person or program is told when a move is not made. Each has a stable code and words in two languages.
+
+/// A refusal. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was refused.
+    pub code: Code,
+    /// Field of the request it is about, or empty.
+    pub field: &'static str,
+    /// A detail that holds no personal data: a limit, a state, a name of a unit.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal about one field.
+    #[must_use]
+    pub fn of(code: Code, field: &'static str) -> Self {
+        Self { code, field, detail: String::new() }
+    }
+
+    /// The same with a detail.
+    #[must_use]
+    pub fn because(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Words for a person, Chinese.
+    #[must_use]
+    pub fn chinese(&self) -> String {
+        self.worded(self.code.words().0, "：")
+    }
+
+    /// Words for a person, English.
+    #[must_use]
+    pub fn english(&self) -> String {
+        self.worded(self.code.words().1, ": ")
+    }
+
+    fn worded(&self, words: &str, colon: &str) -> String {
+        if self.detail.is_empty() { words.to_owned() } else { format!("{words}{colon}{}", self.detail) }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.english())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// How a refusal is to be taken by a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The request itself is wrong.
+    Invalid,
+    /// What it names does not exist.
+    NotFound,
+    /// The case's state forbids it now.
+    State,
+    /// The person may not.
+    Forbidden,
+    /// Later it may pass.
+    TryAgain,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $class:ident, $chinese:literal, $english:literal;)*) => {
+        /// Stable codes of refusals.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The code as it is printed and sent.
+            #[must_use]
+            pub fn as_str(self) -> &'static str { match self { $(Self::$name => $text,)* } }
+
+            /// How a program takes it.
+            #[must_use]
+            pub fn class(self) -> Class { match self { $(Self::$name => Class::$class,)* } }
+
+            fn words(self) -> (&'static str, &'static str) { match self { $(Self::$name => ($chinese, $english),)* } }
+        }
+    };
+}
+
+codes! {
+    /// A required field is empty.
+    Empty = "FIELD_EMPTY", Invalid, "此项必填", "this field must not be empty";
+    /// A field is longer than its limit.
+    TooLong = "FIELD_TOO_LONG", Invalid, "超出长度限制", "longer than its limit";
+    /// A field holds control characters.
+    ControlCharacter = "CONTROL_CHARACTER", Invalid, "含有控制字符", "holds control characters";
+    /// A value is outside its range.
+    OutOfRange = "OUT_OF_RANGE", Invalid, "数值超出范围", "outside its range";
+    /// An id, code or hash is malformed.
+    Malformed = "MALFORMED", Invalid, "格式不正确", "malformed";
+    /// A due time lies before its start.
+    DueBeforeStart = "DUE_BEFORE_START", Invalid, "办理期限早于起算时间", "the due time lies before its start";
+    /// The catalogue has no such class.
+    ClassUnknown = "CLASS_UNKNOWN", Invalid, "派单目录中没有此类别", "the catalogue has no such class";
+    /// No such case.
+    CaseUnknown = "CASE_UNKNOWN", NotFound, "没有此诉求", "no such case";
+    /// No such unit in this centre.
+    UnitUnknown = "UNIT_UNKNOWN", NotFound, "本中心没有此单位", "this centre has no such unit";
+    /// No such place below this one.
+    PlaceUnknown = "PLACE_UNKNOWN", NotFound, "下级没有此地区", "no such place below this one";
+    /// No such annex entry.
+    AnnexUnknown = "ANNEX_UNKNOWN", NotFound, "附卷中没有此记录", "no such annex entry";
+    /// No such task.
+    TaskUnknown = "TASK_UNKNOWN", NotFound, "没有此任务", "no such task";
+    /// No such directive.
+    DirectiveUnknown = "DIRECTIVE_UNKNOWN", NotFound, "没有此指令", "no such directive";
+    /// No such node.
+    NodeUnknown = "NODE_UNKNOWN", NotFound, "没有此节点", "no such node";
+    /// The person does not have the role.
+    RoleMissing = "ROLE_MISSING", Forbidden, "没有相应角色权限", "the role for this is missing";
+    /// The person's unit does not handle the case.
+    NotHandler = "NOT_HANDLER", Forbidden, "不是本件承办单位", "the unit does not handle this case";
+    /// The same person may not do both.
+    SamePerson = "SAME_PERSON", Forbidden, "拟稿人不得自行审核", "who drafted a reply cannot approve it";
+    /// Nobody is signed in.
+    NotSignedIn = "NOT_SIGNED_IN", Forbidden, "未登录", "not signed in";
+    /// The state of the case forbids the move.
+    StageForbids = "STAGE_FORBIDS", State, "当前阶段不能进行此操作", "the stage of the case does not allow this";
+    /// Another centre is custodian.
+    NotCustodian = "NOT_CUSTODIAN", State, "本中心不是当前责任单位", "this centre is not custodian of the case";
+    /// The case is closed.
+    CaseClosed = "CASE_CLOSED", State, "已办结", "the case is closed";
+    /// The chain is frozen.
+    Frozen = "CHAIN_FROZEN", State, "存在两份冲突记录，已冻结，需上级收件", "two records stand at one place; a superior must take the case";
+    /// Earlier entries are awaited and this act needs them.
+    EarlierAwaited = "EARLIER_AWAITED", State, "尚缺较早的记录", "earlier entries are awaited";
+    /// A decline after a dispatch.
+    AlreadyDispatched = "ALREADY_DISPATCHED", State, "已派单，不得再作不予受理", "after a dispatch a case can no longer be declined";
+    /// The unit was designated and cannot return the case.
+    Designated = "DESIGNATED", State, "指定承办，不得退回", "a designated unit cannot return the case";
+    /// Returned too often.
+    BounceLimit = "BOUNCE_LIMIT", State, "退回次数已达上限，须指定承办", "returned as often as allowed; a unit must be designated";
+    /// Too late to return.
+    ReturnLate = "RETURN_LATE", State, "超过退回时限", "too late to return";
+    /// The class is not to be pushed so low.
+    DutyNotBelow = "DUTY_NOT_BELOW", State, "该类事项不得下派至此层级", "a case of this class is not dispatched to so low a tier";
+    /// An offer is open already.
+    OfferOpen = "OFFER_OPEN", State, "已上报，等待上级答复", "an offer to the parent is open";
+    /// No offer is open.
+    NoOffer = "NO_OFFER", State, "没有待答复的上报", "no offer is open";
+    /// There is no tier above.
+    NoParent = "NO_PARENT", State, "没有上级", "there is no tier above";
+    /// The case was not dispatched from above.
+    NotDispatchedDown = "NOT_DISPATCHED_DOWN", State, "不是上级交办件", "the case was not dispatched from above";
+    /// The case was dispatched from above and must be replied to there.
+    ReplyOwed = "REPLY_OWED", State, "上级交办件须回复上级，不得自行办结", "a case dispatched from above is replied to, not closed here";
+    /// The taker does not stand above the custodian.
+    NotAbove = "NOT_ABOVE", State, "不是当前责任单位的上级", "this centre does not stand above the custodian";
+    /// Taken unasked too often.
+    TakenTooOften = "TAKEN_TOO_OFTEN", State, "24 小时内已主动收件一次", "taken unasked within the last 24 hours";
+    /// Annex entries await a decision.
+    AnnexOpen = "ANNEX_OPEN", State, "附卷尚有未处理记录", "annex entries have not been adopted or declined";
+    /// The annex entry was decided already.
+    AnnexDecided = "ANNEX_DECIDED", State, "该附卷记录已处理", "the annex entry has been decided";
+    /// A convened task is open.
+    TaskOpen = "TASK_OPEN", State, "尚有未完成的会办任务", "a convened task is still open";
+    /// A request id was used for something else.
+    RequestReused = "REQUEST_REUSED", Invalid, "请求编号已用于其他内容", "the request id was used with other content";
+    /// A place or unit with the same code or name stands already.
+    NameTaken = "NAME_TAKEN", State, "名称或代码已存在", "the name or code is in use";
+    /// The place has a node.
+    PlaceHasNode = "PLACE_HAS_NODE", State, "该地区已有节点", "the place has a node";
+    /// The node takes no writes: its disk is nearly full.
+    ReadOnly = "READ_ONLY", TryAgain, "磁盘空间不足，暂停写入", "the disk is nearly full; writing has stopped";
+    /// The node is shutting down or overloaded.
+    Busy = "BUSY", TryAgain, "系统繁忙，请稍后重试", "busy; try again";
+    /// Texts cannot be read here.
+    TextSealed = "TEXT_SEALED", Forbidden, "本级无权查看正文", "the texts are sealed to this tier";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_code_is_unique_and_speaks_two_languages() {
+        let texts: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let (chinese, english) = code.words();
+            assert!(!chinese.is_ascii() && english.is_ascii(), "{}", code.as_str());
+        }
+    }
+}
