@@ -1,0 +1,80 @@
+//! Lamps: how a due time looks at a given moment. Computed whenever someone looks, never stored.
+
+use super::calendar::{Calendar, MINUTE_MS};
+use super::moment::Moment;
+use super::span::{Span, lead};
+
+/// The colour of an open clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lamp {
+    /// There is time.
+    Green,
+    /// The due time is near.
+    Amber,
+    /// The due time has passed.
+    Red,
+    /// Not late as far as is known, but the node responsible has been silent beyond its contact limit.
+    Grey,
+}
+
+/// What is known of the node responsible for a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// This node itself is responsible: no silence to measure.
+    Here,
+    /// Another node, last heard from then.
+    Heard {
+        /// When; a moment in the future (a wrong clock) counts as just now.
+        last: Moment,
+        /// How long it may stay silent, in minutes of plain time.
+        limit_minutes: u32,
+    },
+    /// Another node that was never heard from.
+    Never,
+}
+
+/// The lamp of a clock at `now`.
+///
+/// Red from the first moment after `due`, whatever is known of the link: both sides of a cut link
+/// count on and turn red at the same moment. Otherwise grey if the contact limit has passed, then
+/// amber from [`amber_from`] on, else green.
+#[must_use]
+pub fn lamp(
+    due: Moment,
+    amber_before: Span,
+    now: Moment,
+    contact: Contact,
+    calendar: &Calendar,
+) -> Lamp {
+    if now > due {
+        return Lamp::Red;
+    }
+    if silent(contact, now) {
+        return Lamp::Grey;
+    }
+    if now >= amber_from(due, amber_before, calendar) {
+        Lamp::Amber
+    } else {
+        Lamp::Green
+    }
+}
+
+/// The first amber moment: the span before the due time; working days keep the due's time of day.
+///
+/// A lead that cannot be counted (longer than [`super::SPAN_DAYS_MAX`], or out of the calendar) is
+/// amber from the beginning of time: too early a warning rather than none.
+#[must_use]
+pub fn amber_from(due: Moment, amber_before: Span, calendar: &Calendar) -> Moment {
+    lead(due, amber_before, calendar).unwrap_or(Moment::MIN)
+}
+
+fn silent(contact: Contact, now: Moment) -> bool {
+    match contact {
+        Contact::Here => false,
+        Contact::Never => true,
+        Contact::Heard {
+            last,
+            limit_minutes,
+        } => now.0.saturating_sub(last.0) > i64::from(limit_minutes) * MINUTE_MS,
+    }
+}
