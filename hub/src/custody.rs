@@ -158,13 +158,17 @@ impl Tree {
     /// The head of the standing chain.
     #[must_use]
     pub fn head(&self) -> Option<&Step> {
-        self.head.and_then(|hash| self.steps.get(&hash)).map(|joined| &joined.step)
+        self.head
+            .and_then(|hash| self.steps.get(&hash))
+            .map(|joined| &joined.step)
     }
 
     /// Custody after the head.
     #[must_use]
     pub fn custody(&self) -> Option<&Custody> {
-        self.head.and_then(|hash| self.steps.get(&hash)).map(|joined| &joined.after)
+        self.head
+            .and_then(|hash| self.steps.get(&hash))
+            .map(|joined| &joined.after)
     }
 
     /// Whether two branches of the same rank stand against each other: proof of equivocation. Nobody may write until a
@@ -223,7 +227,9 @@ impl Tree {
         let mut annex: Vec<(u64, Hash)> = self
             .steps
             .values()
-            .filter(|joined| !standing.contains(&joined.step.hash) && joined.step.sequence >= awaited)
+            .filter(|joined| {
+                !standing.contains(&joined.step.hash) && joined.step.sequence >= awaited
+            })
             .map(|joined| (joined.step.sequence, joined.step.hash))
             .collect();
         annex.sort_unstable();
@@ -233,14 +239,22 @@ impl Tree {
     /// One value for all that two holders must agree on: rank, sequence and hash of the head, and the sorted annex.
     #[must_use]
     pub fn digest(&self) -> Hash {
-        let Some(head) = self.head() else { return Hash::default() };
+        let Some(head) = self.head() else {
+            return Hash::default();
+        };
         let mut annex = self.annex();
         annex.sort_unstable();
         let annex: Vec<u8> = annex.iter().flat_map(|hash| hash.0).collect();
         let rank = head.rank.to_string();
         Hash::of(
             "fengqiao/chain-digest/1",
-            &[rank.as_bytes(), b"\0", &head.sequence.to_be_bytes(), &head.hash.0, &annex],
+            &[
+                rank.as_bytes(),
+                b"\0",
+                &head.sequence.to_be_bytes(),
+                &head.hash.0,
+                &annex,
+            ],
         )
     }
 
@@ -259,7 +273,10 @@ impl Tree {
         let hash = step.hash;
         let before = self.head;
         let extends = step.previous == before && !self.forked;
-        if let Some(previous) = step.previous.filter(|previous| !self.steps.contains_key(previous)) {
+        if let Some(previous) = step
+            .previous
+            .filter(|previous| !self.steps.contains_key(previous))
+        {
             self.gaps.entry(previous).or_default().insert(hash);
         }
         self.steps.insert(hash, Joined { step, after });
@@ -278,20 +295,29 @@ impl Tree {
         }
     }
 
-    fn judge(&self, step: &Step, registry: &Registry, gap_allowed: bool) -> Result<Custody, Verdict> {
+    fn judge(
+        &self,
+        step: &Step,
+        registry: &Registry,
+        gap_allowed: bool,
+    ) -> Result<Custody, Verdict> {
         let Some(previous) = step.previous else {
             let plain = step.sequence == 1 && step.rank == Rank::default() && step.mv == Move::None;
             return if plain {
-                Ok(Custody { custodian: step.place, offer: None })
+                Ok(Custody {
+                    custodian: step.place,
+                    offer: None,
+                })
             } else {
                 Err(Verdict::Refused(Violation::Opening))
             };
         };
         match self.steps.get(&previous) {
             Some(before) => follow(before, step, registry),
-            None if gap_allowed && matches!(step.mv, Move::Taken(_)) => {
-                Ok(Custody { custodian: step.place, offer: None })
-            }
+            None if gap_allowed && matches!(step.mv, Move::Taken(_)) => Ok(Custody {
+                custodian: step.place,
+                offer: None,
+            }),
             None => Err(Verdict::Waits(Waiting::Predecessor)),
         }
     }
@@ -300,7 +326,10 @@ impl Tree {
     fn close_gap(&mut self, above: &BTreeSet<Hash>, registry: &Registry) {
         for hash in above {
             let holds = self.steps.get(hash).is_some_and(|taking| {
-                let before = taking.step.previous.and_then(|previous| self.steps.get(&previous));
+                let before = taking
+                    .step
+                    .previous
+                    .and_then(|previous| self.steps.get(&previous));
                 before.is_some_and(|before| follow(before, &taking.step, registry).is_ok())
             });
             if !holds {
@@ -315,7 +344,12 @@ impl Tree {
             let more: Vec<Hash> = self
                 .steps
                 .values()
-                .filter(|joined| joined.step.previous.is_some_and(|previous| dropped.contains(&previous)))
+                .filter(|joined| {
+                    joined
+                        .step
+                        .previous
+                        .is_some_and(|previous| dropped.contains(&previous))
+                })
                 .map(|joined| joined.step.hash)
                 .filter(|hash| !dropped.contains(hash))
                 .collect();
@@ -329,15 +363,28 @@ impl Tree {
 
     /// The highest rank decides; among its entries there is one branch, or the author has equivocated.
     fn choose_head(&mut self) {
-        let Some(highest) = self.steps.values().map(|joined| &joined.step.rank).max().cloned() else {
+        let Some(highest) = self
+            .steps
+            .values()
+            .map(|joined| &joined.step.rank)
+            .max()
+            .cloned()
+        else {
             self.head = None;
             self.forked = false;
             return;
         };
-        let of_rank: Vec<&Step> =
-            self.steps.values().map(|joined| &joined.step).filter(|step| step.rank == highest).collect();
+        let of_rank: Vec<&Step> = self
+            .steps
+            .values()
+            .map(|joined| &joined.step)
+            .filter(|step| step.rank == highest)
+            .collect();
         let continued: BTreeSet<Hash> = of_rank.iter().filter_map(|step| step.previous).collect();
-        let mut tips: Vec<&&Step> = of_rank.iter().filter(|step| !continued.contains(&step.hash)).collect();
+        let mut tips: Vec<&&Step> = of_rank
+            .iter()
+            .filter(|step| !continued.contains(&step.hash))
+            .collect();
         // Two tips: both are kept as proof. Which one is shown must be the same everywhere: the longer, then the smaller hash.
         tips.sort_by(|a, b| b.sequence.cmp(&a.sequence).then(a.hash.cmp(&b.hash)));
         self.forked = tips.len() > 1;
@@ -361,14 +408,29 @@ fn follow(before: &Joined, step: &Step, registry: &Registry) -> Result<Custody, 
         return Err(Verdict::Refused(Violation::Rank));
     }
     match step.mv {
-        Move::None => Ok(Custody { custodian: custody.custodian, offer: custody.offer }),
-        Move::Dispatched(to) if registry.place(to).is_none() => Err(Verdict::Waits(Waiting::Registry)),
-        Move::Dispatched(to) if registry.is_above(step.place, to) => Ok(Custody { custodian: to, offer: None }),
+        Move::None => Ok(Custody {
+            custodian: custody.custodian,
+            offer: custody.offer,
+        }),
+        Move::Dispatched(to) if registry.place(to).is_none() => {
+            Err(Verdict::Waits(Waiting::Registry))
+        }
+        Move::Dispatched(to) if registry.is_above(step.place, to) => Ok(Custody {
+            custodian: to,
+            offer: None,
+        }),
         Move::Offered(to) => {
             let parent = registry.place(step.place).and_then(|place| place.parent);
             if parent == Some(to) {
-                let offer = Offer { entry: step.hash, by: step.place, to };
-                Ok(Custody { custodian: custody.custodian, offer: Some(offer) })
+                let offer = Offer {
+                    entry: step.hash,
+                    by: step.place,
+                    to,
+                };
+                Ok(Custody {
+                    custodian: custody.custodian,
+                    offer: Some(offer),
+                })
             } else {
                 Err(Verdict::Refused(Violation::Direction))
             }
@@ -377,8 +439,16 @@ fn follow(before: &Joined, step: &Step, registry: &Registry) -> Result<Custody, 
     }
 }
 
-fn take(before: &Joined, step: &Step, answering: Option<Hash>, registry: &Registry) -> Result<Custody, Verdict> {
-    let level = registry.place(step.place).map(|place| place.level).ok_or(Verdict::Waits(Waiting::Registry))?;
+fn take(
+    before: &Joined,
+    step: &Step,
+    answering: Option<Hash>,
+    registry: &Registry,
+) -> Result<Custody, Verdict> {
+    let level = registry
+        .place(step.place)
+        .map(|place| place.level)
+        .ok_or(Verdict::Waits(Waiting::Registry))?;
     if registry.place(before.after.custodian).is_none() {
         return Err(Verdict::Waits(Waiting::Registry));
     }
@@ -387,15 +457,25 @@ fn take(before: &Joined, step: &Step, answering: Option<Hash>, registry: &Regist
     }
     let known = registry.node(step.author).map_or(0, |node| node.generation);
     let raised = (1..=known).rev().find_map(|generation| {
-        before.step.rank.raised(level, generation).filter(|raised| *raised == step.rank)
+        before
+            .step
+            .rank
+            .raised(level, generation)
+            .filter(|raised| *raised == step.rank)
     });
     if raised.is_none() {
         return Err(Verdict::Refused(Violation::Rank));
     }
     if let Some(offer) = answering
-        && before.after.offer.is_none_or(|open| open.entry != offer || open.to != step.place)
+        && before
+            .after
+            .offer
+            .is_none_or(|open| open.entry != offer || open.to != step.place)
     {
         return Err(Verdict::Refused(Violation::Direction));
     }
-    Ok(Custody { custodian: step.place, offer: None })
+    Ok(Custody {
+        custodian: step.place,
+        offer: None,
+    })
 }

@@ -145,7 +145,11 @@ impl Draft {
     #[must_use]
     pub fn sign(self, key: &SigningKey) -> Entry {
         let body = self.body.encode_to_vec();
-        let commitments: Vec<Hash> = self.payloads.iter().map(|(_, commitment)| *commitment).collect();
+        let commitments: Vec<Hash> = self
+            .payloads
+            .iter()
+            .map(|(_, commitment)| *commitment)
+            .collect();
         let envelope = pb::Envelope {
             suite: SUITE,
             deployment: self.deployment.to_vec(),
@@ -161,13 +165,22 @@ impl Draft {
             registry: self
                 .registry
                 .iter()
-                .map(|(place, sequence)| pb::RegistryReference { place: place.to_vec(), sequence: *sequence })
+                .map(|(place, sequence)| pb::RegistryReference {
+                    place: place.to_vec(),
+                    sequence: *sequence,
+                })
                 .collect(),
             r#move: move_to_wire(self.mv),
-            submission: self.submission.map(SubmissionId::to_vec).unwrap_or_default(),
+            submission: self
+                .submission
+                .map(SubmissionId::to_vec)
+                .unwrap_or_default(),
             kind_class: self.kind_class.into(),
             body_hash: Hash::of(BODY_DOMAIN, &[&body]).to_vec(),
-            commitments: commitments.iter().map(|commitment| commitment.to_vec()).collect(),
+            commitments: commitments
+                .iter()
+                .map(|commitment| commitment.to_vec())
+                .collect(),
         }
         .encode_to_vec();
         let signature = key.sign(&signed_bytes(&envelope)).to_bytes().to_vec();
@@ -193,7 +206,11 @@ impl Draft {
                 envelope,
                 signature,
                 body,
-                payloads: self.payloads.into_iter().map(|(sealed, _)| sealed).collect(),
+                payloads: self
+                    .payloads
+                    .into_iter()
+                    .map(|(sealed, _)| sealed)
+                    .collect(),
             },
         }
     }
@@ -217,7 +234,8 @@ impl Entry {
     /// # Errors
     /// As [`Entry::parse`].
     pub fn from_signed(signed: pb::SignedEntry) -> Result<Self, EntryError> {
-        let envelope = pb::Envelope::decode(&signed.envelope[..]).map_err(|_| EntryError::Undecodable)?;
+        let envelope =
+            pb::Envelope::decode(&signed.envelope[..]).map_err(|_| EntryError::Undecodable)?;
         if envelope.suite != SUITE {
             return Err(EntryError::UnknownSuite(envelope.suite));
         }
@@ -253,7 +271,9 @@ impl Entry {
             registry: envelope
                 .registry
                 .iter()
-                .map(|reference| PlaceId::from_bytes(&reference.place).map(|place| (place, reference.sequence)))
+                .map(|reference| {
+                    PlaceId::from_bytes(&reference.place).map(|place| (place, reference.sequence))
+                })
                 .collect::<Option<Vec<_>>>()
                 .ok_or(EntryError::Malformed("registry"))?,
             mv: move_from_wire(envelope.r#move.as_ref())?,
@@ -275,8 +295,10 @@ impl Entry {
     /// # Errors
     /// `Signature` when it is not that key's.
     pub fn check_signature(&self, key: &VerifyingKey) -> Result<(), EntryError> {
-        let signature = Signature::from_slice(&self.signed.signature).map_err(|_| EntryError::Signature)?;
-        key.verify_strict(&signed_bytes(&self.signed.envelope), &signature).map_err(|_| EntryError::Signature)
+        let signature =
+            Signature::from_slice(&self.signed.signature).map_err(|_| EntryError::Signature)?;
+        key.verify_strict(&signed_bytes(&self.signed.envelope), &signature)
+            .map_err(|_| EntryError::Signature)
     }
 
     /// Checks the sealed payloads against their commitments. An entry whose payloads were erased passes.
@@ -290,7 +312,9 @@ impl Entry {
             .iter()
             .zip(&self.commitments)
             .all(|(sealed, commitment)| crate::payload::commitment(salt, sealed) == *commitment);
-        equal.then_some(()).ok_or(EntryError::Malformed("commitments"))
+        equal
+            .then_some(())
+            .ok_or(EntryError::Malformed("commitments"))
     }
 
     /// The bytes as they are kept and carried.
@@ -310,9 +334,15 @@ pub fn sign_under(domain: &str, key: &SigningKey, bytes: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// `Signature`.
-pub fn check_under(domain: &str, key: &VerifyingKey, bytes: &[u8], signature: &[u8]) -> Result<(), EntryError> {
+pub fn check_under(
+    domain: &str,
+    key: &VerifyingKey,
+    bytes: &[u8],
+    signature: &[u8],
+) -> Result<(), EntryError> {
     let signature = Signature::from_slice(signature).map_err(|_| EntryError::Signature)?;
-    key.verify_strict(&Hash::of(domain, &[bytes]).0, &signature).map_err(|_| EntryError::Signature)
+    key.verify_strict(&Hash::of(domain, &[bytes]).0, &signature)
+        .map_err(|_| EntryError::Signature)
 }
 
 fn signed_bytes(envelope: &[u8]) -> Vec<u8> {
@@ -323,15 +353,27 @@ fn field<T>(value: Option<T>, name: &'static str) -> Result<T, EntryError> {
     value.ok_or(EntryError::Malformed(name))
 }
 
-fn optional<T>(bytes: &[u8], read: fn(&[u8]) -> Option<T>, name: &'static str) -> Result<Option<T>, EntryError> {
-    if bytes.is_empty() { Ok(None) } else { field(read(bytes), name).map(Some) }
+fn optional<T>(
+    bytes: &[u8],
+    read: fn(&[u8]) -> Option<T>,
+    name: &'static str,
+) -> Result<Option<T>, EntryError> {
+    if bytes.is_empty() {
+        Ok(None)
+    } else {
+        field(read(bytes), name).map(Some)
+    }
 }
 
 fn move_to_wire(mv: Move) -> Option<pb::envelope::Move> {
     match mv {
         Move::None => None,
-        Move::Dispatched(place) => Some(pb::envelope::Move::DispatchedTo(pb::DispatchedTo { place: place.to_vec() })),
-        Move::Offered(place) => Some(pb::envelope::Move::OfferedTo(pb::OfferedTo { place: place.to_vec() })),
+        Move::Dispatched(place) => Some(pb::envelope::Move::DispatchedTo(pb::DispatchedTo {
+            place: place.to_vec(),
+        })),
+        Move::Offered(place) => Some(pb::envelope::Move::OfferedTo(pb::OfferedTo {
+            place: place.to_vec(),
+        })),
         Move::Taken(answering) => Some(pb::envelope::Move::TakenFrom(pb::TakenFrom {
             answering: answering.map(Hash::to_vec).unwrap_or_default(),
         })),
@@ -344,7 +386,9 @@ fn move_from_wire(mv: Option<&pb::envelope::Move>) -> Result<Move, EntryError> {
         Some(pb::envelope::Move::DispatchedTo(to)) => {
             Move::Dispatched(field(PlaceId::from_bytes(&to.place), "dispatched_to")?)
         }
-        Some(pb::envelope::Move::OfferedTo(to)) => Move::Offered(field(PlaceId::from_bytes(&to.place), "offered_to")?),
+        Some(pb::envelope::Move::OfferedTo(to)) => {
+            Move::Offered(field(PlaceId::from_bytes(&to.place), "offered_to")?)
+        }
         Some(pb::envelope::Move::TakenFrom(from)) => {
             Move::Taken(optional(&from.answering, Hash::from_bytes, "taken_from")?)
         }
@@ -371,7 +415,10 @@ mod tests {
             mv: Move::None,
             submission: None,
             kind_class: pb::KindClass::Opening,
-            body: pb::Body { schema: 1, ..Default::default() },
+            body: pb::Body {
+                schema: 1,
+                ..Default::default()
+            },
             payloads: vec![],
         }
     }

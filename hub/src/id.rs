@@ -156,7 +156,9 @@ impl ChainId {
     /// The place whose own chain this is, when the last six bytes are zero.
     #[must_use]
     pub fn place(self) -> Option<PlaceId> {
-        (self.0[10..] == [0; 6]).then(|| PlaceId::from_bytes(&self.0[..10])).flatten()
+        (self.0[10..] == [0; 6])
+            .then(|| PlaceId::from_bytes(&self.0[..10]))
+            .flatten()
     }
 }
 

@@ -192,7 +192,9 @@ impl Registry {
     /// The node of a place's centre.
     #[must_use]
     pub fn node_of(&self, place: PlaceId) -> Option<&NodeRecord> {
-        self.nodes.values().find(|node| node.place == place && node.unit.is_none() && node.revoked.is_none())
+        self.nodes
+            .values()
+            .find(|node| node.place == place && node.unit.is_none() && node.revoked.is_none())
     }
 
     /// Last sequence known of a place's registry chain, 0 when none is.
@@ -203,18 +205,24 @@ impl Registry {
 
     /// Registry chains known with their last sequence.
     pub fn versions(&self) -> impl Iterator<Item = (PlaceId, u64)> {
-        self.versions.iter().map(|(place, version)| (*place, *version))
+        self.versions
+            .iter()
+            .map(|(place, version)| (*place, *version))
     }
 
     /// Name for people; the id where the name is not known.
     #[must_use]
     pub fn name(&self, place: PlaceId) -> String {
-        self.places.get(&place).map_or_else(|| place.to_string(), |known| known.name.clone())
+        self.places
+            .get(&place)
+            .map_or_else(|| place.to_string(), |known| known.name.clone())
     }
 
     /// The way from a place up to the first one, itself first.
     pub fn way_up(&self, place: PlaceId) -> impl Iterator<Item = &Place> {
-        std::iter::successors(self.places.get(&place), |below| self.places.get(&below.parent?))
+        std::iter::successors(self.places.get(&place), |below| {
+            self.places.get(&below.parent?)
+        })
     }
 
     /// Whether `above` stands strictly above `below`.
@@ -232,7 +240,9 @@ impl Registry {
     /// The direct child of `above` through which `below` is reached.
     #[must_use]
     pub fn child_towards(&self, above: PlaceId, below: PlaceId) -> Option<PlaceId> {
-        self.way_up(below).find(|place| place.parent == Some(above)).map(|place| place.id)
+        self.way_up(below)
+            .find(|place| place.parent == Some(above))
+            .map(|place| place.id)
     }
 
     /// Finds a place within `top` by id, code or name; a name that stands twice is no answer.
@@ -254,7 +264,11 @@ impl Registry {
     #[must_use]
     pub fn find_unit(&self, text: &str, place: PlaceId) -> Option<UnitId> {
         if let Ok(id) = text.parse::<UnitId>() {
-            return self.units.get(&id).filter(|unit| unit.place == place).map(|unit| unit.id);
+            return self
+                .units
+                .get(&id)
+                .filter(|unit| unit.place == place)
+                .map(|unit| unit.id);
         }
         let mut found = self.units_of(place).filter(|unit| unit.name == text);
         let first = found.next()?;
@@ -288,9 +302,20 @@ impl Registry {
         Ok(())
     }
 
-    fn grant_root(&mut self, entry: &Entry, issuer: PlaceId, granted: &pb::RootGranted) -> Result<(), RegistryError> {
-        let place = granted.place.as_ref().ok_or(RegistryError::Malformed("place"))?;
-        let node = granted.node.as_ref().ok_or(RegistryError::Malformed("node"))?;
+    fn grant_root(
+        &mut self,
+        entry: &Entry,
+        issuer: PlaceId,
+        granted: &pb::RootGranted,
+    ) -> Result<(), RegistryError> {
+        let place = granted
+            .place
+            .as_ref()
+            .ok_or(RegistryError::Malformed("place"))?;
+        let node = granted
+            .node
+            .as_ref()
+            .ok_or(RegistryError::Malformed("node"))?;
         if self.root.is_some() || entry.sequence != 1 {
             return Err(RegistryError::InUse);
         }
@@ -305,7 +330,10 @@ impl Registry {
 
     fn add_place(&mut self, issuer: PlaceId, added: &pb::PlaceAdded) -> Result<(), RegistryError> {
         let id = PlaceId::from_bytes(&added.place).ok_or(RegistryError::Malformed("place"))?;
-        let parent = self.places.get(&issuer).ok_or(RegistryError::UnknownPlace)?;
+        let parent = self
+            .places
+            .get(&issuer)
+            .ok_or(RegistryError::UnknownPlace)?;
         if added.level <= parent.level {
             return Err(RegistryError::Level);
         }
@@ -320,7 +348,8 @@ impl Registry {
     }
 
     fn end_place(&mut self, issuer: PlaceId, ended: &pb::PlaceEnded) -> Result<(), RegistryError> {
-        let successor = PlaceId::from_bytes(&ended.successor).ok_or(RegistryError::Malformed("successor"))?;
+        let successor =
+            PlaceId::from_bytes(&ended.successor).ok_or(RegistryError::Malformed("successor"))?;
         let place = PlaceId::from_bytes(&ended.place)
             .and_then(|id| self.places.get_mut(&id))
             .filter(|place| place.parent == Some(issuer))
@@ -331,7 +360,11 @@ impl Registry {
 
     fn add_unit(&mut self, issuer: PlaceId, added: &pb::UnitAdded) -> Result<(), RegistryError> {
         let id = UnitId::from_bytes(&added.unit).ok_or(RegistryError::Malformed("unit"))?;
-        if self.units.get(&id).is_some_and(|known| known.place != issuer) {
+        if self
+            .units
+            .get(&id)
+            .is_some_and(|known| known.place != issuer)
+        {
             return Err(RegistryError::InUse);
         }
         let unit = Unit {
@@ -345,14 +378,32 @@ impl Registry {
         Ok(())
     }
 
-    fn enrol(&mut self, issuer: PlaceId, sequence: u64, enrolled: &pb::NodeEnrolled) -> Result<(), RegistryError> {
+    fn enrol(
+        &mut self,
+        issuer: PlaceId,
+        sequence: u64,
+        enrolled: &pb::NodeEnrolled,
+    ) -> Result<(), RegistryError> {
         let record = node_record(enrolled, (issuer, sequence))?;
-        let place = self.places.get(&record.place).ok_or(RegistryError::UnknownPlace)?;
-        let own_unit = record.unit.is_some_and(|unit| self.units.get(&unit).is_some_and(|unit| unit.place == issuer));
-        if !(place.parent == Some(issuer) && record.unit.is_none() || place.id == issuer && own_unit) {
+        let place = self
+            .places
+            .get(&record.place)
+            .ok_or(RegistryError::UnknownPlace)?;
+        let own_unit = record.unit.is_some_and(|unit| {
+            self.units
+                .get(&unit)
+                .is_some_and(|unit| unit.place == issuer)
+        });
+        if !(place.parent == Some(issuer) && record.unit.is_none()
+            || place.id == issuer && own_unit)
+        {
             return Err(RegistryError::UnknownPlace);
         }
-        if self.nodes.get(&record.id).is_some_and(|known| (known.place, known.unit) != (record.place, record.unit)) {
+        if self
+            .nodes
+            .get(&record.id)
+            .is_some_and(|known| (known.place, known.unit) != (record.place, record.unit))
+        {
             return Err(RegistryError::InUse);
         }
         self.nodes.insert(record.id, record);
@@ -371,15 +422,28 @@ impl Registry {
 /// The place whose registry chain an entry stands in.
 #[must_use]
 pub fn issuer(entry: &Entry) -> Option<PlaceId> {
-    (entry.kind == pb::ChainKind::Registry).then(|| ChainId::place(entry.chain)).flatten()
+    (entry.kind == pb::ChainKind::Registry)
+        .then(|| ChainId::place(entry.chain))
+        .flatten()
 }
 
 fn new_place(id: PlaceId, added: &pb::PlaceAdded, parent: Option<PlaceId>) -> Place {
-    Place { id, code: added.code.clone(), name: added.name.clone(), level: added.level, parent, ended: None }
+    Place {
+        id,
+        code: added.code.clone(),
+        name: added.name.clone(),
+        level: added.level,
+        parent,
+        ended: None,
+    }
 }
 
-fn node_record(enrolled: &pb::NodeEnrolled, pinned_at: (PlaceId, u64)) -> Result<NodeRecord, RegistryError> {
-    let key = <[u8; 32]>::try_from(&enrolled.signing_key[..]).map_err(|_| RegistryError::Malformed("signing_key"))?;
+fn node_record(
+    enrolled: &pb::NodeEnrolled,
+    pinned_at: (PlaceId, u64),
+) -> Result<NodeRecord, RegistryError> {
+    let key = <[u8; 32]>::try_from(&enrolled.signing_key[..])
+        .map_err(|_| RegistryError::Malformed("signing_key"))?;
     let unit = match enrolled.unit.as_slice() {
         [] => None,
         bytes => Some(UnitId::from_bytes(bytes).ok_or(RegistryError::Malformed("unit"))?),
@@ -391,7 +455,8 @@ fn node_record(enrolled: &pb::NodeEnrolled, pinned_at: (PlaceId, u64)) -> Result
         id: NodeId::from_bytes(&enrolled.node).ok_or(RegistryError::Malformed("node"))?,
         place: PlaceId::from_bytes(&enrolled.place).ok_or(RegistryError::Malformed("place"))?,
         unit,
-        signing_key: VerifyingKey::from_bytes(&key).map_err(|_| RegistryError::Malformed("signing_key"))?,
+        signing_key: VerifyingKey::from_bytes(&key)
+            .map_err(|_| RegistryError::Malformed("signing_key"))?,
         encryption_key: <[u8; 32]>::try_from(&enrolled.encryption_key[..])
             .map_err(|_| RegistryError::Malformed("encryption_key"))?,
         transport_key_hash: Hash::from_bytes(&enrolled.transport_key_hash)

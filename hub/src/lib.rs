@@ -4,16 +4,16 @@
 //! network, a clock or a thread (`hub/.clippy.toml` keeps it so). The simulator runs this very code.
 
 pub mod id;
-pub mod refusal;
 pub mod private;
+pub mod refusal;
 
-pub mod jurisdiction;
-pub mod unit;
+pub mod custody;
 pub mod entry;
+pub mod jurisdiction;
 pub mod payload;
 pub mod rank;
-pub mod custody;
 pub mod submission;
+pub mod unit;
 
 pub mod catalogue;
 pub mod clock;
@@ -21,6 +21,6 @@ pub mod clock;
 pub mod case;
 pub mod casework;
 pub mod centre;
+pub mod directive;
 pub mod notice;
 pub mod tally;
-pub mod directive;

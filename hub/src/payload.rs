@@ -62,7 +62,13 @@ pub fn seal(
     let cipher = XChaCha20Poly1305::new(&key.key.into());
     let message = content.encode_to_vec();
     let sealed = cipher
-        .encrypt(&XNonce::from(nonce), Payload { msg: &message, aad: &chain.0 })
+        .encrypt(
+            &XNonce::from(nonce),
+            Payload {
+                msg: &message,
+                aad: &chain.0,
+            },
+        )
         .map_err(|_| PayloadError::Sealed)?;
     Ok([&nonce[..], &sealed].concat())
 }
@@ -71,12 +77,24 @@ pub fn seal(
 ///
 /// # Errors
 /// `Short`, `Sealed` or `Unreadable`.
-pub fn open(key: &ChainKey, chain: ChainId, sealed: &[u8]) -> Result<pb::PrivateContent, PayloadError> {
-    let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES).ok_or(PayloadError::Short)?;
+pub fn open(
+    key: &ChainKey,
+    chain: ChainId,
+    sealed: &[u8],
+) -> Result<pb::PrivateContent, PayloadError> {
+    let (nonce, ciphertext) = sealed
+        .split_at_checked(NONCE_BYTES)
+        .ok_or(PayloadError::Short)?;
     let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| PayloadError::Short)?;
     let cipher = XChaCha20Poly1305::new(&key.key.into());
     let message = cipher
-        .decrypt(&XNonce::from(nonce), Payload { msg: ciphertext, aad: &chain.0 })
+        .decrypt(
+            &XNonce::from(nonce),
+            Payload {
+                msg: ciphertext,
+                aad: &chain.0,
+            },
+        )
         .map_err(|_| PayloadError::Sealed)?;
     pb::PrivateContent::decode(&message[..]).map_err(|_| PayloadError::Unreadable)
 }
@@ -98,24 +116,39 @@ mod tests {
     fn content() -> pb::PrivateContent {
         pb::PrivateContent {
             requester: None,
-            texts: vec![pb::PrivateText { role: "text".into(), text: "信河路废弃铁轨".into() }],
+            texts: vec![pb::PrivateText {
+                role: "text".into(),
+                text: "信河路废弃铁轨".into(),
+            }],
         }
     }
 
     #[test]
     fn a_payload_opens_with_its_key_in_its_chain_only() {
-        let key = ChainKey { key: [1; 32], salt: [2; 32] };
-        let other = ChainKey { key: [3; 32], salt: [2; 32] };
+        let key = ChainKey {
+            key: [1; 32],
+            salt: [2; 32],
+        };
+        let other = ChainKey {
+            key: [3; 32],
+            salt: [2; 32],
+        };
         let chain = ChainId([5; 16]);
         let sealed = seal(&key, chain, [9; 24], &content()).unwrap();
         assert_eq!(open(&key, chain, &sealed).unwrap(), content());
         assert_eq!(open(&other, chain, &sealed), Err(PayloadError::Sealed));
-        assert_eq!(open(&key, ChainId([6; 16]), &sealed), Err(PayloadError::Sealed));
+        assert_eq!(
+            open(&key, ChainId([6; 16]), &sealed),
+            Err(PayloadError::Sealed)
+        );
     }
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let key = ChainKey { key: [1; 32], salt: [2; 32] };
+        let key = ChainKey {
+            key: [1; 32],
+            salt: [2; 32],
+        };
         let chain = ChainId([5; 16]);
         let sealed = seal(&key, chain, [9; 24], &content()).unwrap();
         for bit in 0..sealed.len() * 8 {

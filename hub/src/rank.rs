@@ -18,7 +18,11 @@ impl Rank {
     /// `None` when the chain already carries a later generation of that level: the taker's identity is stale.
     #[must_use]
     pub fn raised(&self, level: Level, generation: u32) -> Option<Self> {
-        let mut parts: BTreeMap<_, _> = self.0.range(..=level).map(|(level, part)| (*level, *part)).collect();
+        let mut parts: BTreeMap<_, _> = self
+            .0
+            .range(..=level)
+            .map(|(level, part)| (*level, *part))
+            .collect();
         let next = match parts.get(&level) {
             Some((known, _)) if *known > generation => return None,
             Some((known, counter)) if *known == generation => (generation, counter.checked_add(1)?),
@@ -32,9 +36,17 @@ impl Rank {
     #[must_use]
     pub fn from_wire(parts: &[pb::RankPart]) -> Option<Self> {
         let sorted = parts.windows(2).all(|pair| pair[0].level < pair[1].level);
-        let meant = parts.iter().all(|part| part.level > 0 && part.generation > 0 && part.counter > 0);
-        (sorted && meant)
-            .then(|| Self(parts.iter().map(|part| (part.level, (part.generation, part.counter))).collect()))
+        let meant = parts
+            .iter()
+            .all(|part| part.level > 0 && part.generation > 0 && part.counter > 0);
+        (sorted && meant).then(|| {
+            Self(
+                parts
+                    .iter()
+                    .map(|part| (part.level, (part.generation, part.counter)))
+                    .collect(),
+            )
+        })
     }
 
     /// The wire form.
@@ -60,7 +72,12 @@ impl Rank {
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
         // An absent level is zero, and zero is below every present part: the first level in which the two differ decides.
-        let levels = self.0.keys().chain(other.0.keys()).copied().collect::<std::collections::BTreeSet<_>>();
+        let levels = self
+            .0
+            .keys()
+            .chain(other.0.keys())
+            .copied()
+            .collect::<std::collections::BTreeSet<_>>();
         levels
             .into_iter()
             .map(|level| self.0.get(&level).cmp(&other.0.get(&level)))
@@ -112,14 +129,22 @@ mod tests {
 
     #[test]
     fn a_taking_drops_what_stands_deeper() {
-        let rank = Rank::default().raised(50, 1).unwrap().raised(40, 1).unwrap();
+        let rank = Rank::default()
+            .raised(50, 1)
+            .unwrap()
+            .raised(40, 1)
+            .unwrap();
         assert_eq!(rank, Rank::default().raised(40, 1).unwrap());
         assert_eq!(rank.deepest(), Some(40));
     }
 
     #[test]
     fn a_new_generation_starts_at_one_and_outranks_the_old() {
-        let old = Rank::default().raised(40, 1).unwrap().raised(40, 1).unwrap();
+        let old = Rank::default()
+            .raised(40, 1)
+            .unwrap()
+            .raised(40, 1)
+            .unwrap();
         let new = old.raised(40, 2).unwrap();
         assert_eq!(new.to_wire()[0].counter, 1);
         assert!(new > old);
@@ -128,7 +153,11 @@ mod tests {
 
     #[test]
     fn a_rank_out_of_order_or_with_a_zero_is_no_rank() {
-        let part = |level, counter| pb::RankPart { level, generation: 1, counter };
+        let part = |level, counter| pb::RankPart {
+            level,
+            generation: 1,
+            counter,
+        };
         assert!(Rank::from_wire(&[part(40, 1), part(30, 1)]).is_none());
         assert!(Rank::from_wire(&[part(40, 1), part(40, 2)]).is_none());
         assert!(Rank::from_wire(&[part(40, 0)]).is_none());

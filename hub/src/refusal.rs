@@ -15,7 +15,11 @@ impl Refusal {
     /// A refusal about one field.
     #[must_use]
     pub fn of(code: Code, field: &'static str) -> Self {
-        Self { code, field, detail: String::new() }
+        Self {
+            code,
+            field,
+            detail: String::new(),
+        }
     }
 
     /// The same with a detail.
@@ -38,7 +42,11 @@ impl Refusal {
     }
 
     fn worded(&self, words: &str, colon: &str) -> String {
-        if self.detail.is_empty() { words.to_owned() } else { format!("{words}{colon}{}", self.detail) }
+        if self.detail.is_empty() {
+            words.to_owned()
+        } else {
+            format!("{words}{colon}{}", self.detail)
+        }
     }
 }
 
@@ -190,7 +198,11 @@ mod tests {
         assert_eq!(texts.len(), Code::ALL.len());
         for code in Code::ALL {
             let (chinese, english) = code.words();
-            assert!(!chinese.is_ascii() && english.is_ascii(), "{}", code.as_str());
+            assert!(
+                !chinese.is_ascii() && english.is_ascii(),
+                "{}",
+                code.as_str()
+            );
         }
     }
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let out = std::env::args().nth(1).map_or_else(|| here.join("src/gen"), PathBuf::from);
+    let out = std::env::args()
+        .nth(1)
+        .map_or_else(|| here.join("src/gen"), PathBuf::from);
     compile::generate(here, &out)?;
     println!("wrote {}", out.display());
     Ok(())
 }
-

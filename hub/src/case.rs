@@ -1,0 +1,589 @@
+//! A case as the fold of its entries.
+//!
+//! The fold never refuses: what an entry may do was judged by its writer. It only remembers. Texts and persons are not
+//! here; they stay sealed beside the entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+
+use crate::clock::Moment;
+use crate::entry::{Entry, Move};
+use crate::id::{Hash, PersonId, PlaceId, SubmissionId, UnitId};
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Taken in.
+    Registered,
+    /// Taken on.
+    Accepted,
+    /// Not taken on.
+    Declined,
+    /// Answered at once.
+    Answered,
+    /// On its way to who is to handle it.
+    Dispatched,
+    /// Being handled.
+    Handling,
+    /// The lead says: not ours.
+    Objected,
+    /// A reply is drafted.
+    Drafted,
+    /// The draft may leave.
+    Approved,
+    /// Replied; the dispatching side visits.
+    Replied,
+    /// In the hands of a centre that took it or got it back.
+    InHand,
+    /// Decided by its custodian.
+    Decided,
+    /// The requester was visited.
+    Visited,
+    /// To be done again.
+    Redo,
+    /// Closed.
+    Closed,
+}
+
+impl Stage {
+    /// Stable word, as it is sent and shown to programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+            Self::Answered => "answered",
+            Self::Dispatched => "dispatched",
+            Self::Handling => "handling",
+            Self::Objected => "objected",
+            Self::Drafted => "drafted",
+            Self::Approved => "approved",
+            Self::Replied => "replied",
+            Self::InHand => "in-hand",
+            Self::Decided => "decided",
+            Self::Visited => "visited",
+            Self::Redo => "redo",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// The field's word.
+    #[must_use]
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Registered => "已登记",
+            Self::Accepted => "已受理",
+            Self::Declined => "不予受理",
+            Self::Answered => "即时答复",
+            Self::Dispatched => "已派单",
+            Self::Handling => "办理中",
+            Self::Objected => "派单异议",
+            Self::Drafted => "已拟回复",
+            Self::Approved => "已把关",
+            Self::Replied => "已回复",
+            Self::InHand => "已收件",
+            Self::Decided => "已批示",
+            Self::Visited => "已回访",
+            Self::Redo => "重办",
+            Self::Closed => "已办结",
+        }
+    }
+
+    /// Whether no more work is owed.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Declined)
+    }
+}
+
+/// Who handles, or received first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Receiver {
+    /// A unit of a centre.
+    Unit(UnitId),
+    /// A centre below.
+    Place(PlaceId),
+}
+
+/// What an open offer asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferKind {
+    /// Pushed up: too hard here.
+    Escalated,
+    /// A dispatched case replied to.
+    Replied,
+    /// A dispatched case returned: not ours.
+    Returned,
+}
+
+/// An offer to the parent that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenOffer {
+    /// The offering entry.
+    pub entry: Hash,
+    /// What it asks.
+    pub kind: OfferKind,
+    /// Who is asked.
+    pub to: PlaceId,
+}
+
+/// State of a convened task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TaskState {
+    /// Given.
+    Open,
+    /// Read.
+    Acknowledged,
+    /// Reported on.
+    Reported,
+    /// Done.
+    Done,
+}
+
+impl TaskState {
+    /// Stable word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Acknowledged => "acknowledged",
+            Self::Reported => "reported",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// A task of a convened party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// Number in the case, from 1.
+    pub number: u32,
+    /// Place convened.
+    pub place: PlaceId,
+    /// Unit of the convening centre, when one of its own.
+    pub unit: Option<UnitId>,
+    /// When it is due.
+    pub due: Moment,
+    /// State.
+    pub state: TaskState,
+}
+
+/// A case.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Readable number.
+    pub number: String,
+    /// External number or empty.
+    pub external_number: String,
+    /// Class.
+    pub class: String,
+    /// Channel it came by.
+    pub channel: pb::Channel,
+    /// Urgency.
+    pub urgency: pb::Urgency,
+    /// When the resident brought it.
+    pub received: Moment,
+    /// Hash of the resident's code.
+    pub secret_hash: Hash,
+    /// Centre that took it in.
+    pub origin: PlaceId,
+    /// Stage.
+    pub stage: Stage,
+    /// Custodian.
+    pub custodian: PlaceId,
+    /// Open offer.
+    pub offer: Option<OpenOffer>,
+    /// Dispatches between centres that have not come back: from, to, outermost first.
+    pub dispatches: Vec<(PlaceId, PlaceId)>,
+    /// Whether it was ever dispatched to anyone.
+    pub was_dispatched: bool,
+    /// Lead unit at the custodian.
+    pub lead: Option<UnitId>,
+    /// Co-handling units at the custodian.
+    pub co_handlers: BTreeSet<UnitId>,
+    /// When the custodian's lead got it.
+    pub lead_since: Moment,
+    /// The lead was designated and may not object.
+    pub designated: bool,
+    /// Objections and returns upheld so far.
+    pub bounces: u32,
+    /// First receiver; provisional until confirmed.
+    pub first_receiver: Option<Receiver>,
+    /// The first receiver stands for good.
+    pub first_receiver_stands: bool,
+    /// Who drafted the reply.
+    pub drafted_by: Option<PersonId>,
+    /// Whether the demand is held reasonable.
+    pub reasonable: Option<bool>,
+    /// Handling clock; stops at the reply.
+    pub due: Option<pb::Due>,
+    /// Convened tasks.
+    pub tasks: Vec<Task>,
+    /// Places that ever were custodian.
+    pub custodians: BTreeSet<PlaceId>,
+    /// Places convened or offered to.
+    pub parties: BTreeSet<PlaceId>,
+    /// Units that lead, led, co-handle or were convened.
+    pub handlers: BTreeSet<UnitId>,
+    /// Rating.
+    pub rating: Option<u32>,
+    /// Outcome once closed.
+    pub outcome: pb::Outcome,
+    /// Annex entries decided: adopted or not.
+    pub annex_decided: BTreeMap<Hash, bool>,
+    /// Submissions that have had their effect.
+    pub submissions: BTreeSet<SubmissionId>,
+    /// Unasked takings: who and when.
+    pub takings: Vec<(PlaceId, Moment)>,
+    /// Times work was recorded on site.
+    pub site_visits: u32,
+    /// Entries folded.
+    pub entries: u64,
+}
+
+impl Case {
+    /// The case after its first entry; `None` when that does not register one.
+    #[must_use]
+    pub fn open(entry: &Entry, place: PlaceId) -> Option<Self> {
+        let Some(Content::Registered(registered)) = entry.body.content.as_ref() else {
+            return None;
+        };
+        Some(Self {
+            number: registered.number.clone(),
+            external_number: registered.external_number.clone(),
+            class: registered.class.clone(),
+            channel: registered.channel(),
+            urgency: registered.urgency(),
+            received: Moment(registered.received_ms),
+            secret_hash: Hash::from_bytes(&registered.secret_hash).unwrap_or_default(),
+            origin: place,
+            stage: Stage::Registered,
+            custodian: place,
+            offer: None,
+            dispatches: Vec::new(),
+            was_dispatched: false,
+            lead: None,
+            co_handlers: BTreeSet::new(),
+            lead_since: Moment(entry.body.wall_time_ms),
+            designated: false,
+            bounces: 0,
+            first_receiver: None,
+            first_receiver_stands: false,
+            drafted_by: None,
+            reasonable: None,
+            due: None,
+            tasks: Vec::new(),
+            custodians: BTreeSet::from([place]),
+            parties: BTreeSet::new(),
+            handlers: BTreeSet::new(),
+            rating: None,
+            outcome: pb::Outcome::Unspecified,
+            annex_decided: BTreeMap::new(),
+            submissions: BTreeSet::new(),
+            takings: Vec::new(),
+            site_visits: 0,
+            entries: 1,
+        })
+    }
+
+    /// Folds a whole standing chain, oldest first, each entry with its author's place. `None` while its first entry is
+    /// awaited.
+    #[must_use]
+    pub fn fold<'a>(entries: impl IntoIterator<Item = (&'a Entry, PlaceId)>) -> Option<Self> {
+        let mut entries = entries.into_iter();
+        let (first, place) = entries.next()?;
+        let mut case = Self::open(first, place)?;
+        for (entry, place) in entries {
+            case.apply(entry, place);
+        }
+        Some(case)
+    }
+
+    /// Whether this place holds the case under a dispatch from above, and so owes a reply there.
+    #[must_use]
+    pub fn owes_reply(&self, place: PlaceId) -> bool {
+        self.dispatches.iter().any(|(_, to)| *to == place)
+    }
+
+    /// When the handling clock runs out, while it runs.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Moment> {
+        self.due.as_ref().map(|due| Moment(due.due_ms))
+    }
+
+    /// Adds the next entry of the standing chain.
+    pub fn apply(&mut self, entry: &Entry, place: PlaceId) {
+        self.entries += 1;
+        if let Some(submission) = entry.submission {
+            self.submissions.insert(submission);
+        }
+        let at = Moment(entry.body.wall_time_ms);
+        if let Some(content) = &entry.body.content {
+            self.remember(content, entry, at);
+        }
+        match entry.mv {
+            Move::None => {}
+            Move::Dispatched(to) => self.go_down(place, to),
+            Move::Offered(to) => {
+                self.parties.insert(to);
+            }
+            Move::Taken(answering) => self.go_up(place, answering, at),
+        }
+    }
+
+    fn go_down(&mut self, from: PlaceId, to: PlaceId) {
+        self.custodian = to;
+        self.custodians.insert(to);
+        self.dispatches.push((from, to));
+        self.offer = None;
+        self.stage = Stage::Dispatched;
+        self.lead = None;
+        self.co_handlers.clear();
+        self.designated = false;
+        self.was_dispatched = true;
+        self.receive_first(Receiver::Place(to));
+    }
+
+    fn go_up(&mut self, taker: PlaceId, answering: Option<Hash>, at: Moment) {
+        let answered = self
+            .offer
+            .filter(|offer| Some(offer.entry) == answering)
+            .map(|offer| offer.kind);
+        if answering.is_none() {
+            self.takings.push((taker, at));
+        }
+        let gives_back = self.dispatches.iter().position(|(from, _)| *from == taker);
+        if let Some(position) = gives_back {
+            if answered == Some(OfferKind::Returned) {
+                self.bounces += 1;
+                self.give_up_first_receiver(self.dispatches[position].1);
+            }
+            self.dispatches.truncate(position);
+        } else {
+            // Taken from above or on the way: what was dispatched below the taker no longer binds.
+            let keep = self
+                .dispatches
+                .iter()
+                .position(|(_, to)| *to == taker)
+                .map_or(0, |position| position + 1);
+            self.dispatches.truncate(keep);
+        }
+        self.custodian = taker;
+        self.custodians.insert(taker);
+        self.offer = None;
+        self.lead = None;
+        self.co_handlers.clear();
+        self.designated = false;
+        self.drafted_by = None;
+        if answered == Some(OfferKind::Replied) {
+            self.stage = Stage::Replied;
+            self.due = None;
+        } else if !self.stage.is_over() {
+            self.stage = Stage::InHand;
+        }
+    }
+
+    fn receive_first(&mut self, receiver: Receiver) {
+        if self.first_receiver.is_none() {
+            self.first_receiver = Some(receiver);
+        }
+    }
+
+    fn give_up_first_receiver(&mut self, place: PlaceId) {
+        if !self.first_receiver_stands && self.first_receiver == Some(Receiver::Place(place)) {
+            self.first_receiver = None;
+        }
+    }
+
+    /// Work has begun: who received first stays so.
+    fn confirm_first_receiver(&mut self) {
+        self.first_receiver_stands |= self.first_receiver.is_some();
+    }
+
+    fn remember(&mut self, content: &Content, entry: &Entry, at: Moment) {
+        match content {
+            Content::Registered(_)
+            | Content::Supplemented(_)
+            | Content::InterimReport(_)
+            | Content::Taken(_) => {}
+            Content::Accepted(_) => self.stage = Stage::Accepted,
+            Content::Declined(_) => self.stage = Stage::Declined,
+            Content::AnsweredDirectly(_) => self.stage = Stage::Answered,
+            Content::Dispatched(dispatched) => self.dispatched(dispatched, at),
+            Content::Designated(designated) => self.designated(designated, at),
+            Content::SignedFor(_) => self.stage = Stage::Handling,
+            Content::Objected(_) => self.stage = Stage::Objected,
+            Content::ObjectionDecided(decided) => self.objection_decided(decided.upheld),
+            Content::Returned(_) => self.offered(entry, OfferKind::Returned),
+            Content::Contacted(_) | Content::ActionTaken(_) => self.worked(),
+            Content::ReplyDrafted(drafted) => {
+                self.confirm_first_receiver();
+                self.stage = Stage::Drafted;
+                self.drafted_by = PersonId::from_bytes(&entry.body.actor);
+                self.reasonable = Some(drafted.reasonable);
+            }
+            Content::ReplyApproved(_) => self.stage = Stage::Approved,
+            Content::ReplySentBack(_) => self.stage = Stage::Handling,
+            Content::Replied(_) => {
+                self.stage = Stage::Replied;
+                self.due = None;
+                self.offered(entry, OfferKind::Replied);
+            }
+            Content::Escalated(_) => self.offered(entry, OfferKind::Escalated),
+            Content::KeptBelow(kept) => self.kept_below(&kept.answering),
+            Content::Decided(_) => self.stage = Stage::Decided,
+            Content::Convened(convened) => self.convened(convened),
+            Content::TaskAcknowledged(task) => self.task(task.task, TaskState::Acknowledged),
+            Content::TaskReported(report) => {
+                self.task(
+                    report.task,
+                    if report.done {
+                        TaskState::Done
+                    } else {
+                        TaskState::Reported
+                    },
+                );
+            }
+            Content::WorkedOnSite(_) => self.site_visits += 1,
+            Content::ReturnVisited(visited) => {
+                self.stage = Stage::Visited;
+                self.reasonable = Some(visited.reasonable);
+            }
+            Content::Rated(rated) => self.rating = Some(rated.score),
+            Content::RedoOrdered(_) => {
+                self.stage = Stage::Redo;
+                self.lead = None;
+                self.drafted_by = None;
+            }
+            Content::Closed(closed) => {
+                self.stage = Stage::Closed;
+                self.outcome = closed.outcome();
+                self.due = None;
+            }
+            Content::AnnexAdopted(adopted) => self.annex(&adopted.entry, true),
+            Content::AnnexDeclined(declined) => self.annex(&declined.entry, false),
+            Content::RootGranted(_)
+            | Content::RegistryOpened(_)
+            | Content::PlaceAdded(_)
+            | Content::PlaceEnded(_)
+            | Content::UnitAdded(_)
+            | Content::NodeEnrolled(_)
+            | Content::NodeRevoked(_)
+            | Content::DirectiveIssued(_)
+            | Content::RedWarned(_)
+            | Content::AccountSet(_) => {}
+        }
+    }
+
+    fn dispatched(&mut self, dispatched: &pb::Dispatched, at: Moment) {
+        self.was_dispatched = true;
+        self.drafted_by = None;
+        self.due.clone_from(&dispatched.due);
+        self.stage = Stage::Dispatched;
+        self.lead_since = at;
+        if let Some(unit) = UnitId::from_bytes(&dispatched.lead) {
+            self.lead = Some(unit);
+            self.designated = false;
+            self.co_handlers = dispatched
+                .co_handlers
+                .iter()
+                .filter_map(|unit| UnitId::from_bytes(unit))
+                .collect();
+            self.handlers.insert(unit);
+            self.handlers.extend(self.co_handlers.iter().copied());
+            self.receive_first(Receiver::Unit(unit));
+        }
+    }
+
+    fn designated(&mut self, designated: &pb::Designated, at: Moment) {
+        let Some(unit) = UnitId::from_bytes(&designated.unit) else {
+            return;
+        };
+        self.was_dispatched = true;
+        self.lead = Some(unit);
+        self.designated = true;
+        self.handlers.insert(unit);
+        self.stage = Stage::Dispatched;
+        self.lead_since = at;
+        self.due.clone_from(&designated.due);
+        self.receive_first(Receiver::Unit(unit));
+        self.confirm_first_receiver();
+    }
+
+    fn objection_decided(&mut self, upheld: bool) {
+        if !upheld {
+            self.stage = Stage::Handling;
+            self.confirm_first_receiver();
+            return;
+        }
+        self.bounces += 1;
+        if !self.first_receiver_stands && self.first_receiver == self.lead.map(Receiver::Unit) {
+            self.first_receiver = None;
+        }
+        self.lead = None;
+        self.stage = Stage::Accepted;
+    }
+
+    fn worked(&mut self) {
+        self.confirm_first_receiver();
+        if matches!(self.stage, Stage::Dispatched) {
+            self.stage = Stage::Handling;
+        }
+    }
+
+    fn offered(&mut self, entry: &Entry, kind: OfferKind) {
+        if let Move::Offered(to) = entry.mv {
+            self.offer = Some(OpenOffer {
+                entry: entry.hash,
+                kind,
+                to,
+            });
+        }
+    }
+
+    fn kept_below(&mut self, answering: &[u8]) {
+        if self.offer.is_some_and(|offer| offer.entry.0 == answering) {
+            self.offer = None;
+            if self.stage == Stage::Replied {
+                self.stage = Stage::Handling;
+            }
+        }
+    }
+
+    fn convened(&mut self, convened: &pb::Convened) {
+        for task in &convened.tasks {
+            let Some(place) = PlaceId::from_bytes(&task.place) else {
+                continue;
+            };
+            let unit = UnitId::from_bytes(&task.unit);
+            self.parties.insert(place);
+            self.handlers.extend(unit);
+            self.tasks.push(Task {
+                number: task.task,
+                place,
+                unit,
+                due: Moment(
+                    task.due
+                        .as_ref()
+                        .map_or(convened.meeting_ms, |due| due.due_ms),
+                ),
+                state: TaskState::Open,
+            });
+        }
+    }
+
+    fn task(&mut self, number: u32, state: TaskState) {
+        if let Some(task) = self.tasks.iter_mut().find(|task| task.number == number) {
+            task.state = task.state.max(state);
+        }
+    }
+
+    fn annex(&mut self, entry: &[u8], adopted: bool) {
+        if let Some(entry) = Hash::from_bytes(entry) {
+            self.annex_decided.entry(entry).or_insert(adopted);
+        }
+    }
+}

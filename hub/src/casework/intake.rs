@@ -1,0 +1,113 @@
+//! Intake: register, accept, decline, answer at once.
+
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+
+use super::{Act, Actor, View, at, require};
+use crate::case::{Case, Stage};
+use crate::clock::Moment;
+use crate::entry::Move;
+use crate::id::Hash;
+use crate::refusal::{Code, Refusal};
+
+/// Longest external number, in characters.
+pub const EXTERNAL_NUMBER_CHARACTERS_MAX: usize = 64;
+
+/// What the node adds to a registration: the number from its reserved block and the hash of the resident's code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Numbering {
+    /// Readable number.
+    pub number: String,
+    /// Hash of the secret code.
+    pub secret_hash: Hash,
+}
+
+/// Registers a case.
+///
+/// # Errors
+/// `ROLE_MISSING`, `CLASS_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`.
+pub fn register(
+    view: &View<'_>,
+    actor: &Actor,
+    channel: pb::Channel,
+    class: &str,
+    urgency: pb::Urgency,
+    external_number: &str,
+    received: Moment,
+    numbering: &Numbering,
+) -> Result<Act, Refusal> {
+    require(actor, &[pb::Role::Clerk])?;
+    view.catalogue.class(class)?;
+    if channel == pb::Channel::Unspecified {
+        return Err(Refusal::of(Code::Empty, "channel"));
+    }
+    if external_number.chars().count() > EXTERNAL_NUMBER_CHARACTERS_MAX {
+        return Err(Refusal::of(Code::TooLong, "external_number")
+            .because(EXTERNAL_NUMBER_CHARACTERS_MAX.to_string()));
+    }
+    if external_number.chars().any(char::is_control) {
+        return Err(Refusal::of(Code::ControlCharacter, "external_number"));
+    }
+    let content = Content::Registered(pb::Registered {
+        number: numbering.number.clone(),
+        channel: channel.into(),
+        class: class.to_owned(),
+        urgency: if urgency == pb::Urgency::Unspecified {
+            pb::Urgency::Ordinary
+        } else {
+            urgency
+        }
+        .into(),
+        external_number: external_number.to_owned(),
+        received_ms: received.0,
+        secret_hash: numbering.secret_hash.to_vec(),
+    });
+    Ok(Act {
+        content,
+        mv: Move::None,
+        kind_class: pb::KindClass::Opening,
+    })
+}
+
+/// Takes the case on.
+///
+/// # Errors
+/// `ROLE_MISSING`, `STAGE_FORBIDS`.
+pub fn accept(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
+    require(actor, &[pb::Role::Clerk])?;
+    at(case, &[Stage::Registered])?;
+    Ok(Act::work(Content::Accepted(pb::Accepted {})))
+}
+
+/// Declines the case on a ground, before any dispatch.
+///
+/// # Errors
+/// `ROLE_MISSING`, `FIELD_EMPTY`, `ALREADY_DISPATCHED`, `STAGE_FORBIDS`.
+pub fn decline(case: &Case, actor: &Actor, ground: pb::DeclineGround) -> Result<Act, Refusal> {
+    require(actor, &[pb::Role::Clerk])?;
+    if ground == pb::DeclineGround::Unspecified {
+        return Err(Refusal::of(Code::Empty, "ground"));
+    }
+    if case.was_dispatched {
+        return Err(Refusal::of(Code::AlreadyDispatched, ""));
+    }
+    at(case, &[Stage::Registered, Stage::Accepted])?;
+    Ok(Act::effect(Content::Declined(pb::Declined {
+        ground: ground.into(),
+    })))
+}
+
+/// Answers at the first contact.
+///
+/// # Errors
+/// `ROLE_MISSING`, `ALREADY_DISPATCHED`, `STAGE_FORBIDS`.
+pub fn answer_at_once(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
+    require(actor, &[pb::Role::Clerk])?;
+    if case.was_dispatched {
+        return Err(Refusal::of(Code::AlreadyDispatched, ""));
+    }
+    at(case, &[Stage::Registered, Stage::Accepted])?;
+    Ok(Act::effect(Content::AnsweredDirectly(
+        pb::AnsweredDirectly {},
+    )))
+}

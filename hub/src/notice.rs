@@ -1,0 +1,73 @@
+//! Notices: what a tier above sees of a case it does not read. No text, no person.
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use crate::case::{Case, Receiver};
+use crate::custody::Tree;
+use crate::entry::{EntryError, check_under, sign_under};
+use crate::id::{ChainId, NodeId, UnitId};
+
+const DOMAIN: &str = "fengqiao/notice/1";
+
+/// The notice of a case as its holder sees it; `None` while no head is known.
+#[must_use]
+pub fn notice_of(id: ChainId, case: &Case, tree: &Tree, author: NodeId) -> Option<pb::Notice> {
+    let head = tree.head()?;
+    let open_annexes = tree
+        .annex()
+        .iter()
+        .filter(|entry| !case.annex_decided.contains_key(entry))
+        .count();
+    Some(pb::Notice {
+        case: id.to_vec(),
+        number: case.number.clone(),
+        rank: head.rank.to_wire(),
+        sequence: head.sequence,
+        head: head.hash.to_vec(),
+        custodian: tree.custody()?.custodian.to_vec(),
+        class: case.class.clone(),
+        urgency: i32::from(case.urgency).unsigned_abs(),
+        stage: case.stage.as_str().to_owned(),
+        due_ms: case.due_at().map_or(0, |due| due.0),
+        lead: case.lead.map(UnitId::to_vec).unwrap_or_default(),
+        outcome: i32::from(case.outcome).unsigned_abs(),
+        origin: case.origin.to_vec(),
+        first_receiver: match case.first_receiver {
+            Some(Receiver::Place(place)) => place.to_vec(),
+            Some(Receiver::Unit(unit)) => unit.to_vec(),
+            None => Vec::new(),
+        },
+        author: author.to_vec(),
+        open_annexes: u32::try_from(open_annexes).unwrap_or(u32::MAX),
+    })
+}
+
+/// Signs a notice.
+#[must_use]
+pub fn sign_notice(notice: &pb::Notice, key: &SigningKey) -> pb::SignedNotice {
+    let bytes = notice.encode_to_vec();
+    let signature = sign_under(DOMAIN, key, &bytes);
+    pb::SignedNotice {
+        notice: bytes,
+        signature,
+    }
+}
+
+/// Reads a notice and checks it with the key found for its author.
+///
+/// # Errors
+/// `Undecodable`, `Malformed("author")` when no key is found, `Signature`.
+pub fn read_notice(
+    bytes: &[u8],
+    key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
+) -> Result<pb::Notice, EntryError> {
+    let signed = pb::SignedNotice::decode(bytes).map_err(|_| EntryError::Undecodable)?;
+    let notice = pb::Notice::decode(&signed.notice[..]).map_err(|_| EntryError::Undecodable)?;
+    let key = NodeId::from_bytes(&notice.author)
+        .and_then(key_of)
+        .ok_or(EntryError::Malformed("author"))?;
+    check_under(DOMAIN, &key, &signed.notice, &signed.signature)?;
+    Ok(notice)
+}

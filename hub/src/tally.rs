@@ -1,0 +1,93 @@
+//! Tallies: daily figures that add up. A node counts the entries it authored that stand; the higher version of a key
+//! replaces the lower, so figures from the same versions are equal at every tier (PROTOCOL.md 18).
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use prost::Message as _;
+
+use crate::clock::Moment;
+use crate::entry::{EntryError, check_under, sign_under};
+use crate::id::NodeId;
+
+const DOMAIN: &str = "fengqiao/tally/1";
+const DAY_MS: i64 = 86_400_000;
+
+/// The name under which an entry is counted: its move, and for a closing its outcome too.
+#[must_use]
+pub fn count_name(content: Option<&Content>) -> String {
+    match content {
+        Some(Content::Closed(closed)) => format!(
+            "close.{}",
+            closed.outcome().as_str_name().to_ascii_lowercase()
+        ),
+        other => crate::casework::name_of(other).to_owned(),
+    }
+}
+
+/// The day an instant falls on, days since 1970-01-01 in a zone of so many minutes east of UTC.
+#[must_use]
+pub fn day_of(at: Moment, zone_offset_minutes: i32) -> i32 {
+    let local = at.0.saturating_add(i64::from(zone_offset_minutes) * 60_000);
+    i32::try_from(local.div_euclid(DAY_MS)).unwrap_or(i32::MAX)
+}
+
+/// The next version of a tally after a change by one; counts that reach zero stay, so that a lower figure travels too.
+#[must_use]
+pub fn changed(before: &pb::Tally, name: &str, adds: bool) -> pb::Tally {
+    let mut counts: BTreeMap<String, u64> = before
+        .counts
+        .iter()
+        .map(|count| (count.name.clone(), count.count))
+        .collect();
+    let count = counts.entry(name.to_owned()).or_default();
+    *count = if adds {
+        count.saturating_add(1)
+    } else {
+        count.saturating_sub(1)
+    };
+    pb::Tally {
+        version: before.version + 1,
+        counts: counts
+            .into_iter()
+            .map(|(name, count)| pb::TallyCount { name, count })
+            .collect(),
+        ..before.clone()
+    }
+}
+
+/// Whether a tally that arrives replaces the one known under its key.
+#[must_use]
+pub fn replaces(new: &pb::Tally, known: Option<&pb::Tally>) -> bool {
+    known.is_none_or(|known| new.version > known.version)
+}
+
+/// Signs a tally.
+#[must_use]
+pub fn sign_tally(tally: &pb::Tally, key: &SigningKey) -> pb::SignedTally {
+    let bytes = tally.encode_to_vec();
+    let signature = sign_under(DOMAIN, key, &bytes);
+    pb::SignedTally {
+        tally: bytes,
+        signature,
+    }
+}
+
+/// Reads a tally and checks it with the key found for the counting node.
+///
+/// # Errors
+/// `Undecodable`, `Malformed("node")` when no key is found, `Signature`.
+pub fn read_tally(
+    bytes: &[u8],
+    key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
+) -> Result<pb::Tally, EntryError> {
+    let signed = pb::SignedTally::decode(bytes).map_err(|_| EntryError::Undecodable)?;
+    let tally = pb::Tally::decode(&signed.tally[..]).map_err(|_| EntryError::Undecodable)?;
+    let key = NodeId::from_bytes(&tally.node)
+        .and_then(key_of)
+        .ok_or(EntryError::Malformed("node"))?;
+    check_under(DOMAIN, &key, &signed.tally, &signed.signature)?;
+    Ok(tally)
+}
