@@ -1,1 +1,3 @@
-//! Placeholder.
+//! How one machine keeps and carries a jurisdiction.
+
+pub mod store;

@@ -1,0 +1,115 @@
+//! The only file that names sled 0.34: opens it, reads it, writes batches, flushes it.
+//!
+//! One tree, one `apply_batch` a change, no compression, no background flush: its flush is no
+//! durability point, so nothing here promises durability. A panic inside sled becomes an error
+//! where this module can see it. sled shares its writing threads over a whole process and refuses
+//! all work after one of them has panicked: after [`StoreError::Engine`] the process should end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::StoreError;
+
+/// An open sled file.
+pub(super) struct Engine {
+    db: sled::Db,
+}
+
+/// Why sled did not open.
+#[derive(Debug)]
+pub(super) enum OpenFailure {
+    /// The machine is at fault (no space, no permission, no file handles): the file may be whole.
+    Machine(sled::Error),
+    /// The file is at fault.
+    Contents(String),
+}
+
+/// One physical row.
+pub(super) type PhysicalRow = (sled::IVec, sled::IVec);
+
+impl Engine {
+    pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Engine, OpenFailure> {
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(cache_bytes)
+            .flush_every_ms(None)
+            .use_compression(false);
+        match config.open() {
+            Ok(db) => Ok(Engine { db }),
+            Err(error) if is_the_machine(&error) => Err(OpenFailure::Machine(error)),
+            Err(error) => Err(OpenFailure::Contents(error.to_string())),
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<sled::IVec>, StoreError> {
+        self.db
+            .get(key)
+            .map_err(|error| failed("read a row", error))
+    }
+
+    /// The rows with `lo <= key < hi`, from either end.
+    pub(super) fn walk(
+        &self,
+        lo: &[u8],
+        hi: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<PhysicalRow, StoreError>> + use<> {
+        self.db
+            .range(lo..hi)
+            .map(|row| row.map_err(|error| failed("read a range", error)))
+    }
+
+    /// All or nothing of `writes`, also when the process is killed; `None` removes.
+    pub(super) fn apply(&self, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StoreError> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        quiet("apply a batch", || self.db.apply_batch(batch))
+    }
+
+    /// Hands everything written to the operating system. The caller syncs the files.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        quiet("flush", || self.db.flush().map(|_bytes| ()))
+    }
+}
+
+fn quiet(
+    action: &'static str,
+    work: impl FnOnce() -> Result<(), sled::Error>,
+) -> Result<(), StoreError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => outcome.map_err(|error| failed(action, error)),
+        Err(_panic) => Err(StoreError::Engine {
+            action,
+            source: "sled panicked".into(),
+        }),
+    }
+}
+
+fn failed(action: &'static str, error: sled::Error) -> StoreError {
+    StoreError::Engine {
+        action,
+        source: Box::new(error),
+    }
+}
+
+fn is_the_machine(error: &sled::Error) -> bool {
+    use std::io::ErrorKind::{
+        OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    let sled::Error::Io(error) = error else {
+        return false;
+    };
+    let kinds = [
+        OutOfMemory,
+        PermissionDenied,
+        QuotaExceeded,
+        ReadOnlyFilesystem,
+        StorageFull,
+    ];
+    let handles = [Some(libc::EMFILE), Some(libc::ENFILE)];
+    kinds.contains(&error.kind()) || handles.contains(&error.raw_os_error())
+}

@@ -1,0 +1,5 @@
+//! Facts about stores.
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
+mod disk;
+mod laws;
