@@ -1,3 +1,4 @@
 //! How one machine keeps and carries a jurisdiction.
 
+pub mod config;
 pub mod store;
