@@ -1,7 +1,9 @@
 //! Facts about what is believed when a store on disk is opened again.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::super::engine::Engine;
 use super::super::rows;
@@ -132,6 +134,19 @@ fn a_checkpoint_is_believed_after_a_power_cut_until_the_next_write() {
     let believed = open(at_rest.path(), "boot two");
     assert_eq!(believed.store.get(b"case").unwrap().unwrap(), b"first");
     assert_eq!(reason(at_work.path(), "boot two"), Reason::MachineStopped);
+}
+
+#[test]
+fn a_clean_mark_is_taken_back_when_the_store_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path(), "boot one").store.close().unwrap();
+    let opened = open(folder.path(), "boot two");
+    let untouched = copy_of(folder.path());
+    assert_eq!(
+        reason(untouched.path(), "boot three"),
+        Reason::MachineStopped
+    );
+    assert!(opened.trusted());
 }
 
 #[test]
@@ -367,4 +382,78 @@ fn closing_while_a_node_is_held_is_told() {
     assert!(matches!(shared.close(), Err(StoreError::StillHeld(1))));
     node.close().unwrap();
     assert!(open_shared(folder.path(), "another boot").trusted());
+}
+
+#[test]
+fn a_value_whose_parts_do_not_belong_together_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = open(folder.path(), "boot");
+    opened.store.apply(&put("case", &[1; 9_000]), 1).unwrap();
+    opened.store.close().unwrap();
+    let engine = Engine::open(&folder.path().join("sled"), 1 << 20).unwrap();
+    let part = rows::part_key(b"", b"case", 1);
+    engine.apply(vec![(part, Some(vec![2; 4_096]))]).unwrap();
+    drop(engine);
+
+    let store = open(folder.path(), "boot").store;
+
+    assert!(matches!(store.get(b"case"), Err(StoreError::Damaged(_))));
+    assert!(matches!(
+        store.range(b"a", b"z", 9),
+        Err(StoreError::Damaged(_))
+    ));
+}
+
+const CHILD_FOLDER: &str = "FENGQIAO_TEST_STORE_FOLDER";
+const CHILD: &str = "store::tests::disk::writes_until_it_is_killed";
+
+#[test]
+#[ignore = "the child of a_killed_process_leaves_whole_batches_in_order"]
+fn writes_until_it_is_killed() {
+    let Some(folder) = std::env::var_os(CHILD_FOLDER) else {
+        return;
+    };
+    let store = open(Path::new(&folder), "boot").store;
+    let from = store.applied().unwrap() + 1;
+    for position in from..from + 1_000_000 {
+        let mut batch = put(&format!("row {position:08}"), &[7; 500]);
+        batch.put("count", position.to_be_bytes());
+        store.apply(&batch, position).unwrap();
+        if position % 500 == 0 {
+            std::io::Write::write_all(&mut std::io::stderr(), b".").unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_whole_batches_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 1..=4_usize {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([CHILD, "--exact", "--ignored", "--nocapture"])
+            .env(CHILD_FOLDER, folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut dots = vec![0; round];
+        child.stderr.take().unwrap().read_exact(&mut dots).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let opened = open(folder.path(), "boot");
+
+        assert!(opened.trusted());
+        let applied = opened.store.applied().unwrap();
+        assert!(applied > 0);
+        assert_eq!(
+            opened.store.get(b"count").unwrap().unwrap(),
+            applied.to_be_bytes()
+        );
+        let rows = opened
+            .store
+            .range(b"row ", b"row!", RANGE_ROWS_MAX)
+            .unwrap();
+        assert_eq!(rows.len() as u64, applied.min(10_000));
+    }
 }
