@@ -29,6 +29,9 @@ impl Moment {
 
     /// Reads RFC 3339 with any offset; what is finer than a millisecond is cut off.
     ///
+    /// Near relatives are read too: a space for the `T`, no seconds, an offset of hours only. A leap
+    /// second is the second before it.
+    ///
     /// # Errors
     /// `NotRfc3339` for anything else, a local time without offset included.
     pub fn parse_rfc3339(text: &str) -> Result<Self, MomentError> {

@@ -86,12 +86,11 @@ fn plain(text: &str, offset: Option<i32>) -> Result<Moment, Option<RowErrorCode>
     if let Ok(moment) = Moment::parse_rfc3339(text) {
         return Ok(moment);
     }
-    // The civil parser would skip a zone annotation or an offset that the line above did not accept.
+    // The civil parser would skip a zone annotation that the line above did not accept.
     let is_civil = text
         .bytes()
         .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b' ' | b'T' | b'.'));
-    let negative_offset = text.bytes().filter(|byte| *byte == b'-').count() != 2;
-    if !is_civil || negative_offset {
+    if !is_civil {
         return Err(None);
     }
     at_offset(text.parse().map_err(|_| None)?, offset)
