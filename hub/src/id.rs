@@ -145,20 +145,37 @@ id!(
 );
 
 impl ChainId {
-    /// The chain a place writes about itself: its id and six zero bytes.
+    /// The registry chain of a place: its id and six zero bytes.
     #[must_use]
     pub fn of_place(place: PlaceId) -> Self {
-        let mut bytes = [0; 16];
-        bytes[..10].copy_from_slice(&place.0);
-        Self(bytes)
+        Self::own(place, 0)
     }
 
-    /// The place whose own chain this is, when the last six bytes are zero.
+    /// The supervision ledger of a place.
+    #[must_use]
+    pub fn supervision_of(place: PlaceId) -> Self {
+        Self::own(place, 4)
+    }
+
+    /// The administration log of a place.
+    #[must_use]
+    pub fn administration_of(place: PlaceId) -> Self {
+        Self::own(place, 5)
+    }
+
+    /// The place whose own chain this is, when the last six bytes say so.
     #[must_use]
     pub fn place(self) -> Option<PlaceId> {
-        (self.0[10..] == [0; 6])
+        (self.0[10..15] == [0; 5] && self.0[15] < 8)
             .then(|| PlaceId::from_bytes(&self.0[..10]))
             .flatten()
+    }
+
+    fn own(place: PlaceId, tag: u8) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..10].copy_from_slice(&place.0);
+        bytes[15] = tag;
+        Self(bytes)
     }
 }
 

@@ -140,6 +140,7 @@ pub struct Registry {
     children: BTreeMap<PlaceId, Vec<PlaceId>>,
     units: BTreeMap<UnitId, Unit>,
     nodes: BTreeMap<NodeId, NodeRecord>,
+    centres: BTreeMap<PlaceId, NodeId>,
     versions: BTreeMap<PlaceId, u64>,
 }
 
@@ -189,12 +190,13 @@ impl Registry {
         self.nodes.values()
     }
 
-    /// The node of a place's centre.
+    /// The node of a place's centre: the one enrolled last, unless it is revoked.
     #[must_use]
     pub fn node_of(&self, place: PlaceId) -> Option<&NodeRecord> {
-        self.nodes
-            .values()
-            .find(|node| node.place == place && node.unit.is_none() && node.revoked.is_none())
+        self.centres
+            .get(&place)
+            .and_then(|node| self.nodes.get(node))
+            .filter(|node| node.revoked.is_none())
     }
 
     /// Last sequence known of a place's registry chain, 0 when none is.
@@ -324,7 +326,7 @@ impl Registry {
         let record = node_record(node, (issuer, 1))?;
         self.root = Some(id);
         self.places.insert(id, new_place(id, place, None));
-        self.nodes.insert(record.id, record);
+        self.pin(record);
         Ok(())
     }
 
@@ -406,8 +408,15 @@ impl Registry {
         {
             return Err(RegistryError::InUse);
         }
-        self.nodes.insert(record.id, record);
+        self.pin(record);
         Ok(())
+    }
+
+    fn pin(&mut self, record: NodeRecord) {
+        if record.unit.is_none() {
+            self.centres.insert(record.place, record.id);
+        }
+        self.nodes.insert(record.id, record);
     }
 
     fn revoke(&mut self, revoked: &pb::NodeRevoked) -> Result<(), RegistryError> {

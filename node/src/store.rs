@@ -21,6 +21,7 @@ mod memory;
 mod overlay;
 mod rows;
 mod shared;
+pub mod tables;
 
 use std::io;
 use std::path::PathBuf;

@@ -1,0 +1,488 @@
+//! One owner of a node's state: input in, one journal record, then answers and sends out.
+//!
+//! Everything that queued while the last record was synced is the next group. A group is decided input by input over an
+//! overlay, so later inputs see earlier ones; then it is one record: appended, synced, applied to the store, and only
+//! then answered, acknowledged and sent (PROTOCOL.md 20). What decides is pure; time and randomness are arguments. The
+//! engine never touches a socket and never waits.
+
+mod administration;
+mod aftermath;
+mod arrivals;
+pub mod chains;
+mod commands;
+mod directives;
+mod group;
+mod lanes;
+mod projection;
+pub mod record;
+mod submissions;
+mod supervision;
+mod views;
+mod writing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, StoreId};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+
+pub use administration::Administration;
+pub use commands::{Caller, CaseCommand, Request};
+pub use lanes::LaneView;
+pub use views::{EntryStanding, Views};
+
+use crate::journal::{Journal, JournalError, JournalReader, Position};
+use crate::keystore::{KeyStore, KeyStoreError};
+use crate::replication::route::Standpoint;
+use crate::store::{Batch, Overlay, Store, StoreError, tables};
+use chains::Chains;
+use group::Group;
+use record::{RecordWriter, read_record};
+
+/// Inputs of one group.
+pub const GROUP_INPUTS_MAX: usize = 128;
+/// Bytes of one group's record after which no further input joins it.
+pub const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Alarms kept for the status.
+const ALARMS_MAX: usize = 50;
+
+/// Who this node is.
+#[derive(Clone)]
+pub struct Me {
+    /// Where it stands.
+    pub at: Standpoint,
+    /// Deployment.
+    pub deployment: DeploymentId,
+    /// Store of this data folder.
+    pub store: StoreId,
+    /// Incarnation it writes in.
+    pub incarnation: u32,
+    /// Generation of its takings.
+    pub generation: u32,
+    /// Key it signs with.
+    pub signing_key: ed25519_dalek::SigningKey,
+    /// Root key that the deployment's first registry entry is signed with.
+    pub root_key: ed25519_dalek::VerifyingKey,
+}
+
+impl std::fmt::Debug for Me {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Me").field("at", &self.at).field("incarnation", &self.incarnation).finish_non_exhaustive()
+    }
+}
+
+/// Seals chain keys to places and opens those sealed to this node.
+pub trait Seals: Send {
+    /// The chain's key sealed to a node's encryption key; `None` when that key is unusable.
+    fn seal(&mut self, to: &fengqiao_hub::jurisdiction::NodeRecord, chain: ChainId, key: &[u8; 32]) -> Option<Vec<u8>>;
+    /// The chain's key, if it was sealed to this node.
+    fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]>;
+    /// Fills bytes with randomness.
+    fn random(&mut self, bytes: &mut [u8]);
+}
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Input {
+    /// A move on a case, by a person or program.
+    Act(Box<CaseCommand>),
+    /// Something else a person or program wants written.
+    Administer(Box<Request<Administration>>),
+    /// Items of a neighbour's lane, consecutive.
+    Items {
+        /// Neighbour.
+        link: NodeId,
+        /// Its store and incarnation, as it said in this session.
+        from: (StoreId, u32),
+        /// Lane.
+        lane: pb::Lane,
+        /// Items.
+        items: Vec<pb::Item>,
+    },
+    /// A neighbour has stored our items.
+    PeerStored {
+        /// Neighbour.
+        link: NodeId,
+        /// Up to where.
+        cursor: pb::Cursor,
+        /// Up to where the top has them too.
+        top_sequence: u64,
+    },
+    /// Something a person should look at.
+    Alarm {
+        /// Stable code.
+        code: String,
+        /// Detail without personal data.
+        detail: String,
+    },
+    /// Time has passed: clocks are looked at.
+    Tick {
+        /// Automatic warnings are allowed: this node's clock is believed.
+        clock_believed: bool,
+    },
+    /// The process started.
+    Started,
+}
+
+/// Names a caller that waits for an answer.
+pub type Ticket = u64;
+
+/// What goes out, after the sync that covers it.
+#[derive(Debug)]
+pub enum Output {
+    /// The answer to a request: an encoded response message, or a refusal.
+    Answer(Ticket, Result<Vec<u8>, Refusal>),
+    /// Items of a neighbour's lane are stored; all of them are at the top up to that sequence.
+    Stored(NodeId, pb::Lane, u64),
+    /// There is more to send on a link.
+    Owed(NodeId),
+    /// The registry changed: links may have come or gone.
+    RegistryChanged,
+}
+
+/// What ends the engine: its process must end too and open everything anew.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal took nothing more.
+    #[error("the journal refused")]
+    Journal(#[from] JournalError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The key store failed.
+    #[error("the key store refused")]
+    Keys(#[from] KeyStoreError),
+    /// A record or a kept row does not read.
+    #[error("{0} does not read")]
+    Unreadable(&'static str),
+}
+
+/// State that is neither journal nor store: caches and counters, all derived.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) chains: Chains,
+    pub(crate) author_sequence: u64,
+    pub(crate) counts: Counts,
+    pub(crate) book: BTreeMap<String, String>,
+    /// What each neighbour sent and where our own lane upwards stood then, until the top has it.
+    pub(crate) awaiting_top: BTreeMap<NodeId, Vec<AwaitingTop>>,
+    pub(crate) top_reached: BTreeMap<(NodeId, pb::Lane), u64>,
+    pub(crate) alarms: std::collections::VecDeque<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AwaitingTop {
+    pub(crate) lane: pb::Lane,
+    pub(crate) sequence: u64,
+    pub(crate) owed_up: [u64; 3],
+}
+
+/// Figures for the status, kept with the store.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Counts {
+    /// Entries in trees.
+    #[prost(uint64, tag = "1")]
+    pub entries: u64,
+    /// Cases whose chain is here.
+    #[prost(uint64, tag = "2")]
+    pub cases: u64,
+    /// Entries that wait.
+    #[prost(uint64, tag = "3")]
+    pub parked: u64,
+    /// Cases known by notice only.
+    #[prost(uint64, tag = "4")]
+    pub notices: u64,
+    /// Submissions that wait.
+    #[prost(uint64, tag = "5")]
+    pub submissions: u64,
+    /// Starts of this data folder.
+    #[prost(uint64, tag = "6")]
+    pub boot: u64,
+    /// Items received.
+    #[prost(uint64, tag = "7")]
+    pub received: u64,
+}
+
+/// The engine of one node.
+pub struct Engine {
+    me: Arc<Me>,
+    catalogue: Arc<Catalogue>,
+    zone_offset_minutes: i32,
+    journal: Box<dyn Journal>,
+    reader: Arc<dyn JournalReader>,
+    store: Arc<dyn Store>,
+    keys: Box<dyn KeyStore>,
+    seals: Box<dyn Seals>,
+    enroller: Option<Box<dyn administration::Enroller>>,
+    state: State,
+    syncs: u64,
+    read_only: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+/// What an engine is built from.
+#[expect(missing_debug_implementations, reason = "holds keys and trait objects")]
+pub struct Parts {
+    /// Who the node is.
+    pub me: Me,
+    /// Catalogue in force.
+    pub catalogue: Arc<Catalogue>,
+    /// Minutes east of UTC in which days are counted.
+    pub zone_offset_minutes: i32,
+    /// The truth.
+    pub journal: Box<dyn Journal>,
+    /// What is known of it.
+    pub store: Arc<dyn Store>,
+    /// Chain keys.
+    pub keys: Box<dyn KeyStore>,
+    /// Sealing and randomness.
+    pub seals: Box<dyn Seals>,
+    /// Issues certificates, at a centre that enrols.
+    pub enroller: Option<Box<dyn administration::Enroller>>,
+    /// Chains kept in memory.
+    pub chains_held_max: usize,
+}
+
+pub use administration::{Enroller, Enrolled};
+
+impl Engine {
+    /// Builds an engine and brings its store up to the end of its journal. `progress` hears positions: done, total.
+    ///
+    /// # Errors
+    /// The journal or the store do not read, or the store is ahead of the journal.
+    pub fn open(parts: Parts, progress: &mut dyn FnMut(u64, u64)) -> Result<Self, EngineError> {
+        let reader = parts.journal.reader();
+        let mut engine = Self {
+            me: Arc::new(parts.me),
+            catalogue: parts.catalogue,
+            zone_offset_minutes: parts.zone_offset_minutes,
+            reader,
+            journal: parts.journal,
+            store: parts.store,
+            keys: parts.keys,
+            seals: parts.seals,
+            enroller: parts.enroller,
+            state: State {
+                registry: Arc::new(Registry::default()),
+                chains: Chains::new(parts.chains_held_max),
+                author_sequence: 0,
+                counts: Counts::default(),
+                book: BTreeMap::new(),
+                awaiting_top: BTreeMap::new(),
+                top_reached: BTreeMap::new(),
+                alarms: std::collections::VecDeque::new(),
+            },
+            syncs: 0,
+            read_only: false,
+        };
+        engine.load()?;
+        engine.catch_up(progress)?;
+        Ok(engine)
+    }
+
+    /// Decides a group of inputs and makes it durable.
+    ///
+    /// # Errors
+    /// An [`EngineError`]: nothing of the group was answered; the engine must not be used again.
+    pub fn process(&mut self, now: Moment, inputs: Vec<Input>) -> Result<Vec<Output>, EngineError> {
+        let position = self.journal.end();
+        let mut group = Group {
+            me: &self.me,
+            catalogue: &self.catalogue,
+            zone_offset_minutes: self.zone_offset_minutes,
+            now,
+            reader: self.reader.as_ref(),
+            keys: self.keys.as_ref(),
+            seals: self.seals.as_mut(),
+            enroller: self.enroller.as_deref_mut(),
+            state: &mut self.state,
+            overlay: Overlay::new(&self.store),
+            record: RecordWriter::at(position.0),
+            secrets: BTreeMap::new(),
+            touched: BTreeMap::new(),
+            owed: std::collections::BTreeSet::new(),
+            registry_changed: false,
+            outputs: Vec::new(),
+            read_only: self.read_only,
+        };
+        for input in inputs {
+            group.take(input)?;
+        }
+        group.finish()?;
+        let registry_changed = group.registry_changed;
+        let Group { overlay, record, secrets, owed, mut outputs, .. } = group;
+        let batch = overlay.batch;
+        if !secrets.is_empty() {
+            let secrets: Vec<_> = secrets.into_iter().map(|(chain, secret)| (chain.0, secret)).collect();
+            self.keys.put_many(&secrets)?;
+        }
+        if !record.is_empty() {
+            let appended = self.journal.append(position, &[record.finish()])?;
+            self.syncs += 1;
+            self.store.apply(&batch, appended.end.0)?;
+        }
+        outputs.extend(owed.into_iter().map(Output::Owed));
+        if registry_changed {
+            outputs.push(Output::RegistryChanged);
+        }
+        Ok(outputs)
+    }
+
+    /// The registry as it stands.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.state.registry)
+    }
+
+    /// Figures for the status.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state.counts
+    }
+
+    /// Syncs of the journal since the engine was built.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.syncs
+    }
+
+    /// Alarms since the start, newest first.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<String> {
+        self.state.alarms.iter().rev().cloned().collect()
+    }
+
+    /// End of the journal, bytes.
+    #[must_use]
+    pub fn journal_end(&self) -> u64 {
+        self.journal.end().0
+    }
+
+    /// Stops or allows writes by people; what arrives by links goes on as long as the disk takes it.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// What an open session needs of the key store to hand a chain's key on: salt, and the key opened for sealing.
+    #[must_use]
+    pub fn secret_for(&mut self, chain: ChainId, to: NodeId) -> Option<pb::ChainSecret> {
+        let secret = self.keys.get(&chain.0)?;
+        let key = secret.key.or_else(|| self.seals.open(chain, &secret.wrapped));
+        let salt = secret.salt.to_vec();
+        let registry = Arc::clone(&self.state.registry);
+        let wrapped_key = match (key, registry.node(to)) {
+            (Some(key), Some(node)) => self.seals.seal(node, chain, &key).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        Some(pb::ChainSecret { salt, wrapped_key })
+    }
+
+    /// Opens the key of a chain for reading its texts; whether the reader may is decided elsewhere.
+    #[must_use]
+    pub fn chain_key(&self, chain: ChainId) -> Option<fengqiao_hub::payload::ChainKey> {
+        let secret = self.keys.get(&chain.0)?;
+        let key = secret.key.or_else(|| self.seals.open(chain, &secret.wrapped))?;
+        Some(fengqiao_hub::payload::ChainKey { key, salt: secret.salt })
+    }
+
+    /// Replays what the store has not seen.
+    fn catch_up(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), EngineError> {
+        let end = self.journal.end().0;
+        let mut applied = self.store.applied()?;
+        if applied > end {
+            return Err(EngineError::Unreadable("a store ahead of its journal"));
+        }
+        while applied < end {
+            let record = self.reader.tail(Position(applied)).next().transpose()?;
+            let record = record.ok_or(EngineError::Unreadable("the journal's tail"))?;
+            let batch = self.replay(&record)?;
+            applied = record.next.0;
+            self.store.apply(&batch, applied)?;
+            progress(applied, end);
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, record: &crate::journal::Record) -> Result<Batch, EngineError> {
+        let unreadable = |_| EngineError::Unreadable("a journal record");
+        let (facts, blobs) = read_record(record.position.0, &record.payload).map_err(unreadable)?;
+        let writer = RecordWriter::at(u64::MAX);
+        let mut projection = projection::Projection {
+            me: &self.me,
+            state: &mut self.state,
+            overlay: &mut Overlay::new(&self.store),
+            reader: self.reader.as_ref(),
+            record: &writer,
+        };
+        for fact in &facts {
+            projection.apply(fact, &blobs)?;
+        }
+        projection.keep_counts();
+        Ok(std::mem::take(&mut projection.overlay.batch))
+    }
+
+    /// Loads what is kept in memory: registry, accounts' and invitations' rows, counters.
+    fn load(&mut self) -> Result<(), EngineError> {
+        use crate::store::Read as _;
+        use prost::Message as _;
+        if let Some(row) = self.store.get(&tables::named("counts"))? {
+            self.state.counts = Counts::decode(&row[..]).map_err(|_| EngineError::Unreadable("the counts"))?;
+        }
+        if let Some(row) = self.store.get(&tables::named("author-sequence"))? {
+            let bytes = <[u8; 8]>::try_from(&row[..]).map_err(|_| EngineError::Unreadable("the author sequence"))?;
+            self.state.author_sequence = u64::from_be_bytes(bytes);
+        }
+        projection::load_registry(self.store.as_ref(), self.reader.as_ref(), &mut self.state)?;
+        let (lo, hi) = tables::prefixed(&tables::invitations());
+        for (key, value) in self.store.range(&lo, &hi, crate::store::RANGE_ROWS_MAX)? {
+            let id = String::from_utf8_lossy(&key[1..]).into_owned();
+            self.state.book.insert(id, String::from_utf8_lossy(&value).into_owned());
+        }
+        Ok(())
+    }
+
+    /// The views over store and journal that people and links read.
+    #[must_use]
+    pub fn views(&self) -> Views {
+        Views::new(Arc::clone(&self.me), Arc::clone(&self.store), Arc::clone(&self.reader))
+    }
+
+    /// The digest of everything, computed from the journal on disk into a fresh store.
+    ///
+    /// # Errors
+    /// The journal is damaged or does not read.
+    pub fn rebuild_from_journal(
+        me: &Me,
+        reader: &dyn JournalReader,
+        store: &Arc<crate::store::MemoryStore>,
+    ) -> Result<(Arc<Registry>, u64), EngineError> {
+        views::rebuild(me, reader, store)
+    }
+}
+
+pub(crate) fn item_hash(kind: pb::ItemKind, payload: &[u8]) -> Hash {
+    if kind == pb::ItemKind::Entry
+        && let Ok(entry) = fengqiao_hub::entry::Entry::parse(payload)
+    {
+        return entry.hash;
+    }
+    Hash::of("fengqiao/item/1", &[payload])
+}
+
+pub(crate) fn lane_hash(before: &[u8], item: Hash) -> Hash {
+    Hash::of("fengqiao/lane/1", &[before, &item.0])
+}
+
+pub(crate) fn refused(code: Code, field: &'static str) -> Refusal {
+    Refusal::of(code, field)
+}

@@ -1,0 +1,518 @@
+//! From facts to rows: the one way by which a record reaches the store, live and on replay alike.
+
+use std::sync::Arc;
+
+use fengqiao_hub::custody::Verdict;
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::chains::Chain;
+use super::record::{RecordWriter, place_of};
+use super::{EngineError, Me, State};
+use crate::journal::{JournalReader, Location, Position};
+use crate::store::tables::{self, ChainRow, EntryRow, Place};
+use crate::store::{Overlay, RANGE_ROWS_MAX, Read};
+
+/// Applies facts to an overlay and to the state in memory.
+pub(crate) struct Projection<'a, 's> {
+    pub(crate) me: &'a Me,
+    pub(crate) state: &'a mut State,
+    pub(crate) overlay: &'a mut Overlay<'s>,
+    pub(crate) reader: &'a dyn JournalReader,
+    pub(crate) record: &'a RecordWriter,
+}
+
+impl Projection<'_, '_> {
+    /// Applies one fact of a record whose blobs stand at `blobs`.
+    pub(crate) fn apply(&mut self, fact: &Fact, blobs: &[Place]) -> Result<(), EngineError> {
+        let blob = |reference: Option<&pb::BlobReference>| {
+            place_of(reference, blobs).ok_or(EngineError::Unreadable("a blob reference"))
+        };
+        match fact {
+            Fact::Entry(stored) => {
+                let at = blob(stored.blob.as_ref())?;
+                let bytes = read_bytes(self.record, self.reader, &at)?;
+                let entry = Entry::parse(&bytes).ok();
+                match (stored.verdict(), entry) {
+                    (pb::EntryVerdict::Applied, Some(entry)) => {
+                        self.entry(&Arc::new(entry), at)?;
+                    }
+                    (_, entry) => self.parked(entry.as_ref(), &bytes, at, stored),
+                }
+            }
+            Fact::Owed(owed) => self.owed(owed, blob(owed.blob.as_ref())?)?,
+            Fact::Received(moved) => self.received(moved)?,
+            Fact::Acknowledged(moved) => self.acknowledged(moved)?,
+            Fact::Kept(kept) => {
+                let at = blob(kept.blob.as_ref())?;
+                let bytes = read_bytes(self.record, self.reader, &at)?;
+                self.kept(kept, &bytes, at)?;
+            }
+            Fact::Answered(answered) => {
+                let row = tables::AnswerRow { asked: answered.asked.clone(), answer: answered.answer.clone() };
+                self.put(tables::request(&answered.request), row.encode_to_vec());
+            }
+            Fact::Number(number) => {
+                self.put(tables::named(&number.name), number.value.to_be_bytes().to_vec());
+            }
+            Fact::Invitation(invitation) => {
+                self.state.book.insert(invitation.invitation.clone(), invitation.stored.clone());
+                self.put(tables::invitation(&invitation.invitation), invitation.stored.clone().into_bytes());
+            }
+            Fact::Started(started) => self.state.counts.boot = started.boot,
+            Fact::SubmissionEnded(ended) => {
+                if let Some(id) = SubmissionId::from_bytes(&ended.submission) {
+                    self.end_submission(id, &ended.code)?;
+                }
+            }
+            Fact::ParkingEnded(ended) => {
+                let key = ChainId::from_bytes(&ended.chain).zip(Hash::from_bytes(&ended.entry));
+                if let Some((chain, hash)) = key {
+                    self.unpark(chain, hash)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry joins its tree; says what became of it.
+    pub(crate) fn entry(&mut self, entry: &Arc<Entry>, at: Place) -> Result<Verdict, EngineError> {
+        if entry.kind == pb::ChainKind::Registry {
+            let applied = Arc::make_mut(&mut self.state.registry).apply(entry);
+            applied.map_err(|_| EngineError::Unreadable("a registry entry"))?;
+            self.put(tables::registry(entry.chain), Vec::new());
+        }
+        let place = author_place(&self.state.registry, entry).ok_or(EngineError::Unreadable("an author"))?;
+        load_chain(self.overlay, self.reader, self.record, self.state, entry.chain)?;
+        let registry = Arc::clone(&self.state.registry);
+        let chain = self.state.chains.get_mut(entry.chain).ok_or(EngineError::Unreadable("a chain"))?;
+        let fresh = chain.tree.is_empty();
+        let verdict = chain.insert(Arc::clone(entry), place, &registry);
+        if !matches!(verdict, Verdict::Extended | Verdict::Overtook | Verdict::Joined) {
+            return Ok(verdict);
+        }
+        self.state.counts.entries += 1;
+        if fresh && entry.kind == pb::ChainKind::Case {
+            self.state.counts.cases += 1;
+            if self.overlay.get(&tables::notice(entry.chain))?.is_some() {
+                self.overlay.batch.remove(tables::notice(entry.chain));
+                self.state.counts.notices = self.state.counts.notices.saturating_sub(1);
+            }
+        }
+        let row = EntryRow { at: Some(at), up_sequence: 0 };
+        self.put(tables::entry(entry.chain, entry.sequence, entry.hash), row.encode_to_vec());
+        if entry.author == self.me.at.node && entry.incarnation == self.me.incarnation {
+            self.state.author_sequence = self.state.author_sequence.max(entry.author_sequence);
+            let row = self.state.author_sequence.to_be_bytes().to_vec();
+            self.put(tables::named("author-sequence"), row);
+        }
+        self.remember(entry)?;
+        self.refresh(entry.chain)?;
+        Ok(verdict)
+    }
+
+    /// Rows of their own that some contents have.
+    fn remember(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        if let Some(submission) = entry.submission {
+            self.end_submission(submission, "")?;
+        }
+        match &entry.body.content {
+            Some(Content::AccountSet(account)) => {
+                self.put(tables::account(&account.login), account.encode_to_vec());
+            }
+            Some(Content::RedWarned(warned)) => {
+                if let Some(id) = Hash::from_bytes(&warned.warning) {
+                    self.put(tables::warning(id), Vec::new());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes a chain's short row, its place in the worklist and its number anew.
+    fn refresh(&mut self, id: ChainId) -> Result<(), EngineError> {
+        let before = self.overlay.get(&tables::chain(id))?;
+        let before = before.and_then(|row| ChainRow::decode(&row[..]).ok());
+        let Some(chain) = self.state.chains.get(id) else { return Ok(()) };
+        let mut row = ChainRow {
+            kind: chain.kind.into(),
+            digest: chain.tree.digest().to_vec(),
+            listed_at: tables::NOT_LISTED,
+            ..Default::default()
+        };
+        if let Some(head) = chain.tree.head() {
+            row.head = head.hash.to_vec();
+            row.sequence = head.sequence;
+        }
+        if let Some(case) = &chain.case {
+            row.stage = case.stage.as_str().to_owned();
+            row.outcome = case.outcome.into();
+            row.number.clone_from(&case.number);
+            row.external_number.clone_from(&case.external_number);
+            if !case.stage.is_over() {
+                row.listed_at = case.due_at().map_or(tables::LISTED_LAST, |due| due.0);
+            }
+        }
+        self.relist(id, before.as_ref().map_or(tables::NOT_LISTED, |row| row.listed_at), row.listed_at);
+        if !row.number.is_empty() && before.is_none_or(|before| before.number != row.number) {
+            self.put(tables::number(&row.number), id.to_vec());
+        }
+        self.put(tables::chain(id), row.encode_to_vec());
+        Ok(())
+    }
+
+    fn relist(&mut self, id: ChainId, before: i64, after: i64) {
+        if before == after {
+            return;
+        }
+        if before != tables::NOT_LISTED {
+            self.overlay.batch.remove(tables::worklist(before, id));
+        }
+        if after != tables::NOT_LISTED {
+            self.put(tables::worklist(after, id), Vec::new());
+        }
+    }
+
+    fn parked(&mut self, entry: Option<&Entry>, bytes: &[u8], at: Place, stored: &pb::EntryStored) {
+        let (chain, hash) = parking_key(entry, bytes);
+        let row = tables::ParkedRow {
+            at: Some(at),
+            reason: stored.reason.clone(),
+            link: stored.link.parse::<NodeId>().map(NodeId::to_vec).unwrap_or_default(),
+        };
+        self.put(tables::parked(chain, hash), row.encode_to_vec());
+        self.state.counts.parked += 1;
+    }
+
+    fn unpark(&mut self, chain: ChainId, hash: Hash) -> Result<(), EngineError> {
+        if self.overlay.get(&tables::parked(chain, hash))?.is_some() {
+            self.overlay.batch.remove(tables::parked(chain, hash));
+            self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    fn owed(&mut self, owed: &pb::ItemOwed, at: Place) -> Result<(), EngineError> {
+        let link = owed.link.parse::<NodeId>().map_err(|_| EngineError::Unreadable("a link"))?;
+        let lane = owed.lane();
+        let mut row = lane_row(self.overlay, link, lane)?;
+        row.owed = owed.sequence;
+        row.owed_hash.clone_from(&owed.hash);
+        self.put(tables::lane(link, lane), row.encode_to_vec());
+        let item = tables::OwedRow {
+            kind: owed.kind,
+            at: Some(at),
+            hash: owed.hash.clone(),
+            secret_of: owed.secret_of.clone(),
+        };
+        self.put(tables::owed(link, lane, owed.sequence), item.encode_to_vec());
+        let subject = ChainId::from_bytes(&owed.subject);
+        match (owed.kind(), subject) {
+            (pb::ItemKind::Entry, Some(chain)) => self.carries(link, chain, tables::Extent::Full, None),
+            (pb::ItemKind::Notice, Some(case)) => {
+                let bytes = read_bytes(self.record, self.reader, &at)?;
+                let hash = super::item_hash(pb::ItemKind::Notice, &bytes);
+                self.carries(link, case, tables::Extent::Notice, Some(hash))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what a link carries of a chain; never less than before.
+    pub(crate) fn carries(
+        &mut self,
+        link: NodeId,
+        chain: ChainId,
+        extent: tables::Extent,
+        notice: Option<Hash>,
+    ) -> Result<(), EngineError> {
+        let before = self.overlay.get(&tables::carried(link, chain))?;
+        let before = before.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).unwrap_or_default();
+        let row = tables::CarriedRow {
+            extent: before.extent.max(extent.into()),
+            notice: notice.map_or(before.notice.clone(), Hash::to_vec),
+        };
+        if row != before {
+            self.put(tables::carried(link, chain), row.encode_to_vec());
+        }
+        Ok(())
+    }
+
+    fn received(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
+        let link = moved.link.parse::<NodeId>().map_err(|_| EngineError::Unreadable("a link"))?;
+        let Some(cursor) = &moved.cursor else { return Err(EngineError::Unreadable("a cursor")) };
+        let mut row = lane_row(self.overlay, link, cursor.lane())?;
+        let before = row.received.as_ref().map_or(0, |before| before.sequence);
+        self.state.counts.received += cursor.sequence.saturating_sub(before);
+        row.received = Some(cursor.clone());
+        self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
+        let link = moved.link.parse::<NodeId>().map_err(|_| EngineError::Unreadable("a link"))?;
+        let Some(cursor) = &moved.cursor else { return Err(EngineError::Unreadable("a cursor")) };
+        let mut row = lane_row(self.overlay, link, cursor.lane())?;
+        row.acknowledged = row.acknowledged.max(cursor.sequence);
+        row.top = row.top.max(moved.top_sequence);
+        self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
+        Ok(())
+    }
+
+    fn kept(&mut self, kept: &pb::ItemKept, bytes: &[u8], at: Place) -> Result<(), EngineError> {
+        match kept.kind() {
+            pb::ItemKind::Notice => self.keep_notice(kept, bytes),
+            pb::ItemKind::Tally => {
+                let tally = pb::SignedTally::decode(bytes).ok();
+                let tally = tally.and_then(|signed| pb::Tally::decode(&signed.tally[..]).ok());
+                if let Some(tally) = tally {
+                    self.put(tables::tally(&tally), bytes.to_vec());
+                }
+                Ok(())
+            }
+            pb::ItemKind::DirectiveCount => {
+                let count = pb::SignedDirectiveCount::decode(bytes).ok();
+                let count = count.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+                let key = count.and_then(|count| {
+                    Some(tables::directive_count(
+                        ChainId::from_bytes(&count.directive)?,
+                        PlaceId::from_bytes(&count.place)?,
+                    ))
+                });
+                if let Some(key) = key {
+                    self.put(key, bytes.to_vec());
+                }
+                Ok(())
+            }
+            pb::ItemKind::Submission => self.keep_submission(kept, bytes, at),
+            pb::ItemKind::Unspecified
+            | pb::ItemKind::Entry
+            | pb::ItemKind::Refusal
+            | pb::ItemKind::Sealed
+            | pb::ItemKind::Parked => Ok(()),
+        }
+    }
+
+    fn keep_notice(&mut self, kept: &pb::ItemKept, bytes: &[u8]) -> Result<(), EngineError> {
+        let notice = pb::SignedNotice::decode(bytes).ok();
+        let notice = notice.and_then(|signed| pb::Notice::decode(&signed.notice[..]).ok());
+        let Some((notice, case)) = notice.and_then(|notice| {
+            let case = ChainId::from_bytes(&notice.case)?;
+            Some((notice, case))
+        }) else {
+            return Ok(());
+        };
+        if let Ok(link) = kept.link.parse::<NodeId>() {
+            let hash = super::item_hash(pb::ItemKind::Notice, bytes);
+            self.carries(link, case, tables::Extent::Notice, Some(hash))?;
+        }
+        if self.overlay.get(&tables::chain(case))?.is_some() {
+            return Ok(());
+        }
+        let before = self.overlay.get(&tables::notice(case))?;
+        let before = before.as_deref().and_then(read_notice_row);
+        if before.is_none() {
+            self.state.counts.notices += 1;
+        }
+        self.relist(case, before.as_ref().map_or(tables::NOT_LISTED, notice_listed_at), notice_listed_at(&notice));
+        if before.is_none_or(|before| before.number != notice.number) {
+            self.put(tables::number(&notice.number), case.to_vec());
+        }
+        self.put(tables::notice(case), bytes.to_vec());
+        Ok(())
+    }
+
+    fn keep_submission(&mut self, kept: &pb::ItemKept, bytes: &[u8], at: Place) -> Result<(), EngineError> {
+        let Ok(submission) = fengqiao_hub::submission::Submission::parse(bytes) else { return Ok(()) };
+        let key = tables::submission(submission.id);
+        if self.overlay.get(&key)?.is_none() {
+            self.state.counts.submissions += 1;
+        }
+        let row = tables::SubmissionRow {
+            at: Some(at),
+            case: submission.case.to_vec(),
+            refused: String::new(),
+            own: kept.link.is_empty(),
+        };
+        self.put(key, row.encode_to_vec());
+        self.put(tables::submission_of(submission.case, submission.id), Vec::new());
+        Ok(())
+    }
+
+    fn end_submission(&mut self, id: SubmissionId, code: &str) -> Result<(), EngineError> {
+        let Some(row) = self.overlay.get(&tables::submission(id))? else { return Ok(()) };
+        let mut row = tables::SubmissionRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a submission"))?;
+        if row.refused.is_empty() {
+            self.state.counts.submissions = self.state.counts.submissions.saturating_sub(1);
+        }
+        if let Some(case) = ChainId::from_bytes(&row.case) {
+            self.overlay.batch.remove(tables::submission_of(case, id));
+        }
+        if row.own && !code.is_empty() {
+            code.clone_into(&mut row.refused);
+            self.put(tables::submission(id), row.encode_to_vec());
+        } else {
+            self.overlay.batch.remove(tables::submission(id));
+        }
+        Ok(())
+    }
+
+    /// Keeps the counters with the store.
+    pub(crate) fn keep_counts(&mut self) {
+        let counts = self.state.counts.encode_to_vec();
+        self.put(tables::named("counts"), counts);
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.overlay.batch.put(key, value);
+    }
+}
+
+/// Where an entry waits: by its chain and hash, or when it does not even read, by the hash of its bytes.
+pub(crate) fn parking_key(entry: Option<&Entry>, bytes: &[u8]) -> (ChainId, Hash) {
+    entry.map_or_else(
+        || (ChainId::default(), Hash::of("fengqiao/unreadable/1", &[bytes])),
+        |entry| (entry.chain, entry.hash),
+    )
+}
+
+/// The place an author serves; the first entry of a deployment speaks for itself.
+pub(crate) fn author_place(registry: &fengqiao_hub::jurisdiction::Registry, entry: &Entry) -> Option<PlaceId> {
+    if matches!(entry.body.content, Some(Content::RootGranted(_))) {
+        return entry.chain.place();
+    }
+    registry.node(entry.author).map(|node| node.place)
+}
+
+pub(crate) fn read_notice_row(bytes: &[u8]) -> Option<pb::Notice> {
+    let signed = pb::SignedNotice::decode(bytes).ok()?;
+    pb::Notice::decode(&signed.notice[..]).ok()
+}
+
+fn notice_listed_at(notice: &pb::Notice) -> i64 {
+    match (notice.stage.as_str(), notice.due_ms) {
+        ("closed" | "declined", _) => tables::NOT_LISTED,
+        (_, 0) => tables::LISTED_LAST,
+        (_, due) => due,
+    }
+}
+
+/// A lane's cursors.
+pub(crate) fn lane_row(read: &dyn Read, link: NodeId, lane: pb::Lane) -> Result<tables::LaneRow, EngineError> {
+    let row = read.get(&tables::lane(link, lane))?;
+    row.map_or(Ok(tables::LaneRow::default()), |row| {
+        tables::LaneRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a lane"))
+    })
+}
+
+/// Bytes of this record or an earlier one.
+pub(crate) fn read_bytes(
+    record: &RecordWriter,
+    reader: &dyn JournalReader,
+    at: &Place,
+) -> Result<Vec<u8>, EngineError> {
+    if let Some(bytes) = record.read(at) {
+        return Ok(bytes);
+    }
+    let location = Location { position: Position(at.position), offset: at.offset, length: at.length };
+    Ok(reader.read(location)?)
+}
+
+/// Brings a chain into memory; a chain nobody knows becomes an empty one.
+pub(crate) fn load_chain(
+    read: &dyn Read,
+    reader: &dyn JournalReader,
+    record: &RecordWriter,
+    state: &mut State,
+    id: ChainId,
+) -> Result<(), EngineError> {
+    if state.chains.get(id).is_some() {
+        return Ok(());
+    }
+    let chain = read_chain(read, reader, record, &state.registry, id)?;
+    state.chains.keep(id, chain);
+    Ok(())
+}
+
+/// Reads a whole chain from its rows.
+pub(crate) fn read_chain(
+    read: &dyn Read,
+    reader: &dyn JournalReader,
+    record: &RecordWriter,
+    registry: &fengqiao_hub::jurisdiction::Registry,
+    id: ChainId,
+) -> Result<Chain, EngineError> {
+    let mut chain = Chain::default();
+    let (mut lo, hi) = tables::prefixed(&tables::entries(id));
+    loop {
+        let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
+        let Some((last, _)) = rows.last() else { return Ok(chain) };
+        lo = [last.as_slice(), &[0]].concat();
+        for (_, value) in &rows {
+            let row = EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+            let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
+            let bytes = read_bytes(record, reader, &at)?;
+            let entry = Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?;
+            let place = author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
+            chain.insert(Arc::new(entry), place, registry);
+        }
+        if rows.len() < RANGE_ROWS_MAX {
+            return Ok(chain);
+        }
+    }
+}
+
+/// Folds every registry chain in the store. A chain is written for children of its place, so parents come first.
+pub(crate) fn load_registry(read: &dyn Read, reader: &dyn JournalReader, state: &mut State) -> Result<(), EngineError> {
+    let (lo, hi) = tables::prefixed(&tables::registries());
+    let mut waiting: Vec<ChainId> = read
+        .range(&lo, &hi, RANGE_ROWS_MAX)?
+        .iter()
+        .filter_map(|(key, _)| ChainId::from_bytes(&key[1..]))
+        .collect();
+    let writer = RecordWriter::at(u64::MAX);
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        let mut later = Vec::new();
+        for id in waiting {
+            if !load_registry_chain(read, reader, &writer, state, id)? {
+                later.push(id);
+            }
+        }
+        if later.len() == before {
+            return Err(EngineError::Unreadable("a registry chain without its parent"));
+        }
+        waiting = later;
+    }
+    Ok(())
+}
+
+fn load_registry_chain(
+    read: &dyn Read,
+    reader: &dyn JournalReader,
+    writer: &RecordWriter,
+    state: &mut State,
+    id: ChainId,
+) -> Result<bool, EngineError> {
+    let (lo, hi) = tables::prefixed(&tables::entries(id));
+    let mut entries = Vec::new();
+    for (_, value) in read.range(&lo, &hi, RANGE_ROWS_MAX)? {
+        let row = EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+        let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
+        let bytes = read_bytes(writer, reader, &at)?;
+        entries.push(Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?);
+    }
+    let known = entries.first().is_some_and(|first| author_place(&state.registry, first).is_some());
+    if known {
+        let registry = Arc::make_mut(&mut state.registry);
+        for entry in &entries {
+            registry.apply(entry).map_err(|_| EngineError::Unreadable("a registry entry"))?;
+        }
+    }
+    Ok(known)
+}

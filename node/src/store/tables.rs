@@ -1,0 +1,403 @@
+//! Every table of the store: key, value, meaning. Nobody else builds a key.
+//!
+//! | Key | Value | Meaning |
+//! |---|---|---|
+//! | `e` chain sequence hash | [`EntryRow`] | an entry of a tree, where its bytes stand |
+//! | `h` chain | [`ChainRow`] | what is known of a chain in short |
+//! | `g` chain | empty | registry chains, so that opening finds them |
+//! | `n` case | `SignedNotice` | the notice of a case whose chain is not here |
+//! | `a` number | chain | case by its readable number |
+//! | `w` due chain | empty | open cases by due time, those without one last |
+//! | `k` link chain | [`CarriedRow`] | what this link carries of a chain |
+//! | `o` link lane sequence | [`OwedRow`] | the outbox: an item owed to a link |
+//! | `l` link lane | [`LaneRow`] | cursors of a lane, both directions |
+//! | `p` chain hash | [`ParkedRow`] | an entry that waits |
+//! | `s` submission | [`SubmissionRow`] | a submission that waits for the custodian |
+//! | `q` case submission | empty | the same by case |
+//! | `r` request | [`AnswerRow`] | the answer a write got |
+//! | `t` node incarnation day unit class | `SignedTally` | a daily figure |
+//! | `d` directive place | `SignedDirectiveCount` | how far a directive has come below a place |
+//! | `x` warning | empty | red warnings given |
+//! | `u` login | chain hash | an account: the `AccountSet` body |
+//! | `i` invitation | JSON | an invitation |
+//! | `m` name | 8 bytes | named numbers |
+
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
+use fengqiao_proto::v1 as pb;
+
+/// Where bytes stand in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Place {
+    /// Position of the record.
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+    /// Offset in its payload.
+    #[prost(uint32, tag = "2")]
+    pub offset: u32,
+    /// Length, bytes.
+    #[prost(uint32, tag = "3")]
+    pub length: u32,
+}
+
+/// `e`: an entry.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct EntryRow {
+    /// Its bytes.
+    #[prost(message, optional, tag = "1")]
+    pub at: Option<Place>,
+    /// Sequence in the parent's cases lane by which it went up, 0 if it did not.
+    #[prost(uint64, tag = "2")]
+    pub up_sequence: u64,
+}
+
+/// `h`: a chain in short.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ChainRow {
+    /// Kind.
+    #[prost(enumeration = "pb::ChainKind", tag = "1")]
+    pub kind: i32,
+    /// What two holders must agree on, 32 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub digest: Vec<u8>,
+    /// Head hash, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub head: Vec<u8>,
+    /// Head sequence.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// When it falls due as in the worklist; `i64::MAX` without a clock, `i64::MIN` when not listed.
+    #[prost(sint64, tag = "5")]
+    pub listed_at: i64,
+    /// Stage of a case.
+    #[prost(string, tag = "6")]
+    pub stage: String,
+    /// Outcome of a case.
+    #[prost(enumeration = "pb::Outcome", tag = "7")]
+    pub outcome: i32,
+    /// Readable number of a case.
+    #[prost(string, tag = "8")]
+    pub number: String,
+    /// External number of a case.
+    #[prost(string, tag = "9")]
+    pub external_number: String,
+}
+
+/// How much of a chain a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub enum Extent {
+    /// Nothing.
+    None = 0,
+    /// Its notice.
+    Notice = 1,
+    /// All entries.
+    Full = 2,
+}
+
+/// `k`: what a link carries of a chain.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct CarriedRow {
+    /// How much.
+    #[prost(enumeration = "Extent", tag = "1")]
+    pub extent: i32,
+    /// Hash of the last notice carried, 32 bytes or empty.
+    #[prost(bytes = "vec", tag = "2")]
+    pub notice: Vec<u8>,
+}
+
+/// `o`: an item owed.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OwedRow {
+    /// What it is.
+    #[prost(enumeration = "pb::ItemKind", tag = "1")]
+    pub kind: i32,
+    /// Its bytes.
+    #[prost(message, optional, tag = "2")]
+    pub at: Option<Place>,
+    /// Running hash of the lane after it, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub hash: Vec<u8>,
+    /// Chain whose secret goes with it, 16 bytes or empty.
+    #[prost(bytes = "vec", tag = "4")]
+    pub secret_of: Vec<u8>,
+}
+
+/// `l`: a lane of a link.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct LaneRow {
+    /// Last sequence owed.
+    #[prost(uint64, tag = "1")]
+    pub owed: u64,
+    /// Running hash there.
+    #[prost(bytes = "vec", tag = "2")]
+    pub owed_hash: Vec<u8>,
+    /// Last sequence the other side acknowledged.
+    #[prost(uint64, tag = "3")]
+    pub acknowledged: u64,
+    /// Last sequence that is stored at the top too.
+    #[prost(uint64, tag = "4")]
+    pub top: u64,
+    /// What is stored here of the other side's lane.
+    #[prost(message, optional, tag = "5")]
+    pub received: Option<pb::Cursor>,
+}
+
+/// `p`: an entry that waits.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ParkedRow {
+    /// Its bytes.
+    #[prost(message, optional, tag = "1")]
+    pub at: Option<Place>,
+    /// Stable reason.
+    #[prost(string, tag = "2")]
+    pub reason: String,
+    /// Link it came by, 10 bytes or empty.
+    #[prost(bytes = "vec", tag = "3")]
+    pub link: Vec<u8>,
+}
+
+/// `s`: a submission that waits.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct SubmissionRow {
+    /// Its bytes.
+    #[prost(message, optional, tag = "1")]
+    pub at: Option<Place>,
+    /// Case, 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub case: Vec<u8>,
+    /// Refusal code once it was refused; the row stays at its author.
+    #[prost(string, tag = "3")]
+    pub refused: String,
+    /// Whether this node wrote it.
+    #[prost(bool, tag = "4")]
+    pub own: bool,
+}
+
+/// `r`: the answer a write got.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AnswerRow {
+    /// Hash of what was asked, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub asked: Vec<u8>,
+    /// Encoded answer.
+    #[prost(bytes = "vec", tag = "2")]
+    pub answer: Vec<u8>,
+}
+
+/// A cases lane never carries an entry of this sequence: not sent up.
+pub const NOT_LISTED: i64 = i64::MIN;
+/// Listed without a due time.
+pub const LISTED_LAST: i64 = i64::MAX;
+
+fn key(table: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.push(table);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+/// The range of all keys that begin with a prefix.
+#[must_use]
+pub fn prefixed(prefix: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            break;
+        }
+    }
+    (prefix.to_vec(), end)
+}
+
+/// `e`.
+#[must_use]
+pub fn entry(chain: ChainId, sequence: u64, hash: Hash) -> Vec<u8> {
+    key(b'e', &[&chain.0, &sequence.to_be_bytes(), &hash.0])
+}
+/// All of `e` for a chain.
+#[must_use]
+pub fn entries(chain: ChainId) -> Vec<u8> {
+    key(b'e', &[&chain.0])
+}
+/// `h`.
+#[must_use]
+pub fn chain(chain: ChainId) -> Vec<u8> {
+    key(b'h', &[&chain.0])
+}
+/// All of `h`.
+#[must_use]
+pub fn chains() -> Vec<u8> {
+    vec![b'h']
+}
+/// `g`.
+#[must_use]
+pub fn registry(chain: ChainId) -> Vec<u8> {
+    key(b'g', &[&chain.0])
+}
+/// All of `g`.
+#[must_use]
+pub fn registries() -> Vec<u8> {
+    vec![b'g']
+}
+/// `n`.
+#[must_use]
+pub fn notice(case: ChainId) -> Vec<u8> {
+    key(b'n', &[&case.0])
+}
+/// All of `n`.
+#[must_use]
+pub fn notices() -> Vec<u8> {
+    vec![b'n']
+}
+/// `a`.
+#[must_use]
+pub fn number(number: &str) -> Vec<u8> {
+    key(b'a', &[number.as_bytes()])
+}
+/// `w`.
+#[must_use]
+pub fn worklist(listed_at: i64, chain: ChainId) -> Vec<u8> {
+    key(b'w', &[&due_key(listed_at), &chain.0])
+}
+/// The start of `w` from a due time on.
+#[must_use]
+pub fn worklist_from(listed_at: i64) -> Vec<u8> {
+    key(b'w', &[&due_key(listed_at)])
+}
+/// Reads a `w` key back.
+#[must_use]
+pub fn read_worklist(key: &[u8]) -> Option<(i64, ChainId)> {
+    let due = <[u8; 8]>::try_from(key.get(1..9)?).ok()?;
+    Some(((u64::from_be_bytes(due) ^ (1 << 63)).cast_signed(), ChainId::from_bytes(key.get(9..)?)?))
+}
+fn due_key(due: i64) -> [u8; 8] {
+    (due.cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+/// `k`.
+#[must_use]
+pub fn carried(link: NodeId, chain: ChainId) -> Vec<u8> {
+    key(b'k', &[&link.0, &chain.0])
+}
+/// All of `k` for a link.
+#[must_use]
+pub fn carried_by(link: NodeId) -> Vec<u8> {
+    key(b'k', &[&link.0])
+}
+/// `o`.
+#[must_use]
+pub fn owed(link: NodeId, lane: pb::Lane, sequence: u64) -> Vec<u8> {
+    key(b'o', &[&link.0, &lane_key(lane), &sequence.to_be_bytes()])
+}
+/// `l`.
+#[must_use]
+pub fn lane(link: NodeId, lane: pb::Lane) -> Vec<u8> {
+    key(b'l', &[&link.0, &lane_key(lane)])
+}
+fn lane_key(lane: pb::Lane) -> [u8; 1] {
+    match lane {
+        pb::Lane::Unspecified => [0],
+        pb::Lane::Control => [1],
+        pb::Lane::Cases => [2],
+        pb::Lane::Bulk => [3],
+    }
+}
+/// `p`.
+#[must_use]
+pub fn parked(chain: ChainId, hash: Hash) -> Vec<u8> {
+    key(b'p', &[&chain.0, &hash.0])
+}
+/// All of `p` for a chain.
+#[must_use]
+pub fn parked_of(chain: ChainId) -> Vec<u8> {
+    key(b'p', &[&chain.0])
+}
+/// All of `p`.
+#[must_use]
+pub fn parked_all() -> Vec<u8> {
+    vec![b'p']
+}
+/// `s`.
+#[must_use]
+pub fn submission(id: SubmissionId) -> Vec<u8> {
+    key(b's', &[&id.0])
+}
+/// `q`.
+#[must_use]
+pub fn submission_of(case: ChainId, id: SubmissionId) -> Vec<u8> {
+    key(b'q', &[&case.0, &id.0])
+}
+/// All of `q` for a case.
+#[must_use]
+pub fn submissions_of(case: ChainId) -> Vec<u8> {
+    key(b'q', &[&case.0])
+}
+/// `r`.
+#[must_use]
+pub fn request(id: &str) -> Vec<u8> {
+    key(b'r', &[id.as_bytes()])
+}
+/// `t`.
+#[must_use]
+pub fn tally(tally: &pb::Tally) -> Vec<u8> {
+    let incarnation = tally.incarnation.to_be_bytes();
+    key(b't', &[&tally.node, &incarnation, &tally.day.to_be_bytes(), &[0], &tally.unit, &[0], tally.class.as_bytes()])
+}
+/// All of `t`.
+#[must_use]
+pub fn tallies() -> Vec<u8> {
+    vec![b't']
+}
+/// `d`.
+#[must_use]
+pub fn directive_count(directive: ChainId, place: PlaceId) -> Vec<u8> {
+    key(b'd', &[&directive.0, &place.0])
+}
+/// `x`.
+#[must_use]
+pub fn warning(id: Hash) -> Vec<u8> {
+    key(b'x', &[&id.0])
+}
+/// `u`.
+#[must_use]
+pub fn account(login: &str) -> Vec<u8> {
+    key(b'u', &[login.as_bytes()])
+}
+/// All of `u`.
+#[must_use]
+pub fn accounts() -> Vec<u8> {
+    vec![b'u']
+}
+/// `i`.
+#[must_use]
+pub fn invitation(id: &str) -> Vec<u8> {
+    key(b'i', &[id.as_bytes()])
+}
+/// All of `i`.
+#[must_use]
+pub fn invitations() -> Vec<u8> {
+    vec![b'i']
+}
+/// `m`.
+#[must_use]
+pub fn named(name: &str) -> Vec<u8> {
+    key(b'm', &[name.as_bytes()])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worklist_sorts_by_due_time_with_none_last() {
+        let chain = ChainId([1; 16]);
+        let keys = [-5, 0, 7, LISTED_LAST].map(|due| worklist(due, chain));
+        assert!(keys.is_sorted());
+        assert_eq!(read_worklist(&keys[0]).unwrap(), (-5, chain));
+    }
+
+    #[test]
+    fn a_prefix_range_ends_where_the_next_prefix_begins() {
+        assert_eq!(prefixed(b"k\x01\xff"), (b"k\x01\xff".to_vec(), b"k\x02".to_vec()));
+    }
+}
