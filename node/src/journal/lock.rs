@@ -1,0 +1,51 @@
+//! One owner for a data folder, in this process and among all of them.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs4::fs_std::FileExt;
+
+use super::{JournalError, disk};
+
+const LOCK_FILE: &str = "lock";
+
+/// The right to use a data folder: what opens a store there asks for it.
+///
+/// Held until its last clone is dropped; the kernel lets go when a process dies,
+/// so a file left behind locks nothing.
+#[derive(Debug, Clone)]
+pub struct FolderLock {
+    folder: PathBuf,
+    _file: Arc<File>,
+}
+
+impl FolderLock {
+    /// Takes the folder, making it when absent.
+    ///
+    /// # Errors
+    /// `Locked` when another owner has it, `DiskFull`, `ReadOnly`, `Io`.
+    pub fn acquire(folder: &Path) -> Result<Self, JournalError> {
+        disk::make_folder(folder)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(folder.join(LOCK_FILE))
+            .map_err(disk::failed("open the lock file"))?;
+        if !FileExt::try_lock_exclusive(&file).map_err(disk::failed("lock the data folder"))? {
+            return Err(JournalError::Locked);
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            _file: Arc::new(file),
+        })
+    }
+
+    /// The folder it stands for.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}

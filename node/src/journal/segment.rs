@@ -1,0 +1,113 @@
+//! One file of the log: its header, its name, its creation.
+//!
+//! Header of 80 bytes, little-endian: magic 8, format version u32, store id 16,
+//! incarnation u64, position of the first record u64, SHA-256 of the whole
+//! previous segment file 32 (zeros in the first one), CRC-32C u32 of all before.
+//! A segment is built aside and renamed, so one with a bad header is damaged.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::disk;
+use super::record::{u32_at, u64_at};
+use super::{Identity, JournalError};
+
+pub(super) const SEGMENT_HEADER_BYTES: usize = 80;
+pub(super) const HEADER: u64 = SEGMENT_HEADER_BYTES as u64;
+
+const MAGIC: &[u8; 8] = b"FQJOURNL";
+const FORMAT_VERSION: u32 = 1;
+const SUFFIX: &str = ".segment";
+
+pub(super) type Hash = [u8; 32];
+
+/// What a segment says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) identity: Identity,
+    pub(super) first: u64,
+    pub(super) previous: Hash,
+}
+
+/// Why a header cannot be used.
+#[derive(Debug)]
+pub(super) enum HeaderFault {
+    Damaged,
+    Version(u32),
+}
+
+impl Header {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER_BYTES);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.identity.store);
+        bytes.extend_from_slice(&self.identity.incarnation.to_le_bytes());
+        bytes.extend_from_slice(&self.first.to_le_bytes());
+        bytes.extend_from_slice(&self.previous);
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, HeaderFault> {
+        let sound = bytes.len() == SEGMENT_HEADER_BYTES
+            && bytes.starts_with(MAGIC)
+            && crc32c::crc32c(&bytes[..76]) == u32_at(bytes, 76);
+        if !sound {
+            return Err(HeaderFault::Damaged);
+        }
+        let version = u32_at(bytes, 8);
+        if version != FORMAT_VERSION {
+            return Err(HeaderFault::Version(version));
+        }
+        let mut header = Self {
+            identity: Identity {
+                store: [0; 16],
+                incarnation: u64_at(bytes, 28),
+            },
+            first: u64_at(bytes, 36),
+            previous: [0; 32],
+        };
+        header.identity.store.copy_from_slice(&bytes[12..28]);
+        header.previous.copy_from_slice(&bytes[44..76]);
+        Ok(header)
+    }
+}
+
+/// File name of the segment whose first record stands at `first`.
+pub(super) fn name(first: u64) -> String {
+    format!("{first:020}{SUFFIX}")
+}
+
+/// Puts a new, empty segment in place, durably; gives its file and the hash of
+/// what it holds so far.
+pub(super) fn create(folder: &Path, header: &Header) -> Result<(File, Sha256), JournalError> {
+    let bytes = header.encode();
+    let file = disk::replace(folder, &name(header.first), &bytes)?;
+    Ok((file, Sha256::new_with_prefix(&bytes)))
+}
+
+/// First positions of the segments in a folder, ascending. What a crash left
+/// aside is removed; files of other names are none of ours.
+pub(super) fn list(folder: &Path) -> Result<Vec<u64>, JournalError> {
+    let mut firsts = Vec::new();
+    for entry in fs::read_dir(folder).map_err(disk::failed("list the journal folder"))? {
+        let entry = entry.map_err(disk::failed("list the journal folder"))?;
+        let Ok(file_name) = entry.file_name().into_string() else {
+            continue;
+        };
+        if file_name.ends_with(disk::ASIDE) {
+            disk::remove_file(&entry.path())?;
+        } else if let Some(first) = file_name
+            .strip_suffix(SUFFIX)
+            .and_then(|digits| digits.parse().ok())
+            .filter(|first| name(*first) == file_name)
+        {
+            firsts.push(first);
+        }
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}

@@ -1,0 +1,89 @@
+//! A small file beside the journal that remembers how far it had come.
+//!
+//! It lies outside the journal folder, so that a journal put back from an older
+//! copy, or lost, is told from a fresh one. Written when the journal is created,
+//! opened, at each seal, and at a clean close; never ahead of what is durable.
+//! A copy of the whole data folder takes the witness along: that rollback only
+//! the neighbours can see.
+//!
+//! 88 bytes, little-endian: magic 8, format version u32, store id 16, incarnation
+//! u64, end of the last sealed segment u64, its SHA-256 32, durable end u64, CRC.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::record::{u32_at, u64_at};
+use super::segment::Hash;
+use super::{Identity, JournalError, disk};
+
+const MAGIC: &[u8; 8] = b"FQWITNES";
+const FORMAT_VERSION: u32 = 1;
+const WITNESS_BYTES: usize = 88;
+const CHECKED: usize = WITNESS_BYTES - 4;
+
+pub(super) const WITNESS_FILE: &str = "witness";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Witness {
+    pub(super) identity: Identity,
+    /// End of the last sealed segment: where the segment in use begins.
+    pub(super) sealed: u64,
+    /// Of the last sealed segment; zeros when none was.
+    pub(super) hash: Hash,
+    /// The journal was at least this long.
+    pub(super) durable: u64,
+}
+
+impl Witness {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), JournalError> {
+        let mut bytes = Vec::with_capacity(WITNESS_BYTES);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.identity.store);
+        bytes.extend_from_slice(&self.identity.incarnation.to_le_bytes());
+        bytes.extend_from_slice(&self.sealed.to_le_bytes());
+        bytes.extend_from_slice(&self.hash);
+        bytes.extend_from_slice(&self.durable.to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+        disk::replace(folder, WITNESS_FILE, &bytes)?;
+        Ok(())
+    }
+
+    /// `None` when there is no such file.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, JournalError> {
+        match fs::read(folder.join(WITNESS_FILE)) {
+            Ok(bytes) => Self::decode(&bytes).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(disk::failed("read the witness file")(error).into()),
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
+        let sound = bytes.len() == WITNESS_BYTES
+            && bytes.starts_with(MAGIC)
+            && crc32c::crc32c(&bytes[..CHECKED]) == u32_at(bytes, CHECKED);
+        if !sound {
+            return Err(JournalError::WitnessDamaged);
+        }
+        let found = u32_at(bytes, 8);
+        if found != FORMAT_VERSION {
+            return Err(JournalError::FormatVersion {
+                file: WITNESS_FILE.to_owned(),
+                found,
+            });
+        }
+        let mut witness = Self {
+            identity: Identity {
+                store: [0; 16],
+                incarnation: u64_at(bytes, 28),
+            },
+            sealed: u64_at(bytes, 36),
+            hash: [0; 32],
+            durable: u64_at(bytes, 76),
+        };
+        witness.identity.store.copy_from_slice(&bytes[12..28]);
+        witness.hash.copy_from_slice(&bytes[44..76]);
+        Ok(witness)
+    }
+}

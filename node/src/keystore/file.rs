@@ -1,0 +1,221 @@
+//! The key store on disk: `<folder>/keys`, one file.
+//!
+//! A put is one write and one sync. Erasing writes the file anew without the case,
+//! renames it over the old one and wipes the old one's blocks; a file system that
+//! copies on write or a disk that remaps blocks may still keep them, which is why
+//! the disk of a node is to be encrypted.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+
+use zeroize::Zeroizing;
+
+use super::{CaseId, CaseSecret, Holdings, KeyStore, KeyStoreError, codec, merged};
+use crate::journal::FolderLock;
+use crate::journal::disk::{self, Sink};
+
+const KEYS_FILE: &str = "keys";
+const WIPE_BYTES: usize = 64 << 10;
+
+/// Keys in a file of their own.
+pub struct FileKeyStore {
+    lock: FolderLock,
+    pub(super) file: Box<dyn Sink>,
+    /// Of the file.
+    bytes: u64,
+    holdings: Holdings,
+    poisoned: bool,
+}
+
+impl std::fmt::Debug for FileKeyStore {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("FileKeyStore")
+            .field("cases", &self.holdings.len())
+            .field("poisoned", &self.poisoned)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key store ready for use, and what its opening found.
+#[derive(Debug)]
+pub struct OpenedKeys {
+    /// With all it holds in memory.
+    pub store: FileKeyStore,
+    /// Of a torn tail, never acknowledged, now gone.
+    pub cut_bytes: u64,
+}
+
+impl FileKeyStore {
+    /// Opens the store of a data folder, making it when absent.
+    ///
+    /// # Errors
+    /// `Damaged`, `FormatVersion`: nothing was changed; `DiskFull`, `ReadOnly`, `Io`.
+    pub fn open(lock: &FolderLock) -> Result<OpenedKeys, KeyStoreError> {
+        let folder = lock.folder();
+        // An interrupted erasure leaves a whole copy of the keys aside.
+        wipe_aside(lock)?;
+        let path = folder.join(KEYS_FILE);
+        if !path
+            .try_exists()
+            .map_err(disk::failed("find the key store"))?
+        {
+            disk::replace(folder, KEYS_FILE, &codec::header())?;
+        }
+        let file = disk::open_for_writing(&path)?;
+        let bytes = read_all(&file).map_err(disk::failed("read the key store"))?;
+        let (holdings, sound) = codec::read(&bytes)?;
+        let cut_bytes = (bytes.len() - sound) as u64;
+        if cut_bytes > 0 {
+            wipe(&file, sound as u64, bytes.len() as u64)
+                .and_then(|()| file.set_len(sound as u64))
+                .map_err(disk::failed("cut a torn tail"))?;
+        }
+        // What a killed process wrote may be in memory only, or be taken for
+        // clean after a failed sync: write it again before it is relied on.
+        file.write_all_at(&bytes[..sound], 0)
+            .and_then(|()| file.sync_all())
+            .map_err(disk::failed("sync the key store"))?;
+        let store = Self {
+            lock: lock.clone(),
+            file: Box::new(file),
+            bytes: sound as u64,
+            holdings,
+            poisoned: false,
+        };
+        Ok(OpenedKeys { store, cut_bytes })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), KeyStoreError> {
+        self.file
+            .write_at(bytes, self.bytes)
+            .map_err(disk::failed("append to the key store"))?;
+        self.file
+            .sync()
+            .map_err(disk::failed("sync the key store"))?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts a file of exactly `holdings` in the place of the present one.
+    fn rewrite(&mut self) -> Result<(), KeyStoreError> {
+        let folder = self.lock.folder();
+        let header = codec::header();
+        let records = encode(
+            0,
+            self.holdings.iter().map(|(c, s)| (c, s.as_deref())),
+            true,
+        );
+        let mut whole = Zeroizing::new(Vec::with_capacity(header.len() + records.len()));
+        whole.extend_from_slice(&header);
+        whole.extend_from_slice(&records);
+        let old = disk::open_for_writing(&folder.join(KEYS_FILE))?;
+        let new = disk::replace(folder, KEYS_FILE, &whole)?;
+        self.file = Box::new(new);
+        let old_bytes = self.bytes;
+        self.bytes = whole.len() as u64;
+        // The name is gone; the blocks are still ours through the open file.
+        wipe(&old, 0, old_bytes).map_err(disk::failed("wipe the old key store"))?;
+        Ok(())
+    }
+}
+
+impl KeyStore for FileKeyStore {
+    fn put_many(&mut self, secrets: &[(CaseId, CaseSecret)]) -> Result<(), KeyStoreError> {
+        if self.poisoned {
+            return Err(KeyStoreError::Poisoned);
+        }
+        let changed = merged(&self.holdings, secrets)?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let start = self.bytes - codec::HEADER_BYTES as u64;
+        let records = changed.iter().map(|(case, secret)| (case, Some(&**secret)));
+        let bytes = encode(start, records, false);
+        let written = self.write(&bytes);
+        self.poisoned = written.is_err();
+        written?;
+        for (case, secret) in changed {
+            self.holdings.insert(case, Some(secret));
+        }
+        Ok(())
+    }
+
+    fn get(&self, case: &CaseId) -> Option<&CaseSecret> {
+        self.holdings.get(case)?.as_deref()
+    }
+
+    fn is_erased(&self, case: &CaseId) -> bool {
+        matches!(self.holdings.get(case), Some(None))
+    }
+
+    fn erase_many(&mut self, cases: &[CaseId]) -> Result<(), KeyStoreError> {
+        if self.poisoned {
+            return Err(KeyStoreError::Poisoned);
+        }
+        if cases.iter().all(|case| self.is_erased(case)) {
+            return Ok(());
+        }
+        for case in cases {
+            self.holdings.insert(*case, None);
+        }
+        let rewritten = self.rewrite();
+        self.poisoned = rewritten.is_err();
+        rewritten
+    }
+}
+
+/// Records of one append, or of a whole file where each is its own.
+fn encode<'a>(
+    start: u64,
+    records: impl Iterator<Item = (&'a CaseId, Option<&'a CaseSecret>)> + Clone,
+    each_its_own: bool,
+) -> Zeroizing<Vec<u8>> {
+    let size = records.clone().map(|(_, secret)| codec::size(secret)).sum();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    for (case, secret) in records {
+        let written = bytes.len();
+        if each_its_own {
+            codec::encode(&mut bytes, start + written as u64, 0, case, secret);
+        } else {
+            codec::encode(&mut bytes, start, written, case, secret);
+        }
+    }
+    bytes
+}
+
+fn read_all(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
+    // One byte more than needed, so that reading to the end never moves it.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
+    let mut from = file;
+    from.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn wipe(file: &File, from: u64, to: u64) -> io::Result<()> {
+    let zeros = [0; WIPE_BYTES];
+    let mut at = from;
+    while at < to {
+        let length = usize::try_from(to - at).map_or(WIPE_BYTES, |left| left.min(WIPE_BYTES));
+        file.write_all_at(&zeros[..length], at)?;
+        at += length as u64;
+    }
+    file.sync_data()
+}
+
+fn wipe_aside(lock: &FolderLock) -> Result<(), KeyStoreError> {
+    let path = lock.folder().join(format!("{KEYS_FILE}{}", disk::ASIDE));
+    let exists = path.try_exists();
+    if exists.map_err(disk::failed("find a left key store"))? {
+        let file = disk::open_for_writing(&path)?;
+        let wiped = file
+            .metadata()
+            .and_then(|found| wipe(&file, 0, found.len()));
+        wiped.map_err(disk::failed("wipe a left key store"))?;
+        disk::remove_file(&path)?;
+        disk::sync_folder(lock.folder())?;
+    }
+    Ok(())
+}
