@@ -69,6 +69,13 @@ impl Drop for CaseSecret {
 }
 
 impl CaseSecret {
+    /// Of a case whose key is not known yet.
+    pub fn with_salt(salt: [u8; 32]) -> Self {
+        let mut secret = Self::default();
+        secret.salt = salt;
+        secret
+    }
+
     /// Adds what is missing from `other`; `true` when anything was.
     ///
     /// Sealed copies differ each time they are made, so the first one stays.

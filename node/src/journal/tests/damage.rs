@@ -194,6 +194,8 @@ fn a_sealed_segment_exchanged_for_another_sound_one_breaks_the_chain() {
     assert_eq!(found.damages[0].position.0, 10 * 100_020);
 }
 
+type Hurt<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn a_missing_shortened_lengthened_or_headless_segment_is_refused() {
     let resize = |path: &Path, by: i64| {
@@ -201,7 +203,7 @@ fn a_missing_shortened_lengthened_or_headless_segment_is_refused() {
         let length = length.checked_add_signed(by).unwrap();
         writable(path).set_len(length).unwrap();
     };
-    let wounds: [(&dyn Fn(&Path), Wound); 4] = [
+    let wounds: [(Hurt, Wound); 4] = [
         (&|path| fs::remove_file(path).unwrap(), Wound::Missing),
         (&|path| resize(path, -1), Wound::Missing),
         (&|path| resize(path, 1), Wound::Length),
