@@ -26,8 +26,8 @@ impl Reserve {
     /// Makes sure that `path` holds `bytes` allocated bytes.
     ///
     /// # Errors
-    /// `DiskFull` when there is no room for it (what was there before is as it
-    /// was), `ReadOnly`, `Io`, also when the file system cannot allocate.
+    /// `DiskFull` when there is no room for it, `ReadOnly`, `Io`, also when the
+    /// file system cannot allocate; no reserve is held then.
     pub fn hold(path: &Path, bytes: u64) -> Result<Self, JournalError> {
         let reserve = Self {
             path: path.to_owned(),

@@ -87,6 +87,34 @@ fn a_tail_goes_on_with_what_is_appended_later() {
 }
 
 #[test]
+fn a_reader_beside_the_writer_sees_whole_records_in_order() {
+    const RECORDS: usize = 300;
+    let ground = Ground::new();
+    let mut journal = ground.open();
+    let reader = journal.reader();
+    let seen = std::thread::scope(|scope| {
+        let reading = scope.spawn(move || {
+            let mut tail = reader.tail(Position(0));
+            let mut seen = Vec::new();
+            while seen.len() < RECORDS {
+                match tail.next() {
+                    Some(record) => seen.push(record.unwrap().payload),
+                    None => std::thread::yield_now(),
+                }
+            }
+            seen
+        });
+        for index in 0..RECORDS {
+            let value = u8::try_from(index % 256).unwrap();
+            add(&mut journal, &[&vec![value; 10_000]]);
+        }
+        reading.join().unwrap()
+    });
+    assert!(ground.segments().len() > 2);
+    assert!(seen == payloads(&journal));
+}
+
+#[test]
 fn a_tail_from_inside_a_record_is_the_callers_error_not_damage() {
     for_both(|journal| {
         add(journal, &[b"one", b"two"]);

@@ -81,6 +81,17 @@ fn a_flipped_bit_anywhere_in_a_middle_record_is_found_at_that_record() {
 }
 
 #[test]
+fn a_sound_record_in_anothers_place_is_damage() {
+    let ground = Ground::new();
+    let (path, positions) = five_records(&ground);
+    let mut bytes = fs::read(&path).unwrap();
+    let second = file_offset(positions[1])..file_offset(positions[2]);
+    bytes.copy_within(second, file_offset(positions[2]));
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(damage(ground.try_open()).position, positions[2]);
+}
+
+#[test]
 fn a_record_the_witness_vouches_for_is_never_cut() {
     let ground = Ground::new();
     let (path, positions) = five_records(&ground);

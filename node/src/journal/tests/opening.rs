@@ -8,7 +8,8 @@ fn a_creation_interrupted_at_any_point_starts_fresh() {
     let name = reference.segments()[0].file_name().unwrap().to_owned();
     let mut aside_name = name.clone();
     aside_name.push(".new");
-    let mut left = vec![None, Some((&name, 80))];
+    let stray = "00000000000000000100.segment".into();
+    let mut left = vec![None, Some((&name, 80)), Some((&stray, 80))];
     left.extend((0..=80).map(|kept| Some((&aside_name, kept))));
     for left in left {
         let ground = Ground::new();
@@ -112,7 +113,7 @@ fn recovery_accepts_an_older_copy_only_under_a_higher_incarnation() {
     let older = fs::read(&ground.segments()[0]).unwrap();
     add(&mut ground.open(), &[b"two"]);
     ground.open().close().unwrap();
-    fs::write(&ground.segments()[0], older).unwrap();
+    fs::write(&ground.segments()[0], &older).unwrap();
     let same = FileJournal::recover(&ground.lock(), 1, small());
     assert!(matches!(
         same,
@@ -131,12 +132,23 @@ fn recovery_accepts_an_older_copy_only_under_a_higher_incarnation() {
     assert_eq!(payloads(&journal), [&b"one"[..], b"another two"]);
     let verified = journal.file_reader().verify(&mut |_, _| {}).unwrap();
     assert!(verified.damages.is_empty());
+
+    drop(journal);
+    fs::remove_file(&ground.segments()[1]).unwrap();
+    fs::write(&ground.segments()[0], &older).unwrap();
+    let again = FileJournal::recover(&ground.lock(), 2, small());
+    assert!(matches!(
+        again,
+        Err(JournalError::IncarnationNotNewer { newest: 2, .. })
+    ));
 }
 
 #[test]
 fn an_empty_journal_can_begin_a_new_incarnation() {
     let ground = Ground::new();
     let mut journal = ground.open();
+    // A reader that has seen the file which is about to be replaced.
+    journal.file_reader().verify(&mut |_, _| {}).unwrap();
     journal.begin_incarnation(5).unwrap();
     journal.begin_incarnation(6).unwrap();
     add(&mut journal, &[b"one"]);
