@@ -45,24 +45,13 @@ impl FileJournal {
         identity: Identity,
         options: Options,
     ) -> Result<Opened, JournalError> {
-        let folder = segments_folder(lock);
         FileSystem::check(lock.folder())?;
         options.check()?;
-        if folder.exists() {
+        if segments_folder(lock).exists() {
             return Err(JournalError::Exists);
         }
         refuse_lost_journal(lock)?;
-        let aside = lock.folder().join(format!("journal{ASIDE}"));
-        disk::remove_folder(&aside)?;
-        disk::make_folder(&aside)?;
-        let header = Header {
-            identity,
-            first: 0,
-            previous: [0; 32],
-        };
-        segment::create(&aside, &header)?;
-        disk::rename(&aside, &folder)?;
-        disk::sync_folder(lock.folder())?;
+        build(lock, identity)?;
         Self::open(lock, options)
     }
 
@@ -98,7 +87,10 @@ impl FileJournal {
     }
 
     /// Opens a journal put back from a backup, whatever the witness says, and
-    /// goes on under a new incarnation; damage is refused as by `open`.
+    /// goes on under a new incarnation; damage is refused as by `open`. A journal
+    /// of which only the witness is left begins again, empty.
+    ///
+    /// Cut short by a crash, it may be repeated with the same incarnation.
     ///
     /// # Errors
     /// As `open`, without those of the witness; `IncarnationNotNewer`.
@@ -107,18 +99,47 @@ impl FileJournal {
         incarnation: u64,
         options: Options,
     ) -> Result<Opened, JournalError> {
-        if let Ok(Some(witness)) = Witness::read(lock.folder())
-            && incarnation <= witness.identity.incarnation
-        {
-            return Err(JournalError::IncarnationNotNewer {
-                given: incarnation,
-                newest: witness.identity.incarnation,
-            });
+        let witness = Witness::read(lock.folder()).ok().flatten();
+        if let Some(witness) = witness {
+            let Identity { store, .. } = witness.identity;
+            let newest = witness.identity.incarnation;
+            if incarnation <= newest {
+                return Err(JournalError::IncarnationNotNewer {
+                    given: incarnation,
+                    newest,
+                });
+            }
+            if !segments_folder(lock).exists() {
+                FileSystem::check(lock.folder())?;
+                options.check()?;
+                build(lock, Identity { store, incarnation })?;
+            }
         }
         let mut loaded = load(lock, options, Trust::Recovery)?;
-        loaded.journal.begin_incarnation(incarnation)?;
+        let journal = &mut loaded.journal;
+        let begun = journal.identity.incarnation == incarnation;
+        if begun && journal.end == journal.active.first {
+            journal.write_witness()?;
+        } else {
+            journal.begin_incarnation(incarnation)?;
+        }
         Ok(loaded)
     }
+}
+
+/// Builds an empty journal aside and puts it in place.
+fn build(lock: &FolderLock, identity: Identity) -> Result<(), JournalError> {
+    let aside = lock.folder().join(format!("journal{ASIDE}"));
+    disk::remove_folder(&aside)?;
+    disk::make_folder(&aside)?;
+    let header = Header {
+        identity,
+        first: 0,
+        previous: [0; 32],
+    };
+    segment::create(&aside, &header)?;
+    disk::rename(&aside, &segments_folder(lock))?;
+    Ok(disk::sync_folder(lock.folder())?)
 }
 
 /// What the segments are compared with.

@@ -144,6 +144,40 @@ fn recovery_accepts_an_older_copy_only_under_a_higher_incarnation() {
 }
 
 #[test]
+fn recovery_of_a_lost_journal_begins_empty_under_the_same_store() {
+    let ground = Ground::new();
+    add(&mut ground.open(), &[b"one"]);
+    fs::remove_dir_all(ground.path().join("journal")).unwrap();
+    let created = FileJournal::create(&ground.lock(), IDENTITY, small());
+    assert!(matches!(created, Err(JournalError::RolledBack { .. })));
+    let opened = FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+    assert!(opened.fresh);
+    drop(opened);
+    let identity = ground.open().identity();
+    assert_eq!((identity.store, identity.incarnation), (IDENTITY.store, 2));
+}
+
+#[test]
+fn recovery_cut_short_before_its_witness_can_be_repeated() {
+    let ground = Ground::new();
+    add(&mut ground.open(), &[b"one"]);
+    let witness = fs::read(ground.path().join("witness")).unwrap();
+    for _ in 0..2 {
+        FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+        fs::write(ground.path().join("witness"), &witness).unwrap();
+    }
+    let mut opened = FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+    add(&mut opened.journal, &[b"two"]);
+    drop(opened);
+    fs::write(ground.path().join("witness"), &witness).unwrap();
+    let used = FileJournal::recover(&ground.lock(), 2, small());
+    assert!(matches!(
+        used,
+        Err(JournalError::IncarnationNotNewer { .. })
+    ));
+}
+
+#[test]
 fn an_empty_journal_can_begin_a_new_incarnation() {
     let ground = Ground::new();
     let mut journal = ground.open();
