@@ -5,3 +5,4 @@ pub mod journal;
 pub mod keystore;
 pub mod store;
 pub mod tabular;
+pub mod trust;
