@@ -21,9 +21,9 @@ pub mod keys;
 
 pub mod seal;
 
-// pub mod authority;
+pub mod authority;
 
-// pub mod identity;
+pub mod identity;
 
 // pub mod tls;
 
@@ -35,9 +35,9 @@ pub mod seal;
 
 // pub mod code;
 
-// pub use authority::{Authority, AuthorityError};
+pub use authority::{Authority, AuthorityError};
 // pub use code::Code;
-// pub use identity::{IdentityError, PeerIdentity, Pinned, Registrar, identify};
+pub use identity::{IdentityError, PeerIdentity, Pinned, Registrar, identify};
 // pub use invitation::{Invitation, InvitationBook};
 pub use keys::{
     AuthorityKey, EncryptionKey, EncryptionPublicKey, Fingerprint, KeyId, PublicKey, SigningKey,

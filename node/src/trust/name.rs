@@ -80,12 +80,13 @@ pub(crate) fn decode_base32<const N: usize>(text: &str) -> Result<[u8; N], NameE
     let mut filled = 0;
     let (mut held, mut bits) = (0_usize, 0_u32);
     for (index, given) in text.bytes().enumerate() {
-        let value = ALPHABET
-            .iter()
-            .position(|letter| *letter == given)
-            .ok_or(NameError::Letter {
-                position: index + 1,
-            })?;
+        let value =
+            ALPHABET
+                .iter()
+                .position(|letter| *letter == given)
+                .ok_or(NameError::Letter {
+                    position: index + 1,
+                })?;
         held = (held << 5) | value;
         bits += 5;
         if bits >= 8 {
