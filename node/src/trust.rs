@@ -27,18 +27,18 @@ pub mod identity;
 
 // pub mod tls;
 
-// pub mod invitation;
+pub mod invitation;
 
-// pub mod enrol;
+pub mod enrol;
 
-// pub mod renewal;
+pub mod renewal;
 
-// pub mod code;
+pub mod code;
 
 pub use authority::{Authority, AuthorityError};
-// pub use code::Code;
+pub use code::Code;
 pub use identity::{IdentityError, PeerIdentity, Pinned, Registrar, identify};
-// pub use invitation::{Invitation, InvitationBook};
+pub use invitation::{Invitation, InvitationBook};
 pub use keys::{
     AuthorityKey, EncryptionKey, EncryptionPublicKey, Fingerprint, KeyId, PublicKey, SigningKey,
     TransportKey,
