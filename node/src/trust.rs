@@ -25,7 +25,7 @@ pub mod authority;
 
 pub mod identity;
 
-// pub mod tls;
+pub mod tls;
 
 pub mod invitation;
 
@@ -34,6 +34,9 @@ pub mod enrol;
 pub mod renewal;
 
 pub mod code;
+
+#[cfg(test)]
+mod testing;
 
 pub use authority::{Authority, AuthorityError};
 pub use code::Code;

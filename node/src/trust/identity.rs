@@ -220,14 +220,29 @@ pub(crate) fn judged_at<C: AsRef<[u8]>>(
     chain: &[C],
     now: Timestamp,
 ) -> Result<Timestamp, IdentityError> {
-    let leaf = chain.first().ok_or(IdentityError::ChainLength(0))?;
-    let end = Certificate::parse(leaf.as_ref(), 0)?.not_after;
+    let end = leaf_end(chain)?;
     let late = now.duration_since(end);
     if late.is_positive() && late <= SignedDuration::from_hours(24 * RENEWAL_GRACE_DAYS) {
         Ok(end)
     } else {
         Ok(now)
     }
+}
+
+/// When the leaf of a chain ends; proves nothing.
+pub(crate) fn leaf_end<C: AsRef<[u8]>>(chain: &[C]) -> Result<Timestamp, IdentityError> {
+    let leaf = chain.first().ok_or(IdentityError::ChainLength(0))?;
+    Ok(Certificate::parse(leaf.as_ref(), 0)?.not_after)
+}
+
+/// The fingerprint of a certificate's key; proves nothing.
+///
+/// # Errors
+///
+/// [`IdentityError::Malformed`], [`IdentityError::Algorithm`],
+/// [`IdentityError::Extension`].
+pub fn fingerprint_of(certificate: &[u8]) -> Result<Fingerprint, IdentityError> {
+    Ok(Certificate::parse(certificate, 0)?.fingerprint)
 }
 
 fn registered(
