@@ -3,7 +3,7 @@
 //! One type a purpose, so that a transport key cannot sign an entry by
 //! mistake. Private halves are wiped when dropped and print as their purpose
 //! only; they are written once, readable by their owner alone, and refused
-//! when anyone else could have read them ([`file`]).
+//! when anyone else could have read them ([`mod@file`]).
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -2,7 +2,7 @@
 //! [`super::identity`].
 //!
 //! rustls' own path check runs first, with our root alone; then the chain is
-//! read again by [`identify`](super::identify), and the registry is asked, all
+//! read again by [`identify`], and the registry is asked, all
 //! inside the handshake: a revoked node gets an alert, not a connection. No
 //! session is ever resumed, because a resumed one would not be judged. What
 //! changes while a process runs (a renewed certificate, a node hosted in

@@ -169,12 +169,15 @@ fn a_late_a_foreign_and_a_withdrawn_invitation_have_their_codes() {
     assert_eq!(refused.code(), Code::TokenRevoked);
 }
 
+/// What is broken, the code it must give, and the hand that breaks it.
+type Break = (&'static str, Code, Box<dyn Fn(&mut JoinRequest)>);
+
 #[test]
 fn a_broken_request_is_refused_and_leaves_the_invitation_open() {
     let mut inviting = Inviting::new(Some(0));
     let sound = inviting.request(true);
     let mut other = Keys::new(&mut Seeded::new(80));
-    let breaks: Vec<(&str, Code, Box<dyn Fn(&mut JoinRequest)>)> = vec![
+    let breaks: Vec<Break> = vec![
         (
             "proof",
             Code::KeyProof,

@@ -379,6 +379,24 @@ async fn the_name_dialled_chooses_among_the_hosted_nodes() {
 }
 
 #[tokio::test]
+async fn a_dialler_refuses_a_node_other_than_the_one_it_named() {
+    let mut world = World::new();
+    let township = world.enrol(|tree| &tree.county, 5);
+    let absent = world.enrol(|tree| &tree.root, 8);
+    // The enrol port shows the county's node to whoever names another.
+    let name = absent.own.name.to_string();
+    let met = world.dial(Port::Enrol, &name, &township).await;
+    assert!(matches!(
+        met.client.unwrap_err(),
+        rustls::Error::InvalidCertificate(
+            rustls::CertificateError::NotValidForName
+                | rustls::CertificateError::NotValidForNameContext { .. }
+        )
+    ));
+    assert!(met.server.is_err());
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_new_configuration() {
     let mut world = World::new();
     let township = world.enrol(|tree| &tree.county, 5);

@@ -5,7 +5,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, CustomExtension, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, NameConstraints, SanType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls::pki_types::CertificateDer;
 
@@ -392,6 +392,35 @@ pub(super) fn table(forgery: &mut Forgery) -> Vec<Row> {
         "a node as an issuer",
         REFUSED,
         Err(IdentityError::NotAuthority(1)),
+        chain,
+    );
+
+    let chain = forgery.forge_through(
+        |t| &t.county,
+        |c| {
+            sub(constrained(&[&inside]), level(0))(c);
+            c.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        },
+        &through,
+    );
+    row(
+        "sub-authority not meant to sign certificates",
+        ACCEPTED,
+        Err(IdentityError::NotAuthority(1)),
+        chain,
+    );
+    let open = constrained(&[&inside]).map(|names| NameConstraints {
+        excluded_subtrees: vec![
+            GeneralSubtree::IpAddress(CidrSubnet::V4([0; 4], [0; 4])),
+            GeneralSubtree::IpAddress(CidrSubnet::V6([0; 16], [255; 16])),
+        ],
+        ..names
+    });
+    let chain = forgery.forge_through(|t| &t.county, sub(open, level(0)), &through);
+    row(
+        "sub-authority that leaves addresses open",
+        ACCEPTED,
+        Err(IdentityError::Constraint(1)),
         chain,
     );
 
