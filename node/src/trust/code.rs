@@ -49,6 +49,7 @@ codes! {
     TokenOtherPlace, "TOKEN_OTHER_PLACE", "邀请码属于另一个辖区。", "The invitation is for another place.";
     TokenOtherRoot, "TOKEN_OTHER_ROOT", "对方不属于邀请码所指的系统，未发送任何密钥信息，请核对地址。", "The other side is not of the deployment that invited; no secret was sent. Check the address.";
     TokenOtherParent, "TOKEN_OTHER_PARENT", "对方不是发出邀请的节点，未发送任何密钥信息，请核对地址。", "The other side is not the node that invited; no secret was sent. Check the address.";
+    CertificateMissing, "CERT_MISSING", "对方未出示证书。", "No certificate was shown.";
     CertificateRevoked, "CERT_REVOKED", "该节点的证书已被吊销，请联系上级中心。", "The node's certificate is revoked; ask the upper centre.";
     CertificateExpired, "CERT_EXPIRED", "证书已过期，请检查时钟并续期。", "The certificate has expired; check the clock and renew it.";
     CertificateNotYetValid, "CERT_NOT_YET_VALID", "证书尚未生效，请检查本机时钟。", "The certificate is not valid yet; check this machine's clock.";

@@ -21,10 +21,13 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, OtherError, RootCertStore, ServerConfig,
+};
 use thiserror::Error;
 
 use super::authority::Chain;
+use super::code::Code;
 use super::identity::{
     IdentityError, PeerIdentity, Registrar, fingerprint_of, identify, identify_for_renewal,
     judged_at, leaf_end, prove,
@@ -245,6 +248,62 @@ fn instant(
     match port {
         Port::Link => Ok(now),
         Port::Enrol => judged_at(chain, now),
+    }
+}
+
+/// The stable code of a failed handshake, from either end: what this end
+/// refused, or the alert by which the other end did. `None` where the failure
+/// is no verdict on a certificate.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "most failures of TLS are no verdict on a certificate"
+)]
+pub fn code_of(error: &rustls::Error) -> Option<Code> {
+    match error {
+        rustls::Error::NoCertificatesPresented => Some(Code::CertificateMissing),
+        rustls::Error::InvalidCertificate(error) => Some(code_of_certificate(error)),
+        rustls::Error::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired => Some(Code::CertificateMissing),
+            AlertDescription::CertificateRevoked => Some(Code::CertificateRevoked),
+            AlertDescription::CertificateExpired => Some(Code::CertificateExpired),
+            AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA => Some(Code::CertificateChain),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "every other verdict is one on the chain"
+)]
+fn code_of_certificate(error: &CertificateError) -> Code {
+    match error {
+        CertificateError::Revoked => Code::CertificateRevoked,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Code::CertificateExpired
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Code::CertificateNotYetValid
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Code::CertificateName
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            Code::CertificateUsage
+        }
+        CertificateError::Other(OtherError(error)) => error
+            .downcast_ref::<IdentityError>()
+            .map(IdentityError::code)
+            .or_else(|| {
+                error
+                    .downcast_ref::<FirstContactError>()
+                    .map(FirstContactError::code)
+            })
+            .unwrap_or(Code::CertificateChain),
+        _ => Code::CertificateChain,
     }
 }
 
