@@ -17,6 +17,7 @@ mod projection;
 pub mod record;
 mod submissions;
 mod supervision;
+pub mod vault;
 mod views;
 mod writing;
 
@@ -27,20 +28,22 @@ use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
-use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::refusal::Refusal;
 use fengqiao_proto::v1 as pb;
 
-pub use administration::Administration;
-pub use commands::{Caller, CaseCommand, Request};
+pub use administration::{Administration, token_hash};
+pub use commands::{Caller, CaseCommand, CaseMove, Request};
 pub use lanes::LaneView;
-pub use views::{EntryStanding, Views};
+pub use views::{EntryStanding, Listed, Views};
 
 use crate::journal::{Journal, JournalError, JournalReader, Position};
-use crate::keystore::{KeyStore, KeyStoreError};
+use crate::enrolment::{EnrolRefusal, Enroller};
+use crate::keystore::KeyStoreError;
 use crate::replication::route::Standpoint;
 use crate::store::{Batch, Overlay, Store, StoreError, tables};
 use chains::Chains;
 use group::Group;
+use vault::Vault;
 use record::{RecordWriter, read_record};
 
 /// Inputs of one group.
@@ -112,6 +115,13 @@ pub enum Input {
         /// Up to where the top has them too.
         top_sequence: u64,
     },
+    /// A newcomer wants to join.
+    Join {
+        /// Who waits.
+        ticket: Ticket,
+        /// What it sent.
+        request: Box<pb::JoinRequest>,
+    },
     /// Something a person should look at.
     Alarm {
         /// Stable code.
@@ -136,6 +146,8 @@ pub type Ticket = u64;
 pub enum Output {
     /// The answer to a request: an encoded response message, or a refusal.
     Answer(Ticket, Result<Vec<u8>, Refusal>),
+    /// The answer to a newcomer.
+    Joined(Ticket, Result<Box<pb::JoinResponse>, EnrolRefusal>),
     /// Items of a neighbour's lane are stored; all of them are at the top up to that sequence.
     Stored(NodeId, pb::Lane, u64),
     /// There is more to send on a link.
@@ -173,6 +185,21 @@ pub(crate) struct State {
     pub(crate) awaiting_top: BTreeMap<NodeId, Vec<AwaitingTop>>,
     pub(crate) top_reached: BTreeMap<(NodeId, pb::Lane), u64>,
     pub(crate) alarms: std::collections::VecDeque<String>,
+}
+
+impl State {
+    pub(crate) fn empty(chains_held_max: usize) -> Self {
+        Self {
+            registry: Arc::new(Registry::default()),
+            chains: Chains::new(chains_held_max),
+            author_sequence: 0,
+            counts: Counts::default(),
+            book: BTreeMap::new(),
+            awaiting_top: BTreeMap::new(),
+            top_reached: BTreeMap::new(),
+            alarms: std::collections::VecDeque::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -216,9 +243,8 @@ pub struct Engine {
     journal: Box<dyn Journal>,
     reader: Arc<dyn JournalReader>,
     store: Arc<dyn Store>,
-    keys: Box<dyn KeyStore>,
-    seals: Box<dyn Seals>,
-    enroller: Option<Box<dyn administration::Enroller>>,
+    vault: Arc<Vault>,
+    enroller: Option<Box<dyn Enroller>>,
     state: State,
     syncs: u64,
     read_only: bool,
@@ -243,17 +269,13 @@ pub struct Parts {
     pub journal: Box<dyn Journal>,
     /// What is known of it.
     pub store: Arc<dyn Store>,
-    /// Chain keys.
-    pub keys: Box<dyn KeyStore>,
-    /// Sealing and randomness.
-    pub seals: Box<dyn Seals>,
+    /// Chain keys and randomness.
+    pub vault: Arc<Vault>,
     /// Issues certificates, at a centre that enrols.
-    pub enroller: Option<Box<dyn administration::Enroller>>,
+    pub enroller: Option<Box<dyn Enroller>>,
     /// Chains kept in memory.
     pub chains_held_max: usize,
 }
-
-pub use administration::{Enroller, Enrolled};
 
 impl Engine {
     /// Builds an engine and brings its store up to the end of its journal. `progress` hears positions: done, total.
@@ -269,19 +291,9 @@ impl Engine {
             reader,
             journal: parts.journal,
             store: parts.store,
-            keys: parts.keys,
-            seals: parts.seals,
+            vault: parts.vault,
             enroller: parts.enroller,
-            state: State {
-                registry: Arc::new(Registry::default()),
-                chains: Chains::new(parts.chains_held_max),
-                author_sequence: 0,
-                counts: Counts::default(),
-                book: BTreeMap::new(),
-                awaiting_top: BTreeMap::new(),
-                top_reached: BTreeMap::new(),
-                alarms: std::collections::VecDeque::new(),
-            },
+            state: State::empty(parts.chains_held_max),
             syncs: 0,
             read_only: false,
         };
@@ -302,14 +314,15 @@ impl Engine {
             zone_offset_minutes: self.zone_offset_minutes,
             now,
             reader: self.reader.as_ref(),
-            keys: self.keys.as_ref(),
-            seals: self.seals.as_mut(),
+            vault: &self.vault,
             enroller: self.enroller.as_deref_mut(),
             state: &mut self.state,
-            overlay: Overlay::new(&self.store),
+            overlay: Overlay::new(self.store.as_ref()),
             record: RecordWriter::at(position.0),
             secrets: BTreeMap::new(),
             touched: BTreeMap::new(),
+            tallies: BTreeMap::new(),
+            stored: std::collections::BTreeSet::new(),
             owed: std::collections::BTreeSet::new(),
             registry_changed: false,
             outputs: Vec::new(),
@@ -324,12 +337,16 @@ impl Engine {
         let batch = overlay.batch;
         if !secrets.is_empty() {
             let secrets: Vec<_> = secrets.into_iter().map(|(chain, secret)| (chain.0, secret)).collect();
-            self.keys.put_many(&secrets)?;
+            self.vault.put_many(&secrets)?;
         }
+        // What a neighbour has stored is known again at its next greeting, so it needs no record of its own.
+        let mut end = position;
         if !record.is_empty() {
-            let appended = self.journal.append(position, &[record.finish()])?;
+            end = self.journal.append(position, &[record.finish()])?.end;
             self.syncs += 1;
-            self.store.apply(&batch, appended.end.0)?;
+        }
+        if !batch.is_empty() {
+            self.store.apply(&batch, end.0)?;
         }
         outputs.extend(owed.into_iter().map(Output::Owed));
         if registry_changed {
@@ -373,28 +390,6 @@ impl Engine {
         self.read_only = read_only;
     }
 
-    /// What an open session needs of the key store to hand a chain's key on: salt, and the key opened for sealing.
-    #[must_use]
-    pub fn secret_for(&mut self, chain: ChainId, to: NodeId) -> Option<pb::ChainSecret> {
-        let secret = self.keys.get(&chain.0)?;
-        let key = secret.key.or_else(|| self.seals.open(chain, &secret.wrapped));
-        let salt = secret.salt.to_vec();
-        let registry = Arc::clone(&self.state.registry);
-        let wrapped_key = match (key, registry.node(to)) {
-            (Some(key), Some(node)) => self.seals.seal(node, chain, &key).unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        Some(pb::ChainSecret { salt, wrapped_key })
-    }
-
-    /// Opens the key of a chain for reading its texts; whether the reader may is decided elsewhere.
-    #[must_use]
-    pub fn chain_key(&self, chain: ChainId) -> Option<fengqiao_hub::payload::ChainKey> {
-        let secret = self.keys.get(&chain.0)?;
-        let key = secret.key.or_else(|| self.seals.open(chain, &secret.wrapped))?;
-        Some(fengqiao_hub::payload::ChainKey { key, salt: secret.salt })
-    }
-
     /// Replays what the store has not seen.
     fn catch_up(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), EngineError> {
         let end = self.journal.end().0;
@@ -417,10 +412,11 @@ impl Engine {
         let unreadable = |_| EngineError::Unreadable("a journal record");
         let (facts, blobs) = read_record(record.position.0, &record.payload).map_err(unreadable)?;
         let writer = RecordWriter::at(u64::MAX);
+        let mut overlay = Overlay::new(self.store.as_ref());
         let mut projection = projection::Projection {
             me: &self.me,
             state: &mut self.state,
-            overlay: &mut Overlay::new(&self.store),
+            overlay: &mut overlay,
             reader: self.reader.as_ref(),
             record: &writer,
         };
@@ -428,12 +424,11 @@ impl Engine {
             projection.apply(fact, &blobs)?;
         }
         projection.keep_counts();
-        Ok(std::mem::take(&mut projection.overlay.batch))
+        Ok(overlay.batch)
     }
 
     /// Loads what is kept in memory: registry, accounts' and invitations' rows, counters.
     fn load(&mut self) -> Result<(), EngineError> {
-        use crate::store::Read as _;
         use prost::Message as _;
         if let Some(row) = self.store.get(&tables::named("counts"))? {
             self.state.counts = Counts::decode(&row[..]).map_err(|_| EngineError::Unreadable("the counts"))?;
@@ -483,6 +478,3 @@ pub(crate) fn lane_hash(before: &[u8], item: Hash) -> Hash {
     Hash::of("fengqiao/lane/1", &[before, &item.0])
 }
 
-pub(crate) fn refused(code: Code, field: &'static str) -> Refusal {
-    Refusal::of(code, field)
-}

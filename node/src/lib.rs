@@ -1,8 +1,11 @@
 //! How one machine keeps and carries a jurisdiction.
 
 pub mod config;
+pub mod engine;
+pub mod enrolment;
 pub mod journal;
 pub mod keystore;
+pub mod replication;
 pub mod store;
 pub mod tabular;
 pub mod trust;

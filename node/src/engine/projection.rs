@@ -39,14 +39,14 @@ impl Projection<'_, '_> {
                 let entry = Entry::parse(&bytes).ok();
                 match (stored.verdict(), entry) {
                     (pb::EntryVerdict::Applied, Some(entry)) => {
-                        self.entry(&Arc::new(entry), at)?;
+                        let from = stored.link.parse::<NodeId>().ok();
+                        self.entry(&Arc::new(entry), at, from)?;
                     }
                     (_, entry) => self.parked(entry.as_ref(), &bytes, at, stored),
                 }
             }
             Fact::Owed(owed) => self.owed(owed, blob(owed.blob.as_ref())?)?,
             Fact::Received(moved) => self.received(moved)?,
-            Fact::Acknowledged(moved) => self.acknowledged(moved)?,
             Fact::Kept(kept) => {
                 let at = blob(kept.blob.as_ref())?;
                 let bytes = read_bytes(self.record, self.reader, &at)?;
@@ -80,7 +80,18 @@ impl Projection<'_, '_> {
     }
 
     /// An entry joins its tree; says what became of it.
-    pub(crate) fn entry(&mut self, entry: &Arc<Entry>, at: Place) -> Result<Verdict, EngineError> {
+    pub(crate) fn entry(
+        &mut self,
+        entry: &Arc<Entry>,
+        at: Place,
+        from: Option<NodeId>,
+    ) -> Result<Verdict, EngineError> {
+        if let Some(link) = from {
+            self.carries(link, entry.chain, tables::Extent::Full, None)?;
+        }
+        if self.knows(entry)? {
+            return Ok(Verdict::Known);
+        }
         if entry.kind == pb::ChainKind::Registry {
             let applied = Arc::make_mut(&mut self.state.registry).apply(entry);
             applied.map_err(|_| EngineError::Unreadable("a registry entry"))?;
@@ -109,10 +120,31 @@ impl Projection<'_, '_> {
             self.state.author_sequence = self.state.author_sequence.max(entry.author_sequence);
             let row = self.state.author_sequence.to_be_bytes().to_vec();
             self.put(tables::named("author-sequence"), row);
+        } else {
+            self.heard_from(entry)?;
         }
         self.remember(entry)?;
         self.refresh(entry.chain)?;
         Ok(verdict)
+    }
+
+    /// The last author sequence stored of a node enrolled here: what a revocation lets stand.
+    fn heard_from(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let enrolled_here =
+            self.state.registry.node(entry.author).is_some_and(|node| node.pinned_at.0 == self.me.at.place);
+        if !enrolled_here {
+            return Ok(());
+        }
+        let key = tables::named(&format!("author {}", entry.author));
+        let known = self.overlay.get(&key)?.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+        if known.is_none_or(|known| u64::from_be_bytes(known) < entry.author_sequence) {
+            self.put(key, entry.author_sequence.to_be_bytes().to_vec());
+        }
+        Ok(())
+    }
+
+    fn knows(&self, entry: &Entry) -> Result<bool, EngineError> {
+        Ok(self.overlay.get(&tables::entry(entry.chain, entry.sequence, entry.hash))?.is_some())
     }
 
     /// Rows of their own that some contents have.
@@ -250,16 +282,6 @@ impl Projection<'_, '_> {
         let before = row.received.as_ref().map_or(0, |before| before.sequence);
         self.state.counts.received += cursor.sequence.saturating_sub(before);
         row.received = Some(cursor.clone());
-        self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
-        Ok(())
-    }
-
-    fn acknowledged(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
-        let link = moved.link.parse::<NodeId>().map_err(|_| EngineError::Unreadable("a link"))?;
-        let Some(cursor) = &moved.cursor else { return Err(EngineError::Unreadable("a cursor")) };
-        let mut row = lane_row(self.overlay, link, cursor.lane())?;
-        row.acknowledged = row.acknowledged.max(cursor.sequence);
-        row.top = row.top.max(moved.top_sequence);
         self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
         Ok(())
     }

@@ -18,7 +18,7 @@ pub struct RecordWriter {
     position: u64,
     payload: Vec<u8>,
     facts: Vec<u8>,
-    blobs: u32,
+    places: Vec<Place>,
 }
 
 /// Why bytes that passed the journal's checksum are not a record of ours.
@@ -30,7 +30,7 @@ impl RecordWriter {
     /// A record that will stand at `position`.
     #[must_use]
     pub fn at(position: u64) -> Self {
-        Self { position, payload: Vec::new(), facts: Vec::new(), blobs: 0 }
+        Self { position, payload: Vec::new(), facts: Vec::new(), places: Vec::new() }
     }
 
     /// Adds a blob; says how facts name it and where it will stand.
@@ -39,9 +39,10 @@ impl RecordWriter {
         encode_varint(bytes.len() as u64, &mut self.payload);
         let offset = length(self.payload.len());
         self.payload.extend_from_slice(bytes);
-        self.blobs += 1;
-        let reference = pb::BlobReference { index: self.blobs, ..Default::default() };
-        (reference, Place { position: self.position, offset, length: length(bytes.len()) })
+        let place = Place { position: self.position, offset, length: length(bytes.len()) };
+        self.places.push(place);
+        let reference = pb::BlobReference { index: length(self.places.len()), ..Default::default() };
+        (reference, place)
     }
 
     /// Adds a fact.
@@ -49,6 +50,12 @@ impl RecordWriter {
         let fact = pb::Fact { fact: Some(fact) };
         encode_key(FACTS, WireType::LengthDelimited, &mut self.facts);
         fact.encode_length_delimited(&mut self.facts).unwrap_or_else(|_| unreachable!("a Vec grows"));
+    }
+
+    /// Where the blobs stand, by index from 1.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// A blob added before, when the place is in this record.

@@ -1021,7 +1021,7 @@ pub struct Envelope {
     /// What the chain is about.
     #[prost(enumeration = "ChainKind", tag = "3")]
     pub chain_kind: i32,
-    /// Chain id, 16 bytes; a place's own chain has the place id and six zero bytes.
+    /// Chain id, 16 bytes; a place's own chains have the place id, five zero bytes and one that tells the kind.
     #[prost(bytes = "vec", tag = "4")]
     pub chain: ::prost::alloc::vec::Vec<u8>,
     /// Rank of the chain at this entry, sorted by level; empty is the lowest.
@@ -3932,7 +3932,7 @@ pub struct JournalRecord {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fact {
     /// What happened.
-    #[prost(oneof = "fact::Fact", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "fact::Fact", tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11")]
     pub fact: ::core::option::Option<fact::Fact>,
 }
 /// Nested message and enum types in `Fact`.
@@ -3949,9 +3949,6 @@ pub mod fact {
         /// Items of a link were stored up to here.
         #[prost(message, tag = "3")]
         Received(super::CursorMoved),
-        /// The other side has stored up to here.
-        #[prost(message, tag = "4")]
-        Acknowledged(super::CursorMoved),
         /// An item that is not an entry was kept.
         #[prost(message, tag = "5")]
         Kept(super::ItemKept),
@@ -4044,9 +4041,6 @@ pub struct CursorMoved {
     /// Cursor.
     #[prost(message, optional, tag = "2")]
     pub cursor: ::core::option::Option<Cursor>,
-    /// Highest sequence stored at the top.
-    #[prost(uint64, tag = "3")]
-    pub top_sequence: u64,
 }
 /// An item that is not an entry was kept.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,0 +1,413 @@
+//! What a centre's administrators and newcomers want written: places, units, accounts, invitations, enrolments.
+
+use std::sync::Arc;
+
+use fengqiao_hub::casework::{Actor, role_name};
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
+use fengqiao_hub::jurisdiction::{Code as DivisionCode, NAME_CHARACTERS_MAX, level};
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::commands::{Answered, Request, accept};
+use super::group::Group;
+use super::{EngineError, Output, Ticket};
+use crate::enrolment::EnrolRefusal;
+use crate::store::{Read as _, tables};
+
+/// Most places added in one record.
+const PLACES_MAX: usize = 1_000;
+/// Accounts below which the first one may be opened by whoever holds the data folder.
+const FIRST_ACCOUNT: usize = 1;
+
+/// What is wanted.
+#[derive(Debug)]
+pub enum Administration {
+    /// Places directly below this one; one that stands already with this code and name keeps its id.
+    AddPlaces(Vec<pb::AddPlaceRequest>),
+    /// A unit of this centre.
+    AddUnit(pb::AddUnitRequest),
+    /// An account opened or changed; the unit resolved.
+    SetAccount(pb::SetAccountRequest, Option<UnitId>),
+    /// An invitation.
+    Invite {
+        /// Place below, or this place when a unit is invited.
+        place: PlaceId,
+        /// Unit.
+        unit: Option<UnitId>,
+        /// Hours it is good for.
+        hours: u32,
+    },
+    /// A node enrolled here may not write or connect any more.
+    Revoke(NodeId),
+    /// A directive.
+    IssueDirective(pb::DirectiveIssued, Option<pb::PrivateContent>),
+    /// A directive acknowledged, or its execution reported.
+    AnswerDirective(ChainId, bool),
+    /// Registry entries that came with the data folder: the genesis, or what joining brought.
+    Bootstrap(Vec<Vec<u8>>),
+}
+
+impl Group<'_> {
+    /// Carries out an administrative request, or refuses it with nothing changed.
+    pub(crate) fn administer(&mut self, request: Request<Administration>) -> Answered {
+        if let Administration::Bootstrap(entries) = &request.what {
+            return self.bootstrap(entries);
+        }
+        if let Some(answer) = self.repeated(&request.request_id, request.asked)? {
+            return Ok(answer);
+        }
+        let first = self.accounts()? < FIRST_ACCOUNT;
+        let actor = match (self.actor(&request.caller)?, &request.what) {
+            (Ok(actor), _) => actor,
+            (Err(_), Administration::SetAccount(..)) if first => self.founder(),
+            (Err(refusal), _) => return Ok(Err(refusal)),
+        };
+        let answer = match request.what {
+            Administration::IssueDirective(issued, text) => self.issue_directive(&actor, issued, text.as_ref())?,
+            Administration::AnswerDirective(id, executed) => self.answer_directive(&actor, id, executed)?,
+            Administration::Bootstrap(_) => Ok(Vec::new()),
+            other => {
+                if !actor.roles.contains(&pb::Role::Administrator) {
+                    return Ok(Err(Refusal::of(Code::RoleMissing, "").because(role_name(pb::Role::Administrator))));
+                }
+                self.manage(&actor, other)?
+            }
+        };
+        let answer = accept!(answer);
+        self.answered(&request.request_id, request.asked, &answer)?;
+        Ok(Ok(answer))
+    }
+
+    fn manage(&mut self, actor: &Actor, what: Administration) -> Answered {
+        if self.me.at.unit.is_some() && !matches!(what, Administration::SetAccount(..)) {
+            return Ok(Err(Refusal::of(Code::NotCustodian, "")));
+        }
+        match what {
+            Administration::AddPlaces(places) => self.add_places(actor, &places),
+            Administration::AddUnit(unit) => self.add_unit(actor, &unit),
+            Administration::SetAccount(account, unit) => self.set_account(actor, &account, unit),
+            Administration::Invite { place, unit, hours } => self.invite(place, unit, hours),
+            Administration::Revoke(node) => self.revoke(actor, node),
+            Administration::IssueDirective(..)
+            | Administration::AnswerDirective(..)
+            | Administration::Bootstrap(_) => Ok(Ok(Vec::new())),
+        }
+    }
+
+    fn accounts(&self) -> Result<usize, EngineError> {
+        let (lo, hi) = tables::prefixed(&tables::accounts());
+        Ok(self.overlay.range(&lo, &hi, FIRST_ACCOUNT)?.len())
+    }
+
+    /// Whoever holds the data folder opens the first account.
+    fn founder(&self) -> Actor {
+        Actor {
+            person: None,
+            place: self.me.at.place,
+            unit: self.me.at.unit,
+            roles: [pb::Role::Administrator].into(),
+        }
+    }
+
+    fn bootstrap(&mut self, entries: &[Vec<u8>]) -> Answered {
+        for bytes in entries {
+            let entry = Entry::parse(bytes).map_err(|_| EngineError::Unreadable("a registry entry of the folder"))?;
+            let entry = Arc::new(entry);
+            if self.chain(entry.chain)?.tree.contains(&entry.hash) {
+                continue;
+            }
+            self.keep_entry(&entry, bytes, None)?;
+        }
+        Ok(Ok(Vec::new()))
+    }
+
+    /// Opens this place's registry chain before its first entry, except the first place's, which the root key opened.
+    fn registry_entry(&mut self, person: Option<PersonId>, content: Content) -> Result<Arc<Entry>, EngineError> {
+        let chain = ChainId::of_place(self.me.at.place);
+        if self.chain(chain)?.tree.is_empty() {
+            let opened = Content::RegistryOpened(pb::RegistryOpened { place: self.me.at.place.to_vec() });
+            self.write_own(pb::ChainKind::Registry, chain, None, opened)?;
+        }
+        self.write_own(pb::ChainKind::Registry, chain, person, content)
+    }
+
+    fn add_places(&mut self, actor: &Actor, wanted: &[pb::AddPlaceRequest]) -> Answered {
+        if wanted.is_empty() || wanted.len() > PLACES_MAX {
+            return Ok(Err(Refusal::of(Code::OutOfRange, "places").because(format!("1-{PLACES_MAX}"))));
+        }
+        let mut fresh = Vec::new();
+        let mut ids = Vec::new();
+        for place in wanted {
+            match accept!(self.place_to_add(place)) {
+                Ok(standing) => ids.push(standing.to_string()),
+                Err(id) => {
+                    ids.push(id.to_string());
+                    fresh.push((id, place));
+                }
+            }
+        }
+        for (id, place) in fresh {
+            let content = Content::PlaceAdded(pb::PlaceAdded {
+                place: id.to_vec(),
+                code: place.code.clone(),
+                name: place.name.clone(),
+                level: place.level,
+            });
+            self.registry_entry(actor.person, content)?;
+        }
+        Ok(Ok(pb::AddPlacesResponse { places: ids }.encode_to_vec()))
+    }
+
+    /// The id of a place that stands already (`Ok`), or of one to be added (`Err`).
+    fn place_to_add(&self, wanted: &pb::AddPlaceRequest) -> Result<Result<PlaceId, PlaceId>, Refusal> {
+        name_allowed(&wanted.name)?;
+        if !wanted.code.is_empty() && wanted.code.parse::<DivisionCode>().is_err() {
+            return Err(Refusal::of(Code::Malformed, "code"));
+        }
+        let registry = &self.state.registry;
+        let own = registry.place(self.me.at.place).map_or(0, |place| place.level);
+        if wanted.level <= own || wanted.level > level::VILLAGE {
+            return Err(Refusal::of(Code::OutOfRange, "level").because(format!("{}-{}", own + 1, level::VILLAGE)));
+        }
+        let asked = match wanted.place.as_str() {
+            "" => None,
+            text => Some(text.parse::<PlaceId>().map_err(|_| Refusal::of(Code::Malformed, "place"))?),
+        };
+        let children = registry.children(self.me.at.place).iter().filter_map(|child| registry.place(*child));
+        for child in children {
+            let same = child.name == wanted.name && child.code == wanted.code && child.level == wanted.level;
+            if same && asked.is_none_or(|asked| asked == child.id) {
+                return Ok(Ok(child.id));
+            }
+            if !wanted.code.is_empty() && child.code == wanted.code {
+                return Err(Refusal::of(Code::NameTaken, "code"));
+            }
+        }
+        match asked {
+            Some(id) if registry.place(id).is_some() => Err(Refusal::of(Code::NameTaken, "place")),
+            Some(id) => Ok(Err(id)),
+            None => Ok(Err(PlaceId(self.vault.draw()))),
+        }
+    }
+
+    fn add_unit(&mut self, actor: &Actor, wanted: &pb::AddUnitRequest) -> Answered {
+        accept!(name_allowed(&wanted.name));
+        if wanted.kind() == pb::UnitKind::Unspecified {
+            return Ok(Err(Refusal::of(Code::Empty, "kind")));
+        }
+        let registry = self.registry();
+        if let Some(standing) = registry.units_of(self.me.at.place).find(|unit| unit.name == wanted.name) {
+            return Ok(Ok(pb::AddUnitResponse { unit: standing.id.to_string() }.encode_to_vec()));
+        }
+        let unit = UnitId(self.vault.draw());
+        let content = Content::UnitAdded(pb::UnitAdded {
+            unit: unit.to_vec(),
+            name: wanted.name.clone(),
+            kind: wanted.kind,
+            presence: wanted.presence,
+        });
+        self.registry_entry(actor.person, content)?;
+        Ok(Ok(pb::AddUnitResponse { unit: unit.to_string() }.encode_to_vec()))
+    }
+
+    fn set_account(&mut self, actor: &Actor, wanted: &pb::SetAccountRequest, unit: Option<UnitId>) -> Answered {
+        accept!(login_allowed(&wanted.login));
+        if wanted.roles.is_empty() && !wanted.closed {
+            return Ok(Err(Refusal::of(Code::Empty, "roles")));
+        }
+        if wanted.roles().any(|role| role == pb::Role::Unspecified) {
+            return Ok(Err(Refusal::of(Code::Malformed, "roles")));
+        }
+        let row = self.overlay.get(&tables::account(&wanted.login))?;
+        let known = row.and_then(|row| pb::AccountSet::decode(&row[..]).ok());
+        let mut token = String::new();
+        let mut account = known.unwrap_or_else(|| {
+            token = base32(&self.vault.draw::<20>());
+            pb::AccountSet {
+                person: self.vault.draw::<10>().to_vec(),
+                login: wanted.login.clone(),
+                token_hash: token_hash(&token).to_vec(),
+                ..Default::default()
+            }
+        });
+        account.closed = wanted.closed;
+        if !wanted.roles.is_empty() {
+            account.roles.clone_from(&wanted.roles);
+            account.unit = unit.map(UnitId::to_vec).unwrap_or_default();
+        }
+        let person = PersonId::from_bytes(&account.person).map(|person| person.to_string()).unwrap_or_default();
+        let chain = ChainId::administration_of(self.me.at.place);
+        self.write_own(pb::ChainKind::Administration, chain, actor.person, Content::AccountSet(account))?;
+        Ok(Ok(pb::SetAccountResponse { person, token }.encode_to_vec()))
+    }
+
+    fn invite(&mut self, place: PlaceId, unit: Option<UnitId>, hours: u32) -> Answered {
+        let registry = self.registry();
+        let child = registry.place(place).is_some_and(|known| known.parent == Some(self.me.at.place));
+        let own_unit = unit.is_some() && place == self.me.at.place;
+        if !(own_unit || child && unit.is_none()) {
+            return Ok(Err(Refusal::of(Code::PlaceUnknown, "place")));
+        }
+        let hours = if hours == 0 { 24 } else { hours };
+        if hours > 720 {
+            return Ok(Err(Refusal::of(Code::OutOfRange, "hours").because("1-720")));
+        }
+        // A village enrols nobody but its own units; every level below one more needs an authority above it.
+        let levels = registry.place(place).map_or(0, |known| {
+            [level::COUNTY, level::AREA, level::TOWNSHIP, level::VILLAGE]
+                .iter()
+                .filter(|deeper| **deeper > known.level)
+                .count()
+        });
+        let levels = u8::try_from(levels).ok().filter(|_| unit.is_none());
+        let now = self.now;
+        let Some(enroller) = self.enroller.as_deref_mut() else {
+            return Ok(Err(Refusal::of(Code::NodeUnknown, "").because("this node has no issuing authority")));
+        };
+        let minted = match enroller.mint(place, unit, levels, hours, now) {
+            Ok(minted) => minted,
+            Err(refusal) => return Ok(Err(Refusal::of(Code::Busy, "").because(refusal.code))),
+        };
+        self.fact(Fact::Invitation(pb::InvitationSet { invitation: minted.id, stored: minted.stored }))?;
+        let token = minted.token.to_string();
+        Ok(Ok(pb::InviteResponse { token, expires_ms: minted.expires.0 }.encode_to_vec()))
+    }
+
+    fn revoke(&mut self, actor: &Actor, node: NodeId) -> Answered {
+        let registry = self.registry();
+        let Some(record) = registry.node(node).filter(|record| record.pinned_at.0 == self.me.at.place) else {
+            return Ok(Err(Refusal::of(Code::NodeUnknown, "node")));
+        };
+        if node == self.me.at.node {
+            return Ok(Err(Refusal::of(Code::NodeUnknown, "node")));
+        }
+        let content = Content::NodeRevoked(pb::NodeRevoked {
+            node: node.to_vec(),
+            incarnation: record.incarnation,
+            last_author_sequence: self.last_author_sequence(node)?,
+        });
+        self.registry_entry(actor.person, content)?;
+        Ok(Ok(pb::RevokeNodeResponse {}.encode_to_vec()))
+    }
+
+    /// What this centre has stored of a node's work stands; what comes later does not.
+    fn last_author_sequence(&self, node: NodeId) -> Result<u64, EngineError> {
+        let row = self.overlay.get(&tables::named(&format!("author {node}")))?;
+        Ok(row.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok()).map_or(0, u64::from_be_bytes))
+    }
+
+    /// Judges a join; invitation and registration are one record.
+    pub(crate) fn join(&mut self, ticket: Ticket, request: &pb::JoinRequest) -> Result<(), EngineError> {
+        let now = self.now;
+        let book = self.state.book.clone();
+        let Some(enroller) = self.enroller.as_deref_mut().filter(|_| !self.read_only) else {
+            let refusal = EnrolRefusal {
+                code: "NO_AUTHORITY",
+                english: "this node enrols nobody".to_owned(),
+                chinese: "本节点不办理接入".to_owned(),
+            };
+            self.outputs.push(Output::Joined(ticket, Err(refusal)));
+            return Ok(());
+        };
+        let enrolled = match enroller.join(&book, request, now) {
+            Ok(enrolled) => enrolled,
+            Err(refusal) => {
+                self.outputs.push(Output::Joined(ticket, Err(refusal)));
+                return Ok(());
+            }
+        };
+        let mut registration = enrolled.registration.clone();
+        let node = NodeId::from_bytes(&registration.node).unwrap_or_default();
+        if !enrolled.repeated || self.state.registry.node(node).is_none() {
+            self.succeed_lost_node(&mut registration)?;
+            let (invitation, stored) = enrolled.invitation;
+            self.fact(Fact::Invitation(pb::InvitationSet { invitation, stored }))?;
+            self.registry_entry(None, Content::NodeEnrolled(registration.clone()))?;
+        }
+        let response = self.join_response(&registration, enrolled.certificate_chain, enrolled.authority_chain, enrolled.root)?;
+        self.outputs.push(Output::Joined(ticket, Ok(Box::new(response))));
+        Ok(())
+    }
+
+    /// A place whose node is lost gets a new one: it takes in a higher generation, so no number is ever used twice.
+    fn succeed_lost_node(&mut self, registration: &mut pb::NodeEnrolled) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let place = PlaceId::from_bytes(&registration.place).unwrap_or_default();
+        if !registration.unit.is_empty() {
+            return Ok(());
+        }
+        let Some(before) = registry.node_of(place) else { return Ok(()) };
+        registration.generation = before.generation + 1;
+        let revoked = Content::NodeRevoked(pb::NodeRevoked {
+            node: before.id.to_vec(),
+            incarnation: before.incarnation,
+            last_author_sequence: self.last_author_sequence(before.id)?,
+        });
+        self.registry_entry(None, revoked)?;
+        Ok(())
+    }
+
+    fn join_response(
+        &mut self,
+        registration: &pb::NodeEnrolled,
+        certificate_chain: String,
+        authority_chain: String,
+        root: String,
+    ) -> Result<pb::JoinResponse, EngineError> {
+        let registry = self.registry();
+        let mut way: Vec<PlaceId> = registry.way_up(self.me.at.place).map(|place| place.id).collect();
+        way.reverse();
+        let mut entries = Vec::new();
+        for place in way {
+            let chain = self.chain(ChainId::of_place(place))?;
+            entries.extend(chain.standing().into_iter().map(|(entry, _)| entry.signed.clone()));
+        }
+        let text = |bytes: &[u8]| if bytes.is_empty() { String::new() } else { base32(bytes) };
+        Ok(pb::JoinResponse {
+            node: text(&registration.node),
+            deployment: self.me.deployment.to_string(),
+            certificate_chain,
+            authority_chain,
+            root,
+            registry: entries,
+            incarnation: registration.incarnation,
+            generation: registration.generation,
+            unit: text(&registration.unit),
+            parent_node: self.me.at.node.to_string(),
+            parent_name: String::new(),
+            link_address: String::new(),
+            place: text(&registration.place),
+        })
+    }
+}
+
+/// The stored form of an access token.
+#[must_use]
+pub fn token_hash(token: &str) -> Hash {
+    Hash::of("fengqiao/access-token/1", &[token.as_bytes()])
+}
+
+fn name_allowed(name: &str) -> Result<(), Refusal> {
+    if name.trim().is_empty() {
+        return Err(Refusal::of(Code::Empty, "name"));
+    }
+    if name.chars().count() > NAME_CHARACTERS_MAX {
+        return Err(Refusal::of(Code::TooLong, "name").because(NAME_CHARACTERS_MAX.to_string()));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(Refusal::of(Code::ControlCharacter, "name"));
+    }
+    Ok(())
+}
+
+fn login_allowed(login: &str) -> Result<(), Refusal> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-';
+    if login.is_empty() || login.len() > 32 || !login.bytes().all(plain) {
+        return Err(Refusal::of(Code::Malformed, "login").because("1-32 of a-z 0-9 . -"));
+    }
+    Ok(())
+}

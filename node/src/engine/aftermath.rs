@@ -1,0 +1,392 @@
+//! What follows from a group: entries routed, notices and tallies sent up, submissions sent their new way, waiting
+//! entries tried again. Runs once at the end of a group, so that several changes of one case are one notice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fengqiao_hub::custody::Verdict;
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, UnitId};
+use fengqiao_hub::{notice, tally};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::chains::Chain;
+use super::group::{Group, NewEntry, Owed, Touched};
+use super::projection::{lane_row, read_notice_row};
+use super::{AwaitingTop, EngineError, Output, item_hash};
+use crate::replication::route::{self, Involved};
+use crate::store::tables::{self, Extent};
+use crate::store::{RANGE_ROWS_MAX, Read as _};
+
+/// Rounds in which waiting entries are tried again; each round applies at least one.
+const RETRY_ROUNDS_MAX: usize = 10_000;
+
+/// What a daily figure is kept by: day, unit, class, name of the count.
+pub(crate) type TallyKey = (i32, Vec<u8>, String, String);
+
+const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+
+impl Group<'_> {
+    /// Everything that follows from what was decided.
+    pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
+        self.retry()?;
+        // A submission settled now writes entries of its own: those are spread in the next round.
+        while !self.touched.is_empty() {
+            for (id, touched) in std::mem::take(&mut self.touched) {
+                self.spread(id, &touched)?;
+                if self.custodian_of(id)? != touched.custodian_before {
+                    self.resettle(id)?;
+                }
+            }
+        }
+        self.send_tallies()?;
+        self.acknowledge()?;
+        if !self.record.is_empty() {
+            self.projection().keep_counts();
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self) -> Result<(), EngineError> {
+        for _ in 0..RETRY_ROUNDS_MAX {
+            let mut joined = false;
+            if self.registry_changed {
+                joined = self.retry_parked(None)?;
+            } else {
+                let chains: Vec<ChainId> = self.touched.keys().copied().collect();
+                for chain in chains {
+                    joined |= self.retry_parked(Some(chain))?;
+                }
+            }
+            if !joined {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a chain's new entries to whoever carries it, and the whole chain to who carries it from now on.
+    fn spread(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
+        let chain = self.chain(id)?.clone();
+        let registry = self.registry();
+        let extents: BTreeMap<NodeId, Extent> = match chain.kind {
+            pb::ChainKind::Case => route::of_case(&self.me.at, &involved(&chain), &registry),
+            pb::ChainKind::Registry => id.place().map_or_else(BTreeMap::new, |place| {
+                full(route::of_registry(&self.me.at, place, &registry))
+            }),
+            pb::ChainKind::Directive => directive_of(&chain).map_or_else(BTreeMap::new, |directive| {
+                full(route::of_directive(&self.me.at, &directive, &registry))
+            }),
+            pb::ChainKind::Supervision if id.place() == Some(self.me.at.place) => {
+                full(self.me.at.up(&registry).into_iter().collect())
+            }
+            pb::ChainKind::Supervision | pb::ChainKind::Administration | pb::ChainKind::Unspecified => BTreeMap::new(),
+        };
+        for (link, extent) in extents {
+            match extent {
+                Extent::Full => self.spread_full(id, &chain, link, &touched.new)?,
+                Extent::Notice => self.spread_notice(id, &chain, link)?,
+                Extent::None => {}
+            }
+        }
+        if chain.kind == pb::ChainKind::Registry {
+            self.welcome(touched)?;
+        }
+        Ok(())
+    }
+
+    fn spread_full(
+        &mut self,
+        id: ChainId,
+        chain: &Chain,
+        link: NodeId,
+        new: &[NewEntry],
+    ) -> Result<(), EngineError> {
+        let lane = lane_of(chain.kind);
+        if self.carried(link, id)? == Extent::Full {
+            for entry in new.iter().filter(|new| new.from != Some(link)) {
+                self.owe_entry(link, lane, &entry.entry, entry.at, None)?;
+            }
+            return Ok(());
+        }
+        // A new recipient: the back-log is owed in this very record, the key with its first entry.
+        let mut secret_of = Some(id).filter(|_| chain.kind != pb::ChainKind::Registry);
+        for (entry, at) in self.whole(id, chain)? {
+            self.owe_entry(link, lane, &entry, at, secret_of.take())?;
+        }
+        Ok(())
+    }
+
+    /// All entries of a chain with their places, in an order in which each comes after the one before it.
+    fn whole(&self, id: ChainId, chain: &Chain) -> Result<Vec<(std::sync::Arc<Entry>, tables::Place)>, EngineError> {
+        let (lo, hi) = tables::prefixed(&tables::entries(id));
+        let mut entries = Vec::new();
+        for (key, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+            let row = tables::EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+            let hash = key.get(25..).and_then(Hash::from_bytes);
+            let entry = hash.and_then(|hash| chain.entries.get(&hash));
+            if let (Some((entry, _)), Some(at)) = (entry, row.at) {
+                entries.push((std::sync::Arc::clone(entry), at));
+            }
+        }
+        Ok(entries)
+    }
+
+    fn owe_entry(
+        &mut self,
+        link: NodeId,
+        lane: pb::Lane,
+        entry: &Entry,
+        at: tables::Place,
+        secret_of: Option<ChainId>,
+    ) -> Result<(), EngineError> {
+        let item =
+            Owed { kind: pb::ItemKind::Entry, at, hash: entry.hash, secret_of, subject: Some(entry.chain) };
+        self.owe(link, lane, item)?;
+        if self.me.at.up(&self.state.registry) == Some(link) && lane == pb::Lane::Cases {
+            let up_sequence = lane_row(&self.overlay, link, lane)?.owed;
+            let row = tables::EntryRow { at: Some(at), up_sequence };
+            let key = tables::entry(entry.chain, entry.sequence, entry.hash);
+            self.overlay.batch.put(key, row.encode_to_vec());
+        }
+        Ok(())
+    }
+
+    fn carried(&self, link: NodeId, chain: ChainId) -> Result<Extent, EngineError> {
+        let row = self.overlay.get(&tables::carried(link, chain))?;
+        let row = row.and_then(|row| tables::CarriedRow::decode(&row[..]).ok());
+        Ok(row.map_or(Extent::None, |row| row.extent()))
+    }
+
+    fn spread_notice(&mut self, id: ChainId, chain: &Chain, link: NodeId) -> Result<(), EngineError> {
+        if self.carried(link, id)? == Extent::Full {
+            return Ok(());
+        }
+        let Some(notice) = chain.case.as_ref().and_then(|case| notice::notice_of(id, case, &chain.tree, self.me.at.node))
+        else {
+            return Ok(());
+        };
+        let bytes = notice::sign_notice(&notice, &self.me.signing_key).encode_to_vec();
+        let row = self.overlay.get(&tables::carried(link, id))?;
+        let last = row.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).map(|row| row.notice);
+        if last.is_some_and(|last| last == item_hash(pb::ItemKind::Notice, &bytes).0) {
+            return Ok(());
+        }
+        self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Notice, &bytes, Some(id))
+    }
+
+    /// A node enrolled here is owed the registry chains on the way from the first place to this one, and those of what
+    /// stands below it.
+    fn welcome(&mut self, touched: &Touched) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let newcomers: BTreeSet<NodeId> = touched
+            .new
+            .iter()
+            .filter_map(|new| match &new.entry.body.content {
+                Some(Content::NodeEnrolled(enrolled)) => NodeId::from_bytes(&enrolled.node),
+                _ => None,
+            })
+            .collect();
+        let down = self.me.at.down(&registry);
+        let places: Vec<_> = registry.versions().map(|(place, _)| place).collect();
+        for link in newcomers.into_iter().filter(|link| down.contains(link)) {
+            for place in &places {
+                if route::of_registry(&self.me.at, *place, &registry).contains(&link) {
+                    let id = ChainId::of_place(*place);
+                    let chain = self.chain(id)?.clone();
+                    self.spread_full(id, &chain, link, &[])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes for the daily figures that an own entry came to stand, or that own entries stand no longer.
+    pub(crate) fn count(&mut self, entry: &Entry, verdict: Verdict, before: &[Hash]) -> Result<(), EngineError> {
+        if entry.kind != pb::ChainKind::Case {
+            return Ok(());
+        }
+        if verdict == Verdict::Extended {
+            if entry.author == self.me.at.node {
+                self.count_one(entry.chain, entry, 1);
+            }
+            return Ok(());
+        }
+        let Some(chain) = self.state.chains.get(entry.chain) else { return Ok(()) };
+        let after: BTreeSet<Hash> = chain.tree.standing().into_iter().collect();
+        let before: BTreeSet<Hash> = before.iter().copied().collect();
+        let own = |hash: &Hash| {
+            let entry = chain.entries.get(hash).map(|(entry, _)| std::sync::Arc::clone(entry));
+            entry.filter(|entry| entry.author == self.me.at.node)
+        };
+        let gone: Vec<_> = before.difference(&after).filter_map(own).collect();
+        let come: Vec<_> = after.difference(&before).filter_map(own).collect();
+        gone.iter().for_each(|entry| self.count_one(entry.chain, entry, -1));
+        come.iter().for_each(|entry| self.count_one(entry.chain, entry, 1));
+        Ok(())
+    }
+
+    fn count_one(&mut self, chain: ChainId, entry: &Entry, by: i64) {
+        let case = self.state.chains.get(chain).and_then(|chain| chain.case.as_ref());
+        let class = case.map(|case| case.class.clone()).unwrap_or_default();
+        let unit = case.and_then(|case| case.lead).map(UnitId::to_vec).unwrap_or_default();
+        let day = tally::day_of(fengqiao_hub::clock::Moment(entry.body.wall_time_ms), self.zone_offset_minutes);
+        let name = tally::count_name(entry.body.content.as_ref());
+        *self.tallies.entry((day, unit, class, name)).or_default() += by;
+    }
+
+    fn send_tallies(&mut self) -> Result<(), EngineError> {
+        let changes = std::mem::take(&mut self.tallies);
+        let mut changed: BTreeMap<Vec<u8>, pb::Tally> = BTreeMap::new();
+        for ((day, unit, class, name), by) in changes {
+            let fresh = pb::Tally {
+                node: self.me.at.node.to_vec(),
+                incarnation: self.me.incarnation,
+                day,
+                unit,
+                class,
+                version: 0,
+                counts: Vec::new(),
+            };
+            let key = tables::tally(&fresh);
+            let mut figure = match changed.remove(&key) {
+                Some(figure) => figure,
+                None => self.known_tally(&key)?.unwrap_or(fresh),
+            };
+            for _ in 0..by.unsigned_abs() {
+                figure = tally::changed(&figure, &name, by > 0);
+            }
+            changed.insert(key, figure);
+        }
+        for figure in changed.into_values() {
+            let bytes = tally::sign_tally(&figure, &self.me.signing_key).encode_to_vec();
+            self.keep_and_send_up(pb::ItemKind::Tally, pb::Lane::Bulk, &bytes, None)?;
+        }
+        Ok(())
+    }
+
+    fn known_tally(&self, key: &[u8]) -> Result<Option<pb::Tally>, EngineError> {
+        let row = self.overlay.get(key)?;
+        let signed = row.and_then(|row| pb::SignedTally::decode(&row[..]).ok());
+        Ok(signed.and_then(|signed| pb::Tally::decode(&signed.tally[..]).ok()))
+    }
+
+    /// Keeps a figure and owes the same bytes to the parent.
+    pub(crate) fn keep_and_send_up(
+        &mut self,
+        kind: pb::ItemKind,
+        lane: pb::Lane,
+        bytes: &[u8],
+        from: Option<NodeId>,
+    ) -> Result<(), EngineError> {
+        let (reference, at) = self.record.blob(bytes);
+        self.fact(Fact::Kept(pb::ItemKept {
+            kind: kind.into(),
+            blob: Some(reference),
+            link: from.map(|link| link.to_string()).unwrap_or_default(),
+        }))?;
+        let up = self.me.at.up(&self.state.registry).filter(|_| self.me.at.unit.is_none());
+        if let Some(up) = up {
+            self.owe(up, lane, Owed { kind, at, hash: item_hash(kind, bytes), secret_of: None, subject: None })?;
+        }
+        Ok(())
+    }
+
+    /// Says which lanes are stored now, and up to where the top has them too.
+    fn acknowledge(&mut self) -> Result<(), EngineError> {
+        let stored = std::mem::take(&mut self.stored);
+        let up = self.me.at.up(&self.state.registry);
+        let owed_up = match up {
+            Some(up) => Some(self.lanes_of(up, |row| row.owed)?),
+            None => None,
+        };
+        for (link, lane) in stored {
+            let sequence = lane_row(&self.overlay, link, lane)?.received.map_or(0, |cursor| cursor.sequence);
+            match owed_up {
+                None => {
+                    self.state.top_reached.insert((link, lane), sequence);
+                }
+                Some(owed_up) => self.await_top(link, AwaitingTop { lane, sequence, owed_up }),
+            }
+            let top = self.state.top_reached.get(&(link, lane)).copied().unwrap_or(0);
+            self.outputs.push(Output::Stored(link, lane, top));
+        }
+        if let Some(up) = up {
+            self.raise_top(up)?;
+        }
+        Ok(())
+    }
+
+    fn await_top(&mut self, link: NodeId, awaiting: AwaitingTop) {
+        let waiting = self.state.awaiting_top.entry(link).or_default();
+        match waiting.last_mut() {
+            Some(last) if last.lane == awaiting.lane && last.owed_up == awaiting.owed_up => *last = awaiting,
+            _ => waiting.push(awaiting),
+        }
+    }
+
+    /// What the top has stored of ours raises what it has of those below.
+    pub(crate) fn raise_top(&mut self, up: NodeId) -> Result<(), EngineError> {
+        let top = self.lanes_of(up, |row| row.top)?;
+        let mut raised = BTreeSet::new();
+        for (link, waiting) in &mut self.state.awaiting_top {
+            waiting.retain(|awaiting| {
+                let reached = awaiting.owed_up.iter().zip(&top).all(|(owed, top)| owed <= top);
+                if reached {
+                    let known = self.state.top_reached.entry((*link, awaiting.lane)).or_default();
+                    *known = (*known).max(awaiting.sequence);
+                    raised.insert((*link, awaiting.lane));
+                }
+                !reached
+            });
+        }
+        for key @ (link, lane) in raised {
+            let sequence = self.state.top_reached.get(&key).copied().unwrap_or(0);
+            self.outputs.push(Output::Stored(link, lane, sequence));
+        }
+        Ok(())
+    }
+
+    fn lanes_of(&self, link: NodeId, read: fn(&tables::LaneRow) -> u64) -> Result<[u64; 3], EngineError> {
+        let mut values = [0; 3];
+        for (value, lane) in values.iter_mut().zip(LANES) {
+            *value = read(&lane_row(&self.overlay, link, lane)?);
+        }
+        Ok(values)
+    }
+
+    /// A case's number and class as known here, by chain or by notice.
+    pub(crate) fn noticed(&self, case: ChainId) -> Result<Option<pb::Notice>, EngineError> {
+        Ok(self.overlay.get(&tables::notice(case))?.as_deref().and_then(read_notice_row))
+    }
+}
+
+fn involved(chain: &Chain) -> Involved {
+    if let Some(case) = &chain.case {
+        return Involved {
+            places: case.custodians.union(&case.parties).copied().collect(),
+            units: case.handlers.clone(),
+        };
+    }
+    // The first entries are awaited: whoever wrote the known ones, or holds the case by them, is involved.
+    let mut places: BTreeSet<_> = chain.entries.values().map(|(_, place)| *place).collect();
+    places.extend(chain.tree.custody().map(|custody| custody.custodian));
+    Involved { places, units: BTreeSet::new() }
+}
+
+fn directive_of(chain: &Chain) -> Option<pb::DirectiveIssued> {
+    chain.entries.values().find_map(|(entry, _)| match &entry.body.content {
+        Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
+        _ => None,
+    })
+}
+
+fn full(links: Vec<NodeId>) -> BTreeMap<NodeId, Extent> {
+    links.into_iter().map(|link| (link, Extent::Full)).collect()
+}
+
+fn lane_of(kind: pb::ChainKind) -> pb::Lane {
+    if kind == pb::ChainKind::Case { pb::Lane::Cases } else { pb::Lane::Control }
+}

@@ -1,0 +1,420 @@
+//! What arrives by links: checked against the registry and against custody, kept, and never allowed to stop a lane.
+//!
+//! Only signature, key validity, custody, rank and structure are judged here, against the registry the entry names
+//! (PROTOCOL.md 6). What cannot be judged yet is parked with its chain; what can never be accepted is parked too, so
+//! that nothing disappears, and an alarm says so.
+
+use std::sync::Arc;
+
+use fengqiao_hub::custody::{Step, Verdict};
+use fengqiao_hub::directive;
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, NodeId, PlaceId, StoreId};
+use fengqiao_hub::jurisdiction::{Registry, issuer};
+use fengqiao_hub::rank::Rank;
+use fengqiao_hub::{notice, tally};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::group::Group;
+use super::projection::{author_place, lane_row, parking_key, read_bytes};
+use super::record::reference_to;
+use super::{EngineError, item_hash, lane_hash};
+use crate::keystore::CaseSecret;
+use crate::store::tables::{self, Place};
+use crate::store::{RANGE_ROWS_MAX, Read as _};
+
+/// Entries that wait, at most; beyond it the newest are refused with an alarm.
+pub(crate) const PARKED_MAX: u64 = 10_000;
+
+/// Why an entry is not applied now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hindrance {
+    /// Something it needs may still come.
+    Waits(&'static str),
+    /// It will never be applied.
+    Refused(&'static str),
+}
+
+impl Group<'_> {
+    /// Items of a neighbour's lane: handled in order, the cursor moved in the same record.
+    pub(crate) fn arrive(
+        &mut self,
+        link: NodeId,
+        (store, incarnation): (StoreId, u32),
+        lane: pb::Lane,
+        items: &[pb::Item],
+    ) -> Result<(), EngineError> {
+        let row = lane_row(&self.overlay, link, lane)?;
+        let before = row.received.unwrap_or_default();
+        let (mut sequence, mut hash) = (before.sequence, before.hash);
+        for item in items {
+            if item.sequence <= sequence {
+                continue;
+            }
+            if item.sequence != sequence + 1 {
+                self.alarm("LANE_GAP", &link.to_string());
+                break;
+            }
+            self.arrive_item(link, item)?;
+            sequence = item.sequence;
+            hash = lane_hash(&hash, item_hash(item.kind(), &item.payload)).to_vec();
+        }
+        if sequence == before.sequence {
+            self.stored.insert((link, lane));
+            return Ok(());
+        }
+        let cursor = pb::Cursor { lane: lane.into(), store: store.to_vec(), incarnation, sequence, hash };
+        self.fact(Fact::Received(pb::CursorMoved { link: link.to_string(), cursor: Some(cursor) }))?;
+        self.stored.insert((link, lane));
+        Ok(())
+    }
+
+    fn arrive_item(&mut self, link: NodeId, item: &pb::Item) -> Result<(), EngineError> {
+        match item.kind() {
+            pb::ItemKind::Entry => self.arrive_entry(link, &item.payload, item.secret.as_ref()),
+            pb::ItemKind::Notice => self.arrive_notice(link, &item.payload),
+            pb::ItemKind::Tally => self.arrive_tally(link, &item.payload),
+            pb::ItemKind::Submission => self.arrive_submission(&item.payload, link),
+            pb::ItemKind::Refusal => self.arrive_refusal(&item.payload, link),
+            pb::ItemKind::DirectiveCount => self.arrive_directive_count(link, &item.payload),
+            pb::ItemKind::Sealed => self.arrive_sealed(&item.payload),
+            pb::ItemKind::Parked => {
+                if let Ok(report) = pb::ParkedReport::decode(&item.payload[..]) {
+                    self.alarm("PARKED_AT_NEIGHBOUR", &format!("{} at {link}", report.reason));
+                }
+                Ok(())
+            }
+            pb::ItemKind::Unspecified => {
+                self.alarm("ITEM_UNKNOWN", &link.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn arrive_entry(
+        &mut self,
+        link: NodeId,
+        bytes: &[u8],
+        secret: Option<&pb::ChainSecret>,
+    ) -> Result<(), EngineError> {
+        let (reference, at) = self.record.blob(bytes);
+        let entry = match Entry::parse(bytes) {
+            Ok(entry) => Arc::new(entry),
+            Err(error) => {
+                tracing::debug!(%link, %error, "an entry does not read");
+                return self.park(None, bytes, reference, Hindrance::Refused("MALFORMED"), link);
+            }
+        };
+        if let Some(secret) = secret {
+            self.learn_secret(entry.chain, secret);
+        }
+        match self.admissible(&entry)? {
+            Ok(()) => {
+                self.keep_entry_at(&entry, reference, at, Some(link))?;
+                Ok(())
+            }
+            Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, link),
+        }
+    }
+
+    /// Everything a reader judges about an entry.
+    fn admissible(&mut self, entry: &Arc<Entry>) -> Result<Result<(), Hindrance>, EngineError> {
+        let registry = self.registry();
+        if self.chain(entry.chain)?.tree.contains(&entry.hash) {
+            return Ok(Ok(()));
+        }
+        if let Err(hindrance) = self.authentic(entry, &registry) {
+            return Ok(Err(hindrance));
+        }
+        let Some(place) = author_place(&registry, entry) else {
+            return Ok(Err(Hindrance::Waits("REGISTRY_AWAITED")));
+        };
+        if let Some(salt) = self.salt(entry.chain)
+            && entry.check_payloads(&salt).is_err()
+        {
+            return Ok(Err(Hindrance::Refused("COMMITMENT")));
+        }
+        let step = Step::of(entry, place);
+        let chain = self.chain(entry.chain)?;
+        if !chain.tree.is_empty() && chain.kind != entry.kind {
+            return Ok(Err(Hindrance::Refused("CHAIN_KIND")));
+        }
+        // The tree itself is the judge: asked on a copy, so that nothing joins before it is written down.
+        let verdict = chain.tree.clone().insert(step, &registry, true);
+        let by_custody = match verdict {
+            Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => Ok(()),
+            Verdict::Waits(waiting) => Err(Hindrance::Waits(waiting.code())),
+            Verdict::Refused(violation) => Err(Hindrance::Refused(violation.code())),
+        };
+        Ok(by_custody.and_then(|()| self.owner_writes(entry, place, verdict, &registry)))
+    }
+
+    /// Key, signature, deployment, registry versions.
+    fn authentic(&self, entry: &Entry, registry: &Registry) -> Result<(), Hindrance> {
+        if entry.deployment != self.me.deployment {
+            return Err(Hindrance::Refused("DEPLOYMENT"));
+        }
+        if matches!(entry.body.content, Some(Content::RootGranted(_))) {
+            let root = registry.root().is_none_or(|root| entry.chain.place() == Some(root));
+            let signed = entry.check_signature(&self.me.root_key).is_ok();
+            return if root && signed { Ok(()) } else { Err(Hindrance::Refused("SIGNATURE")) };
+        }
+        let node = registry.node(entry.author).ok_or(Hindrance::Waits("REGISTRY_AWAITED"))?;
+        if entry.registry.iter().any(|(place, version)| registry.version(*place) < *version) {
+            return Err(Hindrance::Waits("REGISTRY_AWAITED"));
+        }
+        if entry.incarnation > node.incarnation {
+            return Err(Hindrance::Waits("REGISTRY_AWAITED"));
+        }
+        if let Some((incarnation, last)) = node.revoked
+            && (entry.incarnation, entry.author_sequence) > (incarnation, last)
+        {
+            return Err(Hindrance::Refused("REVOKED"));
+        }
+        if entry.check_signature(&node.signing_key).is_err() {
+            return Err(Hindrance::Refused("SIGNATURE"));
+        }
+        if node.unit.is_some() {
+            return Err(Hindrance::Refused("NOT_CUSTODIAN"));
+        }
+        Ok(())
+    }
+
+    /// Chains other than cases are written by one place, in a line, without ranks.
+    fn owner_writes(
+        &self,
+        entry: &Entry,
+        place: PlaceId,
+        verdict: Verdict,
+        registry: &Registry,
+    ) -> Result<(), Hindrance> {
+        let owned = match entry.kind {
+            pb::ChainKind::Case => return Ok(()),
+            pb::ChainKind::Registry => issuer(entry) == Some(place),
+            pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
+            pb::ChainKind::Directive => match &entry.body.content {
+                Some(Content::DirectiveIssued(issued)) => PlaceId::from_bytes(&issued.issuer) == Some(place),
+                _ => true,
+            },
+            pb::ChainKind::Administration | pb::ChainKind::Unspecified => false,
+        };
+        if !owned || entry.rank != Rank::default() {
+            return Err(Hindrance::Refused("NOT_CUSTODIAN"));
+        }
+        // Two versions at one place of a registry: both are proof, neither changes what stands (PROTOCOL.md 23).
+        if entry.kind == pb::ChainKind::Registry {
+            if verdict == Verdict::Joined {
+                return Err(Hindrance::Refused("REGISTRY_FORKED"));
+            }
+            let mut trial = registry.clone();
+            return trial.apply(entry).map_err(|_| Hindrance::Refused("REGISTRY_ENTRY"));
+        }
+        Ok(())
+    }
+
+    fn park(
+        &mut self,
+        entry: Option<&Entry>,
+        bytes: &[u8],
+        reference: pb::BlobReference,
+        hindrance: Hindrance,
+        link: NodeId,
+    ) -> Result<(), EngineError> {
+        let (reason, refused) = match hindrance {
+            Hindrance::Waits(reason) => (reason, false),
+            Hindrance::Refused(reason) => (reason, true),
+        };
+        if refused {
+            self.alarm("ENTRY_REFUSED", &format!("{reason} from {link}"));
+        }
+        let (chain, hash) = parking_key(entry, bytes);
+        if self.state.counts.parked >= PARKED_MAX {
+            self.alarm("PARKED_FULL", &link.to_string());
+            return Ok(());
+        }
+        if self.overlay.get(&tables::parked(chain, hash))?.is_some() {
+            return Ok(());
+        }
+        self.fact(Fact::Entry(pb::EntryStored {
+            blob: Some(reference),
+            verdict: pb::EntryVerdict::Parked.into(),
+            reason: reason.to_owned(),
+            link: link.to_string(),
+        }))?;
+        if refused {
+            let report =
+                pb::ParkedReport { chain: chain.to_vec(), entry: hash.to_vec(), reason: reason.to_owned() };
+            let bytes = report.encode_to_vec();
+            self.owe_bytes(link, pb::Lane::Control, pb::ItemKind::Parked, &bytes, None)?;
+        }
+        Ok(())
+    }
+
+    /// Tries what waits once more: of one chain, or of all when the registry has grown. Says whether anything joined.
+    pub(crate) fn retry_parked(&mut self, chain: Option<ChainId>) -> Result<bool, EngineError> {
+        if self.state.counts.parked == 0 {
+            return Ok(false);
+        }
+        let prefix = chain.map_or_else(tables::parked_all, tables::parked_of);
+        let (lo, hi) = tables::prefixed(&prefix);
+        let mut joined = false;
+        let mut rows: Vec<(Entry, tables::ParkedRow, Place)> = Vec::new();
+        for (_, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+            let row = tables::ParkedRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("a parked row"))?;
+            if !row.reason.ends_with("AWAITED") {
+                continue;
+            }
+            let at = row.at.ok_or(EngineError::Unreadable("a parked row"))?;
+            let bytes = read_bytes(&self.record, self.reader, &at)?;
+            if let Ok(entry) = Entry::parse(&bytes) {
+                rows.push((entry, row, at));
+            }
+        }
+        rows.sort_by_key(|(entry, _, _)| entry.sequence);
+        for (entry, row, at) in rows {
+            let entry = Arc::new(entry);
+            let ended = pb::ParkingEnded { chain: entry.chain.to_vec(), entry: entry.hash.to_vec() };
+            match self.admissible(&entry)? {
+                Ok(()) => {
+                    self.fact(Fact::ParkingEnded(ended))?;
+                    self.keep_entry_at(&entry, reference_to(&at), at, NodeId::from_bytes(&row.link))?;
+                    joined = true;
+                }
+                Err(Hindrance::Waits(_)) => {}
+                Err(refused @ Hindrance::Refused(_)) => {
+                    self.fact(Fact::ParkingEnded(ended))?;
+                    let link = NodeId::from_bytes(&row.link).unwrap_or_default();
+                    self.park(Some(&entry), &[], reference_to(&at), refused, link)?;
+                }
+            }
+        }
+        Ok(joined)
+    }
+
+    fn learn_secret(&mut self, chain: ChainId, secret: &pb::ChainSecret) {
+        let Ok(salt) = <[u8; 32]>::try_from(&secret.salt[..]) else { return };
+        let known = self.vault.secret(chain);
+        if known.as_ref().is_some_and(|known| known.salt != salt) {
+            self.alarm("SALT_CONFLICT", &chain.to_string());
+            return;
+        }
+        if known.is_some_and(|known| known.key.is_some() || !known.wrapped.is_empty()) {
+            return;
+        }
+        let mut learnt = CaseSecret::with_salt(salt);
+        learnt.wrapped.clone_from(&secret.wrapped_key);
+        self.secrets.entry(chain).or_insert(learnt);
+    }
+
+    fn arrive_notice(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let read = notice::read_notice(bytes, |node| registry.node(node).map(|node| node.signing_key));
+        let (reference, _) = self.record.blob(bytes);
+        let Ok(notice) = read else {
+            self.alarm("NOTICE_REFUSED", &link.to_string());
+            return Ok(());
+        };
+        let author = NodeId::from_bytes(&notice.author).and_then(|node| registry.node(node));
+        let below = author.is_some_and(|node| registry.is_above(self.me.at.place, node.place));
+        let case = ChainId::from_bytes(&notice.case);
+        let (Some(case), true, Some(_)) = (case, below, Rank::from_wire(&notice.rank)) else {
+            self.alarm("NOTICE_REFUSED", &link.to_string());
+            return Ok(());
+        };
+        self.fact(Fact::Kept(pb::ItemKept {
+            kind: pb::ItemKind::Notice.into(),
+            blob: Some(reference),
+            link: link.to_string(),
+        }))?;
+        if self.overlay.get(&tables::chain(case))?.is_some() {
+            return Ok(());
+        }
+        if let Some(up) = self.me.at.up(&registry) {
+            self.owe_bytes(up, pb::Lane::Cases, pb::ItemKind::Notice, bytes, Some(case))?;
+        }
+        Ok(())
+    }
+
+    fn arrive_tally(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let Ok(arrived) = tally::read_tally(bytes, |node| registry.node(node).map(|node| node.signing_key)) else {
+            self.alarm("TALLY_REFUSED", &link.to_string());
+            return Ok(());
+        };
+        let known = self.overlay.get(&tables::tally(&arrived))?;
+        let known = known.and_then(|row| pb::SignedTally::decode(&row[..]).ok());
+        let known = known.and_then(|signed| pb::Tally::decode(&signed.tally[..]).ok());
+        if !tally::replaces(&arrived, known.as_ref()) {
+            return Ok(());
+        }
+        self.keep_and_send_up(pb::ItemKind::Tally, pb::Lane::Bulk, bytes, Some(link))
+    }
+
+    fn arrive_directive_count(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let Ok(below) = directive::read_count(bytes, |node| registry.node(node).map(|node| node.signing_key)) else {
+            self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
+            return Ok(());
+        };
+        let key = ChainId::from_bytes(&below.directive).zip(PlaceId::from_bytes(&below.place));
+        let Some((id, place)) = key.filter(|(_, place)| registry.is_above(self.me.at.place, *place)) else {
+            self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
+            return Ok(());
+        };
+        let known = self.overlay.get(&tables::directive_count(id, place))?;
+        let known = known.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
+        let known = known.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+        if known.is_some_and(|known| known.version >= below.version) {
+            return Ok(());
+        }
+        let (reference, _) = self.record.blob(bytes);
+        self.fact(Fact::Kept(pb::ItemKept {
+            kind: pb::ItemKind::DirectiveCount.into(),
+            blob: Some(reference),
+            link: link.to_string(),
+        }))?;
+        self.count_directive(id, |count| directive::merged(count, &below))
+    }
+
+    /// A sealed frame is stored and passed on; whom it speaks of is not seen here (PROTOCOL.md 17).
+    fn arrive_sealed(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let Ok(frame) = pb::SealedFrame::decode(bytes) else { return Ok(()) };
+        let Some(recipient) = PlaceId::from_bytes(&frame.recipient) else { return Ok(()) };
+        if recipient == self.me.at.place {
+            let (reference, _) = self.record.blob(bytes);
+            return self.fact(Fact::Kept(pb::ItemKept {
+                kind: pb::ItemKind::Sealed.into(),
+                blob: Some(reference),
+                link: String::new(),
+            }));
+        }
+        let Some(link) = self.me.at.towards(recipient, &registry) else { return Ok(()) };
+        self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Sealed, bytes, None)
+    }
+
+    /// A neighbour has stored our items. Kept in the store only: its next greeting would tell it again.
+    pub(crate) fn peer_stored(
+        &mut self,
+        link: NodeId,
+        cursor: &pb::Cursor,
+        top_sequence: u64,
+    ) -> Result<(), EngineError> {
+        let lane = cursor.lane();
+        let mut row = lane_row(&self.overlay, link, lane)?;
+        if cursor.sequence > row.owed {
+            self.alarm("ACKNOWLEDGED_TOO_MUCH", &link.to_string());
+            return Ok(());
+        }
+        row.acknowledged = row.acknowledged.max(cursor.sequence);
+        row.top = row.top.max(top_sequence.min(cursor.sequence));
+        self.overlay.batch.put(tables::lane(link, lane), row.encode_to_vec());
+        if self.me.at.up(&self.state.registry) == Some(link) {
+            self.raise_top(link)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,263 @@
+//! Commands of people and programs on cases.
+
+use fengqiao_hub::casework::{Act, Actor, Command, Known, intake};
+use fengqiao_hub::centre::{self, Decision};
+use fengqiao_hub::entry::Move;
+use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
+use fengqiao_hub::rank::Rank;
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::group::Group;
+use super::projection::read_notice_row;
+use super::writing::{Before, Writing};
+use super::{EngineError, Ticket};
+use crate::store::{Read as _, tables};
+
+/// Who asks, by the name used to sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Login.
+    pub login: String,
+}
+
+/// A write that somebody waits for.
+#[derive(Debug)]
+pub struct Request<T> {
+    /// Who waits.
+    pub ticket: Ticket,
+    /// The caller's request id.
+    pub request_id: String,
+    /// Hash of what is asked, to tell a repeat from a reuse.
+    pub asked: Hash,
+    /// Who asks.
+    pub caller: Caller,
+    /// What.
+    pub what: T,
+}
+
+/// A move on a case.
+#[derive(Debug)]
+pub struct CaseMove {
+    /// Case; `None` to register one.
+    pub case: Option<ChainId>,
+    /// Move.
+    pub command: Command,
+    /// Texts and requester, to be sealed.
+    pub content: Option<pb::PrivateContent>,
+}
+
+/// A move on a case that somebody waits for.
+pub type CaseCommand = Request<CaseMove>;
+
+/// Either an answer or a refusal, inside what may end the engine.
+pub(crate) type Answered = Result<Result<Vec<u8>, Refusal>, EngineError>;
+
+/// Returns a refusal from a function that answers with one.
+macro_rules! accept {
+    ($result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    };
+}
+pub(crate) use accept;
+
+impl Group<'_> {
+    /// Makes a move, or refuses it with nothing changed.
+    pub(crate) fn act(&mut self, request: CaseCommand) -> Answered {
+        if let Some(answer) = self.repeated(&request.request_id, request.asked)? {
+            return Ok(answer);
+        }
+        let actor = accept!(self.actor(&request.caller)?);
+        let CaseMove { case, command, content } = request.what;
+        let answer = match case {
+            None => accept!(self.register(&actor, &command, content.as_ref())?),
+            Some(case) => accept!(self.act_on(case, &actor, &command, content.as_ref())?),
+        };
+        let answer = answer.encode_to_vec();
+        self.answered(&request.request_id, request.asked, &answer)?;
+        Ok(Ok(answer))
+    }
+
+    /// The answer a repeated request got, a refusal when its id was used for something else.
+    pub(crate) fn repeated(
+        &mut self,
+        request_id: &str,
+        asked: Hash,
+    ) -> Result<Option<Result<Vec<u8>, Refusal>>, EngineError> {
+        if self.read_only {
+            return Ok(Some(Err(Refusal::of(Code::ReadOnly, ""))));
+        }
+        let Some(row) = self.overlay.get(&tables::request(request_id))? else { return Ok(None) };
+        let row = tables::AnswerRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("an answer"))?;
+        let same = row.asked == asked.0;
+        Ok(Some(if same { Ok(row.answer) } else { Err(Refusal::of(Code::RequestReused, "request_id")) }))
+    }
+
+    pub(crate) fn answered(&mut self, request_id: &str, asked: Hash, answer: &[u8]) -> Result<(), EngineError> {
+        self.fact(Fact::Answered(pb::RequestAnswered {
+            request: request_id.to_owned(),
+            asked: asked.to_vec(),
+            answer: answer.to_vec(),
+            at_ms: self.now.0,
+        }))
+    }
+
+    /// The account behind a login.
+    pub(crate) fn actor(&mut self, caller: &Caller) -> Result<Result<Actor, Refusal>, EngineError> {
+        let row = self.overlay.get(&tables::account(&caller.login))?;
+        let account = row.and_then(|row| pb::AccountSet::decode(&row[..]).ok()).filter(|account| !account.closed);
+        Ok(account.map_or_else(
+            || Err(Refusal::of(Code::NotSignedIn, "login")),
+            |account| {
+                Ok(Actor {
+                    person: PersonId::from_bytes(&account.person),
+                    place: self.me.at.place,
+                    unit: UnitId::from_bytes(&account.unit).or(self.me.at.unit),
+                    roles: account.roles().collect(),
+                })
+            },
+        ))
+    }
+
+    fn register(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+        content: Option<&pb::PrivateContent>,
+    ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
+        let Command::Register { channel, class, urgency, external_number, received } = command else {
+            return Ok(Err(Refusal::of(Code::Empty, "case")));
+        };
+        if self.me.at.unit.is_some() {
+            return Ok(Err(Refusal::of(Code::NotCustodian, "")));
+        }
+        let secret: [u8; 10] = self.vault.draw();
+        let secret_code = base32(&secret);
+        let registry = self.registry();
+        let mut numbering = intake::Numbering {
+            number: String::new(),
+            secret_hash: Hash::of("fengqiao/secret-code/1", &[secret_code.as_bytes()]),
+        };
+        let received = self.moment_or_now(*received);
+        let decide = |group: &Self, numbering: &intake::Numbering| {
+            let view = group.view(&registry);
+            intake::register(&view, actor, *channel, class, *urgency, external_number, received, numbering)
+        };
+        accept!(decide(self, &numbering));
+        let chain = ChainId(self.vault.draw());
+        self.draw_secret(chain);
+        let payloads = match self.seal(chain, content) {
+            Ok(payloads) => payloads,
+            Err(refusal) => {
+                self.secrets.remove(&chain);
+                return Ok(Err(refusal));
+            }
+        };
+        numbering.number = self.next_number()?;
+        let act = accept!(decide(self, &numbering));
+        let writing = Writing { person: actor.person, payloads, submission: None };
+        let entry = self.write(pb::ChainKind::Case, chain, act, writing)?;
+        Ok(Ok(pb::ActResponse {
+            case: chain.to_string(),
+            number: numbering.number,
+            entry: entry.hash.to_string(),
+            submission: String::new(),
+            secret_code,
+        }))
+    }
+
+    fn act_on(
+        &mut self,
+        id: ChainId,
+        actor: &Actor,
+        command: &Command,
+        content: Option<&pb::PrivateContent>,
+    ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
+        let registry = self.registry();
+        self.chain(id)?;
+        let Some(chain) = self.state.chains.get(id).filter(|chain| chain.kind == pb::ChainKind::Case) else {
+            return self.take_by_notice(id, actor, command, content);
+        };
+        let Some(case) = &chain.case else {
+            return Ok(Err(Refusal::of(Code::EarlierAwaited, "")));
+        };
+        let known = Known { case, tree: &chain.tree };
+        let number = case.number.clone();
+        let decision = accept!(centre::decide(&self.view(&registry), &known, command, actor));
+        let decision = match decision {
+            Decision::Write(act) if self.me.at.unit.is_some() && command.is_submittable() => Decision::Submit(act),
+            Decision::Write(_) if self.me.at.unit.is_some() => {
+                return Ok(Err(Refusal::of(Code::NotCustodian, "")));
+            }
+            other => other,
+        };
+        let payloads = accept!(self.seal(id, content));
+        let mut answer = pb::ActResponse { case: id.to_string(), number, ..Default::default() };
+        match decision {
+            Decision::Write(act) => {
+                let writing = Writing { person: actor.person, payloads, submission: None };
+                answer.entry = self.write(pb::ChainKind::Case, id, act, writing)?.hash.to_string();
+            }
+            Decision::Submit(act) => {
+                answer.submission = self.submit(id, actor, act, payloads)?.to_string();
+            }
+        }
+        Ok(Ok(answer))
+    }
+
+    /// Takes a case that is known here by its notice only: the entry stands above a gap until the chain arrives.
+    fn take_by_notice(
+        &mut self,
+        id: ChainId,
+        actor: &Actor,
+        command: &Command,
+        content: Option<&pb::PrivateContent>,
+    ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
+        let row = self.overlay.get(&tables::notice(id))?;
+        let Some(notice) = row.as_deref().and_then(read_notice_row) else {
+            return Ok(Err(Refusal::of(Code::CaseUnknown, "case")));
+        };
+        let Command::Take { reason } = command else {
+            return Ok(Err(Refusal::of(Code::NotCustodian, "")));
+        };
+        if !actor.roles.contains(&pb::Role::Leader) {
+            return Ok(Err(Refusal::of(Code::RoleMissing, "").because("leader")));
+        }
+        if *reason == pb::TakingReason::Unspecified {
+            return Ok(Err(Refusal::of(Code::Empty, "reason")));
+        }
+        if content.is_some() {
+            // The key of this case is not here yet: no text can be sealed under it.
+            return Ok(Err(Refusal::of(Code::TextSealed, "texts")));
+        }
+        let custodian = fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian);
+        let below = custodian.is_some_and(|place| self.state.registry.is_above(self.me.at.place, place));
+        if !below || self.me.at.unit.is_some() {
+            return Ok(Err(Refusal::of(Code::NotAbove, "")));
+        }
+        if matches!(notice.stage.as_str(), "closed" | "declined") {
+            return Ok(Err(Refusal::of(Code::CaseClosed, "")));
+        }
+        let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unreadable("a notice"))?;
+        let before = Before { rank, sequence: notice.sequence, hash: Hash::from_bytes(&notice.head) };
+        let act = Act {
+            content: Content::Taken(pb::Taken { reason: (*reason).into() }),
+            mv: Move::Taken(None),
+            kind_class: pb::KindClass::Custody,
+        };
+        let writing = Writing { person: actor.person, ..Default::default() };
+        let entry = self.write_after(pb::ChainKind::Case, id, before, act, writing)?;
+        Ok(Ok(pb::ActResponse {
+            case: id.to_string(),
+            number: notice.number,
+            entry: entry.hash.to_string(),
+            ..Default::default()
+        }))
+    }
+}

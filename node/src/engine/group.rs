@@ -1,0 +1,234 @@
+//! One group of inputs while it is decided: an overlay over the store, a record being written, and what is to follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fengqiao_hub::casework::View;
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::custody::Verdict;
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::payload::ChainKey;
+use fengqiao_proto::v1 as pb;
+use pb::fact::Fact;
+
+use super::chains::Chain;
+use super::projection::{Projection, lane_row, load_chain};
+use super::record::{RecordWriter, reference_to};
+use super::vault::Vault;
+use super::{EngineError, Input, Me, Output, State, item_hash, lane_hash};
+use crate::enrolment::Enroller;
+use crate::journal::JournalReader;
+use crate::keystore::CaseSecret;
+use crate::store::Overlay;
+use crate::store::tables::Place;
+
+/// An entry that joined a tree in this group.
+#[derive(Debug, Clone)]
+pub(crate) struct NewEntry {
+    pub(crate) entry: Arc<Entry>,
+    pub(crate) at: Place,
+    pub(crate) from: Option<NodeId>,
+}
+
+/// A chain that changed in this group.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub(crate) new: Vec<NewEntry>,
+    pub(crate) custodian_before: Option<PlaceId>,
+}
+
+pub(crate) struct Group<'a> {
+    pub(crate) me: &'a Me,
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) zone_offset_minutes: i32,
+    pub(crate) now: Moment,
+    pub(crate) reader: &'a dyn JournalReader,
+    pub(crate) vault: &'a Vault,
+    pub(crate) enroller: Option<&'a mut (dyn Enroller + 'static)>,
+    pub(crate) state: &'a mut State,
+    pub(crate) overlay: Overlay<'a>,
+    pub(crate) record: RecordWriter,
+    pub(crate) secrets: BTreeMap<ChainId, CaseSecret>,
+    pub(crate) touched: BTreeMap<ChainId, Touched>,
+    pub(crate) tallies: BTreeMap<super::aftermath::TallyKey, i64>,
+    pub(crate) stored: BTreeSet<(NodeId, pb::Lane)>,
+    pub(crate) owed: BTreeSet<NodeId>,
+    pub(crate) registry_changed: bool,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) read_only: bool,
+}
+
+impl<'a> Group<'a> {
+    /// Takes one input.
+    pub(crate) fn take(&mut self, input: Input) -> Result<(), EngineError> {
+        match input {
+            Input::Act(request) => {
+                let ticket = request.ticket;
+                let answer = self.act(*request)?;
+                self.outputs.push(Output::Answer(ticket, answer));
+            }
+            Input::Administer(request) => {
+                let ticket = request.ticket;
+                let answer = self.administer(*request)?;
+                self.outputs.push(Output::Answer(ticket, answer));
+            }
+            Input::Items { link, from, lane, items } => self.arrive(link, from, lane, &items)?,
+            Input::PeerStored { link, cursor, top_sequence } => self.peer_stored(link, &cursor, top_sequence)?,
+            Input::Join { ticket, request } => self.join(ticket, &request)?,
+            Input::Alarm { code, detail } => self.alarm(&code, &detail),
+            Input::Tick { clock_believed } => self.tick(clock_believed)?,
+            Input::Started => {
+                let boot = self.state.counts.boot + 1;
+                self.fact(Fact::Started(pb::Started { boot, at_ms: self.now.0 }))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a fact into the record and applies it at once, so that the next input sees it.
+    pub(crate) fn fact(&mut self, fact: Fact) -> Result<(), EngineError> {
+        let places = self.record.places().to_vec();
+        self.projection().apply(&fact, &places)?;
+        self.record.fact(fact);
+        Ok(())
+    }
+
+    pub(crate) fn projection(&mut self) -> Projection<'_, 'a> {
+        Projection {
+            me: self.me,
+            state: self.state,
+            overlay: &mut self.overlay,
+            reader: self.reader,
+            record: &self.record,
+        }
+    }
+
+    /// A chain as it stands in this group.
+    pub(crate) fn chain(&mut self, id: ChainId) -> Result<&Chain, EngineError> {
+        load_chain(&self.overlay, self.reader, &self.record, self.state, id)?;
+        self.state.chains.get(id).ok_or(EngineError::Unreadable("a chain"))
+    }
+
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.state.registry)
+    }
+
+    pub(crate) fn view<'v>(&'v self, registry: &'v Registry) -> View<'v> {
+        View { place: self.me.at.place, registry, catalogue: self.catalogue, now: self.now }
+    }
+
+    /// Keeps an entry that may join its tree, with its bytes, and remembers that its chain changed.
+    pub(crate) fn keep_entry(
+        &mut self,
+        entry: &Arc<Entry>,
+        bytes: &[u8],
+        from: Option<NodeId>,
+    ) -> Result<Verdict, EngineError> {
+        let (reference, at) = self.record.blob(bytes);
+        self.keep_entry_at(entry, reference, at, from)
+    }
+
+    /// The same for bytes that stand in the journal already.
+    pub(crate) fn keep_entry_at(
+        &mut self,
+        entry: &Arc<Entry>,
+        reference: pb::BlobReference,
+        at: Place,
+        from: Option<NodeId>,
+    ) -> Result<Verdict, EngineError> {
+        let before = self.chain(entry.chain)?.tree.custody().map(|custody| custody.custodian);
+        let standing_before = self.chain(entry.chain)?.tree.head().map(|head| head.hash);
+        let old_standing = if entry.previous == standing_before { Vec::new() } else { self.standing(entry.chain) };
+        let verdict = self.projection().entry(entry, at, from)?;
+        self.record.fact(Fact::Entry(pb::EntryStored {
+            blob: Some(reference),
+            verdict: pb::EntryVerdict::Applied.into(),
+            reason: String::new(),
+            link: from.map(|link| link.to_string()).unwrap_or_default(),
+        }));
+        if matches!(verdict, Verdict::Extended | Verdict::Overtook | Verdict::Joined) {
+            let touched = self.touched.entry(entry.chain).or_insert_with(|| Touched {
+                custodian_before: before,
+                ..Default::default()
+            });
+            touched.new.push(NewEntry { entry: Arc::clone(entry), at, from });
+            self.registry_changed |= entry.kind == pb::ChainKind::Registry;
+            self.count(entry, verdict, &old_standing)?;
+        }
+        Ok(verdict)
+    }
+
+    pub(crate) fn standing(&self, chain: ChainId) -> Vec<Hash> {
+        self.state.chains.get(chain).map(|chain| chain.tree.standing()).unwrap_or_default()
+    }
+
+    /// Owes an item to a link: from here on it is in the outbox until the end of time.
+    pub(crate) fn owe(&mut self, link: NodeId, lane: pb::Lane, item: Owed) -> Result<(), EngineError> {
+        let row = lane_row(&self.overlay, link, lane)?;
+        let fact = Fact::Owed(pb::ItemOwed {
+            link: link.to_string(),
+            lane: lane.into(),
+            sequence: row.owed + 1,
+            hash: lane_hash(&row.owed_hash, item.hash).to_vec(),
+            kind: item.kind.into(),
+            blob: Some(reference_to(&item.at)),
+            secret_of: item.secret_of.map(ChainId::to_vec).unwrap_or_default(),
+            subject: item.subject.map(ChainId::to_vec).unwrap_or_default(),
+        });
+        self.fact(fact)?;
+        self.owed.insert(link);
+        Ok(())
+    }
+
+    /// Owes fresh bytes to a link.
+    pub(crate) fn owe_bytes(
+        &mut self,
+        link: NodeId,
+        lane: pb::Lane,
+        kind: pb::ItemKind,
+        bytes: &[u8],
+        subject: Option<ChainId>,
+    ) -> Result<(), EngineError> {
+        let (_, at) = self.record.blob(bytes);
+        self.owe(link, lane, Owed { kind, at, hash: item_hash(kind, bytes), secret_of: None, subject })
+    }
+
+    /// The key of a chain, also one drawn or received in this group.
+    pub(crate) fn chain_key(&self, chain: ChainId) -> Option<ChainKey> {
+        if let Some(secret) = self.secrets.get(&chain)
+            && let Some(key) = self.vault.opened(chain, secret)
+        {
+            return Some(key);
+        }
+        self.vault.chain_key(chain)
+    }
+
+    /// The salt of a chain's commitments, when it is known.
+    pub(crate) fn salt(&self, chain: ChainId) -> Option<[u8; 32]> {
+        let pending = self.secrets.get(&chain).map(|secret| secret.salt);
+        pending.or_else(|| self.vault.secret(chain).map(|secret| secret.salt))
+    }
+
+    /// Notes something a person should look at.
+    pub(crate) fn alarm(&mut self, code: &str, detail: &str) {
+        tracing::warn!(code, detail, "alarm");
+        if self.state.alarms.len() >= super::ALARMS_MAX {
+            self.state.alarms.pop_front();
+        }
+        let text = if detail.is_empty() { code.to_owned() } else { format!("{code}: {detail}") };
+        self.state.alarms.push_back(text);
+    }
+}
+
+/// An item to owe whose bytes stand in this record or an earlier one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owed {
+    pub(crate) kind: pb::ItemKind,
+    pub(crate) at: Place,
+    pub(crate) hash: Hash,
+    pub(crate) secret_of: Option<ChainId>,
+    pub(crate) subject: Option<ChainId>,
+}

@@ -1,0 +1,199 @@
+//! Submissions and refusals: on their way to the custodian and back (PROTOCOL.md 12).
+
+use fengqiao_hub::casework::{Act, Actor, Known};
+use fengqiao_hub::centre;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId};
+use fengqiao_hub::refusal::Code;
+use fengqiao_hub::submission::{HOPS_MAX, Submission, read_refusal, sign_refusal};
+use fengqiao_proto::v1 as pb;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::EngineError;
+use super::group::{Group, Owed};
+use super::projection::{read_bytes, read_notice_row};
+use super::writing::Writing;
+use super::item_hash;
+use crate::store::{RANGE_ROWS_MAX, Read as _, tables};
+
+impl Group<'_> {
+    /// Writes a submission of this node's people and sends it towards the custodian.
+    pub(crate) fn submit(
+        &mut self,
+        case: ChainId,
+        actor: &Actor,
+        act: Act,
+        payloads: Vec<(Vec<u8>, Hash)>,
+    ) -> Result<SubmissionId, EngineError> {
+        let id = SubmissionId(self.vault.draw());
+        let inner = pb::Submission {
+            submission: id.to_vec(),
+            deployment: self.me.deployment.to_vec(),
+            case: case.to_vec(),
+            author: self.me.at.node.to_vec(),
+            body: self.body(actor.person, act.content).encode_to_vec(),
+            commitments: payloads.iter().map(|(_, commitment)| commitment.to_vec()).collect(),
+            incarnation: self.me.incarnation,
+        };
+        let sealed = payloads.into_iter().map(|(sealed, _)| sealed).collect();
+        let bytes = Submission::sign(inner, sealed, &self.me.signing_key).encode_to_vec();
+        self.keep_submission(&bytes, None)?;
+        self.forward(case, &bytes)?;
+        Ok(id)
+    }
+
+    /// A submission arrives: adopted where this centre is custodian, else passed on.
+    pub(crate) fn arrive_submission(&mut self, bytes: &[u8], from: NodeId) -> Result<(), EngineError> {
+        let Ok(mut submission) = Submission::parse(bytes) else {
+            self.alarm("SUBMISSION_MALFORMED", &from.to_string());
+            return Ok(());
+        };
+        let registry = self.registry();
+        let author = registry.node(submission.author).filter(|node| node.revoked.is_none());
+        let sound = author.is_some_and(|node| submission.check_signature(&node.signing_key).is_ok());
+        if !sound || submission.deployment != self.me.deployment {
+            self.alarm("SUBMISSION_REFUSED", &from.to_string());
+            return Ok(());
+        }
+        if self.chain(submission.case)?.case.as_ref().is_some_and(|case| case.submissions.contains(&submission.id)) {
+            return Ok(());
+        }
+        if submission.signed.hops >= HOPS_MAX {
+            return self.refuse(&submission, "TOO_MANY_HOPS");
+        }
+        submission.signed.hops += 1;
+        let bytes = submission.signed.encode_to_vec();
+        self.keep_submission(&bytes, Some(from))?;
+        self.settle(&submission, &bytes)
+    }
+
+    /// Adopts, refuses or forwards a submission that waits here.
+    fn settle(&mut self, submission: &Submission, bytes: &[u8]) -> Result<(), EngineError> {
+        let custodian = self.custodian_of(submission.case)?;
+        if custodian != Some(self.me.at.place) || self.me.at.unit.is_some() {
+            return self.forward(submission.case, bytes);
+        }
+        let registry = self.registry();
+        let Some(author) = registry.node(submission.author) else { return Ok(()) };
+        let actor = centre::submitter(&submission.body.actor, author.place, author.unit);
+        let Some(content) = submission.body.content.clone() else {
+            return self.refuse(submission, Code::Malformed.as_str());
+        };
+        let chain = self.chain(submission.case)?.clone();
+        let Some(case) = &chain.case else { return Ok(()) };
+        let known = Known { case, tree: &chain.tree };
+        let adopted = centre::adopt(&self.view(&registry), &known, &content, &actor);
+        let act = match adopted {
+            Ok(act) => act,
+            Err(refusal) => return self.refuse(submission, refusal.code.as_str()),
+        };
+        let payloads = submission.signed.payloads.iter().cloned().zip(submission.commitments.iter().copied()).collect();
+        let writing = Writing {
+            person: PersonId::from_bytes(&submission.body.actor),
+            payloads,
+            submission: Some(submission.id),
+        };
+        self.write(pb::ChainKind::Case, submission.case, act, writing)?;
+        Ok(())
+    }
+
+    fn refuse(&mut self, submission: &Submission, code: &str) -> Result<(), EngineError> {
+        self.fact(Fact::SubmissionEnded(pb::SubmissionEnded {
+            submission: submission.id.to_vec(),
+            code: code.to_owned(),
+        }))?;
+        if submission.author == self.me.at.node {
+            return Ok(());
+        }
+        let refusal = pb::Refusal {
+            submission: submission.id.to_vec(),
+            case: submission.case.to_vec(),
+            code: code.to_owned(),
+            author: self.me.at.node.to_vec(),
+            to: submission.author.to_vec(),
+        };
+        let bytes = sign_refusal(&refusal, &self.me.signing_key).encode_to_vec();
+        self.send_to_node(submission.author, pb::ItemKind::Refusal, &bytes)
+    }
+
+    /// A refusal arrives: for this node's own submission, or to be passed on.
+    pub(crate) fn arrive_refusal(&mut self, bytes: &[u8], from: NodeId) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let key_of = |node| registry.node(node).map(|node| node.signing_key);
+        let Ok(refusal) = read_refusal(bytes, key_of) else {
+            self.alarm("REFUSAL_MALFORMED", &from.to_string());
+            return Ok(());
+        };
+        let to = NodeId::from_bytes(&refusal.to).unwrap_or_default();
+        self.fact(Fact::SubmissionEnded(pb::SubmissionEnded {
+            submission: refusal.submission.clone(),
+            code: refusal.code.clone(),
+        }))?;
+        if to == self.me.at.node {
+            return Ok(());
+        }
+        self.send_to_node(to, pb::ItemKind::Refusal, bytes)
+    }
+
+    /// Submissions that wait for a case whose custodian changed go their new way.
+    pub(crate) fn resettle(&mut self, case: ChainId) -> Result<(), EngineError> {
+        let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
+        for (key, _) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+            let Some(id) = key.get(17..).and_then(SubmissionId::from_bytes) else { continue };
+            let Some(row) = self.overlay.get(&tables::submission(id))? else { continue };
+            let row = tables::SubmissionRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a submission"))?;
+            let at = row.at.ok_or(EngineError::Unreadable("a submission"))?;
+            let bytes = read_bytes(&self.record, self.reader, &at)?;
+            if let Ok(submission) = Submission::parse(&bytes) {
+                self.settle(&submission, &bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep_submission(&mut self, bytes: &[u8], from: Option<NodeId>) -> Result<(), EngineError> {
+        let (reference, _) = self.record.blob(bytes);
+        self.fact(Fact::Kept(pb::ItemKept {
+            kind: pb::ItemKind::Submission.into(),
+            blob: Some(reference),
+            link: from.map(|link| link.to_string()).unwrap_or_default(),
+        }))
+    }
+
+    fn forward(&mut self, case: ChainId, bytes: &[u8]) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let custodian = self.custodian_of(case)?;
+        // A department's node knows one way only; so does who does not know the custodian.
+        let link = match custodian {
+            Some(custodian) if self.me.at.unit.is_none() => self.me.at.towards(custodian, &registry),
+            Some(_) | None => self.me.at.up(&registry),
+        };
+        let Some(link) = link else { return Ok(()) };
+        self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Submission, bytes, None)
+    }
+
+    fn send_to_node(
+        &mut self,
+        to: NodeId,
+        kind: pb::ItemKind,
+        bytes: &[u8],
+    ) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let Some(record) = registry.node(to) else { return Ok(()) };
+        let own_unit = record.unit.is_some() && record.place == self.me.at.place;
+        let link = if own_unit { Some(to) } else { self.me.at.towards(record.place, &registry) };
+        let Some(link) = link else { return Ok(()) };
+        let (_, at) = self.record.blob(bytes);
+        let item = Owed { kind, at, hash: item_hash(kind, bytes), secret_of: None, subject: None };
+        self.owe(link, pb::Lane::Cases, item)
+    }
+
+    /// The custodian of a case as known here, by its chain or by its notice.
+    pub(crate) fn custodian_of(&mut self, case: ChainId) -> Result<Option<PlaceId>, EngineError> {
+        if let Some(custody) = self.chain(case)?.tree.custody() {
+            return Ok(Some(custody.custodian));
+        }
+        let notice = self.overlay.get(&tables::notice(case))?;
+        Ok(notice.as_deref().and_then(read_notice_row).and_then(|notice| PlaceId::from_bytes(&notice.custodian)))
+    }
+}

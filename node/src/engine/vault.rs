@@ -1,0 +1,83 @@
+//! The chain keys of a node, shared by the engine that writes them, the desk that reads texts and the links that hand
+//! keys on. It never gives a key to anyone but this node's own code, and hands it on only sealed.
+
+use std::sync::Mutex;
+
+use fengqiao_hub::id::ChainId;
+use fengqiao_hub::jurisdiction::NodeRecord;
+use fengqiao_hub::payload::ChainKey;
+use fengqiao_proto::v1 as pb;
+
+use super::Seals;
+use crate::keystore::{CaseSecret, KeyStore, KeyStoreError};
+
+/// Chain keys and what seals them.
+#[expect(missing_debug_implementations, reason = "holds keys")]
+pub struct Vault {
+    keys: Mutex<Box<dyn KeyStore>>,
+    seals: Mutex<Box<dyn Seals>>,
+}
+
+impl Vault {
+    /// A vault over a key store.
+    #[must_use]
+    pub fn new(keys: Box<dyn KeyStore>, seals: Box<dyn Seals>) -> Self {
+        Self { keys: Mutex::new(keys), seals: Mutex::new(seals) }
+    }
+
+    /// What is held for a chain.
+    #[must_use]
+    pub fn secret(&self, chain: ChainId) -> Option<CaseSecret> {
+        lock(&self.keys).get(&chain.0).cloned()
+    }
+
+    /// The key of a chain, opened. Whether anybody may read with it is decided elsewhere.
+    #[must_use]
+    pub fn chain_key(&self, chain: ChainId) -> Option<ChainKey> {
+        self.opened(chain, &self.secret(chain)?)
+    }
+
+    /// The key a secret holds, opened.
+    #[must_use]
+    pub fn opened(&self, chain: ChainId, secret: &CaseSecret) -> Option<ChainKey> {
+        let key = secret.key.or_else(|| lock(&self.seals).open(chain, &secret.wrapped))?;
+        Some(ChainKey { key, salt: secret.salt })
+    }
+
+    /// What a neighbour is to hold of a chain: the salt, and the key sealed to it.
+    #[must_use]
+    pub fn secret_for(&self, chain: ChainId, to: &NodeRecord) -> Option<pb::ChainSecret> {
+        let secret = self.secret(chain)?;
+        let wrapped_key = self
+            .opened(chain, &secret)
+            .and_then(|key| lock(&self.seals).seal(to, chain, &key.key))
+            .unwrap_or_default();
+        Some(pb::ChainSecret { salt: secret.salt.to_vec(), wrapped_key })
+    }
+
+    /// Keeps secrets, durable before it returns.
+    ///
+    /// # Errors
+    /// As [`KeyStore::put_many`].
+    pub fn put_many(&self, secrets: &[([u8; 16], CaseSecret)]) -> Result<(), KeyStoreError> {
+        lock(&self.keys).put_many(secrets)
+    }
+
+    /// Random bytes.
+    pub fn random(&self, bytes: &mut [u8]) {
+        lock(&self.seals).random(bytes);
+    }
+
+    /// Random bytes of a fixed number.
+    #[must_use]
+    pub fn draw<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random(&mut bytes);
+        bytes
+    }
+}
+
+/// A poisoned lock means a panic while keys were changed; the process is ending anyway, and what is held is whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

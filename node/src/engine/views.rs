@@ -1,0 +1,360 @@
+//! What people and links read: cases, worklists, figures, digests. Reads go to the store and never to the engine.
+
+use std::sync::Arc;
+
+use fengqiao_hub::id::{ChainId, Hash, NodeId};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use super::chains::Chain;
+use super::projection::{Projection, lane_row, read_chain, read_notice_row};
+use super::record::{RecordWriter, read_record};
+use super::{EngineError, Me, State};
+use crate::journal::{JournalReader, Position};
+use crate::store::tables::{self, CarriedRow, ChainRow, Extent};
+use crate::store::{MemoryStore, Overlay, RANGE_ROWS_MAX, Read, Row, Store};
+
+/// Where an entry stands (PROTOCOL.md 20): three receipts, never merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryStanding {
+    /// Synced here.
+    StoredHere,
+    /// Synced at the parent.
+    AtParent,
+    /// Synced at the top.
+    AtTop,
+}
+
+/// A row of the worklist or of a listing.
+#[derive(Debug, Clone)]
+pub enum Listed {
+    /// The chain is here.
+    Chain(ChainId, Box<Chain>),
+    /// Only the notice is.
+    Notice(ChainId, Box<pb::Notice>),
+}
+
+/// Reading side of one node.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "holds trait objects")]
+pub struct Views {
+    me: Arc<Me>,
+    store: Arc<dyn Store>,
+    reader: Arc<dyn JournalReader>,
+}
+
+impl Views {
+    pub(crate) fn new(me: Arc<Me>, store: Arc<dyn Store>, reader: Arc<dyn JournalReader>) -> Self {
+        Self { me, store, reader }
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn me(&self) -> &Arc<Me> {
+        &self.me
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub fn reader(&self) -> &Arc<dyn JournalReader> {
+        &self.reader
+    }
+
+    /// A case by its id or number.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn find_case(&self, text: &str) -> Result<Option<ChainId>, EngineError> {
+        if let Ok(id) = text.parse::<ChainId>() {
+            return Ok(Some(id));
+        }
+        if text.is_empty() || text.len() > 100 {
+            return Ok(None);
+        }
+        Ok(self.store.get(&tables::number(text))?.and_then(|id| ChainId::from_bytes(&id)))
+    }
+
+    /// A chain, read whole; an unknown one is empty.
+    ///
+    /// # Errors
+    /// Store or journal do not read.
+    pub fn chain(&self, registry: &Registry, id: ChainId) -> Result<Chain, EngineError> {
+        let writer = RecordWriter::at(u64::MAX);
+        read_chain(self.store.as_ref(), self.reader.as_ref(), &writer, registry, id)
+    }
+
+    /// The notice of a case, when only that is here.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn notice(&self, id: ChainId) -> Result<Option<pb::Notice>, EngineError> {
+        Ok(self.store.get(&tables::notice(id))?.as_deref().and_then(read_notice_row))
+    }
+
+    /// Open cases by due time, from a key on; the key of the next page comes with them.
+    ///
+    /// # Errors
+    /// Store or journal do not read.
+    pub fn worklist(
+        &self,
+        registry: &Registry,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<Listed>, Option<Vec<u8>>), EngineError> {
+        let (first, hi) = tables::prefixed(b"w");
+        let lo = after.map_or(first, |after| [after, &[0]].concat());
+        let rows = self.store.range(&lo, &hi, limit)?;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|(key, _)| key.clone());
+        let listed = rows
+            .iter()
+            .filter_map(|(key, _)| tables::read_worklist(key))
+            .map(|(_, id)| self.listed(registry, id))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok((listed.into_iter().flatten().collect(), next))
+    }
+
+    /// Every case here, closed ones too, from a key on.
+    ///
+    /// # Errors
+    /// Store or journal do not read.
+    pub fn all_cases(
+        &self,
+        registry: &Registry,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<Listed>, Option<Vec<u8>>), EngineError> {
+        let (first, hi) = tables::prefixed(b"a");
+        let lo = after.map_or(first, |after| [after, &[0]].concat());
+        let rows = self.store.range(&lo, &hi, limit)?;
+        let next = rows.last().filter(|_| rows.len() == limit).map(|(key, _)| key.clone());
+        let listed = rows
+            .iter()
+            .filter_map(|(_, id)| ChainId::from_bytes(id))
+            .map(|id| self.listed(registry, id))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok((listed.into_iter().flatten().collect(), next))
+    }
+
+    fn listed(&self, registry: &Registry, id: ChainId) -> Result<Option<Listed>, EngineError> {
+        let chain = self.chain(registry, id)?;
+        if !chain.tree.is_empty() {
+            return Ok(Some(Listed::Chain(id, Box::new(chain))));
+        }
+        Ok(self.notice(id)?.map(|notice| Listed::Notice(id, Box::new(notice))))
+    }
+
+    /// Where an entry stands.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn standing(
+        &self,
+        registry: &Registry,
+        chain: ChainId,
+        sequence: u64,
+        hash: Hash,
+    ) -> Result<EntryStanding, EngineError> {
+        let Some(up) = self.me.at.up(registry) else { return Ok(EntryStanding::AtTop) };
+        let row = self.store.get(&tables::entry(chain, sequence, hash))?;
+        let row = row.and_then(|row| tables::EntryRow::decode(&row[..]).ok()).unwrap_or_default();
+        let lane = lane_row(self.store.as_ref(), up, pb::Lane::Cases)?;
+        if row.up_sequence == 0 {
+            // It never went up by itself: it came from above, or its case stays here and below.
+            return Ok(EntryStanding::StoredHere);
+        }
+        Ok(if row.up_sequence <= lane.top {
+            EntryStanding::AtTop
+        } else if row.up_sequence <= lane.acknowledged {
+            EntryStanding::AtParent
+        } else {
+            EntryStanding::StoredHere
+        })
+    }
+
+    /// Submissions of this node that wait, or were refused, for a case: id and refusal code.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn submissions(&self, case: ChainId) -> Result<Vec<String>, EngineError> {
+        let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
+        let rows = self.store.range(&lo, &hi, RANGE_ROWS_MAX)?;
+        Ok(rows
+            .iter()
+            .filter_map(|(key, _)| fengqiao_hub::id::SubmissionId::from_bytes(key.get(17..)?))
+            .map(|id| id.to_string())
+            .collect())
+    }
+
+    /// All figures held.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn tallies(&self) -> Result<Vec<pb::Tally>, EngineError> {
+        let rows = self.all(&tables::tallies())?;
+        let signed = rows.iter().filter_map(|(_, row)| pb::SignedTally::decode(&row[..]).ok());
+        Ok(signed.filter_map(|signed| pb::Tally::decode(&signed.tally[..]).ok()).collect())
+    }
+
+    /// Directive chains held.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn directives(&self) -> Result<Vec<ChainId>, EngineError> {
+        let rows = self.all(&tables::chains())?;
+        let directive = |row: &[u8]| {
+            ChainRow::decode(row).is_ok_and(|row| row.kind() == pb::ChainKind::Directive)
+        };
+        Ok(rows
+            .iter()
+            .filter(|(_, row)| directive(row))
+            .filter_map(|(key, _)| ChainId::from_bytes(key.get(1..)?))
+            .collect())
+    }
+
+    /// This place's count of a directive.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn directive_count(&self, id: ChainId) -> Result<pb::DirectiveCount, EngineError> {
+        let row = self.store.get(&tables::directive_count(id, self.me.at.place))?;
+        let signed = row.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
+        let count = signed.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+        Ok(count.unwrap_or_default())
+    }
+
+    /// An account by login.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn account(&self, login: &str) -> Result<Option<pb::AccountSet>, EngineError> {
+        if login.is_empty() || login.len() > 64 {
+            return Ok(None);
+        }
+        let row = self.store.get(&tables::account(login))?;
+        Ok(row.and_then(|row| pb::AccountSet::decode(&row[..]).ok()))
+    }
+
+    /// Accounts, by login.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn accounts(&self) -> Result<Vec<pb::AccountSet>, EngineError> {
+        let rows = self.all(&tables::accounts())?;
+        Ok(rows.iter().filter_map(|(_, row)| pb::AccountSet::decode(&row[..]).ok()).collect())
+    }
+
+    /// A lane's cursors.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn lane(&self, link: NodeId, lane: pb::Lane) -> Result<tables::LaneRow, EngineError> {
+        lane_row(self.store.as_ref(), link, lane)
+    }
+
+    /// 256 hashes over all that a link ever carried, by first byte of the chain id; an empty range is empty.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn digest_ranges(&self, link: NodeId) -> Result<Vec<Vec<u8>>, EngineError> {
+        digest_ranges(self.store.as_ref(), link)
+    }
+
+    /// The chains of one range, with what this side knows of each.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn digest_range(&self, link: NodeId, range: u8) -> Result<Vec<pb::DigestChain>, EngineError> {
+        let chains = digest_chains(self.store.as_ref(), link)?;
+        Ok(chains
+            .into_iter()
+            .filter(|(chain, _)| chain.0[0] == range)
+            .map(|(chain, hash)| pb::DigestChain { chain: chain.to_vec(), hash: hash.to_vec() })
+            .collect())
+    }
+
+    fn all(&self, prefix: &[u8]) -> Result<Vec<Row>, EngineError> {
+        all_rows(self.store.as_ref(), prefix)
+    }
+}
+
+/// All rows below a prefix, page by page.
+pub(crate) fn all_rows(read: &dyn Read, prefix: &[u8]) -> Result<Vec<Row>, EngineError> {
+    let (mut lo, hi) = tables::prefixed(prefix);
+    let mut all = Vec::new();
+    loop {
+        let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
+        let Some((last, _)) = rows.last() else { return Ok(all) };
+        lo = [last.as_slice(), &[0]].concat();
+        let whole = rows.len() < RANGE_ROWS_MAX;
+        all.extend(rows);
+        if whole {
+            return Ok(all);
+        }
+    }
+}
+
+/// What each chain carried on a link is here: the chain's digest, or the hash of the last notice.
+pub(crate) fn digest_chains(read: &dyn Read, link: NodeId) -> Result<Vec<(ChainId, Hash)>, EngineError> {
+    let mut chains = Vec::new();
+    for (key, value) in all_rows(read, &tables::carried_by(link))? {
+        let Some(id) = key.get(11..).and_then(ChainId::from_bytes) else { continue };
+        let row = CarriedRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("a carried row"))?;
+        let hash = match row.extent() {
+            Extent::Full => read
+                .get(&tables::chain(id))?
+                .and_then(|row| ChainRow::decode(&row[..]).ok())
+                .and_then(|row| Hash::from_bytes(&row.digest))
+                .unwrap_or_default(),
+            Extent::Notice | Extent::None => Hash::from_bytes(&row.notice).unwrap_or_default(),
+        };
+        chains.push((id, hash));
+    }
+    Ok(chains)
+}
+
+pub(crate) fn digest_ranges(read: &dyn Read, link: NodeId) -> Result<Vec<Vec<u8>>, EngineError> {
+    let mut ranges: Vec<Vec<u8>> = vec![Vec::new(); 256];
+    for (id, hash) in digest_chains(read, link)? {
+        let range = &mut ranges[usize::from(id.0[0])];
+        range.extend_from_slice(&id.0);
+        range.extend_from_slice(&hash.0);
+    }
+    Ok(ranges
+        .into_iter()
+        .map(|range| if range.is_empty() { range } else { Hash::of("fengqiao/digest-range/1", &[&range]).to_vec() })
+        .collect())
+}
+
+/// Replays a journal into a memory store: what the journal says, whatever the store on disk believes.
+pub(crate) fn rebuild(
+    me: &Me,
+    reader: &dyn JournalReader,
+    store: &Arc<MemoryStore>,
+) -> Result<(Arc<Registry>, u64), EngineError> {
+    let mut state = State::empty(usize::MAX);
+    let writer = RecordWriter::at(u64::MAX);
+    let mut records = 0;
+    for record in reader.tail(Position(0)) {
+        let record = record?;
+        let read = read_record(record.position.0, &record.payload);
+        let (facts, blobs) = read.map_err(|_| EngineError::Unreadable("a journal record"))?;
+        let base: &dyn Store = store.as_ref();
+        let mut overlay = Overlay::new(base);
+        let mut projection =
+            Projection { me, state: &mut state, overlay: &mut overlay, reader, record: &writer };
+        for fact in &facts {
+            projection.apply(fact, &blobs)?;
+        }
+        let batch = overlay.batch;
+        store.apply(&batch, record.next.0)?;
+        records += 1;
+    }
+    Ok((state.registry, records))
+}

@@ -1,0 +1,187 @@
+//! Writing: an act becomes an entry, sealed, signed and put into its tree.
+
+use std::sync::Arc;
+
+use fengqiao_hub::casework::Act;
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::custody::Verdict;
+use fengqiao_hub::entry::{Draft, ENTRY_BYTES_MAX, Entry, Move};
+use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId};
+use fengqiao_hub::payload;
+use fengqiao_hub::rank::Rank;
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+
+use super::EngineError;
+use super::group::Group;
+use crate::keystore::CaseSecret;
+
+/// What stands before the entry to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Before {
+    pub(crate) rank: Rank,
+    pub(crate) sequence: u64,
+    pub(crate) hash: Option<Hash>,
+}
+
+/// What is to be written, besides the act.
+#[derive(Debug, Default)]
+pub(crate) struct Writing {
+    pub(crate) person: Option<PersonId>,
+    /// Sealed payloads with their commitments.
+    pub(crate) payloads: Vec<(Vec<u8>, Hash)>,
+    pub(crate) submission: Option<SubmissionId>,
+}
+
+impl Group<'_> {
+    /// Seals a content under the chain's key.
+    pub(crate) fn seal(
+        &mut self,
+        chain: ChainId,
+        content: Option<&pb::PrivateContent>,
+    ) -> Result<Vec<(Vec<u8>, Hash)>, Refusal> {
+        let Some(content) = content else { return Ok(Vec::new()) };
+        let key = self.chain_key(chain).ok_or_else(|| Refusal::of(Code::TextSealed, "texts"))?;
+        let sealed = payload::seal(&key, chain, self.vault.draw(), content)
+            .map_err(|_| Refusal::of(Code::TooLong, "texts"))?;
+        if sealed.len() > ENTRY_BYTES_MAX - 4096 {
+            return Err(Refusal::of(Code::TooLong, "texts").because((ENTRY_BYTES_MAX - 4096).to_string()));
+        }
+        let commitment = payload::commitment(&key.salt, &sealed);
+        Ok(vec![(sealed, commitment)])
+    }
+
+    /// Draws key and salt for a chain that begins here.
+    pub(crate) fn draw_secret(&mut self, chain: ChainId) {
+        let mut secret = CaseSecret::with_salt(self.vault.draw());
+        secret.key = Some(self.vault.draw());
+        self.secrets.insert(chain, secret);
+    }
+
+    /// The head of a chain, as what stands before the next entry.
+    pub(crate) fn before(&mut self, chain: ChainId) -> Result<Before, EngineError> {
+        let head = self.chain(chain)?.tree.head();
+        Ok(head.map_or(Before { rank: Rank::default(), sequence: 0, hash: None }, |head| Before {
+            rank: head.rank.clone(),
+            sequence: head.sequence,
+            hash: Some(head.hash),
+        }))
+    }
+
+    /// Writes an entry after what stands before it.
+    pub(crate) fn write_after(
+        &mut self,
+        kind: pb::ChainKind,
+        chain: ChainId,
+        before: Before,
+        act: Act,
+        writing: Writing,
+    ) -> Result<Arc<Entry>, EngineError> {
+        let registry = self.registry();
+        let own = registry.node(self.me.at.node);
+        let mut relied_on: Vec<(PlaceId, u64)> = own.map(|node| node.pinned_at).into_iter().collect();
+        let rank = match act.mv {
+            Move::Taken(_) => {
+                let level = registry.place(self.me.at.place).map_or(0, |place| place.level);
+                before.rank.raised(level, self.me.generation).ok_or(EngineError::Unreadable("an own generation"))?
+            }
+            Move::Dispatched(to) => {
+                let issuer = registry.place(to).and_then(|place| place.parent);
+                relied_on.extend(issuer.map(|issuer| (issuer, registry.version(issuer))));
+                before.rank
+            }
+            Move::None | Move::Offered(_) => before.rank,
+        };
+        let draft = Draft {
+            deployment: self.me.deployment,
+            kind,
+            chain,
+            rank,
+            sequence: before.sequence + 1,
+            previous: before.hash,
+            author: self.me.at.node,
+            incarnation: self.me.incarnation,
+            author_sequence: self.state.author_sequence + 1,
+            registry: relied_on,
+            mv: act.mv,
+            submission: writing.submission,
+            kind_class: act.kind_class,
+            body: self.body(writing.person, act.content),
+            payloads: writing.payloads,
+        };
+        let entry = Arc::new(draft.sign(&self.me.signing_key));
+        let bytes = entry.bytes();
+        let verdict = self.keep_entry(&entry, &bytes, None)?;
+        if !matches!(verdict, Verdict::Extended | Verdict::Overtook) {
+            // What this node itself decides and signs always continues its own head.
+            tracing::error!(?verdict, "an own entry did not become the head");
+            return Err(EngineError::Unreadable("an own entry"));
+        }
+        Ok(entry)
+    }
+
+    /// Writes an entry at the head of a chain.
+    pub(crate) fn write(
+        &mut self,
+        kind: pb::ChainKind,
+        chain: ChainId,
+        act: Act,
+        writing: Writing,
+    ) -> Result<Arc<Entry>, EngineError> {
+        let before = self.before(chain)?;
+        self.write_after(kind, chain, before, act, writing)
+    }
+
+    pub(crate) fn body(&self, person: Option<PersonId>, content: Content) -> pb::Body {
+        pb::Body {
+            schema: 1,
+            actor: person.map(PersonId::to_vec).unwrap_or_default(),
+            wall_time_ms: self.now.0,
+            catalogue_version: self.catalogue.version,
+            content: Some(content),
+        }
+    }
+
+    /// A plain entry of one of this place's own chains.
+    pub(crate) fn write_own(
+        &mut self,
+        kind: pb::ChainKind,
+        chain: ChainId,
+        person: Option<PersonId>,
+        content: Content,
+    ) -> Result<Arc<Entry>, EngineError> {
+        let first = self.chain(chain)?.tree.is_empty();
+        let kind_class = if first { pb::KindClass::Opening } else { pb::KindClass::Work };
+        let act = Act { content, mv: Move::None, kind_class };
+        self.write(kind, chain, act, Writing { person, ..Default::default() })
+    }
+
+    /// The next readable case number: place code or id, incarnation, serial and a check letter.
+    pub(crate) fn next_number(&mut self) -> Result<String, EngineError> {
+        use crate::store::Read as _;
+        let key = crate::store::tables::named("case-number");
+        let last = self.overlay.get(&key)?.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+        let serial = last.map_or(0, u64::from_be_bytes) + 1;
+        let fact = pb::NumberSet { name: "case-number".to_owned(), value: serial };
+        self.fact(pb::fact::Fact::Number(fact))?;
+        let place = self.state.registry.place(self.me.at.place);
+        let code = place.map(|place| place.code.as_str()).filter(|code| !code.is_empty());
+        let place = code.map_or_else(|| self.me.at.place.to_string(), str::to_owned);
+        let incarnation = fengqiao_hub::id::base32(&[u8::try_from(self.me.incarnation % 32).unwrap_or(0) << 3]);
+        let incarnation = incarnation.chars().next().unwrap_or('0');
+        let stem = format!("{place}{incarnation}{serial:07}");
+        let check = check_letter(&stem);
+        Ok(format!("{place}-{incarnation}{serial:07}{check}"))
+    }
+
+    pub(crate) fn moment_or_now(&self, moment: Moment) -> Moment {
+        if moment.0 == 0 { self.now } else { moment }
+    }
+}
+
+/// One letter that catches a mistyped or swapped digit.
+fn check_letter(stem: &str) -> char {
+    let sum = stem.bytes().enumerate().fold(0_usize, |sum, (index, byte)| sum + (index % 29 + 1) * usize::from(byte));
+    char::from(b"0123456789abcdefghjkmnpqrstvw"[sum % 29])
+}
