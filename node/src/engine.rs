@@ -122,6 +122,11 @@ pub enum Input {
         /// What it sent.
         request: Box<pb::JoinRequest>,
     },
+    /// A node enrolled by other means than an invitation: by whoever holds the data folder.
+    Enrol {
+        /// What the registry is to pin.
+        registration: pb::NodeEnrolled,
+    },
     /// Something a person should look at.
     Alarm {
         /// Stable code.
@@ -377,6 +382,12 @@ impl Engine {
     #[must_use]
     pub fn alarms(&self) -> Vec<String> {
         self.state.alarms.iter().rev().cloned().collect()
+    }
+
+    /// Up to where the top has stored a neighbour's lane.
+    #[must_use]
+    pub fn top_reached(&self, link: NodeId, lane: pb::Lane) -> u64 {
+        self.state.top_reached.get(&(link, lane)).copied().unwrap_or(0)
     }
 
     /// End of the journal, bytes.

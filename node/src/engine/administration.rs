@@ -333,6 +333,14 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// Pins a node without an invitation.
+    pub(crate) fn enrol(&mut self, registration: &pb::NodeEnrolled) -> Result<(), EngineError> {
+        let mut registration = registration.clone();
+        self.succeed_lost_node(&mut registration)?;
+        self.registry_entry(None, Content::NodeEnrolled(registration))?;
+        Ok(())
+    }
+
     /// A place whose node is lost gets a new one: it takes in a higher generation, so no number is ever used twice.
     fn succeed_lost_node(&mut self, registration: &mut pb::NodeEnrolled) -> Result<(), EngineError> {
         let registry = self.registry();

@@ -71,7 +71,7 @@ impl Group<'_> {
     fn spread(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
         let chain = self.chain(id)?.clone();
         let registry = self.registry();
-        let extents: BTreeMap<NodeId, Extent> = match chain.kind {
+        let mut extents: BTreeMap<NodeId, Extent> = match chain.kind {
             pb::ChainKind::Case => route::of_case(&self.me.at, &involved(&chain), &registry),
             pb::ChainKind::Registry => id.place().map_or_else(BTreeMap::new, |place| {
                 full(route::of_registry(&self.me.at, place, &registry))
@@ -84,6 +84,14 @@ impl Group<'_> {
             }
             pb::ChainKind::Supervision | pb::ChainKind::Administration | pb::ChainKind::Unspecified => BTreeMap::new(),
         };
+        if chain.kind == pb::ChainKind::Case && chain.case.is_none() {
+            // Taken by its notice: whoever sent the notice holds what is awaited here.
+            for link in self.me.at.down(&registry) {
+                if self.carried(link, id)?.extent() != Extent::None {
+                    extents.insert(link, Extent::Full);
+                }
+            }
+        }
         for (link, extent) in extents {
             match extent {
                 Extent::Full => self.spread_full(id, &chain, link, &touched.new)?,
@@ -105,7 +113,7 @@ impl Group<'_> {
         new: &[NewEntry],
     ) -> Result<(), EngineError> {
         let lane = lane_of(chain.kind);
-        if self.carried(link, id)? == Extent::Full {
+        if self.carried(link, id)?.whole {
             for entry in new.iter().filter(|new| new.from != Some(link)) {
                 self.owe_entry(link, lane, &entry.entry, entry.at, None)?;
             }
@@ -154,14 +162,13 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn carried(&self, link: NodeId, chain: ChainId) -> Result<Extent, EngineError> {
+    fn carried(&self, link: NodeId, chain: ChainId) -> Result<tables::CarriedRow, EngineError> {
         let row = self.overlay.get(&tables::carried(link, chain))?;
-        let row = row.and_then(|row| tables::CarriedRow::decode(&row[..]).ok());
-        Ok(row.map_or(Extent::None, |row| row.extent()))
+        Ok(row.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).unwrap_or_default())
     }
 
     fn spread_notice(&mut self, id: ChainId, chain: &Chain, link: NodeId) -> Result<(), EngineError> {
-        if self.carried(link, id)? == Extent::Full {
+        if self.carried(link, id)?.extent() == Extent::Full {
             return Ok(());
         }
         let Some(notice) = chain.case.as_ref().and_then(|case| notice::notice_of(id, case, &chain.tree, self.me.at.node))
@@ -169,9 +176,7 @@ impl Group<'_> {
             return Ok(());
         };
         let bytes = notice::sign_notice(&notice, &self.me.signing_key).encode_to_vec();
-        let row = self.overlay.get(&tables::carried(link, id))?;
-        let last = row.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).map(|row| row.notice);
-        if last.is_some_and(|last| last == item_hash(pb::ItemKind::Notice, &bytes).0) {
+        if self.carried(link, id)?.notice == item_hash(pb::ItemKind::Notice, &bytes).0 {
             return Ok(());
         }
         self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Notice, &bytes, Some(id))

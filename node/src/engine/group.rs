@@ -78,6 +78,7 @@ impl<'a> Group<'a> {
             Input::Items { link, from, lane, items } => self.arrive(link, from, lane, &items)?,
             Input::PeerStored { link, cursor, top_sequence } => self.peer_stored(link, &cursor, top_sequence)?,
             Input::Join { ticket, request } => self.join(ticket, &request)?,
+            Input::Enrol { registration } => self.enrol(&registration)?,
             Input::Alarm { code, detail } => self.alarm(&code, &detail),
             Input::Tick { clock_believed } => self.tick(clock_believed)?,
             Input::Started => {

@@ -87,7 +87,9 @@ impl Projection<'_, '_> {
         from: Option<NodeId>,
     ) -> Result<Verdict, EngineError> {
         if let Some(link) = from {
-            self.carries(link, entry.chain, tables::Extent::Full, None)?;
+            // Whoever sends the first entry known here has all that is here; who sends a later one may lack the earlier.
+            let first = self.overlay.get(&tables::chain(entry.chain))?.is_none();
+            self.carries(link, entry.chain, Carried { extent: tables::Extent::Full, notice: None, whole: first })?;
         }
         if self.knows(entry)? {
             return Ok(Verdict::Known);
@@ -245,11 +247,14 @@ impl Projection<'_, '_> {
         self.put(tables::owed(link, lane, owed.sequence), item.encode_to_vec());
         let subject = ChainId::from_bytes(&owed.subject);
         match (owed.kind(), subject) {
-            (pb::ItemKind::Entry, Some(chain)) => self.carries(link, chain, tables::Extent::Full, None),
+            (pb::ItemKind::Entry, Some(chain)) => {
+                self.carries(link, chain, Carried { extent: tables::Extent::Full, notice: None, whole: true })
+            }
             (pb::ItemKind::Notice, Some(case)) => {
                 let bytes = read_bytes(self.record, self.reader, &at)?;
                 let hash = super::item_hash(pb::ItemKind::Notice, &bytes);
-                self.carries(link, case, tables::Extent::Notice, Some(hash))
+                let notice = Some(hash);
+                self.carries(link, case, Carried { extent: tables::Extent::Notice, notice, whole: false })
             }
             _ => Ok(()),
         }
@@ -260,14 +265,14 @@ impl Projection<'_, '_> {
         &mut self,
         link: NodeId,
         chain: ChainId,
-        extent: tables::Extent,
-        notice: Option<Hash>,
+        now: Carried,
     ) -> Result<(), EngineError> {
         let before = self.overlay.get(&tables::carried(link, chain))?;
         let before = before.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).unwrap_or_default();
         let row = tables::CarriedRow {
-            extent: before.extent.max(extent.into()),
-            notice: notice.map_or(before.notice.clone(), Hash::to_vec),
+            extent: before.extent.max(now.extent.into()),
+            notice: now.notice.map_or(before.notice.clone(), Hash::to_vec),
+            whole: before.whole || now.whole,
         };
         if row != before {
             self.put(tables::carried(link, chain), row.encode_to_vec());
@@ -331,7 +336,8 @@ impl Projection<'_, '_> {
         };
         if let Ok(link) = kept.link.parse::<NodeId>() {
             let hash = super::item_hash(pb::ItemKind::Notice, bytes);
-            self.carries(link, case, tables::Extent::Notice, Some(hash))?;
+            let notice = Some(hash);
+            self.carries(link, case, Carried { extent: tables::Extent::Notice, notice, whole: false })?;
         }
         if self.overlay.get(&tables::chain(case))?.is_some() {
             return Ok(());
@@ -393,6 +399,14 @@ impl Projection<'_, '_> {
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
         self.overlay.batch.put(key, value);
     }
+}
+
+/// What a link came to carry of a chain.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried {
+    pub(crate) extent: tables::Extent,
+    pub(crate) notice: Option<Hash>,
+    pub(crate) whole: bool,
 }
 
 /// Where an entry waits: by its chain and hash, or when it does not even read, by the hash of its bytes.

@@ -49,6 +49,12 @@ impl Views {
         Self { me, store, reader }
     }
 
+    /// The same node's views over another store, for comparing what a journal says with what a store believes.
+    #[must_use]
+    pub fn over(&self, store: Arc<dyn Store>) -> Self {
+        Self { me: Arc::clone(&self.me), store, reader: Arc::clone(&self.reader) }
+    }
+
     /// This node.
     #[must_use]
     pub fn me(&self) -> &Arc<Me> {

@@ -103,6 +103,9 @@ pub struct CarriedRow {
     /// Hash of the last notice carried, 32 bytes or empty.
     #[prost(bytes = "vec", tag = "2")]
     pub notice: Vec<u8>,
+    /// The other side has, or is owed, every entry that is here.
+    #[prost(bool, tag = "3")]
+    pub whole: bool,
 }
 
 /// `o`: an item owed.

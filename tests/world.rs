@@ -1,0 +1,446 @@
+//! A world of engines in one thread: the code that ships, on journals and stores in memory, with links that carry items
+//! only when told to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use fengqiao_hub::casework::Command;
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::clock::{Calendar, LocalTime, Moment};
+use fengqiao_hub::entry::{Draft, Move};
+use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, StoreId, UnitId};
+use fengqiao_hub::jurisdiction::{NodeRecord, Registry};
+use fengqiao_hub::rank::Rank;
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_node::engine::vault::Vault;
+use fengqiao_node::engine::{
+    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Seals, Views,
+};
+use fengqiao_node::journal::MemoryJournal;
+use fengqiao_node::keystore::MemoryKeyStore;
+use fengqiao_node::replication::route::Standpoint;
+use fengqiao_node::store::MemoryStore;
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+/// Lanes, in the order in which a session sends.
+pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+
+/// Randomness and sealing that repeat for a seed. A key is "sealed" by naming its recipient: enough to tell who may open.
+#[derive(Debug)]
+pub struct SeededSeals {
+    seed: [u8; 32],
+    drawn: u64,
+    node: NodeId,
+}
+
+impl SeededSeals {
+    fn new(seed: u64, node: NodeId) -> Self {
+        let seed = Sha256::digest([&seed.to_be_bytes()[..], &node.0].concat()).into();
+        Self { seed, drawn: 0, node }
+    }
+}
+
+impl Seals for SeededSeals {
+    fn seal(&mut self, to: &NodeRecord, chain: ChainId, key: &[u8; 32]) -> Option<Vec<u8>> {
+        Some([&to.id.0[..], &chain.0, key].concat())
+    }
+
+    fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
+        let (to, rest) = sealed.split_at_checked(10)?;
+        let (of, key) = rest.split_at_checked(16)?;
+        (to == self.node.0 && of == chain.0).then(|| <[u8; 32]>::try_from(key).ok()).flatten()
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            self.drawn += 1;
+            let block = Sha256::digest([&self.seed[..], &self.drawn.to_be_bytes()].concat());
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+    }
+}
+
+/// One node of the world.
+#[expect(missing_debug_implementations, reason = "holds an engine")]
+pub struct Node {
+    /// Engine.
+    pub engine: Engine,
+    /// Reading side.
+    pub views: Views,
+    /// Keys.
+    pub vault: Arc<Vault>,
+    /// Identity.
+    pub me: Me,
+    registry: Arc<arc_swap::ArcSwap<Registry>>,
+}
+
+/// The world.
+#[expect(missing_debug_implementations, reason = "holds engines")]
+pub struct World {
+    /// Nodes by id.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// Links that are cut, by lower node.
+    pub cut: BTreeSet<NodeId>,
+    /// Now, for every node.
+    pub now: Moment,
+    seed: u64,
+    requests: u64,
+    deployment: DeploymentId,
+    root_key: SigningKey,
+    catalogue: Arc<Catalogue>,
+}
+
+fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
+    let hash = Sha256::digest([&seed.to_be_bytes()[..], what.as_bytes()].concat());
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&hash[..N]);
+    bytes
+}
+
+/// The catalogue and calendar that ship.
+#[must_use]
+pub fn shipped_catalogue() -> Arc<Catalogue> {
+    let calendar = include_str!("../deploy/calendar/holidays_cn.json");
+    let calendar = Calendar::parse(calendar, 1, LocalTime::china()).unwrap();
+    Arc::new(Catalogue::parse(include_str!("../deploy/catalogue/classes.csv"), 1, calendar).unwrap())
+}
+
+impl World {
+    /// A world of one city, with an administrator's account.
+    #[must_use]
+    pub fn new(seed: u64) -> (Self, NodeId) {
+        let mut world = Self {
+            nodes: BTreeMap::new(),
+            cut: BTreeSet::new(),
+            now: Moment::parse_rfc3339("2023-02-16T09:00:00+08:00").unwrap(),
+            seed,
+            requests: 0,
+            deployment: DeploymentId(derived(seed, "deployment")),
+            root_key: SigningKey::from_bytes(&derived(seed, "root")),
+            catalogue: shipped_catalogue(),
+        };
+        let place = PlaceId(derived(seed, "place 0"));
+        let node = NodeId(derived(seed, "node 0"));
+        let key = SigningKey::from_bytes(&derived(seed, "key 0"));
+        let genesis = world.genesis(place, node, &key);
+        world.start(Standpoint { node, place, unit: None }, key, 1, &[genesis]);
+        (world, node)
+    }
+
+    fn genesis(&self, place: PlaceId, node: NodeId, key: &SigningKey) -> Vec<u8> {
+        let content = pb::body::Content::RootGranted(pb::RootGranted {
+            place: Some(pb::PlaceAdded {
+                place: place.to_vec(),
+                code: "3714".into(),
+                name: "德州市".into(),
+                level: 30,
+            }),
+            node: Some(self.enrolled(node, place, None, key, 1)),
+            root_key: self.root_key.verifying_key().as_bytes().to_vec(),
+        });
+        let draft = Draft {
+            deployment: self.deployment,
+            kind: pb::ChainKind::Registry,
+            chain: ChainId::of_place(place),
+            rank: Rank::default(),
+            sequence: 1,
+            previous: None,
+            author: node,
+            incarnation: 1,
+            author_sequence: 1,
+            registry: Vec::new(),
+            mv: Move::None,
+            submission: None,
+            kind_class: pb::KindClass::Opening,
+            body: pb::Body {
+                schema: 1,
+                wall_time_ms: self.now.0,
+                content: Some(content),
+                ..Default::default()
+            },
+            payloads: Vec::new(),
+        };
+        draft.sign(&self.root_key).bytes()
+    }
+
+    fn enrolled(
+        &self,
+        node: NodeId,
+        place: PlaceId,
+        unit: Option<UnitId>,
+        key: &SigningKey,
+        generation: u32,
+    ) -> pb::NodeEnrolled {
+        pb::NodeEnrolled {
+            node: node.to_vec(),
+            place: place.to_vec(),
+            unit: unit.map(UnitId::to_vec).unwrap_or_default(),
+            signing_key: key.verifying_key().as_bytes().to_vec(),
+            encryption_key: derived::<32>(self.seed, &format!("encryption {node}")).to_vec(),
+            transport_key_hash: derived::<32>(self.seed, &format!("transport {node}")).to_vec(),
+            incarnation: 1,
+            generation,
+        }
+    }
+
+    fn start(&mut self, at: Standpoint, key: SigningKey, generation: u32, bootstrap: &[Vec<u8>]) {
+        let me = Me {
+            at,
+            deployment: self.deployment,
+            store: StoreId(derived(self.seed, &format!("store {}", at.node))),
+            incarnation: 1,
+            generation,
+            signing_key: key,
+            root_key: self.root_key.verifying_key(),
+        };
+        let vault =
+            Arc::new(Vault::new(Box::new(MemoryKeyStore::default()), Box::new(SeededSeals::new(self.seed, at.node))));
+        let parts = Parts {
+            me: me.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            zone_offset_minutes: 480,
+            journal: Box::new(MemoryJournal::new()),
+            store: Arc::new(MemoryStore::default()),
+            vault: Arc::clone(&vault),
+            enroller: None,
+            chains_held_max: 64,
+        };
+        let engine = Engine::open(parts, &mut |_, _| {}).unwrap();
+        let views = engine.views();
+        let registry = Arc::new(arc_swap::ArcSwap::from(engine.registry()));
+        self.nodes.insert(at.node, Node { engine, views, vault, me, registry });
+        self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec())).unwrap();
+        let everything = [
+            pb::Role::Clerk,
+            pb::Role::Handler,
+            pb::Role::Approver,
+            pb::Role::Leader,
+            pb::Role::Administrator,
+        ];
+        for login in ["admin", "second"] {
+            let account = pb::SetAccountRequest {
+                login: login.into(),
+                roles: everything.iter().map(|role| i32::from(*role)).collect(),
+                ..Default::default()
+            };
+            self.administer(at.node, "admin", Administration::SetAccount(account, None)).unwrap();
+        }
+    }
+
+    /// Adds a place below a node's, with a node of its own.
+    pub fn add(&mut self, above: NodeId, name: &str, level: u32) -> NodeId {
+        let index = self.nodes.len();
+        let place = PlaceId(derived(self.seed, &format!("place {index} {name}")));
+        let wanted = pb::AddPlaceRequest {
+            code: String::new(),
+            name: name.into(),
+            level,
+            place: place.to_string(),
+        };
+        self.administer(above, "admin", Administration::AddPlaces(vec![wanted])).unwrap();
+        self.enrol(above, place, None)
+    }
+
+    /// Adds a unit to a centre.
+    pub fn add_unit(&mut self, node: NodeId, name: &str) -> UnitId {
+        let unit = pb::AddUnitRequest {
+            name: name.into(),
+            kind: pb::UnitKind::Department.into(),
+            presence: pb::UnitPresence::Resident.into(),
+        };
+        let answer = self.administer(node, "admin", Administration::AddUnit(unit)).unwrap();
+        pb::AddUnitResponse::decode(&answer[..]).unwrap().unit.parse().unwrap()
+    }
+
+    /// Gives a unit a node of its own, linked to its centre.
+    pub fn add_department(&mut self, centre: NodeId, unit: UnitId) -> NodeId {
+        let place = self.nodes[&centre].me.at.place;
+        self.enrol(centre, place, Some(unit))
+    }
+
+    fn enrol(&mut self, above: NodeId, place: PlaceId, unit: Option<UnitId>) -> NodeId {
+        let index = self.nodes.len();
+        let node = NodeId(derived(self.seed, &format!("node {index}")));
+        let key = SigningKey::from_bytes(&derived(self.seed, &format!("key {index}")));
+        let registration = self.enrolled(node, place, unit, &key, 1);
+        let input = Input::Enrol { registration };
+        self.process(above, vec![input]);
+        let registry = self.nodes[&above].engine.registry();
+        let mut way: Vec<PlaceId> = registry.way_up(self.nodes[&above].me.at.place).map(|place| place.id).collect();
+        way.reverse();
+        let mut bootstrap = Vec::new();
+        for place in way {
+            let chain = self.nodes[&above].views.chain(&registry, ChainId::of_place(place)).unwrap();
+            bootstrap.extend(chain.standing().iter().map(|(entry, _)| entry.bytes()));
+        }
+        self.start(Standpoint { node, place, unit }, key, 1, &bootstrap);
+        self.settle();
+        node
+    }
+
+    fn administer(&mut self, node: NodeId, login: &str, what: Administration) -> Result<Vec<u8>, Refusal> {
+        self.requests += 1;
+        let request = Request {
+            ticket: self.requests,
+            request_id: format!("request {}", self.requests),
+            asked: Hash::default(),
+            caller: Caller { login: login.into() },
+            what,
+        };
+        self.answer(node, Input::Administer(Box::new(request)))
+    }
+
+    /// A move by the account `admin`, or `second` where another person is needed.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn act(
+        &mut self,
+        node: NodeId,
+        login: &str,
+        case: Option<ChainId>,
+        command: Command,
+        texts: &[(&str, &str)],
+    ) -> Result<pb::ActResponse, Refusal> {
+        self.requests += 1;
+        let content = (!texts.is_empty()).then(|| pb::PrivateContent {
+            requester: None,
+            texts: texts
+                .iter()
+                .map(|(role, text)| pb::PrivateText { role: (*role).into(), text: (*text).into() })
+                .collect(),
+        });
+        let request = Request {
+            ticket: self.requests,
+            request_id: format!("request {}", self.requests),
+            asked: Hash::default(),
+            caller: Caller { login: login.into() },
+            what: CaseMove { case, command, content },
+        };
+        let answer = self.answer(node, Input::Act(Box::new(request)))?;
+        Ok(pb::ActResponse::decode(&answer[..]).unwrap())
+    }
+
+    fn answer(&mut self, node: NodeId, input: Input) -> Result<Vec<u8>, Refusal> {
+        let outputs = self.process(node, vec![input]);
+        outputs
+            .into_iter()
+            .find_map(|output| if let Output::Answer(_, answer) = output { Some(answer) } else { None })
+            .unwrap()
+    }
+
+    /// Gives a node a group of inputs.
+    pub fn process(&mut self, node: NodeId, inputs: Vec<Input>) -> Vec<Output> {
+        let now = self.now;
+        let node = self.nodes.get_mut(&node).unwrap();
+        let outputs = node.engine.process(now, inputs).unwrap();
+        node.registry.store(node.engine.registry());
+        outputs
+    }
+
+    /// Carries everything owed until nothing is owed any more, over links that are not cut.
+    pub fn settle(&mut self) {
+        while self.carry_once() {}
+    }
+
+    /// Carries one batch over each link and lane, both ways; says whether anything moved.
+    pub fn carry_once(&mut self) -> bool {
+        let mut moved = false;
+        let links: Vec<(NodeId, NodeId)> = self
+            .nodes
+            .values()
+            .filter(|node| !self.cut.contains(&node.me.at.node))
+            .filter_map(|node| {
+                let up = node.me.at.up(&node.engine.registry())?;
+                Some((node.me.at.node, up))
+            })
+            .collect();
+        for (lower, upper) in links {
+            for lane in LANES {
+                moved |= self.carry(lower, upper, lane);
+                moved |= self.carry(upper, lower, lane);
+            }
+        }
+        moved
+    }
+
+    /// Carries one batch of a lane, with its acknowledgement.
+    pub fn carry(&mut self, from: NodeId, to: NodeId, lane: pb::Lane) -> bool {
+        let start = self.lanes(to, from).received(lane).unwrap().sequence + 1;
+        let items = self.lanes(from, to).load(lane, start, 64, 1 << 20).unwrap();
+        if items.is_empty() {
+            return self.acknowledge(from, to, lane);
+        }
+        let sender = &self.nodes[&from].me;
+        let input = Input::Items { link: from, from: (sender.store, sender.incarnation), lane, items };
+        self.process(to, vec![input]);
+        self.acknowledge(from, to, lane);
+        true
+    }
+
+    fn acknowledge(&mut self, from: NodeId, to: NodeId, lane: pb::Lane) -> bool {
+        let cursor = self.lanes(to, from).received(lane).unwrap();
+        let top = self.nodes[&to].engine.top_reached(from, lane);
+        let row = self.nodes[&from].views.lane(to, lane).unwrap();
+        if (row.acknowledged, row.top) == (cursor.sequence, top) || cursor.sequence == 0 {
+            return false;
+        }
+        self.process(from, vec![Input::PeerStored { link: to, cursor, top_sequence: top }]);
+        true
+    }
+
+    fn lanes(&self, node: NodeId, link: NodeId) -> LaneView {
+        let node = &self.nodes[&node];
+        LaneView {
+            me: Arc::clone(node.views.me()),
+            link,
+            store: Arc::clone(node.views.store()),
+            reader: Arc::clone(node.views.reader()),
+            vault: Arc::clone(&node.vault),
+            registry: Arc::clone(&node.registry),
+        }
+    }
+
+    /// A case's chain as a node knows it.
+    #[must_use]
+    pub fn chain(&self, node: NodeId, case: ChainId) -> fengqiao_node::engine::chains::Chain {
+        let node = &self.nodes[&node];
+        node.views.chain(&node.engine.registry(), case).unwrap()
+    }
+
+    /// Whether a node can read the first text of a case.
+    #[must_use]
+    pub fn can_open(&self, node: NodeId, case: ChainId) -> bool {
+        self.nodes[&node].vault.chain_key(case).is_some()
+    }
+
+    /// Asserts that both ends of every link know the same of all they carried.
+    pub fn assert_links_agree(&self) {
+        for node in self.nodes.values() {
+            let Some(up) = node.me.at.up(&node.engine.registry()) else { continue };
+            let below = node.views.digest_ranges(up).unwrap();
+            let above = self.nodes[&up].views.digest_ranges(node.me.at.node).unwrap();
+            assert_eq!(below, above, "link {} - {up}", node.me.at.node);
+        }
+    }
+
+    /// Asserts that what the journal says, replayed from nothing, is what the store says.
+    pub fn assert_stores_follow_their_journals(&self) {
+        for node in self.nodes.values() {
+            let fresh = Arc::new(MemoryStore::default());
+            Engine::rebuild_from_journal(&node.me, node.views.reader().as_ref(), &fresh).unwrap();
+            let rebuilt = node.views.over(fresh);
+            let Some(up) = node.me.at.up(&node.engine.registry()) else { continue };
+            assert_eq!(rebuilt.digest_ranges(up).unwrap(), node.views.digest_ranges(up).unwrap());
+        }
+    }
+
+    /// The refusal code of a result.
+    #[must_use]
+    pub fn code<T>(result: &Result<T, Refusal>) -> Option<Code> {
+        result.as_ref().err().map(|refusal| refusal.code)
+    }
+}
