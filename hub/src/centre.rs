@@ -156,7 +156,36 @@ fn submitted(content: &Content) -> Option<Command> {
         },
         Content::Rated(rated) => Command::Rate { score: rated.score },
         Content::Supplemented(_) => Command::Supplement,
-        _ => return None,
+        Content::Registered(_)
+        | Content::Accepted(_)
+        | Content::Declined(_)
+        | Content::AnsweredDirectly(_)
+        | Content::Dispatched(_)
+        | Content::ObjectionDecided(_)
+        | Content::Designated(_)
+        | Content::Returned(_)
+        | Content::ReplyApproved(_)
+        | Content::ReplySentBack(_)
+        | Content::Replied(_)
+        | Content::Escalated(_)
+        | Content::Taken(_)
+        | Content::Decided(_)
+        | Content::Convened(_)
+        | Content::ReturnVisited(_)
+        | Content::RedoOrdered(_)
+        | Content::Closed(_)
+        | Content::AnnexAdopted(_)
+        | Content::AnnexDeclined(_)
+        | Content::RootGranted(_)
+        | Content::RegistryOpened(_)
+        | Content::PlaceAdded(_)
+        | Content::PlaceEnded(_)
+        | Content::UnitAdded(_)
+        | Content::NodeEnrolled(_)
+        | Content::NodeRevoked(_)
+        | Content::DirectiveIssued(_)
+        | Content::RedWarned(_)
+        | Content::AccountSet(_) => return None,
     };
     Some(command)
 }

@@ -297,8 +297,42 @@ impl Registry {
             Content::PlaceEnded(ended) => self.end_place(issuer, ended)?,
             Content::UnitAdded(added) => self.add_unit(issuer, added)?,
             Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry.sequence, enrolled)?,
-            Content::NodeRevoked(revoked) => self.revoke(revoked)?,
-            _ => return Err(RegistryError::Foreign),
+            Content::NodeRevoked(revoked) => self.revoke(issuer, revoked)?,
+            Content::Registered(_)
+            | Content::Accepted(_)
+            | Content::Declined(_)
+            | Content::AnsweredDirectly(_)
+            | Content::Dispatched(_)
+            | Content::SignedFor(_)
+            | Content::Objected(_)
+            | Content::ObjectionDecided(_)
+            | Content::Designated(_)
+            | Content::Returned(_)
+            | Content::Contacted(_)
+            | Content::ActionTaken(_)
+            | Content::InterimReport(_)
+            | Content::ReplyDrafted(_)
+            | Content::ReplyApproved(_)
+            | Content::ReplySentBack(_)
+            | Content::Replied(_)
+            | Content::Escalated(_)
+            | Content::KeptBelow(_)
+            | Content::Taken(_)
+            | Content::Decided(_)
+            | Content::Convened(_)
+            | Content::TaskAcknowledged(_)
+            | Content::TaskReported(_)
+            | Content::WorkedOnSite(_)
+            | Content::ReturnVisited(_)
+            | Content::Rated(_)
+            | Content::RedoOrdered(_)
+            | Content::Closed(_)
+            | Content::AnnexAdopted(_)
+            | Content::AnnexDeclined(_)
+            | Content::Supplemented(_)
+            | Content::DirectiveIssued(_)
+            | Content::RedWarned(_)
+            | Content::AccountSet(_) => return Err(RegistryError::Foreign),
         }
         self.versions.insert(issuer, entry.sequence);
         Ok(())
@@ -419,9 +453,20 @@ impl Registry {
         self.nodes.insert(record.id, record);
     }
 
-    fn revoke(&mut self, revoked: &pb::NodeRevoked) -> Result<(), RegistryError> {
-        let node = NodeId::from_bytes(&revoked.node)
-            .and_then(|id| self.nodes.get_mut(&id))
+    /// Only who enrols for a place, or stands above it, takes the right to write away again.
+    fn revoke(&mut self, issuer: PlaceId, revoked: &pb::NodeRevoked) -> Result<(), RegistryError> {
+        let id = NodeId::from_bytes(&revoked.node).ok_or(RegistryError::Malformed("node"))?;
+        let (pinned_by, place) = self
+            .nodes
+            .get(&id)
+            .map(|node| (node.pinned_at.0, node.place))
+            .ok_or(RegistryError::Malformed("node"))?;
+        if pinned_by != issuer && !self.is_above(issuer, place) {
+            return Err(RegistryError::UnknownPlace);
+        }
+        let node = self
+            .nodes
+            .get_mut(&id)
             .ok_or(RegistryError::Malformed("node"))?;
         node.revoked = Some((revoked.incarnation, revoked.last_author_sequence));
         Ok(())

@@ -22,6 +22,21 @@ pub struct Numbering {
     pub secret_hash: Hash,
 }
 
+/// What the clerk writes down at the intake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intake<'a> {
+    /// How it came in.
+    pub channel: pb::Channel,
+    /// Class of the catalogue.
+    pub class: &'a str,
+    /// How pressing it is; not said is ordinary.
+    pub urgency: pb::Urgency,
+    /// External number of another platform, or empty.
+    pub external_number: &'a str,
+    /// When the resident brought it.
+    pub received: Moment,
+}
+
 /// Registers a case.
 ///
 /// # Errors
@@ -29,14 +44,17 @@ pub struct Numbering {
 pub fn register(
     view: &View<'_>,
     actor: &Actor,
-    channel: pb::Channel,
-    class: &str,
-    urgency: pb::Urgency,
-    external_number: &str,
-    received: Moment,
+    intake: &Intake<'_>,
     numbering: &Numbering,
 ) -> Result<Act, Refusal> {
     require(actor, &[pb::Role::Clerk])?;
+    let Intake {
+        channel,
+        class,
+        urgency,
+        external_number,
+        received,
+    } = *intake;
     view.catalogue.class(class)?;
     if channel == pb::Channel::Unspecified {
         return Err(Refusal::of(Code::Empty, "channel"));
