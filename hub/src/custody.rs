@@ -112,7 +112,8 @@ pub enum Verdict {
     Known,
     /// It is the new head and continues the old one.
     Extended,
-    /// It or its branch overtook the old head, which is annex now.
+    /// The head is another one, not by continuing the old: overtaken, which makes the old one annex, or fallen with a
+    /// taking above a gap that did not hold.
     Overtook,
     /// It joined, off the standing chain or below a gap.
     Joined,
@@ -126,6 +127,7 @@ pub enum Verdict {
 struct Joined {
     step: Step,
     after: Custody,
+    gap_allowed: bool,
 }
 
 /// All entries known of one chain.
@@ -136,6 +138,8 @@ pub struct Tree {
     forked: bool,
     /// Takings whose predecessor is not here: their predecessor, then themselves.
     gaps: BTreeMap<Hash, BTreeSet<Hash>>,
+    /// Taken out again because of an entry that itself rests on a gap, and so may fall: sequence, hash, entry, gap allowed.
+    aside: BTreeMap<(u64, Hash), (Step, bool)>,
 }
 
 impl Step {
@@ -261,7 +265,9 @@ impl Tree {
     /// Puts an entry to the tree. A repeated entry changes nothing; a waiting or refused one changes nothing either.
     ///
     /// A taking whose predecessor is not here may join above a gap when `gap_allowed`: its author knew the head by a
-    /// notice only (PROTOCOL.md 10). It is judged fully once the gap is filled.
+    /// notice only (PROTOCOL.md 10); that there is such a taker above the custodian is for the caller to know. It is
+    /// judged fully once the gap is filled, and falls with all that rests on it when it does not hold: entries that
+    /// joined may be gone afterwards, as if they had been refused.
     pub fn insert(&mut self, step: Step, registry: &Registry, gap_allowed: bool) -> Verdict {
         if self.steps.contains_key(&step.hash) {
             return Verdict::Known;
@@ -279,13 +285,19 @@ impl Tree {
         {
             self.gaps.entry(previous).or_default().insert(hash);
         }
-        self.steps.insert(hash, Joined { step, after });
-        if let Some(above) = self.gaps.remove(&hash) {
-            self.close_gap(&above, registry);
-        }
-        if extends && self.steps.contains_key(&hash) && self.gaps.is_empty() {
-            self.head = Some(hash);
-            return Verdict::Extended;
+        let joined = Joined {
+            step,
+            after,
+            gap_allowed,
+        };
+        self.steps.insert(hash, joined);
+        match self.gaps.remove(&hash) {
+            Some(above) => self.close_gap(hash, &above, registry),
+            None if extends && self.gaps.is_empty() => {
+                self.head = Some(hash);
+                return Verdict::Extended;
+            }
+            None => {}
         }
         self.choose_head();
         match (self.head == before, self.head == Some(hash)) {
@@ -312,9 +324,19 @@ impl Tree {
                 Err(Verdict::Refused(Violation::Opening))
             };
         };
+        let may_rest_on_gap = gap_allowed && matches!(step.mv, Move::Taken(_));
+        if may_rest_on_gap {
+            claimed(step, registry)?;
+        }
         match self.steps.get(&previous) {
-            Some(before) => follow(before, step, registry),
-            None if gap_allowed && matches!(step.mv, Move::Taken(_)) => Ok(Custody {
+            Some(before) => match follow(before, step, registry) {
+                // The entry before may fall; the taking would then stand above a gap.
+                Err(Verdict::Refused(_)) if may_rest_on_gap && self.rests_on_gap(previous) => {
+                    Err(Verdict::Waits(Waiting::Predecessor))
+                }
+                judged => judged,
+            },
+            None if may_rest_on_gap => Ok(Custody {
                 custodian: step.place,
                 offer: None,
             }),
@@ -322,33 +344,58 @@ impl Tree {
         }
     }
 
-    /// A gap was filled: the takings above it are judged now, and dropped with all that follows if they do not hold.
-    fn close_gap(&mut self, above: &BTreeSet<Hash>, registry: &Registry) {
-        for hash in above {
-            let holds = self.steps.get(hash).is_some_and(|taking| {
-                let before = taking
-                    .step
-                    .previous
-                    .and_then(|previous| self.steps.get(&previous));
-                before.is_some_and(|before| follow(before, &taking.step, registry).is_ok())
-            });
-            if !holds {
-                self.drop_branch(*hash);
+    /// Whether the walk back from an entry ends before the opening.
+    fn rests_on_gap(&self, hash: Hash) -> bool {
+        let mut at = hash;
+        loop {
+            match self.steps.get(&at).map(|joined| joined.step.previous) {
+                Some(Some(previous)) => at = previous,
+                Some(None) => return false,
+                None => return true,
             }
         }
     }
 
-    fn drop_branch(&mut self, from: Hash) {
+    /// A gap was filled: the takings above it are judged now, and dropped with all that follows if they do not hold.
+    fn close_gap(&mut self, filled: Hash, above: &BTreeSet<Hash>, registry: &Registry) {
+        let may_fall = self.rests_on_gap(filled);
+        let mut fell = false;
+        for hash in above {
+            let judged = self.steps.get(&filled).zip(self.steps.get(hash));
+            let judged = judged.map(|(before, taking)| follow(before, &taking.step, registry));
+            if let Some(Err(Verdict::Refused(_))) = judged {
+                let dropped = self.drop_branch(*hash);
+                if may_fall {
+                    self.aside.extend(dropped);
+                }
+                fell = true;
+            }
+        }
+        if fell {
+            self.retry_aside(registry);
+        }
+    }
+
+    /// Something fell: what had been taken out because of it may come back.
+    fn retry_aside(&mut self, registry: &Registry) {
+        for (key, (step, gap_allowed)) in std::mem::take(&mut self.aside) {
+            if let Verdict::Waits(_) = self.insert(step.clone(), registry, gap_allowed) {
+                self.aside.insert(key, (step, gap_allowed));
+            }
+        }
+    }
+
+    /// Takes out an entry and what rests on it, down to takings that may stand above a gap.
+    fn drop_branch(&mut self, from: Hash) -> Vec<((u64, Hash), (Step, bool))> {
         let mut dropped = BTreeSet::from([from]);
         loop {
             let more: Vec<Hash> = self
                 .steps
                 .values()
                 .filter(|joined| {
-                    joined
-                        .step
-                        .previous
-                        .is_some_and(|previous| dropped.contains(&previous))
+                    let stays = joined.gap_allowed && matches!(joined.step.mv, Move::Taken(_));
+                    let previous = joined.step.previous;
+                    !stays && previous.is_some_and(|previous| dropped.contains(&previous))
                 })
                 .map(|joined| joined.step.hash)
                 .filter(|hash| !dropped.contains(hash))
@@ -358,7 +405,22 @@ impl Tree {
             }
             dropped.extend(more);
         }
-        self.steps.retain(|hash, _| !dropped.contains(hash));
+        for joined in self.steps.values() {
+            let step = &joined.step;
+            if let Some(previous) = step.previous.filter(|before| dropped.contains(before))
+                && !dropped.contains(&step.hash)
+            {
+                self.gaps.entry(previous).or_default().insert(step.hash);
+            }
+        }
+        dropped
+            .iter()
+            .filter_map(|hash| self.steps.remove(hash))
+            .map(|joined| {
+                let key = (joined.step.sequence, joined.step.hash);
+                (key, (joined.step, joined.gap_allowed))
+            })
+            .collect()
     }
 
     /// The highest rank decides; among its entries there is one branch, or the author has equivocated.
@@ -401,7 +463,7 @@ fn follow(before: &Joined, step: &Step, registry: &Registry) -> Result<Custody, 
     if let Move::Taken(answering) = step.mv {
         return take(before, step, answering, registry);
     }
-    if step.place != custody.custodian {
+    if step.place != custody.custodian || interferes(before, step, registry) {
         return Err(Verdict::Refused(Violation::NotCustodian));
     }
     if step.rank != before.step.rank {
@@ -439,31 +501,54 @@ fn follow(before: &Joined, step: &Step, registry: &Registry) -> Result<Custody, 
     }
 }
 
+/// A department's own node serves the same place as its centre, but never writes on behind another node.
+fn interferes(before: &Joined, step: &Step, registry: &Registry) -> bool {
+    let of_unit = registry
+        .node(step.author)
+        .is_some_and(|node| node.unit.is_some());
+    of_unit && before.step.author != step.author
+}
+
+/// What can be judged of a taking without the entry before: it is a centre's, and raises that centre's own level, in a
+/// generation the registry has given to it.
+fn claimed(step: &Step, registry: &Registry) -> Result<(u32, u32), Verdict> {
+    let level = registry
+        .place(step.place)
+        .map(|place| place.level)
+        .ok_or(Verdict::Waits(Waiting::Registry))?;
+    let node = registry
+        .node(step.author)
+        .ok_or(Verdict::Waits(Waiting::Registry))?;
+    if node.unit.is_some() || node.place != step.place {
+        return Err(Verdict::Refused(Violation::NotAbove));
+    }
+    if step.rank.deepest() != Some(level) {
+        return Err(Verdict::Refused(Violation::Rank));
+    }
+    let (generation, _) = step
+        .rank
+        .part(level)
+        .ok_or(Verdict::Refused(Violation::Rank))?;
+    if generation > node.generation {
+        return Err(Verdict::Waits(Waiting::Registry));
+    }
+    Ok((level, generation))
+}
+
 fn take(
     before: &Joined,
     step: &Step,
     answering: Option<Hash>,
     registry: &Registry,
 ) -> Result<Custody, Verdict> {
-    let level = registry
-        .place(step.place)
-        .map(|place| place.level)
-        .ok_or(Verdict::Waits(Waiting::Registry))?;
+    let (level, generation) = claimed(step, registry)?;
     if registry.place(before.after.custodian).is_none() {
         return Err(Verdict::Waits(Waiting::Registry));
     }
     if !registry.is_above(step.place, before.after.custodian) {
         return Err(Verdict::Refused(Violation::NotAbove));
     }
-    let known = registry.node(step.author).map_or(0, |node| node.generation);
-    let raised = (1..=known).rev().find_map(|generation| {
-        before
-            .step
-            .rank
-            .raised(level, generation)
-            .filter(|raised| *raised == step.rank)
-    });
-    if raised.is_none() {
+    if before.step.rank.raised(level, generation).as_ref() != Some(&step.rank) {
         return Err(Verdict::Refused(Violation::Rank));
     }
     if let Some(offer) = answering

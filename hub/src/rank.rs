@@ -62,6 +62,12 @@ impl Rank {
             .collect()
     }
 
+    /// Generation and counter at a level, if it took.
+    #[must_use]
+    pub fn part(&self, level: Level) -> Option<(u32, u64)> {
+        self.0.get(&level).copied()
+    }
+
     /// The deepest level that took, if any did.
     #[must_use]
     pub fn deepest(&self) -> Option<Level> {
