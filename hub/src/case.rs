@@ -3,6 +3,10 @@
 //! The fold never refuses: what an entry may do was judged by its writer. It only remembers. Texts and persons are not
 //! here; they stay sealed beside the entries.
 
+mod stage;
+
+pub use stage::Stage;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_proto::v1 as pb;
@@ -11,93 +15,6 @@ use pb::body::Content;
 use crate::clock::Moment;
 use crate::entry::{Entry, Move};
 use crate::id::{Hash, PersonId, PlaceId, SubmissionId, UnitId};
-
-/// Where a case stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    /// Taken in.
-    Registered,
-    /// Taken on.
-    Accepted,
-    /// Not taken on.
-    Declined,
-    /// Answered at once.
-    Answered,
-    /// On its way to who is to handle it.
-    Dispatched,
-    /// Being handled.
-    Handling,
-    /// The lead says: not ours.
-    Objected,
-    /// A reply is drafted.
-    Drafted,
-    /// The draft may leave.
-    Approved,
-    /// Replied; the dispatching side visits.
-    Replied,
-    /// In the hands of a centre that took it or got it back.
-    InHand,
-    /// Decided by its custodian.
-    Decided,
-    /// The requester was visited.
-    Visited,
-    /// To be done again.
-    Redo,
-    /// Closed.
-    Closed,
-}
-
-impl Stage {
-    /// Stable word, as it is sent and shown to programs.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::Accepted => "accepted",
-            Self::Declined => "declined",
-            Self::Answered => "answered",
-            Self::Dispatched => "dispatched",
-            Self::Handling => "handling",
-            Self::Objected => "objected",
-            Self::Drafted => "drafted",
-            Self::Approved => "approved",
-            Self::Replied => "replied",
-            Self::InHand => "in-hand",
-            Self::Decided => "decided",
-            Self::Visited => "visited",
-            Self::Redo => "redo",
-            Self::Closed => "closed",
-        }
-    }
-
-    /// The field's word.
-    #[must_use]
-    pub fn chinese(self) -> &'static str {
-        match self {
-            Self::Registered => "已登记",
-            Self::Accepted => "已受理",
-            Self::Declined => "不予受理",
-            Self::Answered => "即时答复",
-            Self::Dispatched => "已派单",
-            Self::Handling => "办理中",
-            Self::Objected => "派单异议",
-            Self::Drafted => "已拟回复",
-            Self::Approved => "已把关",
-            Self::Replied => "已回复",
-            Self::InHand => "已收件",
-            Self::Decided => "已批示",
-            Self::Visited => "已回访",
-            Self::Redo => "重办",
-            Self::Closed => "已办结",
-        }
-    }
-
-    /// Whether no more work is owed.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Closed | Self::Declined)
-    }
-}
 
 /// Who handles, or received first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -210,16 +127,20 @@ pub struct Case {
     pub designated: bool,
     /// Objections and returns upheld so far.
     pub bounces: u32,
-    /// First receiver; provisional until confirmed.
+    /// First receiver; provisional while its dispatch may still be returned with the objection upheld.
     pub first_receiver: Option<Receiver>,
     /// The first receiver stands for good.
     pub first_receiver_stands: bool,
+    /// Centre that dispatched to the first receiver.
+    pub first_dispatcher: Option<PlaceId>,
     /// Who drafted the reply.
     pub drafted_by: Option<PersonId>,
     /// Whether the demand is held reasonable.
     pub reasonable: Option<bool>,
     /// Handling clock; stops at the reply.
     pub due: Option<pb::Due>,
+    /// The clock a reply stopped; it goes on when the reply is not taken.
+    pub due_stopped: Option<pb::Due>,
     /// Convened tasks.
     pub tasks: Vec<Task>,
     /// Places that ever were custodian.
@@ -272,9 +193,11 @@ impl Case {
             bounces: 0,
             first_receiver: None,
             first_receiver_stands: false,
+            first_dispatcher: None,
             drafted_by: None,
             reasonable: None,
             due: None,
+            due_stopped: None,
             tasks: Vec::new(),
             custodians: BTreeSet::from([place]),
             parties: BTreeSet::new(),
@@ -335,6 +258,7 @@ impl Case {
     }
 
     fn go_down(&mut self, from: PlaceId, to: PlaceId) {
+        self.receive_first(Receiver::Place(to), from);
         self.custodian = to;
         self.custodians.insert(to);
         self.dispatches.push((from, to));
@@ -344,7 +268,6 @@ impl Case {
         self.co_handlers.clear();
         self.designated = false;
         self.was_dispatched = true;
-        self.receive_first(Receiver::Place(to));
     }
 
     fn go_up(&mut self, taker: PlaceId, answering: Option<Hash>, at: Moment) {
@@ -356,12 +279,23 @@ impl Case {
             self.takings.push((taker, at));
         }
         let gives_back = self.dispatches.iter().position(|(from, _)| *from == taker);
+        // The parent answers an offer, but somebody further up dispatched the case: the parent owes the reply now.
+        let passes_on = answered.is_some()
+            && gives_back.is_none()
+            && self.dispatches.last().map(|(_, to)| *to) == Some(self.custodian);
+        if answered != Some(OfferKind::Returned) {
+            self.confirm_first_receiver();
+        }
         if let Some(position) = gives_back {
             if answered == Some(OfferKind::Returned) {
                 self.bounces += 1;
-                self.give_up_first_receiver(self.dispatches[position].1);
+                self.place_returned(taker);
             }
             self.dispatches.truncate(position);
+        } else if passes_on {
+            if let Some(last) = self.dispatches.last_mut() {
+                last.1 = taker;
+            }
         } else {
             // Taken from above or on the way: what was dispatched below the taker no longer binds.
             let keep = self
@@ -378,27 +312,55 @@ impl Case {
         self.co_handlers.clear();
         self.designated = false;
         self.drafted_by = None;
-        if answered == Some(OfferKind::Replied) {
+        let stopped = self.due_stopped.take();
+        if answered == Some(OfferKind::Replied) && !passes_on {
             self.stage = Stage::Replied;
             self.due = None;
         } else if !self.stage.is_over() {
             self.stage = Stage::InHand;
+            self.due = self.due.take().or(stopped);
         }
     }
 
-    fn receive_first(&mut self, receiver: Receiver) {
+    /// A dispatch sets the first receiver, or shows that an earlier one was not returned.
+    fn receive_first(&mut self, receiver: Receiver, dispatcher: PlaceId) {
+        let below_first = matches!(self.first_receiver, Some(Receiver::Place(_)))
+            && self
+                .dispatches
+                .iter()
+                .any(|(from, _)| Some(*from) == self.first_dispatcher);
         if self.first_receiver.is_none() {
             self.first_receiver = Some(receiver);
+            self.first_dispatcher = Some(dispatcher);
+        } else if !below_first {
+            self.confirm_first_receiver();
         }
     }
 
-    fn give_up_first_receiver(&mut self, place: PlaceId) {
-        if !self.first_receiver_stands && self.first_receiver == Some(Receiver::Place(place)) {
+    /// The dispatcher upheld the return of a centre below.
+    fn place_returned(&mut self, dispatcher: PlaceId) {
+        if matches!(self.first_receiver, Some(Receiver::Place(_)))
+            && self.first_dispatcher == Some(dispatcher)
+        {
+            self.give_up_first_receiver();
+        }
+    }
+
+    /// An objection of the lead was upheld.
+    fn unit_returned(&mut self) {
+        if self.first_receiver.is_some() && self.first_receiver == self.lead.map(Receiver::Unit) {
+            self.give_up_first_receiver();
+        }
+    }
+
+    fn give_up_first_receiver(&mut self) {
+        if !self.first_receiver_stands {
             self.first_receiver = None;
+            self.first_dispatcher = None;
         }
     }
 
-    /// Work has begun: who received first stays so.
+    /// The dispatch ended otherwise than by an upheld return: who received first stays so.
     fn confirm_first_receiver(&mut self) {
         self.first_receiver_stands |= self.first_receiver.is_some();
     }
@@ -420,7 +382,6 @@ impl Case {
             Content::Returned(_) => self.offered(entry, OfferKind::Returned),
             Content::Contacted(_) | Content::ActionTaken(_) => self.worked(),
             Content::ReplyDrafted(drafted) => {
-                self.confirm_first_receiver();
                 self.stage = Stage::Drafted;
                 self.drafted_by = PersonId::from_bytes(&entry.body.actor);
                 self.reasonable = Some(drafted.reasonable);
@@ -428,8 +389,9 @@ impl Case {
             Content::ReplyApproved(_) => self.stage = Stage::Approved,
             Content::ReplySentBack(_) => self.stage = Stage::Handling,
             Content::Replied(_) => {
+                self.confirm_first_receiver();
                 self.stage = Stage::Replied;
-                self.due = None;
+                self.due_stopped = self.due.take().or(self.due_stopped.take());
                 self.offered(entry, OfferKind::Replied);
             }
             Content::Escalated(_) => self.offered(entry, OfferKind::Escalated),
@@ -462,6 +424,7 @@ impl Case {
                 self.stage = Stage::Closed;
                 self.outcome = closed.outcome();
                 self.due = None;
+                self.due_stopped = None;
             }
             Content::AnnexAdopted(adopted) => self.annex(&adopted.entry, true),
             Content::AnnexDeclined(declined) => self.annex(&declined.entry, false),
@@ -481,7 +444,7 @@ impl Case {
     fn dispatched(&mut self, dispatched: &pb::Dispatched, at: Moment) {
         self.was_dispatched = true;
         self.drafted_by = None;
-        self.due.clone_from(&dispatched.due);
+        self.start_clock(dispatched.due.as_ref());
         self.stage = Stage::Dispatched;
         self.lead_since = at;
         if let Some(unit) = UnitId::from_bytes(&dispatched.lead) {
@@ -494,22 +457,32 @@ impl Case {
                 .collect();
             self.handlers.insert(unit);
             self.handlers.extend(self.co_handlers.iter().copied());
-            self.receive_first(Receiver::Unit(unit));
+            self.receive_first(Receiver::Unit(unit), self.custodian);
         }
+    }
+
+    fn start_clock(&mut self, due: Option<&pb::Due>) {
+        self.due = due.cloned();
+        self.due_stopped = None;
     }
 
     fn designated(&mut self, designated: &pb::Designated, at: Moment) {
         let Some(unit) = UnitId::from_bytes(&designated.unit) else {
             return;
         };
+        if self.stage == Stage::Objected && self.lead != Some(unit) {
+            self.unit_returned();
+        }
         self.was_dispatched = true;
         self.lead = Some(unit);
+        self.co_handlers.clear();
+        self.drafted_by = None;
         self.designated = true;
         self.handlers.insert(unit);
         self.stage = Stage::Dispatched;
         self.lead_since = at;
-        self.due.clone_from(&designated.due);
-        self.receive_first(Receiver::Unit(unit));
+        self.start_clock(designated.due.as_ref());
+        self.receive_first(Receiver::Unit(unit), self.custodian);
         self.confirm_first_receiver();
     }
 
@@ -520,15 +493,13 @@ impl Case {
             return;
         }
         self.bounces += 1;
-        if !self.first_receiver_stands && self.first_receiver == self.lead.map(Receiver::Unit) {
-            self.first_receiver = None;
-        }
+        self.unit_returned();
         self.lead = None;
+        self.co_handlers.clear();
         self.stage = Stage::Accepted;
     }
 
     fn worked(&mut self) {
-        self.confirm_first_receiver();
         if matches!(self.stage, Stage::Dispatched) {
             self.stage = Stage::Handling;
         }
@@ -545,10 +516,18 @@ impl Case {
     }
 
     fn kept_below(&mut self, answering: &[u8]) {
-        if self.offer.is_some_and(|offer| offer.entry.0 == answering) {
-            self.offer = None;
-            if self.stage == Stage::Replied {
-                self.stage = Stage::Handling;
+        let answers = |offer: &OpenOffer| offer.entry.0 == answering;
+        let Some(offer) = self.offer.take_if(|offer| answers(offer)) else {
+            return;
+        };
+        match offer.kind {
+            OfferKind::Escalated => {}
+            OfferKind::Returned => self.confirm_first_receiver(),
+            OfferKind::Replied => {
+                self.due = self.due.take().or(self.due_stopped.take());
+                if self.stage == Stage::Replied {
+                    self.stage = Stage::Handling;
+                }
             }
         }
     }

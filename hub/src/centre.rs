@@ -121,7 +121,7 @@ fn write(
             reached,
             reasonable,
         } => visit::return_visit(case, actor, *reached, *reasonable),
-        Command::Rate { score } => visit::rate(case, *score),
+        Command::Rate { score } => visit::rate(case, actor, *score),
         Command::OrderRedo => visit::order_redo(case, actor),
         Command::Close { outcome } => visit::close(view, known, actor, *outcome),
         Command::AdoptAnnex { entry } => visit::decide_annex(known, actor, *entry, true),

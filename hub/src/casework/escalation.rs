@@ -95,7 +95,10 @@ pub fn take(
     if !view.registry.is_above(view.place, custodian) {
         return Err(Refusal::of(Code::NotAbove, ""));
     }
-    open(case)?;
+    // A frozen chain is thawed whatever its stage: one of the two records that stand against each other may be the closing.
+    if !known.tree.is_frozen() {
+        open(case)?;
+    }
     let offer = case
         .offer
         .filter(|offer| offer.to == view.place && !known.tree.is_frozen());

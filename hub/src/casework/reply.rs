@@ -20,6 +20,7 @@ pub fn draft(case: &Case, actor: &Actor, reasonable: bool) -> Result<Act, Refusa
             Stage::Handling,
             Stage::InHand,
             Stage::Decided,
+            Stage::Redo,
             Stage::Replied,
         ],
     )?;

@@ -24,20 +24,27 @@ pub fn return_visit(
     if case.offer.is_some() {
         return Err(Refusal::of(Code::OfferOpen, ""));
     }
-    if actor.unit.is_some() && actor.unit == case.lead {
-        return Err(Refusal::of(Code::NotHandler, ""));
-    }
+    not_handler(case, actor)?;
     Ok(Act::work(Content::ReturnVisited(pb::ReturnVisited {
         reached,
         reasonable,
     })))
 }
 
-/// Records the requester's rating.
+/// Who handles never writes the verdict on it.
+fn not_handler(case: &Case, actor: &Actor) -> Result<(), Refusal> {
+    let handles = |unit| case.lead == Some(unit) || case.co_handlers.contains(&unit);
+    if actor.unit.is_some_and(handles) {
+        return Err(Refusal::of(Code::NotHandler, ""));
+    }
+    Ok(())
+}
+
+/// Records the requester's rating; never by a unit that handled.
 ///
 /// # Errors
-/// `OUT_OF_RANGE`, `STAGE_FORBIDS`.
-pub fn rate(case: &Case, score: u32) -> Result<Act, Refusal> {
+/// `OUT_OF_RANGE`, `STAGE_FORBIDS`, `CASE_CLOSED`, `NOT_HANDLER`.
+pub fn rate(case: &Case, actor: &Actor, score: u32) -> Result<Act, Refusal> {
     if !(1..=5).contains(&score) {
         return Err(Refusal::of(Code::OutOfRange, "score").because("1-5"));
     }
@@ -45,6 +52,7 @@ pub fn rate(case: &Case, score: u32) -> Result<Act, Refusal> {
     if case.stage == Stage::Closed && case.rating.is_some() {
         return Err(Refusal::of(Code::CaseClosed, ""));
     }
+    not_handler(case, actor)?;
     Ok(Act::work(Content::Rated(pb::Rated { score })))
 }
 
@@ -73,10 +81,11 @@ pub fn close(
     if outcome == pb::Outcome::Unspecified {
         return Err(Refusal::of(Code::Empty, "outcome"));
     }
-    at(case, &[Stage::Visited, Stage::Answered])?;
+    open(case)?;
     if case.owes_reply(view.place) {
         return Err(Refusal::of(Code::ReplyOwed, ""));
     }
+    at(case, &[Stage::Visited, Stage::Answered])?;
     if case.tasks.iter().any(|task| task.state < TaskState::Done) {
         return Err(Refusal::of(Code::TaskOpen, ""));
     }
@@ -93,10 +102,10 @@ pub fn close(
     })))
 }
 
-/// Adopts an annex entry by reference, or declines it.
+/// Adopts an annex entry by reference, or declines it; in a closed case too, for what a dark node hands in late.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `ANNEX_UNKNOWN`, `ANNEX_DECIDED`, `CASE_CLOSED`.
+/// `ROLE_MISSING`, `ANNEX_UNKNOWN`, `ANNEX_DECIDED`.
 pub fn decide_annex(
     known: &Known<'_>,
     actor: &Actor,
@@ -104,7 +113,6 @@ pub fn decide_annex(
     adopted: bool,
 ) -> Result<Act, Refusal> {
     require(actor, &[pb::Role::Clerk, pb::Role::Leader])?;
-    open(known.case)?;
     if !known.tree.annex().contains(&entry) {
         return Err(Refusal::of(Code::AnnexUnknown, "entry"));
     }
