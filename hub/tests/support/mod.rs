@@ -163,6 +163,10 @@ impl World {
         self.registry.apply(&draft.sign(&key_of(node_of(issuer))))
     }
 
+    pub fn clone_registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
     pub fn level(&self, place: PlaceId) -> Level {
         self.registry.place(place).unwrap().level
     }
