@@ -40,7 +40,7 @@ fn not_handler(case: &Case, actor: &Actor) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Records the requester's rating; never by a unit that handled.
+/// Records the requester's rating, at a centre that has to do with the case; never by a unit that handles it.
 ///
 /// # Errors
 /// `OUT_OF_RANGE`, `STAGE_FORBIDS`, `CASE_CLOSED`, `NOT_HANDLER`.
@@ -53,6 +53,9 @@ pub fn rate(case: &Case, actor: &Actor, score: u32) -> Result<Act, Refusal> {
         return Err(Refusal::of(Code::CaseClosed, ""));
     }
     not_handler(case, actor)?;
+    if !case.custodians.contains(&actor.place) && !case.parties.contains(&actor.place) {
+        return Err(Refusal::of(Code::NotHandler, ""));
+    }
     Ok(Act::work(Content::Rated(pb::Rated { score })))
 }
 

@@ -9,7 +9,7 @@
     reason = "tests; each test file uses a part of this"
 )]
 
-//BOOK
+pub mod book;
 
 use ed25519_dalek::SigningKey;
 use fengqiao_hub::catalogue::Catalogue;
