@@ -1,0 +1,439 @@
+//! Bytes of entries: every body survives, an unknown one is kept and relayed, and old bytes read for ever.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use ed25519_dalek::Signer as _;
+use fengqiao_hub::case::Case;
+use fengqiao_hub::casework::name_of;
+use fengqiao_hub::entry::{Draft, Entry, EntryError, Move};
+use fengqiao_hub::id::Hash;
+use fengqiao_hub::payload::{self, ChainKey};
+use fengqiao_hub::rank::Rank;
+use fengqiao_hub::tally::count_name;
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use prost::Message as _;
+use support::*;
+
+fn due() -> Option<pb::Due> {
+    Some(pb::Due {
+        due_ms: START.0 + 3 * 24 * HOUR_MS,
+        start_ms: START.0,
+        clock: "handling".to_owned(),
+        rule: "dezhou-333 solve 4320 min".to_owned(),
+        calendar_version: 1,
+    })
+}
+
+/// One content of every kind a body may have.
+fn every_content() -> Vec<Content> {
+    let task = pb::ConvenedTask {
+        task: 1,
+        place: TOWNSHIP.to_vec(),
+        unit: vec![],
+        due: due(),
+    };
+    let enrolled = enrolled(node_of(COUNTY), COUNTY, None, 2);
+    let Content::NodeEnrolled(node) = enrolled.clone() else {
+        panic!("an enrolment");
+    };
+    let place = pb::PlaceAdded {
+        place: CITY.to_vec(),
+        code: "3714".to_owned(),
+        name: "德州市".to_owned(),
+        level: 30,
+    };
+    let hash = || vec![6; 32];
+    vec![
+        registered(),
+        Content::Accepted(pb::Accepted {}),
+        Content::Declined(pb::Declined { ground: 3 }),
+        Content::AnsweredDirectly(pb::AnsweredDirectly {}),
+        Content::Dispatched(pb::Dispatched {
+            lead: ROADS.to_vec(),
+            place: vec![],
+            co_handlers: vec![WATER.to_vec(), POLICE.to_vec()],
+            due: due(),
+        }),
+        Content::SignedFor(pb::SignedFor {}),
+        Content::Objected(pb::Objected {
+            proposed_unit: WATER.to_vec(),
+        }),
+        Content::ObjectionDecided(pb::ObjectionDecided { upheld: true }),
+        Content::Designated(pb::Designated {
+            unit: WATER.to_vec(),
+            due: due(),
+        }),
+        Content::Returned(pb::Returned {
+            proposed_place: VILLAGE.to_vec(),
+        }),
+        Content::Contacted(pb::Contacted { reached: true }),
+        Content::ActionTaken(pb::ActionTaken {}),
+        Content::InterimReport(pb::InterimReport {}),
+        Content::ReplyDrafted(pb::ReplyDrafted { reasonable: true }),
+        Content::ReplyApproved(pb::ReplyApproved {}),
+        Content::ReplySentBack(pb::ReplySentBack {}),
+        Content::Replied(pb::Replied {}),
+        Content::Escalated(pb::Escalated { reason: 2 }),
+        Content::KeptBelow(pb::KeptBelow { answering: hash() }),
+        Content::Taken(pb::Taken { reason: 3 }),
+        Content::Decided(pb::Decided {}),
+        Content::Convened(pb::Convened {
+            meeting_ms: START.0,
+            tasks: vec![task],
+        }),
+        Content::TaskAcknowledged(pb::TaskAcknowledged {
+            task: 1,
+            place: TOWNSHIP.to_vec(),
+        }),
+        Content::TaskReported(pb::TaskReported {
+            task: 1,
+            place: TOWNSHIP.to_vec(),
+            done: true,
+        }),
+        Content::WorkedOnSite(pb::WorkedOnSite {
+            worked_ms: START.0,
+            place: TOWNSHIP.to_vec(),
+        }),
+        Content::ReturnVisited(pb::ReturnVisited {
+            reached: true,
+            reasonable: false,
+        }),
+        Content::Rated(pb::Rated { score: 4 }),
+        Content::RedoOrdered(pb::RedoOrdered {}),
+        Content::Closed(pb::Closed { outcome: 4 }),
+        Content::AnnexAdopted(pb::AnnexAdopted { entry: hash() }),
+        Content::AnnexDeclined(pb::AnnexDeclined { entry: hash() }),
+        Content::Supplemented(pb::Supplemented {}),
+        Content::RootGranted(pb::RootGranted {
+            place: Some(place.clone()),
+            node: Some(node),
+            root_key: hash(),
+        }),
+        Content::RegistryOpened(pb::RegistryOpened {
+            place: COUNTY.to_vec(),
+        }),
+        Content::PlaceAdded(place),
+        Content::PlaceEnded(pb::PlaceEnded {
+            place: VILLAGE.to_vec(),
+            successor: NEXT_VILLAGE.to_vec(),
+        }),
+        Content::UnitAdded(pb::UnitAdded {
+            unit: ROADS.to_vec(),
+            name: "城市管理局".to_owned(),
+            kind: 1,
+            presence: 2,
+        }),
+        enrolled,
+        Content::NodeRevoked(pb::NodeRevoked {
+            node: node_of(COUNTY).to_vec(),
+            incarnation: 1,
+            last_author_sequence: 99,
+        }),
+        Content::DirectiveIssued(pb::DirectiveIssued {
+            issuer: CITY.to_vec(),
+            scope: vec![COUNTY.to_vec()],
+            due_ms: START.0,
+            report_required: true,
+        }),
+        Content::RedWarned(pb::RedWarned {
+            warning: hash(),
+            case: CASE.to_vec(),
+            clock: "handling".to_owned(),
+            due_ms: START.0,
+            place: TOWNSHIP.to_vec(),
+            unit: vec![],
+        }),
+        Content::AccountSet(pb::AccountSet {
+            person: vec![8; 10],
+            login: "li.na".to_owned(),
+            unit: vec![],
+            roles: vec![1, 4],
+            token_hash: hash(),
+            closed: false,
+        }),
+    ]
+}
+
+#[test]
+fn an_entry_of_every_body_survives_the_wire_byte_for_byte() {
+    let key = key_of(node_of(COUNTY));
+    let mut names = std::collections::BTreeSet::new();
+    for content in every_content() {
+        names.insert(name_of(Some(&content)));
+        let entry = draft(COUNTY, content.clone()).sign(&key);
+        let read = Entry::parse(&entry.bytes()).unwrap();
+        assert_eq!(read.bytes(), entry.bytes());
+        assert_eq!(read.hash, entry.hash);
+        assert_eq!(read.body.content, Some(content));
+        read.check_signature(&key.verifying_key()).unwrap();
+    }
+    assert_eq!(names.len(), 42, "all kinds, each with a name of its own");
+    assert!(!names.contains("unknown"));
+}
+
+#[test]
+fn every_move_and_a_long_rank_survive_the_wire() {
+    let rank = Rank::default()
+        .raised(30, 2)
+        .unwrap()
+        .raised(40, 1)
+        .unwrap()
+        .raised(45, 7)
+        .unwrap();
+    for mv in [
+        Move::None,
+        Move::Dispatched(VILLAGE),
+        Move::Offered(CITY),
+        Move::Taken(None),
+        Move::Taken(Some(Hash([4; 32]))),
+    ] {
+        let changed = Draft {
+            mv,
+            rank: rank.clone(),
+            sequence: 9,
+            previous: Some(Hash([3; 32])),
+            ..draft(COUNTY, registered())
+        };
+        let entry = changed.sign(&key_of(node_of(COUNTY)));
+        let read = Entry::parse(&entry.bytes()).unwrap();
+        assert_eq!((read.mv, &read.rank), (mv, &rank));
+        assert_eq!((read.sequence, read.previous), (9, Some(Hash([3; 32]))));
+    }
+}
+
+/// An entry whose body has a content of a later version: field 9,000, which this version does not know.
+fn from_the_future(on: &Entry) -> Vec<u8> {
+    let mut body = pb::Body {
+        schema: 2,
+        actor: vec![8; 10],
+        wall_time_ms: START.0,
+        catalogue_version: 1,
+        content: None,
+    }
+    .encode_to_vec();
+    let tag = (9_000_u32 << 3) | 2;
+    prost::encoding::encode_varint(u64::from(tag), &mut body);
+    prost::encoding::encode_varint(5, &mut body);
+    body.extend_from_slice(b"later");
+    let known = Draft {
+        sequence: on.sequence + 1,
+        previous: Some(on.hash),
+        ..draft(VILLAGE, registered())
+    };
+    let key = key_of(node_of(VILLAGE));
+    let envelope = known.sign(&key).signed.envelope;
+    let mut envelope = pb::Envelope::decode(&envelope[..]).unwrap();
+    envelope.body_hash = Hash::of("fengqiao/body/1", &[&body]).to_vec();
+    let mut envelope = envelope.encode_to_vec();
+    // The envelope too may have grown a field.
+    prost::encoding::encode_varint(u64::from(tag), &mut envelope);
+    prost::encoding::encode_varint(3, &mut envelope);
+    envelope.extend_from_slice(b"new");
+    let signed = [b"fengqiao/entry-signature/1\0", &envelope[..]].concat();
+    pb::SignedEntry {
+        signature: key.sign(&signed).to_bytes().to_vec(),
+        envelope,
+        body,
+        payloads: vec![],
+    }
+    .encode_to_vec()
+}
+
+#[test]
+fn an_unknown_body_is_kept_relayed_and_folds_without_effect() {
+    let first = opened(VILLAGE);
+    let bytes = from_the_future(&first);
+    let entry = Entry::parse(&bytes).unwrap();
+    assert_eq!(entry.body.content, None);
+    assert_eq!(name_of(entry.body.content.as_ref()), "unknown");
+    assert_eq!(count_name(None), "unknown");
+    assert_eq!(entry.bytes(), bytes, "relayed as written");
+    let key = key_of(node_of(VILLAGE)).verifying_key();
+    entry.check_signature(&key).unwrap();
+    let again = Entry::parse(&Entry::parse(&entry.bytes()).unwrap().bytes()).unwrap();
+    assert_eq!(again.hash, entry.hash);
+
+    let before = Case::open(&first, VILLAGE).unwrap();
+    let mut after = before.clone();
+    after.apply(&entry, VILLAGE);
+    assert_eq!(after.entries, before.entries + 1);
+    after.entries = before.entries;
+    assert_eq!(format!("{after:?}"), format!("{before:?}"));
+    let mut tree = fengqiao_hub::custody::Tree::default();
+    let world = World::new();
+    for entry in [&first, &entry] {
+        tree.insert(step(entry), &world.registry, false);
+    }
+    assert_eq!(
+        tree.head().unwrap().hash,
+        entry.hash,
+        "it stands in its chain"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_entry_say_why() {
+    let entry = opened(VILLAGE);
+    let bent = |change: &dyn Fn(&mut pb::Envelope)| {
+        let mut envelope = pb::Envelope::decode(&entry.signed.envelope[..]).unwrap();
+        change(&mut envelope);
+        let signed = pb::SignedEntry {
+            envelope: envelope.encode_to_vec(),
+            ..entry.signed.clone()
+        };
+        Entry::from_signed(signed).unwrap_err()
+    };
+    let malformed = EntryError::Malformed;
+    assert_eq!(bent(&|e| e.suite = 2), EntryError::UnknownSuite(2));
+    assert_eq!(bent(&|e| e.body_hash[0] ^= 1), EntryError::BodyHash);
+    assert_eq!(bent(&|e| e.chain_kind = 0), malformed("chain_kind"));
+    assert_eq!(bent(&|e| e.chain_kind = 77), malformed("chain_kind"));
+    assert_eq!(bent(&|e| e.sequence = 0), malformed("sequence"));
+    assert_eq!(bent(&|e| e.sequence = 2), malformed("sequence"));
+    assert_eq!(bent(&|e| e.previous = vec![1; 32]), malformed("sequence"));
+    assert_eq!(bent(&|e| e.incarnation = 0), malformed("author_sequence"));
+    assert_eq!(bent(&|e| e.author.push(0)), malformed("author"));
+    assert_eq!(bent(&|e| e.chain.clear()), malformed("chain"));
+    assert_eq!(bent(&|e| e.key.clear()), malformed("key"));
+    let part = |level| pb::RankPart {
+        level,
+        generation: 1,
+        counter: 1,
+    };
+    assert_eq!(
+        bent(&|e| e.rank = vec![part(40), part(30)]),
+        malformed("rank")
+    );
+    let mut long = entry.signed.clone();
+    long.body = vec![0; 64 * 1024];
+    assert_eq!(
+        Entry::parse(&long.encode_to_vec()).unwrap_err(),
+        EntryError::TooLarge
+    );
+    assert_eq!(
+        Entry::parse(&[0xff; 9]).unwrap_err(),
+        EntryError::Undecodable
+    );
+}
+
+#[test]
+fn an_erased_payload_leaves_the_entry_whole() {
+    let (entry, salt) = with_payload();
+    entry.check_payloads(&salt).unwrap();
+    let mut bent = entry.clone();
+    bent.signed.payloads[0][30] ^= 1;
+    assert!(bent.check_payloads(&salt).is_err());
+    let erased = pb::SignedEntry {
+        payloads: vec![],
+        ..entry.signed.clone()
+    };
+    let erased = Entry::parse(&erased.encode_to_vec()).unwrap();
+    assert_eq!(erased.hash, entry.hash);
+    let key = key_of(node_of(COUNTY)).verifying_key();
+    erased.check_signature(&key).unwrap();
+    erased.check_payloads(&salt).unwrap();
+}
+
+fn with_payload() -> (Entry, [u8; 32]) {
+    let key = ChainKey {
+        key: [1; 32],
+        salt: [2; 32],
+    };
+    let content = pb::PrivateContent {
+        requester: None,
+        texts: vec![pb::PrivateText {
+            role: "text".to_owned(),
+            text: "信河路废弃铁轨".to_owned(),
+        }],
+    };
+    let sealed = payload::seal(&key, CASE, [9; 24], &content).unwrap();
+    let commitment = payload::commitment(&key.salt, &sealed);
+    let changed = Draft {
+        payloads: vec![(sealed, commitment)],
+        ..draft(COUNTY, registered())
+    };
+    (changed.sign(&key_of(node_of(COUNTY))), key.salt)
+}
+
+/// Entries as this version writes them, by the name of the file that keeps their bytes.
+fn corpus() -> Vec<(&'static str, Vec<u8>)> {
+    let world = World::new();
+    let first = opened(VILLAGE);
+    let offered = world.writes(VILLAGE, &first, Move::Offered(TOWNSHIP), 2);
+    let taken = world.takes(TOWNSHIP, &offered, Some(&offered), 1);
+    let dispatched = Draft {
+        sequence: 4,
+        previous: Some(taken.hash),
+        rank: taken.rank.clone(),
+        mv: Move::Dispatched(VILLAGE),
+        kind_class: pb::KindClass::Custody,
+        submission: Some(fengqiao_hub::id::SubmissionId([0x5b; 16])),
+        ..draft(TOWNSHIP, every_content().swap_remove(4))
+    };
+    let dispatched = dispatched.sign(&key_of(node_of(TOWNSHIP)));
+    let future = from_the_future(&first);
+    vec![
+        ("opened", first.bytes()),
+        ("offered", offered.bytes()),
+        ("taken", taken.bytes()),
+        ("dispatched", dispatched.bytes()),
+        ("sealed", with_payload().0.bytes()),
+        ("future", future),
+    ]
+}
+
+/// Name, bytes as they were first written, hash. Lines are added, never changed.
+const GOLDEN: &[(&str, &[u8], &str)] = &[
+    (
+        "opened",
+        include_bytes!("golden/opened.bin"),
+        "84cfe9ebd381737f9fa7e9254503f1623223dc50b28ebeb26b9477ec80ce2eb9",
+    ),
+    (
+        "offered",
+        include_bytes!("golden/offered.bin"),
+        "6f529c73e371208cdb79d4b7f9f0b45d5341a7f9222928b46355ec7647425cfa",
+    ),
+    (
+        "taken",
+        include_bytes!("golden/taken.bin"),
+        "912410ae7ba3b2aaa13a3af990becbced6374072bf0b94f8645f84979e7db68c",
+    ),
+    (
+        "dispatched",
+        include_bytes!("golden/dispatched.bin"),
+        "996206baa04997a9ec856736062b2bf73a71615d017ee10d90c55d3fbf5a403a",
+    ),
+    (
+        "sealed",
+        include_bytes!("golden/sealed.bin"),
+        "ffc1228caaf6245603c9873c5308faa3fe101f989525060be3649807022fca90",
+    ),
+    (
+        "future",
+        include_bytes!("golden/future.bin"),
+        "839af85b68c09ef879ffd0d21c27a12ff0a538d9f6e792afff58d49528779303",
+    ),
+];
+
+#[test]
+fn bytes_of_old_versions_read_for_ever() {
+    for (name, bytes, hash) in GOLDEN {
+        let entry = Entry::parse(bytes).unwrap();
+        assert_eq!(entry.hash.to_string(), *hash, "{name}");
+        assert_eq!(entry.bytes(), *bytes, "{name}");
+        let key = key_of(entry.author).verifying_key();
+        entry.check_signature(&key).unwrap();
+    }
+}
+
+#[test]
+fn this_version_still_writes_the_golden_bytes() {
+    assert_eq!(corpus().len(), GOLDEN.len());
+    for ((name, bytes), (golden, kept, _)) in corpus().iter().zip(GOLDEN) {
+        assert_eq!(name, golden);
+        assert_eq!(bytes, kept, "{name}");
+    }
+}
