@@ -144,10 +144,15 @@ impl Group<'_> {
             number: String::new(),
             secret_hash: Hash::of("fengqiao/secret-code/1", &[secret_code.as_bytes()]),
         };
-        let received = self.moment_or_now(*received);
+        let wanted = intake::Intake {
+            channel: *channel,
+            class,
+            urgency: *urgency,
+            external_number,
+            received: self.moment_or_now(*received),
+        };
         let decide = |group: &Self, numbering: &intake::Numbering| {
-            let view = group.view(&registry);
-            intake::register(&view, actor, *channel, class, *urgency, external_number, received, numbering)
+            intake::register(&group.view(&registry), actor, &wanted, numbering)
         };
         accept!(decide(self, &numbering));
         let chain = ChainId(self.vault.draw());
