@@ -1,6 +1,7 @@
 //! How one machine keeps and carries a jurisdiction.
 
 pub mod config;
+pub mod desk;
 pub mod engine;
 pub mod enrolment;
 pub mod journal;

@@ -1,0 +1,12 @@
+//! The desk: what clerks and other systems send by gRPC, put into the words of the rules, and the answers put back.
+//!
+//! Pure tables here: wire to command, refusal to status, case to view. Nothing here decides over a case, and nothing
+//! writes a text or a person into an error.
+
+pub mod error;
+pub mod texts;
+pub mod translate;
+pub mod view;
+
+#[cfg(test)]
+mod fixture;

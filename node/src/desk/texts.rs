@@ -1,0 +1,350 @@
+//! Free texts, requesters and request ids of a request, checked before anything looks at them.
+//!
+//! A refusal names the field and the limit, never a word of the text.
+
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::command::Move;
+
+/// Longest text of one role, in bytes.
+pub const TEXT_BYTES_MAX: usize = 20_000;
+/// Longest sum of all texts of one request, in bytes: an entry with everything else in it stays below its own limit.
+pub const TEXTS_BYTES_MAX: usize = 48 * 1024;
+/// Most texts of one request.
+pub const TEXTS_MAX: usize = 16;
+/// Longest request id, in characters.
+pub const REQUEST_ID_CHARACTERS_MAX: usize = 64;
+
+const REQUESTER_NAME_CHARACTERS_MAX: usize = 64;
+const REQUESTER_PHONE_CHARACTERS_MAX: usize = 32;
+const REQUESTER_ADDRESS_CHARACTERS_MAX: usize = 256;
+
+/// Roles a text may have, each with the name of its field.
+const ROLES: [(&str, &str); 9] = [
+    ("text", "texts.text"),
+    ("reason", "texts.reason"),
+    ("evidence", "texts.evidence"),
+    ("opinion", "texts.opinion"),
+    ("reply", "texts.reply"),
+    ("place", "texts.place"),
+    ("answer", "texts.answer"),
+    ("minutes", "texts.minutes"),
+    ("remedy", "texts.remedy"),
+];
+
+/// The names of all roles, in the order they are shown.
+pub fn roles() -> impl Iterator<Item = &'static str> {
+    ROLES.iter().map(|(role, _)| *role)
+}
+
+fn field_of(role: &str) -> Option<&'static str> {
+    ROLES
+        .iter()
+        .find(|(known, _)| *known == role)
+        .map(|(_, field)| *field)
+}
+
+/// Checks texts and requester and makes them one content to seal; `None` when there is nothing to seal.
+///
+/// # Errors
+/// `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `MALFORMED` for a role that does not exist.
+pub fn texts(
+    texts: Vec<pb::PrivateText>,
+    requester: Option<pb::Requester>,
+) -> Result<Option<pb::PrivateContent>, Refusal> {
+    if texts.len() > TEXTS_MAX {
+        return Err(Refusal::of(Code::TooLong, "texts").because(TEXTS_MAX.to_string()));
+    }
+    for text in &texts {
+        check_text(text)?;
+    }
+    let bytes: usize = texts.iter().map(|text| text.text.len()).sum();
+    if bytes > TEXTS_BYTES_MAX {
+        return Err(Refusal::of(Code::TooLong, "texts").because(format!("{TEXTS_BYTES_MAX} bytes")));
+    }
+    let requester = requester.filter(|requester| *requester != pb::Requester::default());
+    if let Some(requester) = &requester {
+        check_requester(requester)?;
+    }
+    let empty = texts.is_empty() && requester.is_none();
+    Ok((!empty).then_some(pb::PrivateContent { requester, texts }))
+}
+
+fn check_text(text: &pb::PrivateText) -> Result<(), Refusal> {
+    let field = field_of(&text.role).ok_or_else(|| {
+        let known: Vec<&str> = roles().collect();
+        Refusal::of(Code::Malformed, "texts.role").because(known.join(" | "))
+    })?;
+    if text.text.trim().is_empty() {
+        return Err(Refusal::of(Code::Empty, field));
+    }
+    if text.text.len() > TEXT_BYTES_MAX {
+        return Err(Refusal::of(Code::TooLong, field).because(format!("{TEXT_BYTES_MAX} bytes")));
+    }
+    let foreign = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+    if text.text.chars().any(foreign) {
+        return Err(Refusal::of(Code::ControlCharacter, field));
+    }
+    Ok(())
+}
+
+fn check_requester(requester: &pb::Requester) -> Result<(), Refusal> {
+    let lines = [
+        (
+            &requester.name,
+            REQUESTER_NAME_CHARACTERS_MAX,
+            "requester.name",
+        ),
+        (
+            &requester.phone,
+            REQUESTER_PHONE_CHARACTERS_MAX,
+            "requester.phone",
+        ),
+        (
+            &requester.address,
+            REQUESTER_ADDRESS_CHARACTERS_MAX,
+            "requester.address",
+        ),
+    ];
+    for (line, characters_max, field) in lines {
+        if line.chars().count() > characters_max {
+            return Err(Refusal::of(Code::TooLong, field).because(characters_max.to_string()));
+        }
+        if line.chars().any(char::is_control) {
+            return Err(Refusal::of(Code::ControlCharacter, field));
+        }
+    }
+    Ok(())
+}
+
+/// The role of text a move cannot do without.
+#[must_use]
+pub fn required_role(mv: &Move) -> Option<&'static str> {
+    match mv {
+        Move::Decline(_)
+        | Move::Object(_)
+        | Move::Return(_)
+        | Move::SendBackReply(_)
+        | Move::Escalate(_)
+        | Move::Take(_)
+        | Move::OrderRedo(_)
+        | Move::DeclineAnnex(_) => Some("reason"),
+        Move::TakeAction(_) | Move::ReportTask(_) | Move::WorkOnSite(_) => Some("evidence"),
+        Move::ReportInterim(_) | Move::Decide(_) | Move::Supplement(_) => Some("text"),
+        Move::AnswerAtOnce(_) => Some("answer"),
+        Move::DraftReply(_) => Some("reply"),
+        Move::KeepBelow(_) => Some("opinion"),
+        Move::Register(_)
+        | Move::Accept(_)
+        | Move::Dispatch(_)
+        | Move::SignFor(_)
+        | Move::DecideObjection(_)
+        | Move::Designate(_)
+        | Move::Contact(_)
+        | Move::ApproveReply(_)
+        | Move::SendReply(_)
+        | Move::Convene(_)
+        | Move::AcknowledgeTask(_)
+        | Move::ReturnVisit(_)
+        | Move::Rate(_)
+        | Move::Close(_)
+        | Move::AdoptAnnex(_) => None,
+    }
+}
+
+/// Checks that the text a move needs is there.
+///
+/// # Errors
+/// `FIELD_EMPTY` with field `texts.<role>`.
+pub fn require(mv: &Move, content: Option<&pb::PrivateContent>) -> Result<(), Refusal> {
+    let Some(role) = required_role(mv) else {
+        return Ok(());
+    };
+    let given = content.is_some_and(|content| content.texts.iter().any(|text| text.role == role));
+    if given {
+        return Ok(());
+    }
+    Err(Refusal::of(Code::Empty, field_of(role).unwrap_or("texts")))
+}
+
+/// Checks a request id: 1 to 64 printable ASCII characters.
+///
+/// # Errors
+/// `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `MALFORMED`.
+pub fn request_id(text: &str) -> Result<(), Refusal> {
+    const FIELD: &str = "request_id";
+    if text.is_empty() {
+        return Err(Refusal::of(Code::Empty, FIELD));
+    }
+    if text.chars().count() > REQUEST_ID_CHARACTERS_MAX {
+        return Err(
+            Refusal::of(Code::TooLong, FIELD).because(REQUEST_ID_CHARACTERS_MAX.to_string())
+        );
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Refusal::of(Code::ControlCharacter, FIELD));
+    }
+    if !text.is_ascii() {
+        return Err(Refusal::of(Code::Malformed, FIELD).because("ASCII"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn text(role: &str, text: impl Into<String>) -> pb::PrivateText {
+        pb::PrivateText {
+            role: role.to_owned(),
+            text: text.into(),
+        }
+    }
+
+    fn refused(given: Vec<pb::PrivateText>) -> (Code, &'static str) {
+        let refusal = texts(given, None).unwrap_err();
+        (refusal.code, refusal.field)
+    }
+
+    #[test]
+    fn each_bad_text_is_refused_with_its_code_and_field() {
+        let table = [
+            (text("text", ""), (Code::Empty, "texts.text")),
+            (text("reason", " \n\t"), (Code::Empty, "texts.reason")),
+            (
+                text("reply", "x".repeat(TEXT_BYTES_MAX + 1)),
+                (Code::TooLong, "texts.reply"),
+            ),
+            (
+                text("evidence", "路".repeat(350_000)),
+                (Code::TooLong, "texts.evidence"),
+            ),
+            (
+                text("opinion", "a\u{7}b"),
+                (Code::ControlCharacter, "texts.opinion"),
+            ),
+            (
+                text("answer", "a\u{0}"),
+                (Code::ControlCharacter, "texts.answer"),
+            ),
+            (
+                text("place", "a\u{85}b"),
+                (Code::ControlCharacter, "texts.place"),
+            ),
+            (text("diary", "x"), (Code::Malformed, "texts.role")),
+            (text("", "x"), (Code::Malformed, "texts.role")),
+        ];
+        for (given, expected) in table {
+            assert_eq!(refused(vec![given]), expected);
+        }
+    }
+
+    #[test]
+    fn newline_and_tab_and_the_longest_text_pass() {
+        let given = vec![
+            text("text", "一\n二\t三"),
+            text("minutes", "x".repeat(TEXT_BYTES_MAX)),
+        ];
+        assert_eq!(texts(given.clone(), None).unwrap().unwrap().texts, given);
+    }
+
+    #[test]
+    fn texts_that_would_outgrow_an_entry_are_refused_together() {
+        let long = || text("text", "x".repeat(TEXT_BYTES_MAX));
+        assert_eq!(
+            refused(vec![long(), long(), long()]),
+            (Code::TooLong, "texts")
+        );
+        let many = vec![text("text", "x"); TEXTS_MAX + 1];
+        assert_eq!(refused(many), (Code::TooLong, "texts"));
+    }
+
+    #[test]
+    fn each_bad_requester_is_refused_with_its_field() {
+        let requester = |name: String, phone: String, address: String| pb::Requester {
+            name,
+            phone,
+            address,
+        };
+        let none = String::new;
+        let table = [
+            (
+                requester("张".repeat(65), none(), none()),
+                (Code::TooLong, "requester.name"),
+            ),
+            (
+                requester(none(), "1".repeat(33), none()),
+                (Code::TooLong, "requester.phone"),
+            ),
+            (
+                requester(none(), none(), "路".repeat(257)),
+                (Code::TooLong, "requester.address"),
+            ),
+            (
+                requester("a\nb".into(), none(), none()),
+                (Code::ControlCharacter, "requester.name"),
+            ),
+        ];
+        for (given, expected) in table {
+            let refusal = texts(Vec::new(), Some(given)).unwrap_err();
+            assert_eq!((refusal.code, refusal.field), expected);
+            assert!(!refusal.detail.contains('张') && !refusal.detail.contains('路'));
+        }
+        let longest = requester("张".repeat(64), "1".repeat(32), "路".repeat(256));
+        assert!(texts(Vec::new(), Some(longest)).unwrap().is_some());
+    }
+
+    #[test]
+    fn nothing_said_is_nothing_to_seal() {
+        assert_eq!(texts(Vec::new(), None).unwrap(), None);
+        assert_eq!(
+            texts(Vec::new(), Some(pb::Requester::default())).unwrap(),
+            None
+        );
+    }
+
+    #[test]
+    fn a_move_without_the_text_it_needs_is_refused_by_the_texts_field() {
+        let escalate = Move::Escalate(pb::Escalate { reason: 1 });
+        let refusal = require(&escalate, None).unwrap_err();
+        assert_eq!((refusal.code, refusal.field), (Code::Empty, "texts.reason"));
+        let other = texts(vec![text("text", "x")], None).unwrap();
+        assert!(require(&escalate, other.as_ref()).is_err());
+        let reason = texts(vec![text("reason", "x")], None).unwrap();
+        assert!(require(&escalate, reason.as_ref()).is_ok());
+        assert!(require(&Move::Accept(pb::Accept {}), None).is_ok());
+    }
+
+    #[test]
+    fn every_required_role_is_a_role() {
+        let moves = [
+            Move::Decline(pb::Decline::default()),
+            Move::TakeAction(pb::TakeAction {}),
+            Move::Decide(pb::Decide {}),
+            Move::AnswerAtOnce(pb::AnswerAtOnce {}),
+            Move::DraftReply(pb::DraftReply::default()),
+            Move::KeepBelow(pb::KeepBelow {}),
+        ];
+        for mv in moves {
+            let role = required_role(&mv).unwrap();
+            let expected = format!("texts.{role}");
+            assert_eq!(require(&mv, None).unwrap_err().field, expected);
+        }
+    }
+
+    #[test]
+    fn each_bad_request_id_is_refused() {
+        let table = [
+            (String::new(), Code::Empty),
+            ("x".repeat(65), Code::TooLong),
+            ("a\nb".to_owned(), Code::ControlCharacter),
+            ("编号".to_owned(), Code::Malformed),
+        ];
+        for (given, expected) in table {
+            let refusal = request_id(&given).unwrap_err();
+            assert_eq!((refusal.code, refusal.field), (expected, "request_id"));
+        }
+        assert!(request_id(&"x".repeat(64)).is_ok());
+    }
+}

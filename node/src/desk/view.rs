@@ -1,0 +1,250 @@
+//! A case as it is shown: a pure rendering of what the rules know. Texts appear only where the caller put them.
+
+use std::collections::BTreeMap;
+
+use fengqiao_hub::case::{Case, Receiver, Task};
+use fengqiao_hub::casework::name_of;
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::clock::{Contact, Lamp, Moment};
+use fengqiao_hub::custody::Tree;
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId, UnitId};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::rank::Rank;
+use fengqiao_proto::v1 as pb;
+
+/// One entry to show.
+#[derive(Debug, Clone)]
+pub struct EntryLine<'a> {
+    /// The entry.
+    pub entry: &'a Entry,
+    /// Place its author serves.
+    pub place: PlaceId,
+    /// Where it is stored.
+    pub standing: pb::Standing,
+    /// Opened texts; empty unless asked for and allowed.
+    pub texts: Vec<pb::PrivateText>,
+}
+
+/// What every view is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Background<'a> {
+    /// Names.
+    pub registry: &'a Registry,
+    /// Lamps.
+    pub catalogue: &'a Catalogue,
+    /// Now.
+    pub now: Moment,
+    /// What is known of the node responsible.
+    pub contact: Contact,
+}
+
+/// Shows a case whose chain is held. `entries` may hold any of its entries in any order; those left out are not shown.
+/// `pending` are the submissions from here that wait for the custodian; `standing` is where the head is stored.
+#[must_use]
+pub fn view(
+    id: ChainId,
+    case: &Case,
+    tree: &Tree,
+    entries: &[EntryLine<'_>],
+    pending: &[SubmissionId],
+    standing: pb::Standing,
+    background: &Background<'_>,
+) -> pb::CaseView {
+    let lines: BTreeMap<Hash, &EntryLine<'_>> =
+        entries.iter().map(|line| (line.entry.hash, line)).collect();
+    let registry = background.registry;
+    let shown = |hashes: Vec<Hash>, annex: bool| -> Vec<pb::EntryView> {
+        hashes
+            .iter()
+            .filter_map(|hash| lines.get(hash))
+            .map(|line| entry_view(line, annex.then_some(case), registry))
+            .collect()
+    };
+    let custodian = tree
+        .custody()
+        .map_or(case.custodian, |custody| custody.custodian);
+    let head = tree.head();
+    pb::CaseView {
+        case: hexadecimal(&id.0),
+        number: case.number.clone(),
+        stage: case.stage.as_str().to_owned(),
+        custodian: custodian.to_string(),
+        custodian_name: registry.name(custodian),
+        class: case.class.clone(),
+        lamp: lamp(&case.class, case.due_at(), background),
+        due_ms: case.due_at().map_or(0, |due| due.0),
+        outcome: outcome_word(case.outcome),
+        entries: shown(tree.standing(), false),
+        annex: shown(tree.annex(), true),
+        notice_only: false,
+        rank: head.map(|head| head.rank.to_string()).unwrap_or_default(),
+        lead: case
+            .lead
+            .map(|unit| unit_name(unit, registry))
+            .unwrap_or_default(),
+        origin: registry.name(case.origin),
+        first_receiver: case
+            .first_receiver
+            .map(|receiver| receiver_name(receiver, registry))
+            .unwrap_or_default(),
+        pending_submissions: pending.iter().map(|id| hexadecimal(&id.0)).collect(),
+        standing: standing.into(),
+        awaited_below: tree.awaited_below(),
+        frozen: tree.is_frozen(),
+        head: head.map(|head| head.hash.to_string()).unwrap_or_default(),
+        tasks: case
+            .tasks
+            .iter()
+            .map(|task| task_view(task, registry))
+            .collect(),
+    }
+}
+
+/// Shows a case of which only the notice is held; `None` when the notice names no case or custodian.
+#[must_use]
+pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<pb::CaseView> {
+    let id = ChainId::from_bytes(&notice.case)?;
+    let custodian = PlaceId::from_bytes(&notice.custodian)?;
+    let registry = background.registry;
+    let receiver = |bytes: &[u8]| {
+        let place = PlaceId::from_bytes(bytes).filter(|place| registry.place(*place).is_some());
+        place.map_or_else(
+            || UnitId::from_bytes(bytes).map(|unit| unit_name(unit, registry)),
+            |place| Some(registry.name(place)),
+        )
+    };
+    let due = (notice.due_ms != 0).then_some(Moment(notice.due_ms));
+    let outcome = i32::try_from(notice.outcome)
+        .ok()
+        .and_then(|number| pb::Outcome::try_from(number).ok())
+        .unwrap_or_default();
+    Some(pb::CaseView {
+        case: hexadecimal(&id.0),
+        number: notice.number.clone(),
+        stage: notice.stage.clone(),
+        custodian: custodian.to_string(),
+        custodian_name: registry.name(custodian),
+        class: notice.class.clone(),
+        lamp: lamp(&notice.class, due, background),
+        due_ms: notice.due_ms,
+        outcome: outcome_word(outcome),
+        notice_only: true,
+        rank: Rank::from_wire(&notice.rank)
+            .map(|rank| rank.to_string())
+            .unwrap_or_default(),
+        lead: UnitId::from_bytes(&notice.lead)
+            .map(|unit| unit_name(unit, registry))
+            .unwrap_or_default(),
+        origin: PlaceId::from_bytes(&notice.origin)
+            .map(|place| registry.name(place))
+            .unwrap_or_default(),
+        first_receiver: receiver(&notice.first_receiver).unwrap_or_default(),
+        head: hexadecimal(&notice.head),
+        ..Default::default()
+    })
+}
+
+fn entry_view(line: &EntryLine<'_>, annex_of: Option<&Case>, registry: &Registry) -> pb::EntryView {
+    let entry = line.entry;
+    let annex_state = match annex_of.map(|case| case.annex_decided.get(&entry.hash)) {
+        None => "",
+        Some(None) => "open",
+        Some(Some(true)) => "adopted",
+        Some(Some(false)) => "declined",
+    };
+    pb::EntryView {
+        sequence: entry.sequence,
+        hash: entry.hash.to_string(),
+        r#move: name_of(entry.body.content.as_ref()).to_owned(),
+        place: registry.name(line.place),
+        actor: PersonId::from_bytes(&entry.body.actor)
+            .map(|person| person.to_string())
+            .unwrap_or_default(),
+        wall_time_ms: entry.body.wall_time_ms,
+        standing: line.standing.into(),
+        texts: line.texts.clone(),
+        annex_state: annex_state.to_owned(),
+        author: entry.author.to_string(),
+        rank: entry.rank.to_string(),
+    }
+}
+
+fn task_view(task: &Task, registry: &Registry) -> pb::TaskView {
+    let place = registry.name(task.place);
+    pb::TaskView {
+        task: task.number,
+        party: match task.unit {
+            Some(unit) => format!("{place} {}", unit_name(unit, registry)),
+            None => place,
+        },
+        state: task.state.as_str().to_owned(),
+        due_ms: task.due.0,
+    }
+}
+
+fn receiver_name(receiver: Receiver, registry: &Registry) -> String {
+    match receiver {
+        Receiver::Unit(unit) => unit_name(unit, registry),
+        Receiver::Place(place) => registry.name(place),
+    }
+}
+
+fn unit_name(unit: UnitId, registry: &Registry) -> String {
+    registry
+        .unit(unit)
+        .map_or_else(|| unit.to_string(), |known| known.name.clone())
+}
+
+fn lamp(class: &str, due: Option<Moment>, background: &Background<'_>) -> String {
+    let Some(due) = due else {
+        return String::new();
+    };
+    let lamp = background
+        .catalogue
+        .lamp(class, due, background.now, background.contact);
+    lamp_word(lamp).to_owned()
+}
+
+/// The stable word of a lamp.
+#[must_use]
+pub fn lamp_word(lamp: Lamp) -> &'static str {
+    match lamp {
+        Lamp::Green => "green",
+        Lamp::Amber => "amber",
+        Lamp::Red => "red",
+        Lamp::Grey => "grey",
+    }
+}
+
+/// The stable word of an outcome; empty while there is none.
+#[must_use]
+pub fn outcome_word(outcome: pb::Outcome) -> String {
+    match outcome {
+        pb::Outcome::Unspecified => String::new(),
+        pb::Outcome::Solved
+        | pb::Outcome::PartlySolved
+        | pb::Outcome::Explained
+        | pb::Outcome::UnreasonableExplained
+        | pb::Outcome::Withdrawn
+        | pb::Outcome::Referred => outcome
+            .as_str_name()
+            .trim_start_matches("OUTCOME_")
+            .to_ascii_lowercase()
+            .replace('_', "-"),
+    }
+}
+
+/// Writes bytes in hexadecimal, lower case.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;
