@@ -1,5 +1,6 @@
 //! How one machine keeps and carries a jurisdiction.
 
+pub mod cli;
 pub mod config;
 pub mod desk;
 pub mod engine;

@@ -1,0 +1,114 @@
+//! `fengqiao case …`: every move of a case, and looking at cases.
+
+mod moves;
+mod show;
+
+use clap::{Args, Subcommand};
+use fengqiao_proto::v1 as pb;
+use serde_json::json;
+
+use super::Context;
+use super::failure::{Call, Failure};
+use super::output::{list, or_null};
+use super::words;
+use moves::MoveCommand;
+
+/// The life of a case, as `fengqiao case --help` tells it.
+pub const LIFE: &str = "\
+The life of a case (诉求的一生):
+  register            a resident brings it; it gets one number for life        登记
+  accept | decline | answer-at-once                                            受理 | 不予受理 | 即时答复
+  dispatch            to a unit here, or down to a centre below; clock runs    派单
+  sign-for            or: object (a unit), return (a centre below)             签收 | 派单异议 | 退回
+  contact, take-action, work-on-site, report-interim                           办理
+  draft-reply, approve-reply, send-reply    another person approves            拟稿 把关 回复
+  return-visit, rate  by who dispatched, never by who handled                  回访 评价
+  close | order-redo                                                           办结 | 重办
+Too hard here: escalate. Above: take, or keep-below with an opinion.           上报 | 收件 | 留在下级
+  decide, dispatch    carries the decision down again                          批示
+Many hands: convene, acknowledge-task, report-task.                            一方召集、多方联动
+Done below while taken above: it stands in the annex; adopt or decline it.     附卷
+
+CASE is a number or an id. Texts are kept sealed; give `-` to read one from the standard input.
+Exit codes: 0 done, 1 refused, 64 usage, 75 try again.";
+
+/// Arguments of `fengqiao case`.
+#[derive(Debug, Args)]
+pub struct CaseArgs {
+    #[command(subcommand)]
+    command: CaseCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CaseCommand {
+    #[command(flatten)]
+    Move(Box<MoveCommand>),
+    /// Show one case as this node knows it (查看)
+    Show(show::ShowArgs),
+    /// List open cases by due time (列表)
+    List(show::ListArgs),
+}
+
+impl CaseArgs {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self.command {
+            CaseCommand::Move(command) => act(*command, context).await,
+            CaseCommand::Show(args) => args.run(context).await,
+            CaseCommand::List(args) => args.run(context).await,
+        }
+    }
+}
+
+async fn act(command: MoveCommand, context: &Context) -> Result<(), Failure> {
+    let mut parts = command.into_parts();
+    let request_id = words::request_id(parts.request_id.take())?;
+    let texts = words::read_texts(context, std::mem::take(&mut parts.texts))?;
+    let request = context.request(pb::ActRequest {
+        request_id: request_id.clone(),
+        case: parts.case.clone(),
+        command: Some(parts.command()),
+        texts,
+    })?;
+    let mut client = context.casework().await?;
+    let call = Call::Write {
+        request_id: request_id.clone(),
+    };
+    let done = context.call(&call, client.act(request)).await?;
+    context.answer(|| act_text(&done), || act_json(&done, &request_id))
+}
+
+fn act_text(done: &pb::ActResponse) -> String {
+    let mut text = list(&[
+        ("number 编号", done.number.clone()),
+        ("case 诉求", done.case.clone()),
+        ("entry 记录", done.entry.clone()),
+        ("submission 提交", done.submission.clone()),
+        ("secret code 查询码", done.secret_code.clone()),
+    ]);
+    if !done.submission.is_empty() {
+        text.push_str(
+            "Sent to the custodian; it takes effect when adopted there. 已提交当前责任单位，采纳后生效。\n",
+        );
+    }
+    if !done.secret_code.is_empty() {
+        text.push_str(
+            "Give the secret code to the resident: it is shown only now. 请将查询码交给诉求人，仅显示一次。\n",
+        );
+    }
+    text
+}
+
+fn act_json(done: &pb::ActResponse, request_id: &str) -> serde_json::Value {
+    json!({
+        "case": done.case,
+        "number": done.number,
+        "entry": or_null(&done.entry),
+        "submission": or_null(&done.submission),
+        "secret_code": or_null(&done.secret_code),
+        "request_id": request_id,
+    })
+}

@@ -1,0 +1,347 @@
+//! Looking at cases.
+
+use clap::Args;
+use fengqiao_hub::case::Stage;
+use fengqiao_proto::v1 as pb;
+use serde_json::{Value, json};
+
+use crate::cli::Context;
+use crate::cli::failure::{Call, Failure};
+use crate::cli::output::{list, ms_or_null, or_dash, or_null, table, time};
+
+const STAGES: [Stage; 15] = [
+    Stage::Registered,
+    Stage::Accepted,
+    Stage::Declined,
+    Stage::Answered,
+    Stage::Dispatched,
+    Stage::Handling,
+    Stage::Objected,
+    Stage::Drafted,
+    Stage::Approved,
+    Stage::Replied,
+    Stage::InHand,
+    Stage::Decided,
+    Stage::Visited,
+    Stage::Redo,
+    Stage::Closed,
+];
+
+/// Digits of a hash shown to people.
+const SHORT_DIGITS: usize = 8;
+
+/// Arguments of `case show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Number or id of the case
+    case: String,
+    /// Also show the sealed texts; needs a role that handles the case
+    #[arg(long)]
+    texts: bool,
+}
+
+/// Arguments of `case list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Also cases known by notice only
+    #[arg(long)]
+    notices: bool,
+    /// Also closed cases
+    #[arg(long)]
+    closed: bool,
+    /// At most so many, 1 to 500
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    page_size: u32,
+    /// Token at the end of the page before
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "TOKEN"
+    )]
+    page_token: String,
+}
+
+impl ShowArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.request(pb::GetCaseRequest {
+            case: self.case,
+            show_texts: self.texts,
+        })?;
+        let mut client = context.casework().await?;
+        let found = context.call(&Call::Read, client.get_case(request)).await?;
+        let view = found.case.unwrap_or_default();
+        context.answer(|| case_text(&view), || case_json(&view))
+    }
+}
+
+impl ListArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.request(pb::ListCasesRequest {
+            page_size: self.page_size,
+            page_token: self.page_token,
+            with_notices: self.notices,
+            with_closed: self.closed,
+        })?;
+        let mut client = context.casework().await?;
+        let page = context
+            .call(&Call::Read, client.list_cases(request))
+            .await?;
+        context.answer(|| page_text(&page), || page_json(&page))
+    }
+}
+
+/// The word of a stage in both languages.
+fn stage_words(stage: &str) -> String {
+    match STAGES.iter().find(|known| known.as_str() == stage) {
+        Some(known) => format!("{stage} {}", known.chinese()),
+        None => or_dash(stage),
+    }
+}
+
+fn lamp_words(lamp: &str) -> String {
+    match lamp {
+        "green" => "green 绿灯".to_owned(),
+        "amber" => "amber 黄灯".to_owned(),
+        "red" => "red 红灯".to_owned(),
+        "grey" => "grey 失联".to_owned(),
+        other => or_dash(other),
+    }
+}
+
+/// The stable word of a standing; `unknown` when it is not said.
+fn standing_word(standing: i32) -> &'static str {
+    match pb::Standing::try_from(standing).unwrap_or_default() {
+        pb::Standing::Unspecified => "unknown",
+        pb::Standing::StoredHere => "stored-here",
+        pb::Standing::AtParent => "at-parent",
+        pb::Standing::AtTop => "at-top",
+    }
+}
+
+fn standing_words(standing: i32) -> String {
+    let word = standing_word(standing);
+    match word {
+        "stored-here" => format!("{word} 本级已存"),
+        "at-parent" => format!("{word} 上级已存"),
+        "at-top" => format!("{word} 市级已存"),
+        _ => "-".to_owned(),
+    }
+}
+
+fn short(hash: &str) -> String {
+    hash.chars().take(SHORT_DIGITS).collect()
+}
+
+fn case_text(view: &pb::CaseView) -> String {
+    let due = if view.due_ms == 0 {
+        String::new()
+    } else {
+        time(view.due_ms)
+    };
+    let awaited = if view.awaited_below == 0 {
+        String::new()
+    } else {
+        format!("entries below {}", view.awaited_below)
+    };
+    let mut text = list(&[
+        ("number 编号", view.number.clone()),
+        ("case 诉求", view.case.clone()),
+        ("class 类别", view.class.clone()),
+        ("stage 阶段", stage_words(&view.stage)),
+        ("outcome 结果", view.outcome.clone()),
+        (
+            "custodian 责任中心",
+            format!("{} {}", view.custodian_name, view.custodian)
+                .trim()
+                .to_owned(),
+        ),
+        ("lead 主办单位", view.lead.clone()),
+        ("lamp 灯", lamp_words(&view.lamp)),
+        ("due 期限", due),
+        ("origin 登记地", view.origin.clone()),
+        ("first receiver 首接单位", view.first_receiver.clone()),
+        ("rank 层级计数", view.rank.clone()),
+        ("standing 存证", standing_words(view.standing)),
+        ("awaited 待补", awaited),
+        ("pending 待采纳", view.pending_submissions.join(" ")),
+    ]);
+    if view.frozen {
+        text.push_str("Two records stand at one place: frozen until a superior takes it. 存在冲突记录，已冻结。\n");
+    }
+    if view.notice_only {
+        text.push_str(
+            "Only the notice is held here; the record is below. 本级仅有摘要，案卷在下级。\n",
+        );
+    }
+    text.push_str(&tasks_text(&view.tasks));
+    text.push_str(&entries_text("Entries 记录", &view.entries));
+    text.push_str(&entries_text("Annex 附卷", &view.annex));
+    text
+}
+
+fn tasks_text(tasks: &[pb::TaskView]) -> String {
+    if tasks.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = tasks
+        .iter()
+        .map(|task| {
+            vec![
+                task.task.to_string(),
+                task.party.clone(),
+                task.state.clone(),
+                time(task.due_ms),
+            ]
+        })
+        .collect();
+    format!(
+        "\nTasks 任务\n{}",
+        table(&["#", "PARTY 单位", "STATE 状态", "DUE 期限"], &rows)
+    )
+}
+
+fn entries_text(title: &str, entries: &[pb::EntryView]) -> String {
+    if entries.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = entries
+        .iter()
+        .map(|entry| {
+            vec![
+                entry.sequence.to_string(),
+                entry.r#move.clone(),
+                entry.place.clone(),
+                time(entry.wall_time_ms),
+                short(&entry.hash),
+                standing_words(entry.standing),
+                entry.annex_state.clone(),
+            ]
+        })
+        .collect();
+    let header = [
+        "#",
+        "MOVE 动作",
+        "PLACE 中心",
+        "TIME 时间",
+        "HASH",
+        "STANDING 存证",
+        "",
+    ];
+    let mut text = format!("\n{title}\n{}", table(&header, &rows));
+    for entry in entries {
+        for private in &entry.texts {
+            text.push_str(&format!(
+                "\n[{} {}] {}\n",
+                entry.sequence, private.role, private.text
+            ));
+        }
+    }
+    text
+}
+
+fn page_text(page: &pb::ListCasesResponse) -> String {
+    if page.cases.is_empty() {
+        return "No cases. 没有诉求。\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = page
+        .cases
+        .iter()
+        .map(|view| {
+            vec![
+                view.number.clone(),
+                stage_words(&view.stage),
+                lamp_words(&view.lamp),
+                time(view.due_ms),
+                view.custodian_name.clone(),
+                or_dash(&view.lead),
+                view.class.clone(),
+                if view.notice_only {
+                    "notice 摘要"
+                } else {
+                    ""
+                }
+                .to_owned(),
+            ]
+        })
+        .collect();
+    let header = [
+        "NUMBER 编号",
+        "STAGE 阶段",
+        "LAMP 灯",
+        "DUE 期限",
+        "CUSTODIAN 责任中心",
+        "LEAD 主办",
+        "CLASS 类别",
+        "",
+    ];
+    let mut text = table(&header, &rows);
+    if !page.next_page_token.is_empty() {
+        text.push_str(&format!("More: --page-token {}\n", page.next_page_token));
+    }
+    text
+}
+
+fn page_json(page: &pb::ListCasesResponse) -> Value {
+    json!({
+        "cases": page.cases.iter().map(case_json).collect::<Vec<_>>(),
+        "next_page_token": or_null(&page.next_page_token),
+    })
+}
+
+fn case_json(view: &pb::CaseView) -> Value {
+    json!({
+        "case": view.case,
+        "number": view.number,
+        "stage": view.stage,
+        "custodian": view.custodian,
+        "custodian_name": view.custodian_name,
+        "class": view.class,
+        "lamp": or_null(&view.lamp),
+        "due_ms": ms_or_null(view.due_ms),
+        "outcome": or_null(&view.outcome),
+        "entries": view.entries.iter().map(entry_json).collect::<Vec<_>>(),
+        "annex": view.annex.iter().map(entry_json).collect::<Vec<_>>(),
+        "notice_only": view.notice_only,
+        "rank": view.rank,
+        "lead": or_null(&view.lead),
+        "origin": or_null(&view.origin),
+        "first_receiver": or_null(&view.first_receiver),
+        "pending_submissions": view.pending_submissions,
+        "standing": standing_word(view.standing),
+        "awaited_below": view.awaited_below,
+        "frozen": view.frozen,
+        "head": or_null(&view.head),
+        "tasks": view.tasks.iter().map(task_json).collect::<Vec<_>>(),
+    })
+}
+
+fn task_json(task: &pb::TaskView) -> Value {
+    json!({
+        "task": task.task,
+        "party": task.party,
+        "state": task.state,
+        "due_ms": ms_or_null(task.due_ms),
+    })
+}
+
+fn entry_json(entry: &pb::EntryView) -> Value {
+    let texts: Vec<Value> = entry
+        .texts
+        .iter()
+        .map(|text| json!({ "role": text.role, "text": text.text }))
+        .collect();
+    json!({
+        "sequence": entry.sequence,
+        "hash": entry.hash,
+        "move": entry.r#move,
+        "place": entry.place,
+        "actor": or_null(&entry.actor),
+        "wall_time_ms": entry.wall_time_ms,
+        "standing": standing_word(entry.standing),
+        "texts": texts,
+        "annex_state": or_null(&entry.annex_state),
+        "author": entry.author,
+        "rank": entry.rank,
+    })
+}

@@ -1,0 +1,207 @@
+//! `fengqiao place …` and `fengqiao unit …`: the places directly below this one, the units of this centre.
+
+pub mod import;
+
+use clap::{Args, Subcommand};
+use fengqiao_proto::v1 as pb;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::failure::{Call, Failure};
+use super::output::{or_dash, or_null, table};
+use super::words::{UnitKind, UnitPresence, parse_level};
+
+/// What is done with places.
+#[derive(Debug, Subcommand)]
+pub enum PlaceCommand {
+    /// Add a place directly below this one (增加)
+    Add(AddArgs),
+    /// List places known here and the units of this centre (列表)
+    List,
+    /// Add the places directly below this one from a CSV file (导入)
+    Import(import::ImportArgs),
+}
+
+/// What is done with units.
+#[derive(Debug, Subcommand)]
+pub enum UnitCommand {
+    /// Add a unit of this centre (增加)
+    Add(UnitAddArgs),
+}
+
+/// Arguments of `place add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Official name, 1 to 64 characters
+    name: String,
+    /// Tier: province, city, county, area, township, village, or its number
+    #[arg(long, value_parser = parse_level)]
+    level: u32,
+    /// Official code, 2, 4, 6, 9 or 12 digits
+    #[arg(long, default_value = "", hide_default_value = true)]
+    code: String,
+    /// Id to use, 16 characters; a new one if left out
+    #[arg(long, default_value = "", hide_default_value = true)]
+    id: String,
+}
+
+/// Arguments of `unit add`.
+#[derive(Debug, Args)]
+pub struct UnitAddArgs {
+    /// Name, 1 to 64 characters
+    name: String,
+    /// Kind
+    #[arg(long, value_enum, default_value_t = UnitKind::Department)]
+    kind: UnitKind,
+    /// Whether it is in the hall every day or by rota
+    #[arg(long, value_enum, default_value_t = UnitPresence::Resident)]
+    presence: UnitPresence,
+}
+
+/// Adding what stands already gives the same answer: safe to repeat.
+fn repeatable() -> Call {
+    Call::Write {
+        request_id: String::new(),
+    }
+}
+
+impl PlaceCommand {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Add(args) => args.run(context).await,
+            Self::List => show(context).await,
+            Self::Import(args) => args.run(context).await,
+        }
+    }
+}
+
+impl UnitCommand {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Add(args) => args.run(context).await,
+        }
+    }
+}
+
+impl AddArgs {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let name = self.name.clone();
+        let request = context.request(pb::AddPlaceRequest {
+            code: self.code,
+            name: self.name,
+            level: self.level,
+            place: self.id,
+        })?;
+        let mut client = context.node().await?;
+        let added = context
+            .call(&repeatable(), client.add_place(request))
+            .await?;
+        context.answer(
+            || format!("place 地区  {} {name}\n", added.place),
+            || json!({ "place": added.place, "name": name }),
+        )
+    }
+}
+
+impl UnitAddArgs {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let name = self.name.clone();
+        let request = context.request(pb::AddUnitRequest {
+            name: self.name,
+            kind: self.kind.into(),
+            presence: self.presence.into(),
+        })?;
+        let mut client = context.node().await?;
+        let added = context
+            .call(&repeatable(), client.add_unit(request))
+            .await?;
+        context.answer(
+            || format!("unit 单位  {} {name}\n", added.unit),
+            || json!({ "unit": added.unit, "name": name }),
+        )
+    }
+}
+
+async fn show(context: &Context) -> Result<(), Failure> {
+    let request = context.request(pb::ListPlacesRequest {})?;
+    let mut client = context.node().await?;
+    let known = context
+        .call(&Call::Read, client.list_places(request))
+        .await?;
+    context.answer(
+        || places_text(&known),
+        || {
+            json!({
+                "places": known.places.iter().map(place_json).collect::<Vec<_>>(),
+                "units": known.units.iter().map(unit_json).collect::<Vec<_>>(),
+            })
+        },
+    )
+}
+
+fn places_text(known: &pb::ListPlacesResponse) -> String {
+    let rows: Vec<Vec<String>> = known
+        .places
+        .iter()
+        .map(|place| {
+            vec![
+                or_dash(&place.code),
+                place.name.clone(),
+                place.level.to_string(),
+                place.place.clone(),
+                or_dash(&place.node),
+            ]
+        })
+        .collect();
+    let mut text = table(
+        &[
+            "CODE 代码",
+            "NAME 名称",
+            "LEVEL 层级",
+            "PLACE ID",
+            "NODE 节点",
+        ],
+        &rows,
+    );
+    if !known.units.is_empty() {
+        let rows: Vec<Vec<String>> = known
+            .units
+            .iter()
+            .map(|unit| vec![unit.name.clone(), kind_word(unit), unit.unit.clone()])
+            .collect();
+        let units = table(&["UNIT 单位", "KIND 类型", "UNIT ID"], &rows);
+        text.push_str(&format!("\n{units}"));
+    }
+    text
+}
+
+fn kind_word(unit: &pb::UnitView) -> String {
+    unit.kind()
+        .as_str_name()
+        .trim_start_matches("UNIT_KIND_")
+        .to_ascii_lowercase()
+        .replace('_', "-")
+}
+
+fn place_json(place: &pb::PlaceView) -> Value {
+    json!({
+        "place": place.place,
+        "code": or_null(&place.code),
+        "name": place.name,
+        "level": place.level,
+        "parent": or_null(&place.parent),
+        "node": or_null(&place.node),
+    })
+}
+
+fn unit_json(unit: &pb::UnitView) -> Value {
+    json!({ "unit": unit.unit, "name": unit.name, "kind": kind_word(unit) })
+}

@@ -1,0 +1,458 @@
+//! Words of the command line: choices, times, texts, request ids.
+
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::base32;
+use fengqiao_hub::jurisdiction::level;
+use fengqiao_hub::private::Private;
+use fengqiao_proto::v1 as pb;
+
+use super::Context;
+use super::failure::Failure;
+use crate::desk::texts::roles;
+
+/// Most bytes read from the standard input for one text; what is longer is refused by the node anyway.
+const INPUT_BYTES_MAX: u64 = 1024 * 1024;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident => $wire:ident { $($(#[$variant_doc:meta])* $variant:ident => $wire_variant:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl From<$name> for pb::$wire {
+            fn from(word: $name) -> Self {
+                match word { $($name::$variant => Self::$wire_variant,)* }
+            }
+        }
+
+        impl From<$name> for i32 {
+            fn from(word: $name) -> Self {
+                pb::$wire::from(word).into()
+            }
+        }
+    };
+}
+
+words! {
+    /// How a request came in.
+    Channel => Channel {
+        /// Telephone, 12345 (电话)
+        Phone => Phone,
+        /// At the window (窗口)
+        Window => Window,
+        /// Web page (网页)
+        Web => Web,
+        /// App (手机应用)
+        App => App,
+        /// Letter (来信)
+        Letter => Letter,
+        /// Grid worker (网格员)
+        GridWorker => GridWorker,
+        /// Transferred from another body (转交)
+        Transferred => Transferred,
+    }
+}
+
+words! {
+    /// How pressing a case is.
+    Urgency => Urgency {
+        /// Ordinary (一般)
+        Ordinary => Ordinary,
+        /// Urgent (紧急)
+        Urgent => Urgent,
+        /// Danger to life (特急)
+        Emergency => Emergency,
+    }
+}
+
+words! {
+    /// Why a case is not taken on.
+    Ground => DeclineGround {
+        /// Belongs to the emergency line (属于110、119、120等紧急事项)
+        EmergencyLine => EmergencyLine,
+        /// Belongs to court, arbitration, discipline or petition (应通过其他法定途径)
+        OtherLegalChannel => OtherLegalChannel,
+        /// Same matter without new facts (同一事项无新情况)
+        SameMatter => SameMatter,
+        /// Secret or private (涉密或隐私)
+        SecretOrPrivate => SecretOrPrivate,
+        /// Beyond the duty of any unit (超出职责范围)
+        BeyondDuty => BeyondDuty,
+        /// Unlawful (违法)
+        Unlawful => Unlawful,
+    }
+}
+
+words! {
+    /// Why a case is pushed up.
+    EscalationReason => EscalationReason {
+        /// Hard and complex (疑难复杂)
+        Hard => Hard,
+        /// A key dispute (重点纠纷)
+        KeyDispute => KeyDispute,
+        /// A common recurring problem (普遍性、反复性问题)
+        Recurring => Recurring,
+    }
+}
+
+words! {
+    /// Why a case is taken.
+    TakingReason => TakingReason {
+        /// It was offered (下级上报)
+        Offered => Unspecified,
+        /// Overdue past its grace (逾期)
+        Overdue => Overdue,
+        /// A person here decided so (领导决定)
+        Decision => Decision,
+        /// The responsible node is dark (下级失联)
+        Dark => Dark,
+    }
+}
+
+words! {
+    /// How a case ended.
+    Outcome => Outcome {
+        /// Solved (已解决)
+        Solved => Solved,
+        /// Partly solved (部分解决)
+        PartlySolved => PartlySolved,
+        /// Explained (已解释)
+        Explained => Explained,
+        /// Unreasonable, explained (不合理，已解释)
+        UnreasonableExplained => UnreasonableExplained,
+        /// Withdrawn (撤回)
+        Withdrawn => Withdrawn,
+        /// Referred to another channel (转其他途径)
+        Referred => Referred,
+    }
+}
+
+words! {
+    /// What a person may do at a centre.
+    Role => Role {
+        /// Takes in, dispatches, visits (受理员)
+        Clerk => Clerk,
+        /// Handles for a unit (承办人)
+        Handler => Handler,
+        /// Approves replies (把关人)
+        Approver => Approver,
+        /// Decides, designates, takes, convenes, directs (领导)
+        Leader => Leader,
+        /// Manages accounts, places, invitations (管理员)
+        Administrator => Administrator,
+    }
+}
+
+words! {
+    /// Kind of a unit.
+    UnitKind => UnitKind {
+        /// Department (部门)
+        Department => Department,
+        /// Mass organisation (群团组织)
+        MassOrganisation => MassOrganisation,
+        /// Social organisation (社会组织)
+        SocialOrganisation => SocialOrganisation,
+        /// Centre (中心)
+        Centre => Centre,
+        /// Mediation committee (调解委员会)
+        MediationCommittee => MediationCommittee,
+    }
+}
+
+words! {
+    /// Whether a unit is in the hall every day.
+    UnitPresence => UnitPresence {
+        /// Every day (常驻)
+        Resident => Resident,
+        /// By rota (轮驻)
+        Rotating => Rotating,
+    }
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum YesNo {
+    /// 是
+    Yes,
+    /// 否
+    No,
+}
+
+impl From<YesNo> for bool {
+    fn from(word: YesNo) -> Self {
+        word == YesNo::Yes
+    }
+}
+
+/// What becomes of an objection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Verdict {
+    /// The case leaves the objecting unit (异议成立)
+    Upheld,
+    /// The unit goes on (异议不成立)
+    Rejected,
+}
+
+/// A level by its word or number.
+///
+/// # Errors
+/// What is accepted instead.
+pub fn parse_level(text: &str) -> Result<u32, String> {
+    let word = match text {
+        "province" => Some(level::PROVINCE),
+        "city" => Some(level::CITY),
+        "county" => Some(level::COUNTY),
+        "area" => Some(level::AREA),
+        "township" => Some(level::TOWNSHIP),
+        "village" => Some(level::VILLAGE),
+        _ => None,
+    };
+    word.or_else(|| {
+        text.parse()
+            .ok()
+            .filter(|number| (1..=999).contains(number))
+    })
+    .ok_or_else(|| {
+        "province, city, county, area, township, village, or a number from 1 to 999".to_owned()
+    })
+}
+
+/// A time in RFC 3339.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_time(text: &str) -> Result<Moment, String> {
+    Moment::parse_rfc3339(text)
+        .ok()
+        .filter(|moment| moment.0 > 0)
+        .ok_or_else(|| {
+            "a time after 1970 that exists, as 2023-03-01T20:00:00+08:00 or 2023-03-01T12:00:00Z"
+                .to_owned()
+        })
+}
+
+/// A time that may be left out, as Unix milliseconds; 0 is left out.
+#[must_use]
+pub fn ms(time: Option<Moment>) -> i64 {
+    time.map_or(0, |time| time.0)
+}
+
+/// Wraps what may concern a person as soon as it is parsed.
+///
+/// # Errors
+/// Never.
+pub fn parse_private(text: &str) -> Result<Private<String>, std::convert::Infallible> {
+    Ok(Private::new(text.to_owned()))
+}
+
+/// A party to convene: `place=NAME,due=TIME` or `unit=NAME,due=TIME`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_party(text: &str) -> Result<pb::Party, String> {
+    let mut party = pb::Party::default();
+    for part in text.split(',') {
+        let (key, value) = part
+            .split_once('=')
+            .ok_or("place=NAME,due=TIME or unit=NAME,due=TIME")?;
+        match key.trim() {
+            "place" => value.trim().clone_into(&mut party.place),
+            "unit" => value.trim().clone_into(&mut party.unit),
+            "due" => party.due_ms = parse_time(value.trim())?.0,
+            _ => return Err("keys are place, unit and due".to_owned()),
+        }
+    }
+    if party.place.is_empty() && party.unit.is_empty() {
+        return Err("a party has a place or a unit".to_owned());
+    }
+    if party.due_ms == 0 {
+        return Err("a party's task has a due time".to_owned());
+    }
+    Ok(party)
+}
+
+/// Reads `ROLE=TEXT`; a text without a known role before an equals sign has the role `text`.
+#[must_use]
+pub fn split_role(text: &str) -> (&'static str, &str) {
+    let named = text
+        .split_once('=')
+        .and_then(|(role, rest)| Some((roles().find(|known| *known == role)?, rest)));
+    named.unwrap_or(("text", text))
+}
+
+/// The request id given, or a new one.
+///
+/// # Errors
+/// A usage failure when the system has no randomness.
+pub fn request_id(given: Option<String>) -> Result<String, Failure> {
+    if let Some(given) = given {
+        return Ok(given);
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::usage(
+            "request_id",
+            format!("no randomness for a request id ({error}); give one with --request-id"),
+            "无法生成请求编号，请用 --request-id 指定",
+        )
+    })?;
+    Ok(base32(&bytes))
+}
+
+/// Texts of one command, each with its role; `-` is read from the standard input, once.
+///
+/// # Errors
+/// A usage failure when the input is not UTF-8, too long, or asked for twice.
+pub fn read_texts(
+    context: &Context,
+    given: Vec<(&'static str, Private<String>)>,
+) -> Result<Vec<pb::PrivateText>, Failure> {
+    let mut input_used = false;
+    given
+        .into_iter()
+        .map(|(role, text)| {
+            let text = if text.reveal() == "-" {
+                if std::mem::replace(&mut input_used, true) {
+                    return Err(Failure::usage(
+                        role,
+                        "only one text can be read from the standard input",
+                        "只能有一项从标准输入读取",
+                    ));
+                }
+                read_input(context, role)?
+            } else {
+                text.reveal().clone()
+            };
+            Ok(pb::PrivateText {
+                role: role.to_owned(),
+                text,
+            })
+        })
+        .collect()
+}
+
+fn read_input(context: &Context, role: &str) -> Result<String, Failure> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let mut streams = context.streams();
+    (&mut streams.input)
+        .take(INPUT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| {
+            Failure::usage(
+                role,
+                format!("the standard input cannot be read: {error}"),
+                "无法读取标准输入",
+            )
+        })?;
+    if bytes.len() as u64 > INPUT_BYTES_MAX {
+        return Err(Failure::usage(
+            role,
+            format!("the standard input is longer than {INPUT_BYTES_MAX} bytes"),
+            "标准输入过长",
+        ));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| {
+        Failure::usage(
+            role,
+            "the standard input is not UTF-8",
+            "标准输入不是 UTF-8 编码",
+        )
+    })?;
+    // The newline that ends a file or an echo is not part of the text.
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_names_its_role_before_an_equals_sign() {
+        assert_eq!(split_role("minutes=a=b"), ("minutes", "a=b"));
+        assert_eq!(split_role("a=b"), ("text", "a=b"));
+        assert_eq!(split_role("plain"), ("text", "plain"));
+        assert_eq!(split_role("text=reason=x"), ("text", "reason=x"));
+    }
+
+    #[test]
+    fn a_time_that_does_not_exist_is_refused() {
+        for text in [
+            "2023-02-30T00:00:00+08:00",
+            "2023-03-01",
+            "2023-03-01T20:00:00",
+            "yesterday",
+            "1969-12-31T23:59:59Z",
+        ] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            parse_time("2023-03-01T20:00:00+08:00").unwrap().0,
+            1_677_672_000_000
+        );
+    }
+
+    #[test]
+    fn a_party_has_a_place_or_a_unit_and_a_due_time() {
+        let party = parse_party("place=新华街道,due=2023-03-01T20:00:00+08:00").unwrap();
+        assert_eq!(
+            (party.place.as_str(), party.due_ms),
+            ("新华街道", 1_677_672_000_000)
+        );
+        for text in [
+            "新华街道",
+            "place=新华街道",
+            "due=2023-03-01T20:00:00Z",
+            "place=x,when=2023-03-01T20:00:00Z",
+            "place=x,due=2023-02-30T20:00:00Z",
+        ] {
+            assert!(parse_party(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn levels_are_words_or_numbers() {
+        assert_eq!(parse_level("village"), Ok(60));
+        assert_eq!(parse_level("45"), Ok(45));
+        for text in ["hamlet", "0", "1000", "-1"] {
+            assert!(parse_level(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_choice_of_the_wire_has_a_word() {
+        use clap::ValueEnum;
+        fn numbers<W: ValueEnum + Copy + Into<i32>>() -> Vec<i32> {
+            W::value_variants()
+                .iter()
+                .map(|word| (*word).into())
+                .collect()
+        }
+        fn dense<W: ValueEnum + Copy + Into<i32>>(valid: fn(i32) -> bool, from: i32) {
+            let words = numbers::<W>();
+            let wire: Vec<i32> = (from..100).take_while(|number| valid(*number)).collect();
+            assert_eq!(words, wire);
+        }
+        dense::<Channel>(|number| pb::Channel::try_from(number).is_ok(), 1);
+        dense::<Urgency>(|number| pb::Urgency::try_from(number).is_ok(), 1);
+        dense::<Ground>(|number| pb::DeclineGround::try_from(number).is_ok(), 1);
+        dense::<EscalationReason>(|number| pb::EscalationReason::try_from(number).is_ok(), 1);
+        dense::<TakingReason>(|number| pb::TakingReason::try_from(number).is_ok(), 0);
+        dense::<Outcome>(|number| pb::Outcome::try_from(number).is_ok(), 1);
+        dense::<Role>(|number| pb::Role::try_from(number).is_ok(), 1);
+        dense::<UnitKind>(|number| pb::UnitKind::try_from(number).is_ok(), 1);
+        dense::<UnitPresence>(|number| pb::UnitPresence::try_from(number).is_ok(), 1);
+    }
+
+    #[test]
+    fn a_new_request_id_is_good_and_differs_each_time() {
+        let one = request_id(None).unwrap();
+        crate::desk::texts::request_id(&one).unwrap();
+        assert_ne!(one, request_id(None).unwrap());
+        assert_eq!(request_id(Some("mine".into())).unwrap(), "mine");
+    }
+}

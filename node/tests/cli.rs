@@ -1,0 +1,12 @@
+//! The command line against a node of canned answers: what is sent, what is shown, how it exits.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[path = "cli/canned.rs"]
+mod canned;
+#[path = "cli/failures.rs"]
+mod failures;
+#[path = "cli/moves.rs"]
+mod moves;
+#[path = "cli/views.rs"]
+mod views;
