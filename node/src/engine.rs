@@ -155,6 +155,8 @@ pub enum Output {
     Joined(Ticket, Result<Box<pb::JoinResponse>, EnrolRefusal>),
     /// Items of a neighbour's lane are stored; all of them are at the top up to that sequence.
     Stored(NodeId, pb::Lane, u64),
+    /// The top has stored more of a neighbour's lane.
+    TopMoved(NodeId, pb::Lane, u64),
     /// There is more to send on a link.
     Owed(NodeId),
     /// The registry changed: links may have come or gone.

@@ -349,7 +349,7 @@ impl Group<'_> {
         }
         for key @ (link, lane) in raised {
             let sequence = self.state.top_reached.get(&key).copied().unwrap_or(0);
-            self.outputs.push(Output::Stored(link, lane, sequence));
+            self.outputs.push(Output::TopMoved(link, lane, sequence));
         }
         Ok(())
     }

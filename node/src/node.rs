@@ -1,0 +1,388 @@
+//! One node as the rest of the process sees it: an engine that one worker at a time may run, an inbox in front of it,
+//! and the ends of its links.
+//!
+//! Nothing here decides. What comes in waits in the inbox; a worker of the pool takes what has queued as one group;
+//! what the engine hands out goes to whoever waits for it.
+
+pub mod clock;
+pub mod host;
+pub mod opening;
+pub mod pool;
+mod port;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::id::{Hash, NodeId, StoreId};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::engine::vault::Vault;
+use crate::engine::{
+    Administration, Caller, CaseMove, Counts, Engine, GROUP_BYTES_MAX, GROUP_INPUTS_MAX, Input, Me, Output, Request,
+    Views,
+};
+use crate::enrolment::{EnrolRefusal, RegistryRegistrar};
+use crate::replication::session::Event;
+use clock::Clock;
+use pool::Pool;
+
+/// Inputs that may wait; beyond it people are told to try again, and links are slowed by their credit.
+const INBOX_MAX: usize = 10_000;
+
+/// What a caller waits for.
+enum Waiter {
+    Answer(oneshot::Sender<Result<Vec<u8>, Refusal>>),
+    Joined(oneshot::Sender<Result<Box<pb::JoinResponse>, EnrolRefusal>>),
+}
+
+/// The end of a link at this node.
+#[derive(Debug, Default, Clone)]
+pub struct LinkEnd {
+    events: Option<mpsc::UnboundedSender<Event>>,
+    peer: Option<(StoreId, u32)>,
+    /// When the neighbour was last heard from, Unix milliseconds; 0 is never.
+    pub heard_ms: i64,
+    /// Neighbour's clock minus ours, milliseconds.
+    pub skew_ms: i64,
+    /// Whether the last digest was equal.
+    pub digest: Option<bool>,
+}
+
+impl LinkEnd {
+    /// Whether a session runs.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.events.is_some()
+    }
+}
+
+/// Figures copied out of the engine after each group.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// Counters kept with the store.
+    pub counts: Counts,
+    /// Syncs since the start.
+    pub syncs: u64,
+    /// End of the journal, bytes.
+    pub journal_bytes: u64,
+    /// Alarms, newest first.
+    pub alarms: Vec<String>,
+}
+
+/// One node.
+pub struct Node {
+    /// Who it is.
+    pub me: Arc<Me>,
+    /// Reading side.
+    pub views: Views,
+    /// Keys.
+    pub vault: Arc<Vault>,
+    /// Registry as it stands.
+    pub registry: Arc<ArcSwap<Registry>>,
+    /// The trust floor's view of the same.
+    pub registrar: Arc<RegistryRegistrar>,
+    /// Catalogue in force.
+    pub catalogue: Arc<Catalogue>,
+    /// Time.
+    pub clock: Clock,
+    /// Data folder.
+    pub folder: PathBuf,
+    /// Figures for the status.
+    pub figures: ArcSwap<Figures>,
+    engine: Mutex<Engine>,
+    inbox: Mutex<VecDeque<Input>>,
+    scheduled: AtomicBool,
+    read_only: AtomicBool,
+    pool: Pool,
+    waiters: Mutex<BTreeMap<u64, Waiter>>,
+    tickets: AtomicU64,
+    links: Mutex<BTreeMap<NodeId, LinkEnd>>,
+    registry_changes: watch::Sender<u64>,
+    clock_skew_stop_ms: i64,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("me", &self.me).finish_non_exhaustive()
+    }
+}
+
+/// What a node is built from.
+#[expect(missing_debug_implementations, reason = "holds an engine")]
+pub struct NodeParts {
+    /// Engine, caught up.
+    pub engine: Engine,
+    /// Who it is.
+    pub me: Me,
+    /// Keys, shared with the engine.
+    pub vault: Arc<Vault>,
+    /// Catalogue in force.
+    pub catalogue: Arc<Catalogue>,
+    /// Time.
+    pub clock: Clock,
+    /// Data folder.
+    pub folder: PathBuf,
+    /// Workers.
+    pub pool: Pool,
+    /// Beyond this skew to the parent no automatic warnings are written, milliseconds.
+    pub clock_skew_stop_ms: i64,
+}
+
+impl Node {
+    /// Puts a node together.
+    #[must_use]
+    pub fn new(parts: NodeParts) -> Arc<Self> {
+        let registry = parts.engine.registry();
+        let node = Arc::new(Self {
+            me: Arc::new(parts.me),
+            views: parts.engine.views(),
+            vault: parts.vault,
+            registrar: Arc::new(RegistryRegistrar::new(Arc::clone(&registry))),
+            registry: Arc::new(ArcSwap::from(registry)),
+            catalogue: parts.catalogue,
+            clock: parts.clock,
+            folder: parts.folder,
+            figures: ArcSwap::default(),
+            engine: Mutex::new(parts.engine),
+            inbox: Mutex::default(),
+            scheduled: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
+            pool: parts.pool,
+            waiters: Mutex::default(),
+            tickets: AtomicU64::new(1),
+            links: Mutex::default(),
+            registry_changes: watch::Sender::new(0),
+            clock_skew_stop_ms: parts.clock_skew_stop_ms,
+        });
+        node.copy_figures(&lock(&node.engine));
+        node
+    }
+
+    /// Queues an input; says whether there was room.
+    pub fn submit(self: &Arc<Self>, input: Input) -> bool {
+        {
+            let mut inbox = lock(&self.inbox);
+            if inbox.len() >= INBOX_MAX {
+                return false;
+            }
+            inbox.push_back(input);
+        }
+        self.schedule();
+        true
+    }
+
+    fn schedule(self: &Arc<Self>) {
+        if !self.scheduled.swap(true, Ordering::AcqRel) {
+            self.pool.run(Arc::clone(self));
+        }
+    }
+
+    /// Runs one group; called by a worker. Comes again if more has queued.
+    pub(crate) fn work(self: &Arc<Self>) {
+        let inputs = self.next_group();
+        if !inputs.is_empty() {
+            let now = self.clock.now();
+            let mut engine = lock(&self.engine);
+            engine.set_read_only(self.read_only.load(Ordering::Relaxed));
+            let outputs = match engine.process(now, inputs) {
+                Ok(outputs) => outputs,
+                Err(error) => end_process(&self.me, &error),
+            };
+            self.copy_figures(&engine);
+            self.dispatch(outputs, &engine);
+        }
+        self.scheduled.store(false, Ordering::Release);
+        if !lock(&self.inbox).is_empty() {
+            self.schedule();
+        }
+    }
+
+    /// Whatever queued meanwhile, up to the limits of a group.
+    fn next_group(&self) -> Vec<Input> {
+        let mut inbox = lock(&self.inbox);
+        let (mut inputs, mut bytes) = (Vec::new(), 0);
+        while inputs.len() < GROUP_INPUTS_MAX
+            && bytes < GROUP_BYTES_MAX
+            && let Some(next) = inbox.front()
+        {
+            let weight = weight(next);
+            if bytes + weight > GROUP_BYTES_MAX && !inputs.is_empty() {
+                break;
+            }
+            bytes += weight;
+            inputs.extend(inbox.pop_front());
+        }
+        inputs
+    }
+
+    fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
+        for output in outputs {
+            match output {
+                Output::Answer(ticket, answer) => {
+                    if let Some(Waiter::Answer(waiter)) = lock(&self.waiters).remove(&ticket) {
+                        // A caller that has gone away may ask again with the same request id.
+                        let _ = waiter.send(answer);
+                    }
+                }
+                Output::Joined(ticket, answer) => {
+                    if let Some(Waiter::Joined(waiter)) = lock(&self.waiters).remove(&ticket) {
+                        let _ = waiter.send(answer);
+                    }
+                }
+                Output::Stored(link, lane, top_sequence) => self.tell(link, Event::Stored { lane, top_sequence }),
+                Output::TopMoved(link, lane, top_sequence) => self.tell(link, Event::TopMoved { lane, top_sequence }),
+                Output::Owed(link) => self.tell(link, Event::Owed),
+                Output::RegistryChanged => {
+                    let registry = engine.registry();
+                    self.registrar.replace(Arc::clone(&registry));
+                    self.registry.store(registry);
+                    self.registry_changes.send_modify(|changes| *changes += 1);
+                }
+            }
+        }
+    }
+
+    fn tell(&self, link: NodeId, event: Event) {
+        if let Some(events) = lock(&self.links).get(&link).and_then(|end| end.events.as_ref()) {
+            // A session that just ended learns it from its cursors when the next one begins.
+            let _ = events.send(event);
+        }
+    }
+
+    fn copy_figures(&self, engine: &Engine) {
+        self.figures.store(Arc::new(Figures {
+            counts: engine.counts(),
+            syncs: engine.syncs(),
+            journal_bytes: engine.journal_end(),
+            alarms: engine.alarms(),
+        }));
+    }
+
+    /// Makes a move on a case and waits for its answer.
+    ///
+    /// # Errors
+    /// The refusal; `BUSY` when the node takes nothing more.
+    pub async fn act(
+        self: &Arc<Self>,
+        request_id: String,
+        asked: Hash,
+        caller: Caller,
+        what: CaseMove,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (ticket, answer) = self.wait();
+        let request = Request { ticket, request_id, asked, caller, what };
+        self.answered(ticket, Input::Act(Box::new(request)), answer).await
+    }
+
+    /// Has something administrative done and waits for its answer.
+    ///
+    /// # Errors
+    /// The refusal; `BUSY` when the node takes nothing more.
+    pub async fn administer(
+        self: &Arc<Self>,
+        request_id: String,
+        asked: Hash,
+        caller: Caller,
+        what: Administration,
+    ) -> Result<Vec<u8>, Refusal> {
+        let (ticket, answer) = self.wait();
+        let request = Request { ticket, request_id, asked, caller, what };
+        self.answered(ticket, Input::Administer(Box::new(request)), answer).await
+    }
+
+    /// Judges a join and waits for the answer.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn join(self: &Arc<Self>, request: pb::JoinRequest) -> Result<Box<pb::JoinResponse>, EnrolRefusal> {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        lock(&self.waiters).insert(ticket, Waiter::Joined(sender));
+        if !self.submit(Input::Join { ticket, request: Box::new(request) }) {
+            lock(&self.waiters).remove(&ticket);
+            return Err(EnrolRefusal::STORED);
+        }
+        receiver.await.unwrap_or(Err(EnrolRefusal::STORED))
+    }
+
+    fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        lock(&self.waiters).insert(ticket, Waiter::Answer(sender));
+        (ticket, receiver)
+    }
+
+    async fn answered(
+        self: &Arc<Self>,
+        ticket: u64,
+        input: Input,
+        answer: oneshot::Receiver<Result<Vec<u8>, Refusal>>,
+    ) -> Result<Vec<u8>, Refusal> {
+        if !self.submit(input) {
+            lock(&self.waiters).remove(&ticket);
+            return Err(Refusal::of(Code::Busy, ""));
+        }
+        answer.await.unwrap_or_else(|_| Err(Refusal::of(Code::Busy, "")))
+    }
+
+    /// Lets clocks be looked at, and the disk.
+    pub fn tick(self: &Arc<Self>, read_only: bool) {
+        self.read_only.store(read_only, Ordering::Relaxed);
+        let up = self.me.at.up(&self.registry.load());
+        let skew = up.and_then(|up| lock(&self.links).get(&up).map(|end| end.skew_ms)).unwrap_or(0);
+        self.submit(Input::Tick { clock_believed: skew.abs() <= self.clock_skew_stop_ms });
+    }
+
+    /// The ends of the links, by neighbour.
+    #[must_use]
+    pub fn link_ends(&self) -> BTreeMap<NodeId, LinkEnd> {
+        lock(&self.links).clone()
+    }
+
+    /// Told whenever the registry has changed.
+    #[must_use]
+    pub fn registry_changes(&self) -> watch::Receiver<u64> {
+        self.registry_changes.subscribe()
+    }
+
+    /// Runs something while no group is decided, so that cursors and rows belong together.
+    pub(crate) fn at_rest<T>(&self, read: impl FnOnce(&Engine) -> T) -> T {
+        read(&lock(&self.engine))
+    }
+}
+
+fn weight(input: &Input) -> usize {
+    match input {
+        Input::Items { items, .. } => items.iter().map(|item| item.payload.len() + 512).sum(),
+        Input::Act(_) | Input::Administer(_) | Input::Join { .. } | Input::Enrol { .. } => 4096,
+        Input::PeerStored { .. } | Input::Alarm { .. } | Input::Tick { .. } | Input::Started => 256,
+    }
+}
+
+/// An engine that failed must not be used again, nor anything that shares its disk: the process ends and opens anew.
+fn end_process(me: &Me, error: &crate::engine::EngineError) -> ! {
+    let mut causes = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes = format!("{causes}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!(node = %me.at.node, causes, "the engine failed; the process ends");
+    std::process::exit(1);
+}
+
+/// A poisoned lock means that a worker panicked: what it guards may be half changed, so the process ends.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
+        tracing::error!("a worker panicked; the process ends");
+        drop(poisoned);
+        std::process::exit(1)
+    })
+}
