@@ -7,6 +7,8 @@ pub mod engine;
 pub mod enrolment;
 pub mod journal;
 pub mod keystore;
+pub mod link;
+pub mod node;
 pub mod replication;
 pub mod store;
 pub mod tabular;

@@ -1,0 +1,239 @@
+//! One end of one session of a link: a pure machine that is told what happened and answers what to do.
+//!
+//! It never touches a network, a disk, a clock or randomness, never decides what an item means, and never moves a
+//! cursor: cursors belong to the journal, which [`Lanes`] shows.
+//!
+//! # The protocol
+//!
+//! The lower side dials and says `Hello` without a nonce; the upper side answers with its own `Hello` under a nonce it
+//! drew, and from then on every frame of both carries that nonce. A frame with another nonce is dropped without a
+//! word: it was left over by a session that is gone. One stream carries one session, so the two Hellos belong together
+//! by the stream they came on. Both sides speak a range of versions and use the highest they share; none shared, and
+//! the upper side says `Goodbye VERSION`.
+//!
+//! **Where to resume.** A Hello names, for each lane, what its side has stored of the other's lane, as a cursor (store,
+//! incarnation, sequence, running hash), and the last thing it has to send. Each side looks the other's cursor up in
+//! its own lane: found with the same hash, it goes on after it; zero, from the first. Another store or incarnation
+//! (`CURSOR_STORE`), a sequence never sent (`CURSOR_AHEAD`), another hash (`CURSOR_HASH`) or less than was once
+//! acknowledged (`CURSOR_BEHIND`) is an alarm at both ends and the end of the session: somebody lost or rewrote
+//! something, and what is then true is settled by the recovery, which moves the cursors by a record of its own. A
+//! session never rewinds.
+//!
+//! **Lanes and credit.** Each direction has three lanes, control, cases and bulk. A lane carries items of consecutive
+//! sequence, in frames of at most [`ITEMS_MAX`] items and one frame's bytes. Cases and bulk are sent within the credit
+//! the receiver granted: what it has stored and a window, renewed when half of it is used. Control has a standing
+//! credit of [`CONTROL_WINDOW_ITEMS`] beyond what was acknowledged. Acknowledgements, credits and digests need none, so
+//! two sides out of credit still hear each other. Whenever there is room on the wire, acknowledgements go first, then
+//! credits, digests, control, cases, bulk.
+//!
+//! **Receiving.** Items that follow on what came before are handed to the engine; items already received are passed
+//! over; a gap (`GAP`) or more than was granted (`CREDIT`) is an alarm and the end. When the engine has synced them, the
+//! cursor as it then stands is acknowledged, once for however many batches one sync covered, together with how far the
+//! top has stored. The sender compares the acknowledged hash with its own before it believes it.
+//!
+//! **Agreement.** When all of a side's items are acknowledged and all of the other's stored, the lower side computes a
+//! digest over all chains ever carried here, at a named pair of cursors, and sends it. The upper side computes its own,
+//! and answers only if its pair is the mirror image; otherwise something moved meanwhile and the lower side tries again
+//! when it is quiet. Both compare: equal, or `DIGEST_DIFFERS`, and the chains of the ranges that differ are exchanged,
+//! one range after the other, for the engine to mend. A digest is repeated when cursors have moved and it is quiet
+//! again, at most once in an interval.
+//!
+//! **Memory.** Frames are made one at a time, when the wire has room ([`Event::Room`]); what was taken in and is not
+//! yet synced is bounded by the window in items and by [`Limits::unstored_bytes_max`], above which [`Session::is_full`]
+//! asks the shell to read no further.
+
+mod agreement;
+mod code;
+mod greeting;
+mod lane;
+mod machine;
+
+pub use code::Code;
+pub use machine::Session;
+
+use fengqiao_hub::id::{Hash, NodeId, StoreId};
+use fengqiao_proto::v1 as pb;
+
+/// Lowest protocol version spoken.
+pub const VERSION_MIN: u32 = 1;
+/// Highest protocol version spoken.
+pub const VERSION_MAX: u32 = 1;
+/// Items in one frame.
+pub const ITEMS_MAX: usize = 128;
+/// Items of the control lane that may be under way beyond what was acknowledged. Both sides rely on it.
+pub const CONTROL_WINDOW_ITEMS: u64 = 256;
+/// Ranges of a digest.
+pub const RANGES: usize = 256;
+/// The lanes, in the order in which they are served.
+pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+
+/// The running hash of a lane after `item`; `previous` is `None` before the first. The chain's secret is no part of it:
+/// it is wrapped anew, or gone, when an item is sent again.
+#[must_use]
+pub fn running_hash(previous: Option<Hash>, item: &pb::Item) -> Hash {
+    Hash::of(
+        "fengqiao/lane/1",
+        &[
+            &previous.unwrap_or_default().0,
+            &item.sequence.to_be_bytes(),
+            &item.kind.to_be_bytes(),
+            &item.payload,
+        ],
+    )
+}
+
+/// What the session reads of its own node: the outbox and the cursors, as views of the journal. Only what is synced is
+/// shown. Read on the task that moves the bytes, so an answer may take a page read, not a search.
+pub trait Lanes: Send + Sync {
+    /// What is stored of the peer's lane: the peer's store and incarnation; sequence 0 when nothing.
+    fn received(&self, lane: pb::Lane) -> pb::Cursor;
+
+    /// The last item owed on our lane and its running hash, under our store and incarnation.
+    fn last(&self, lane: pb::Lane) -> pb::Cursor;
+
+    /// The running hash of our lane at a sequence; `None` when there is no such item.
+    fn hash_at(&self, lane: pb::Lane, sequence: u64) -> Option<Hash>;
+
+    /// The highest sequence the peer ever acknowledged, 0 when none. Only a recovery lowers it.
+    fn acknowledged(&self, lane: pb::Lane) -> u64;
+
+    /// Consecutive items of our lane from a sequence on, at most `items_max` and about `bytes_max` of encoded length,
+    /// and at least one when there is one.
+    fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item>;
+}
+
+/// The two ends of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// This node.
+    pub node: NodeId,
+    /// The node that must be at the other end, as its certificate proved.
+    pub peer: NodeId,
+    /// This node's store.
+    pub store: StoreId,
+    /// This node's incarnation.
+    pub incarnation: u32,
+    /// Starts of this data folder.
+    pub boot: u64,
+    /// Registry chains known.
+    pub registry: Vec<pb::RegistryReference>,
+}
+
+/// What bounds a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Encoded bytes of one frame.
+    pub frame_bytes_max: usize,
+    /// Items of one lane a sender may have under way; at least 1. Not for control, see [`CONTROL_WINDOW_ITEMS`].
+    pub window_items: u64,
+    /// Bytes handed to the engine and not yet stored, over all lanes, before reading stops.
+    pub unstored_bytes_max: usize,
+    /// Between two digests.
+    pub digest_interval_ms: i64,
+    /// Until the peer must have said Hello.
+    pub hello_timeout_ms: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: 1 << 20,
+            window_items: 1_024,
+            unstored_bytes_max: 4 << 20,
+            digest_interval_ms: 60_000,
+            hello_timeout_ms: 10_000,
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The stream stands.
+    Opened,
+    /// A frame came.
+    Frame(pb::Frame),
+    /// The wire takes one more frame.
+    Room,
+    /// The journal has synced items of the peer's lane; the top has stored up to `top_sequence` of it.
+    Stored {
+        /// Lane.
+        lane: pb::Lane,
+        /// Of the peer's lane.
+        top_sequence: u64,
+    },
+    /// Our lanes have grown.
+    Owed,
+    /// The top has stored more of the peer's lane.
+    TopMoved {
+        /// Lane.
+        lane: pb::Lane,
+        /// Of the peer's lane.
+        top_sequence: u64,
+    },
+    /// The digest asked for, with the cursors of all lanes it was computed at.
+    DigestComputed(pb::Digest),
+    /// The range asked for.
+    RangeComputed(pb::DigestRange),
+    /// This side ends the session.
+    Leave {
+        /// Why.
+        code: Code,
+        /// When the peer may come back.
+        retry_after_ms: u64,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What to do, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send this frame. One at most as the answer to [`Event::Room`], otherwise only in front of [`Action::Close`].
+    Send(pb::Frame),
+    /// Put these consecutive items in the journal, then tell [`Event::Stored`]. Items up to the cursor are to be passed
+    /// over: a batch of the session before may have arrived meanwhile.
+    Store {
+        /// Lane.
+        lane: pb::Lane,
+        /// Items in order.
+        items: Vec<pb::Item>,
+    },
+    /// The peer has stored ours up to here, and the top up to there. Checked against our lane.
+    PeerStored {
+        /// In our lane.
+        cursor: pb::Cursor,
+        /// In our lane.
+        top_sequence: u64,
+    },
+    /// The peer's first word, for its clock, its registry, its boot number. Comes before any alarm about its cursors.
+    PeerHello(pb::Hello),
+    /// Compute a digest and tell [`Event::DigestComputed`].
+    ComputeDigest,
+    /// Compute one range and tell [`Event::RangeComputed`].
+    ComputeRange(u8),
+    /// Two sides compared at one pair of cursors.
+    DigestResult {
+        /// Whether they agree.
+        equal: bool,
+    },
+    /// What the peer has in a range that differs.
+    RangeDiffers(pb::DigestRange),
+    /// Somebody must look.
+    Alarm {
+        /// What kind.
+        code: Code,
+        /// For the log; names no person.
+        detail: String,
+    },
+    /// End the stream.
+    Close {
+        /// Why.
+        code: Code,
+        /// Do not come back before.
+        retry_after_ms: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,548 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
+
+mod laws;
+mod net;
+
+use fengqiao_hub::id::{NodeId, StoreId};
+use fengqiao_proto::v1 as pb;
+use pb::frame::Content;
+
+use super::{Action, CONTROL_WINDOW_ITEMS, Code, Event, LANES, Lanes as _, Limits, Session};
+use crate::replication::fake::FakeNode;
+use net::{Net, Side};
+
+fn small() -> Limits {
+    Limits {
+        frame_bytes_max: 600,
+        window_items: 4,
+        unstored_bytes_max: 1_000,
+        digest_interval_ms: 1_000,
+        hello_timeout_ms: 10_000,
+    }
+}
+
+fn net() -> Net {
+    Net::new(small())
+}
+
+/// A net whose ends never say that they have taken enough.
+fn roomy() -> Net {
+    Net::new(Limits {
+        unstored_bytes_max: 1 << 20,
+        ..small()
+    })
+}
+
+fn alarms(net: &Net, side: Side) -> Vec<Code> {
+    net.end(side).alarms.clone()
+}
+
+#[test]
+fn items_of_all_lanes_arrive_once_and_in_order() {
+    let mut net = net();
+    for number in 0..50_u8 {
+        for lane in LANES {
+            net.owe(Side::Lower, lane, vec![number]);
+            net.owe(Side::Upper, lane, vec![number, 1]);
+        }
+    }
+    net.connect();
+    net.run();
+    net.assert_all_arrived();
+    assert_eq!(net.end(Side::Lower).digests, [true]);
+    assert_eq!(net.end(Side::Upper).digests, [true]);
+}
+
+#[test]
+fn control_goes_before_cases_and_cases_before_bulk() {
+    let mut net = net();
+    for lane in [pb::Lane::Bulk, pb::Lane::Cases, pb::Lane::Control] {
+        net.owe(Side::Lower, lane, vec![1]);
+    }
+    net.connect();
+    net.run();
+    let sent: Vec<pb::Lane> = net
+        .history
+        .iter()
+        .filter_map(|(_, frame)| match frame.content.clone() {
+            Some(Content::Items(items)) => Some(items.lane()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sent, LANES);
+}
+
+#[test]
+fn nothing_is_sent_beyond_credit_and_both_sides_out_of_credit_go_on() {
+    let mut net = net();
+    for number in 0..200_u8 {
+        net.owe(Side::Lower, pb::Lane::Cases, vec![number; 50]);
+        net.owe(Side::Upper, pb::Lane::Cases, vec![number; 50]);
+    }
+    net.connect();
+    net.run_without_sync();
+    for side in [Side::Lower, Side::Upper] {
+        let taken: usize = net
+            .end(side)
+            .node
+            .unsynced
+            .iter()
+            .map(|(_, items)| items.len())
+            .sum();
+        assert_eq!(taken, 4, "one window and no more");
+        assert!(!net.end(side).session.as_ref().unwrap().wants_room());
+    }
+    net.run();
+    net.assert_all_arrived();
+}
+
+#[test]
+fn control_flows_while_the_other_lanes_have_no_credit() {
+    let mut net = roomy();
+    for number in 0..200_u8 {
+        net.owe(Side::Lower, pb::Lane::Cases, vec![number]);
+    }
+    net.connect();
+    net.run_without_sync();
+    for _ in 0..2 * CONTROL_WINDOW_ITEMS {
+        net.owe(Side::Lower, pb::Lane::Control, vec![9]);
+    }
+    net.run_without_sync();
+    let unsynced = &net.end(Side::Upper).node.unsynced;
+    let control = unsynced
+        .iter()
+        .filter(|(lane, _)| *lane == pb::Lane::Control);
+    let items: usize = control.map(|(_, items)| items.len()).sum();
+    assert_eq!(items as u64, CONTROL_WINDOW_ITEMS);
+    net.run();
+    net.assert_all_arrived();
+}
+
+#[test]
+fn a_session_says_when_it_has_taken_enough() {
+    let mut net = Net::new(Limits {
+        window_items: 100,
+        ..small()
+    });
+    for number in 0..40_u8 {
+        net.owe(Side::Lower, pb::Lane::Cases, vec![number; 100]);
+    }
+    net.connect();
+    net.run_without_sync();
+    let end = net.end(Side::Upper);
+    let bytes: usize = end
+        .node
+        .unsynced
+        .iter()
+        .flat_map(|(_, items)| items)
+        .map(|item| item.payload.len())
+        .sum();
+    assert!(end.session.as_ref().unwrap().is_full());
+    assert!(bytes <= 1_000 + 600, "{bytes} taken in");
+    net.run();
+    net.assert_all_arrived();
+}
+
+#[test]
+fn one_sync_of_many_batches_is_acknowledged_once() {
+    let mut net = roomy();
+    for number in 0..4_u8 {
+        net.owe(Side::Lower, pb::Lane::Cases, vec![number; 400]);
+    }
+    net.connect();
+    net.run_without_sync();
+    assert_eq!(net.end(Side::Upper).node.unsynced.len(), 4);
+    net.run();
+    let acknowledgements = net.history.iter().filter(|(side, frame)| {
+        *side == Side::Upper && matches!(frame.content, Some(Content::Acknowledged(_)))
+    });
+    assert_eq!(acknowledgements.count(), 1);
+}
+
+#[test]
+fn frames_of_another_session_are_dropped() {
+    let mut net = net();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.connect();
+    net.run();
+    let old = net.history.clone();
+    net.cut();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![2]);
+    net.connect();
+    net.run();
+    for (side, frame) in old {
+        let to = side.other();
+        assert_eq!(
+            net.give(to, Event::Frame(frame)),
+            [],
+            "a stale frame did something"
+        );
+    }
+    net.run();
+    net.assert_all_arrived();
+    assert_eq!(alarms(&net, Side::Upper), []);
+}
+
+#[test]
+fn an_acknowledgement_lost_with_its_session_is_made_good_by_the_next_hello() {
+    let mut net = net();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.connect();
+    net.run_without_sync();
+    net.sync(Side::Upper);
+    net.cut();
+    assert_eq!(net.end(Side::Lower).node.acknowledged, [0, 0, 0]);
+    net.connect();
+    net.run();
+    assert_eq!(net.end(Side::Lower).node.acknowledged, [0, 1, 0]);
+    assert_eq!(net.end(Side::Upper).node.payloads(pb::Lane::Cases).len(), 1);
+}
+
+#[test]
+fn a_batch_stored_after_the_next_hello_is_not_stored_twice() {
+    let mut net = net();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.connect();
+    net.run_without_sync();
+    net.cut();
+    net.connect();
+    net.run_without_sync();
+    net.run();
+    net.assert_all_arrived();
+    assert_eq!(alarms(&net, Side::Upper), []);
+}
+
+#[test]
+fn a_batch_stored_between_the_hellos_is_acknowledged() {
+    let mut net = net();
+    net.owe(Side::Upper, pb::Lane::Control, vec![1]);
+    net.connect();
+    net.run_without_sync();
+    net.connect();
+    net.room(Side::Lower);
+    net.sync(Side::Lower);
+    net.run();
+    net.assert_all_arrived();
+}
+
+#[test]
+fn how_far_the_top_has_stored_travels_with_the_acknowledgement_and_alone() {
+    let mut net = net();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.owe(Side::Lower, pb::Lane::Cases, vec![2]);
+    net.connect();
+    net.run();
+    assert_eq!(net.end(Side::Lower).node.top, [0, 0, 0]);
+    let lane = pb::Lane::Cases;
+    let moved = |top_sequence| Event::TopMoved { lane, top_sequence };
+    net.give(Side::Upper, moved(1));
+    net.run();
+    assert_eq!(net.end(Side::Lower).node.top, [0, 1, 0]);
+    net.give(Side::Upper, moved(99));
+    net.run();
+    assert_eq!(
+        net.end(Side::Lower).node.top,
+        [0, 2, 0],
+        "never beyond what is stored"
+    );
+}
+
+#[test]
+fn a_gap_is_an_alarm_and_the_end() {
+    let mut net = net();
+    net.connect();
+    net.run();
+    let frame = net.frame(Content::Items(items(2)));
+    net.give(Side::Upper, Event::Frame(frame));
+    net.run();
+    assert_eq!(alarms(&net, Side::Upper), [Code::Gap]);
+    assert_eq!(net.end(Side::Upper).closed, Some(Code::Gap));
+    assert_eq!(
+        net.end(Side::Lower).closed,
+        Some(Code::Gap),
+        "the peer is told"
+    );
+    assert_eq!(alarms(&net, Side::Lower), [Code::Gap]);
+}
+
+#[test]
+fn more_than_was_granted_is_an_alarm_and_the_end() {
+    let mut net = net();
+    net.connect();
+    net.run();
+    for sequence in 1..=5 {
+        let frame = net.frame(Content::Items(items(sequence)));
+        net.give(Side::Upper, Event::Frame(frame));
+    }
+    assert_eq!(alarms(&net, Side::Upper), [Code::Credit]);
+}
+
+#[test]
+fn an_acknowledgement_is_believed_only_with_the_right_hash() {
+    type Forgery = fn(&mut pb::Acknowledged);
+    let forgeries: [(Forgery, Code); 6] = [
+        (
+            |word| word.cursor.as_mut().unwrap().hash[0] ^= 1,
+            Code::CursorHash,
+        ),
+        (
+            |word| word.cursor.as_mut().unwrap().hash.clear(),
+            Code::CursorHash,
+        ),
+        (
+            |word| word.cursor.as_mut().unwrap().sequence = 3,
+            Code::CursorAhead,
+        ),
+        (
+            |word| word.cursor.as_mut().unwrap().incarnation = 2,
+            Code::CursorStore,
+        ),
+        (
+            |word| word.cursor.as_mut().unwrap().sequence = 0,
+            Code::CursorBehind,
+        ),
+        (|word| word.top_sequence = 3, Code::CursorAhead),
+    ];
+    for (forge, code) in forgeries {
+        let mut net = net();
+        net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+        net.owe(Side::Lower, pb::Lane::Cases, vec![2]);
+        net.connect();
+        net.run();
+        let mut word = pb::Acknowledged {
+            cursor: Some(net.end(Side::Upper).node.received(pb::Lane::Cases)),
+            top_sequence: 0,
+        };
+        forge(&mut word);
+        let before = net.end(Side::Lower).node.acknowledged;
+        let frame = net.frame(Content::Acknowledged(word));
+        net.give(Side::Lower, Event::Frame(frame));
+        assert_eq!(alarms(&net, Side::Lower), [code]);
+        assert_eq!(net.end(Side::Lower).closed, Some(code));
+        assert_eq!(net.end(Side::Lower).node.acknowledged, before);
+    }
+}
+
+#[test]
+fn cursors_that_do_not_fit_alarm_both_ends_and_nothing_is_sent() {
+    type Damage = fn(&mut FakeNode);
+    let damages: [(&str, Damage, Code); 6] = [
+        (
+            "restored from an old backup",
+            |lower| lower.own[1].truncate(1),
+            Code::CursorAhead,
+        ),
+        (
+            "another history",
+            |lower| lower.own[1].iter_mut().for_each(|(_, hash)| hash.0[0] ^= 1),
+            Code::CursorHash,
+        ),
+        (
+            "a new store",
+            |lower| lower.identity.store = StoreId([9; 16]),
+            Code::CursorStore,
+        ),
+        (
+            "a new incarnation",
+            |lower| lower.identity.incarnation = 2,
+            Code::CursorStore,
+        ),
+        (
+            "lost all it had received",
+            |lower| {
+                lower.got_cursor[1] = pb::Cursor {
+                    lane: 2,
+                    ..pb::Cursor::default()
+                }
+            },
+            Code::CursorBehind,
+        ),
+        (
+            "what it received is other",
+            |lower| lower.got_cursor[1].hash[0] ^= 1,
+            Code::CursorHash,
+        ),
+    ];
+    for (what, damage, code) in damages {
+        let mut net = net();
+        for number in 0..3 {
+            net.owe(Side::Lower, pb::Lane::Cases, vec![number]);
+            net.owe(Side::Upper, pb::Lane::Cases, vec![number]);
+        }
+        net.connect();
+        net.run();
+        net.cut();
+        damage(&mut net.end_mut(Side::Lower).node);
+        let before = net.history.len();
+        net.connect();
+        net.run();
+        assert_eq!(alarms(&net, Side::Upper), [code], "{what}");
+        assert_eq!(net.end(Side::Upper).closed, Some(code), "{what}");
+        assert!(net.end(Side::Lower).closed.is_some(), "{what}");
+        assert!(!alarms(&net, Side::Lower).is_empty(), "{what}");
+        assert_eq!(
+            net.end(Side::Lower).hellos,
+            2,
+            "{what}: it learns the other's cursors"
+        );
+        let items =
+            |(_, frame): &(Side, pb::Frame)| matches!(frame.content, Some(Content::Items(_)));
+        assert!(!net.history[before..].iter().any(items), "{what}");
+    }
+}
+
+#[test]
+fn a_peer_without_a_common_version_is_told_and_sent_away() {
+    let (node, upper) = FakeNode::pair();
+    let mut session = Session::upper(upper.identity.clone(), [3; 16], small());
+    session.step(0, &upper, Event::Opened);
+    let mut hello = super::greeting::hello(&node.identity, &node, 0);
+    (hello.version_min, hello.version_max) = (2, 9);
+    let frame = pb::Frame {
+        session: Vec::new(),
+        content: Some(Content::Hello(hello)),
+    };
+    let actions = session.step(0, &upper, Event::Frame(frame));
+    let said = actions.iter().find_map(|action| match action {
+        Action::Send(pb::Frame {
+            session,
+            content: Some(Content::Goodbye(goodbye)),
+        }) => Some((session.len(), goodbye.code.clone())),
+        _ => None,
+    });
+    assert_eq!(said, Some((0, "VERSION".into())));
+    assert!(matches!(
+        actions.last(),
+        Some(Action::Close {
+            code: Code::Version,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn a_newer_peer_that_still_speaks_our_version_is_welcome() {
+    let (node, upper) = FakeNode::pair();
+    let mut session = Session::upper(upper.identity.clone(), [3; 16], small());
+    session.step(0, &upper, Event::Opened);
+    let mut hello = super::greeting::hello(&node.identity, &node, 0);
+    hello.version_max = 2;
+    let frame = pb::Frame {
+        session: Vec::new(),
+        content: Some(Content::Hello(hello)),
+    };
+    let actions = session.step(0, &upper, Event::Frame(frame));
+    assert!(matches!(actions.as_slice(), [Action::PeerHello(_)]));
+}
+
+#[test]
+fn a_hello_of_another_node_than_the_certificate_is_refused() {
+    let mut net = net();
+    net.end_mut(Side::Lower).node.identity.node = NodeId([7; 10]);
+    net.connect();
+    net.run();
+    assert_eq!(alarms(&net, Side::Upper), [Code::Node]);
+    assert_eq!(net.end(Side::Lower).closed, Some(Code::Node));
+}
+
+#[test]
+fn a_peer_that_says_nothing_is_left() {
+    let (node, _) = FakeNode::pair();
+    let mut session = Session::lower(node.identity.clone(), small());
+    session.step(5, &node, Event::Opened);
+    assert_eq!(session.step(10_005, &node, Event::Tick), []);
+    let actions = session.step(10_006, &node, Event::Tick);
+    assert!(matches!(
+        actions.last(),
+        Some(Action::Close {
+            code: Code::Silent,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn an_item_that_fits_in_no_frame_stops_its_lane_alone() {
+    let mut net = net();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![0; 700]);
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.owe(Side::Lower, pb::Lane::Bulk, vec![2]);
+    net.connect();
+    net.run();
+    assert_eq!(alarms(&net, Side::Lower), [Code::ItemTooLarge], "once");
+    assert_eq!(net.end(Side::Upper).node.payloads(pb::Lane::Bulk), [[2]]);
+    assert_eq!(net.end(Side::Upper).closed, None);
+}
+
+#[test]
+fn unequal_digests_alarm_both_ends_and_exchange_only_what_differs() {
+    let mut net = net();
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.end_mut(Side::Upper).node.secret_history = vec![1];
+    net.connect();
+    net.run();
+    for side in [Side::Lower, Side::Upper] {
+        assert_eq!(net.end(side).digests, [false]);
+        assert_eq!(alarms(&net, side), [Code::DigestDiffers]);
+        assert_eq!(net.end(side).ranges, [200]);
+        assert_eq!(net.end(side).closed, None, "the link flows on");
+    }
+}
+
+#[test]
+fn a_digest_is_repeated_when_something_moved_and_the_interval_passed() {
+    let mut net = net();
+    net.connect();
+    net.run();
+    net.now_ms += 5_000;
+    net.tick();
+    net.run();
+    assert_eq!(net.end(Side::Lower).digests, [true], "nothing moved");
+    net.owe(Side::Upper, pb::Lane::Cases, vec![1]);
+    net.run();
+    assert_eq!(net.end(Side::Lower).digests, [true, true]);
+    net.owe(Side::Upper, pb::Lane::Cases, vec![2]);
+    net.run();
+    assert_eq!(net.end(Side::Lower).digests.len(), 2, "too soon");
+    net.now_ms += 1_000;
+    net.tick();
+    net.run();
+    assert_eq!(net.end(Side::Lower).digests, [true, true, true]);
+    assert_eq!(net.end(Side::Upper).digests, [true, true, true]);
+}
+
+#[test]
+fn a_digest_is_answered_only_at_the_mirror_pair_of_cursors() {
+    let mut net = net();
+    net.connect();
+    net.run_frames_only();
+    // What the upper owes now has not reached the lower when its digest goes out.
+    net.end_mut(Side::Upper).node.owe(pb::Lane::Cases, vec![1]);
+    net.run();
+    assert!(net.end(Side::Lower).digests.is_empty());
+    assert_eq!(alarms(&net, Side::Upper), []);
+    net.give(Side::Upper, Event::Owed);
+    net.now_ms += 1_000;
+    net.run();
+    net.tick();
+    net.run();
+    assert_eq!(net.end(Side::Lower).digests, [true]);
+}
+
+fn items(sequence: u64) -> pb::Items {
+    let item = pb::Item {
+        sequence,
+        kind: 1,
+        payload: vec![1],
+        secret: None,
+    };
+    pb::Items {
+        lane: pb::Lane::Cases.into(),
+        items: vec![item],
+    }
+}
