@@ -258,6 +258,24 @@ impl Net {
         panic!("it never comes to rest");
     }
 
+    /// Sequences of the items sent since a point of the history.
+    pub(super) fn sequences_sent(&self, since: usize) -> Vec<u64> {
+        let mut sequences = Vec::new();
+        for (_, frame) in &self.history[since..] {
+            if let Some(Content::Items(items)) = &frame.content {
+                sequences.extend(items.items.iter().map(|item| item.sequence));
+            }
+        }
+        sequences
+    }
+
+    pub(super) fn digests_sent(&self, side: Side) -> usize {
+        let is_digest = |(from, frame): &&(Side, pb::Frame)| {
+            *from == side && matches!(frame.content, Some(Content::Digest(_)))
+        };
+        self.history.iter().filter(is_digest).count()
+    }
+
     pub(super) fn assert_all_arrived(&self) {
         let [lower, upper] = &self.ends;
         for lane in LANES {
