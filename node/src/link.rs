@@ -1,0 +1,146 @@
+//! The shell around a session: it moves the bytes between two nodes, over TLS or inside one process.
+//!
+//! It decides nothing: what is sent and believed is [`crate::replication::session`]'s, who a peer is, is the trust
+//! floor's, and what an item means is the engine's, behind [`Port`]. It opens no file and keeps nothing that a restart
+//! would miss.
+
+mod dial;
+mod local;
+mod run;
+mod seat;
+mod serve;
+
+pub use dial::{Credentials, Dialer};
+pub use local::LocalLink;
+pub use run::{Ending, drive};
+pub use seat::{Leave, Seat, Seats};
+pub use serve::{Admit, Admitted, Listener, Refused};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fengqiao_proto::v1 as pb;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::replication::session::{self, Code, Event, Identity, Lanes};
+
+/// Bytes of a message around a frame.
+pub(crate) const MESSAGE_ENVELOPE_BYTES: usize = 1 << 10;
+/// Frames made and not yet taken by the wire.
+pub(crate) const FRAMES_QUEUED: usize = 2;
+/// Header list of one request; ours is a few hundred bytes.
+pub(crate) const HEADER_BYTES_MAX: u32 = 16 << 10;
+/// HTTP/2 receive window of a stream and of a connection.
+pub(crate) const WINDOW_BYTES: u32 = 2 << 20;
+/// Streams a peer may have reset before they were accepted.
+pub(crate) const PENDING_RESETS_MAX: usize = 20;
+/// Streams reset because of the peer's own errors.
+pub(crate) const ERROR_RESETS_MAX: usize = 100;
+
+/// Evenly drawn numbers that nobody can guess: nonces and pauses are made of them.
+pub type Draw = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// What a link needs of the node behind it. Called on the task that moves the bytes: nothing here may block; what takes
+/// time is queued and answered as an [`Event`].
+pub trait Port: Send + Sync + 'static {
+    /// The two ends of a link; `None` when there is no such link, or no more.
+    fn identity(&self, link: &str) -> Option<Identity>;
+
+    /// The journal's view of a link.
+    fn lanes(&self, link: &str) -> Arc<dyn Lanes>;
+
+    /// A session stands. From now on [`Event::Stored`], [`Event::Owed`], [`Event::TopMoved`] and answers are sent here;
+    /// an older sender is dropped. How far the top has stored is told once at the start, by [`Event::TopMoved`].
+    fn opened(&self, link: &str, hello: &pb::Hello, events: UnboundedSender<Event>);
+
+    /// The session is over; the next one begins only after this returned. Called once for each
+    /// [`opened`](Self::opened).
+    fn closed(&self, link: &str, code: Code);
+
+    /// Items to put in the journal, consecutive. Those up to the cursor are passed over, the rest follows on it.
+    fn store(&self, link: &str, lane: pb::Lane, items: Vec<pb::Item>);
+
+    /// The peer has stored ours up to here, and the top up to there.
+    fn peer_stored(&self, link: &str, cursor: pb::Cursor, top_sequence: u64);
+
+    /// Asks for [`Event::DigestComputed`], with the cursors it was computed at.
+    fn compute_digest(&self, link: &str);
+
+    /// Asks for [`Event::RangeComputed`].
+    fn compute_range(&self, link: &str, range: u8);
+
+    /// Two sides compared.
+    fn digest_result(&self, link: &str, equal: bool);
+
+    /// What the peer has in a range that differs.
+    fn range_differs(&self, link: &str, theirs: pb::DigestRange);
+
+    /// Somebody must look. May come before [`opened`](Self::opened) or without it.
+    fn alarm(&self, link: &str, code: Code, detail: &str);
+
+    /// This node's wall clock, Unix milliseconds.
+    fn now_ms(&self) -> i64;
+}
+
+/// What bounds links and connections (PROOF.md V7, section 5 rows 4-6).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Of each session.
+    pub session: session::Limits,
+    /// Between two pings.
+    pub keepalive_interval: Duration,
+    /// Until an unanswered ping ends the connection.
+    pub keepalive_timeout: Duration,
+    /// Until an attempt to connect is given up, TLS included.
+    pub connect_timeout: Duration,
+    /// Until a TLS handshake is given up at the listening side, and until a connection must carry a session.
+    pub handshake_timeout: Duration,
+    /// The first pause before dialling again.
+    pub retry_ms_min: u64,
+    /// The longest pause before dialling again.
+    pub retry_ms_max: u64,
+    /// After this a connection is renewed.
+    pub connection_age: Duration,
+    /// Streams at once on one connection.
+    pub streams_max: u32,
+    /// Connections at once on one listener.
+    pub connections_max: usize,
+    /// Handshakes under way from one address: many hosted nodes may share one.
+    pub handshakes_per_address_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            session: session::Limits::default(),
+            keepalive_interval: Duration::from_secs(20),
+            keepalive_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            retry_ms_min: 1_000,
+            retry_ms_max: 300_000,
+            connection_age: Duration::from_secs(86_400),
+            streams_max: 8,
+            connections_max: 1_024,
+            handshakes_per_address_max: 32,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes of one message on the wire.
+    pub(crate) fn message_bytes_max(&self) -> usize {
+        self.session.frame_bytes_max + MESSAGE_ENVELOPE_BYTES
+    }
+}
+
+/// A nonce of two draws.
+pub(crate) fn nonce(draw: &Draw) -> [u8; 16] {
+    let mut nonce = [0; 16];
+    nonce[..8].copy_from_slice(&draw().to_be_bytes());
+    nonce[8..].copy_from_slice(&draw().to_be_bytes());
+    nonce
+}
+
+#[cfg(test)]
+mod tests;

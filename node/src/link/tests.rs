@@ -1,0 +1,252 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod ground;
+mod proxy;
+mod seats;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fengqiao_proto::v1 as pb;
+use pb::link_service_client::LinkServiceClient;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_stream::StreamExt as _;
+
+use super::*;
+use crate::replication::session::Code;
+use ground::{Ground, LINK, World, within};
+use proxy::Proxy;
+
+const ITEMS: u64 = 10_000;
+
+#[tokio::test]
+async fn ten_thousand_items_each_way_arrive_once_through_a_wire_that_is_cut_at_random() {
+    let world = World::new(Ground::quick());
+    for number in 0..ITEMS {
+        let lane = [pb::Lane::Cases, pb::Lane::Control, pb::Lane::Bulk][number as usize % 3];
+        let payload = vec![number as u8; 20 + number as usize % 300];
+        world.lower.owe(lane, payload.clone());
+        world.upper.owe(lane, payload);
+    }
+    let (address, serving) = world.listen().await;
+    let proxy = Proxy::start(address, Some(7)).await;
+    let dialling = world.dial(proxy.address.to_string());
+    within(world.all_arrived()).await;
+    world.assert_all_arrived();
+    let cuts = proxy.cuts.load(Ordering::Relaxed);
+    assert!(cuts >= 5, "only {cuts} cuts");
+    assert!(world.lower.sessions() > 5);
+    assert_eq!(world.lower.alarms(), []);
+    assert_eq!(world.upper.alarms(), []);
+    dialling.stop().await;
+    serving.stop().await;
+}
+
+#[tokio::test]
+async fn two_ends_agree_and_say_so() {
+    let world = World::new(Ground::quick());
+    world.upper.owe(pb::Lane::Cases, vec![1]);
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial(address.to_string());
+    within(world.upper.until(|seen| !seen.digests.is_empty())).await;
+    within(world.lower.until(|seen| !seen.digests.is_empty())).await;
+    assert_eq!(world.lower.seen(|seen| seen.digests.clone()), [true]);
+    assert_eq!(world.upper.seen(|seen| seen.digests.clone()), [true]);
+}
+
+#[tokio::test]
+async fn a_wire_that_is_silently_dead_is_found_by_keepalive() {
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    let proxy = Proxy::start(address, None).await;
+    let _dialling = world.dial(proxy.address.to_string());
+    within(world.lower.until(|seen| seen.is_open)).await;
+    within(world.upper.until(|seen| seen.is_open)).await;
+    proxy.freeze(true);
+    within(world.lower.until(|seen| seen.closed == [Code::Cut])).await;
+    within(world.upper.until(|seen| seen.closed == [Code::Cut])).await;
+    proxy.freeze(false);
+    world.lower.owe(pb::Lane::Cases, vec![1]);
+    within(world.all_arrived()).await;
+}
+
+#[tokio::test]
+async fn handshakes_that_stall_block_nobody_else() {
+    let mut ground = Ground::quick();
+    ground.limits.handshake_timeout = Duration::from_secs(60);
+    ground.limits.handshakes_per_address_max = 9;
+    let world = World::new(ground);
+    let (address, _serving) = world.listen().await;
+    let mut stalled = Vec::new();
+    for _ in 0..8 {
+        stalled.push(TcpStream::connect(address).await.unwrap());
+    }
+    world.lower.owe(pb::Lane::Cases, vec![1]);
+    let _dialling = world.dial(address.to_string());
+    within(world.all_arrived()).await;
+    // One address holds no more than its share.
+    stalled.push(TcpStream::connect(address).await.unwrap());
+    let mut refused = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(refused.read(&mut [0; 1])).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_given_up() {
+    let mut ground = Ground::quick();
+    ground.limits.handshake_timeout = Duration::from_millis(50);
+    let world = World::new(ground);
+    let (address, _serving) = world.listen().await;
+    let mut stalled = TcpStream::connect(address).await.unwrap();
+    assert_eq!(within(stalled.read(&mut [0; 1])).await.unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn a_frame_above_the_limit_is_refused_and_does_nothing() {
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    let channel = world.ground.channel(address).await;
+    let mut client = LinkServiceClient::new(channel).max_encoding_message_size(64 << 20);
+    let large = pb::Item {
+        sequence: 1,
+        kind: 1,
+        payload: vec![0; (1 << 20) + (8 << 10)],
+        secret: None,
+    };
+    let items = pb::Items {
+        lane: pb::Lane::Cases.into(),
+        items: vec![large],
+    };
+    let frame = pb::Frame {
+        session: Vec::new(),
+        content: Some(pb::frame::Content::Items(items)),
+    };
+    let request = pb::ExchangeRequest { frame: Some(frame) };
+    let requests = tokio_stream::once(request).chain(tokio_stream::pending());
+    let mut responses = client.exchange(requests).await.unwrap().into_inner();
+    let end = within(responses.next()).await;
+    assert!(!matches!(end, Some(Ok(_))), "{end:?}");
+    assert_eq!(world.upper.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_without_a_certificate_is_refused_before_any_service_runs() {
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial_with(address.to_string(), world.ground.anonymous());
+    within(world.ground.dialled(3)).await;
+    assert_eq!(world.ground.admitted.load(Ordering::Relaxed), 0);
+    assert_eq!(world.upper.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_has_no_link_here_is_refused() {
+    let world = World::new(Ground::quick());
+    world.ground.refuse.store(true, Ordering::Relaxed);
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial(address.to_string());
+    within(world.ground.dialled(3)).await;
+    assert_eq!(world.upper.sessions(), 0);
+    world.ground.refuse.store(false, Ordering::Relaxed);
+    within(world.upper.until(|seen| seen.is_open)).await;
+}
+
+#[tokio::test]
+async fn a_revocation_closes_the_live_session() {
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial(address.to_string());
+    within(world.upper.until(|seen| seen.is_open)).await;
+    within(world.lower.until(|seen| seen.is_open)).await;
+    world.ground.refuse.store(true, Ordering::Relaxed);
+    let node = world.upper.identity(LINK).unwrap().node;
+    world.upper_seats.drop_link(node, LINK, Code::Revoked);
+    within(world.upper.until(|seen| seen.closed == [Code::Revoked])).await;
+    within(world.lower.until(|seen| seen.closed == [Code::Revoked])).await;
+}
+
+#[tokio::test]
+async fn a_newer_session_of_a_link_begins_only_when_the_older_is_closed() {
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    let _first = world.dial(address.to_string());
+    within(world.upper.until(|seen| seen.is_open)).await;
+    // A copy of the lower node dials too, with seats of its own.
+    let copy = world.copy_of_lower();
+    let _second = copy.dial(address.to_string());
+    within(world.upper.until(|seen| seen.sessions >= 4)).await;
+    // The fake port panics at once where a session opens over an open one.
+    assert!(
+        world
+            .upper
+            .seen(|seen| seen.closed.contains(&Code::Replaced))
+    );
+    assert!(!world.upper.seen(|seen| seen.overlapped));
+}
+
+#[tokio::test]
+async fn an_old_connection_is_renewed() {
+    let mut ground = Ground::quick();
+    ground.limits.connection_age = Duration::from_millis(50);
+    let world = World::new(ground);
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial(address.to_string());
+    within(world.upper.until(|seen| seen.sessions >= 3)).await;
+    assert!(
+        world
+            .lower
+            .seen(|seen| seen.closed.iter().all(|code| *code == Code::Age))
+    );
+}
+
+#[tokio::test]
+async fn a_process_that_stops_says_goodbye() {
+    let world = World::new(Ground::quick());
+    let (address, serving) = world.listen().await;
+    let _dialling = world.dial(address.to_string());
+    within(world.lower.until(|seen| seen.is_open)).await;
+    within(world.upper.until(|seen| seen.is_open)).await;
+    within(serving.stop()).await;
+    within(world.lower.until(|seen| seen.closed == [Code::Draining])).await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_of_the_listener_is_shown_at_the_next_handshake() {
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    world.ground.tls.store(world.ground.other_server_config());
+    let _dialling = world.dial(address.to_string());
+    within(world.ground.dialled(2)).await;
+    assert_eq!(world.lower.sessions(), 0, "another root is not believed");
+    world.ground.tls.store(world.ground.server_config());
+    within(world.lower.until(|seen| seen.is_open)).await;
+}
+
+#[tokio::test]
+async fn hosted_neighbours_speak_the_same_protocol_in_memory() {
+    let world = World::new(Ground::quick());
+    for number in 0..1_000_u32 {
+        world
+            .lower
+            .owe(pb::Lane::Cases, number.to_be_bytes().to_vec());
+        world
+            .upper
+            .owe(pb::Lane::Cases, number.to_be_bytes().to_vec());
+    }
+    world.ground.refuse.store(true, Ordering::Relaxed);
+    let local = world.local();
+    within(world.ground.dialled(2)).await;
+    assert_eq!(world.upper.sessions(), 0, "the same identity check");
+    world.ground.refuse.store(false, Ordering::Relaxed);
+    within(world.all_arrived()).await;
+    world.assert_all_arrived();
+    within(local.stop()).await;
+    assert_eq!(
+        world.upper.seen(|seen| seen.closed.clone()),
+        [Code::Draining]
+    );
+}
