@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -72,8 +73,28 @@ macro_rules! id {
 
             /// The raw bytes.
             #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $length] {
+                &self.0
+            }
+
+            /// The raw bytes, to be written into a message.
+            #[must_use]
             pub fn to_vec(self) -> Vec<u8> {
                 self.0.to_vec()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
 
@@ -249,6 +270,16 @@ mod tests {
         assert!("0123456789ABCDEF".parse::<PlaceId>().is_err());
         assert!("0123456789abcdei".parse::<PlaceId>().is_err());
         assert!("zzzzzzzzzzzzzzzzzzzzzzzzzz".parse::<ChainId>().is_err());
+    }
+
+    #[test]
+    fn an_id_is_one_string_in_json() {
+        let place = PlaceId([3; 10]);
+        let json = serde_json::to_string(&place).unwrap();
+        assert_eq!(json, format!("\"{place}\""));
+        assert_eq!(serde_json::from_str::<PlaceId>(&json).unwrap(), place);
+        assert!(serde_json::from_str::<PlaceId>("\"0123456789ABCDEF\"").is_err());
+        assert!(serde_json::from_str::<PlaceId>("[1, 2]").is_err());
     }
 
     #[test]

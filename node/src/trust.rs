@@ -47,4 +47,4 @@ pub use keys::{
     TransportKey,
 };
 pub use name::{DeploymentId, InvitationId, IssuingPath, NodeId, NodeName, PlaceId};
-pub use random::{OsRandom, Random, RandomUnavailable};
+pub use random::{OsRandom, Random, RandomUnavailable, draw};

@@ -19,7 +19,7 @@ use super::keys::{
     AuthorityKey, EncryptionPublicKey, Fingerprint, KeyError, PublicKey, SigningKey, TransportKey,
 };
 use super::name::{InvitationId, NodeId, PlaceId};
-use super::random::{Random, RandomUnavailable};
+use super::random::{Random, RandomUnavailable, draw};
 
 const JOIN_DOMAIN: &[u8] = b"fengqiao/v1/enrol/join";
 const RENEW_DOMAIN: &[u8] = b"fengqiao/v1/enrol/renew";
@@ -222,7 +222,7 @@ pub fn join(
         .check(&claim, &digest, now)
         .map_err(Refusal::Invitation)?;
     let (node, authority_levels, repeated) = match standing {
-        Standing::First { authority_levels } => (NodeId::random(random)?, authority_levels, false),
+        Standing::First { authority_levels } => (NodeId(draw(random)?), authority_levels, false),
         Standing::Again {
             node,
             authority_levels,

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use fengqiao_hub::id::{IdError, base32};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::keys::{Fingerprint, HexError};
-use super::name::{InvitationId, NameError, NodeId, PlaceId, decode_base32, encode_base32};
+use super::name::{InvitationId, NodeId, PlaceId, read_base32};
 use super::random::{Random, RandomUnavailable};
 
 /// How long an invitation holds where nobody says otherwise.
@@ -46,13 +47,13 @@ pub enum InvitationError {
     Root(#[source] HexError),
     /// The third part.
     #[error("the place (part 3)")]
-    Place(#[source] NameError),
+    Place(#[source] IdError),
     /// The fourth part.
     #[error("the id (part 4)")]
-    Id(#[source] NameError),
+    Id(#[source] IdError),
     /// The fifth part.
     #[error("the secret (part 5)")]
-    Secret(#[source] NameError),
+    Secret(#[source] IdError),
 }
 
 /// The 128 secret bits; wiped when dropped, never printed.
@@ -130,7 +131,7 @@ impl Invitation {
 
     /// The string to hand over; wiped when dropped.
     pub fn to_token(&self) -> Zeroizing<String> {
-        let secret = Zeroizing::new(encode_base32(self.secret.as_bytes()));
+        let secret = Zeroizing::new(base32(self.secret.as_bytes()));
         Zeroizing::new(format!(
             "{PREFIX}.{}.{}.{}.{}",
             self.root,
@@ -172,7 +173,7 @@ impl FromStr for Invitation {
             place: place.parse().map_err(InvitationError::Place)?,
             id: id.parse().map_err(InvitationError::Id)?,
             secret: Secret(Zeroizing::new(
-                decode_base32(secret).map_err(InvitationError::Secret)?,
+                read_base32(secret).map_err(InvitationError::Secret)?,
             )),
         })
     }

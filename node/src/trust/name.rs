@@ -1,7 +1,6 @@
-//! Ids and the names built from them.
+//! The names in certificates, built from the ids of [`fengqiao_hub::id`].
 //!
-//! An id is 80 random bits, spelled in sixteen lower-case Crockford base32
-//! letters so that it fits a DNS label. A node's name in certificates is
+//! A node's name in certificates is
 //! `<node>.<issuing authorities, nearest first>.<deployment>.fq.internal`: it
 //! says who issued, never who is parent (PROTOCOL.md 1 and 26). One spelling
 //! an id: look-alike letters and capitals are refused, not corrected, because
@@ -10,36 +9,25 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId};
+use fengqiao_hub::id::{IdError, base32, from_base32};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
-
-use super::random::{Random, RandomUnavailable};
+use zeroize::Zeroizing;
 
 /// What every name ends in.
 pub const NAME_SUFFIX: &str = "fq.internal";
 /// The most authorities that may stand between a node and the root.
 pub const AUTHORITY_DEPTH_MAX: usize = 6;
-/// Letters in an id.
-pub const ID_LETTERS: usize = 16;
 
 const ID_BYTES: usize = 10;
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// A text that is no id or no name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// An id has another number of letters.
-    #[error("an id has {ID_LETTERS} letters, not {0}")]
-    Length(usize),
-    /// A letter outside lower-case Crockford base32 (no i, l, o, u, no capitals).
-    #[error("letter {position} is not one of 0-9 a-h j k m n p-t v-z")]
-    Letter {
-        /// Counted from 1.
-        position: usize,
-    },
-    /// The last letter carries bits beyond the value, so another spelling exists.
-    #[error("the last letter carries bits beyond the value")]
-    Padding,
+    /// An id of another length, or with a letter outside its alphabet.
+    #[error("an id")]
+    Id(#[from] IdError),
     /// The name does not end in `fq.internal`.
     #[error("the name does not end in .{NAME_SUFFIX}")]
     Suffix,
@@ -48,142 +36,67 @@ pub enum NameError {
     Labels(usize),
 }
 
-/// Spells bytes in lower-case Crockford base32, most significant bits first.
-pub(crate) fn encode_base32(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(5) * 8);
-    let (mut held, mut bits) = (0_u32, 0_u32);
-    for byte in bytes {
-        held = (held << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(letter(held >> bits));
-        }
-        held &= (1 << bits) - 1;
-    }
-    if bits > 0 {
-        text.push(letter(held << (5 - bits)));
-    }
-    text
-}
-
-fn letter(value: u32) -> char {
-    char::from(ALPHABET[(value & 31) as usize])
-}
-
 /// Reads exactly `N` bytes from their one spelling.
-pub(crate) fn decode_base32<const N: usize>(text: &str) -> Result<[u8; N], NameError> {
-    if text.len() != (N * 8).div_ceil(5) {
-        return Err(NameError::Length(text.chars().count()));
+pub(crate) fn read_base32<const N: usize>(text: &str) -> Result<[u8; N], IdError> {
+    let expected = (N * 8).div_ceil(5);
+    if text.len() != expected {
+        return Err(IdError { expected });
     }
-    let mut bytes = [0_u8; N];
-    let mut filled = 0;
-    let (mut held, mut bits) = (0_usize, 0_u32);
-    for (index, given) in text.bytes().enumerate() {
-        let value =
-            ALPHABET
-                .iter()
-                .position(|letter| *letter == given)
-                .ok_or(NameError::Letter {
-                    position: index + 1,
-                })?;
-        held = (held << 5) | value;
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            let [low, ..] = (held >> bits).to_le_bytes();
-            bytes[filled] = low;
-            filled += 1;
-        }
-        held &= (1 << bits) - 1;
+    // May be the secret of an invitation.
+    let bytes = from_base32(text).map(Zeroizing::new);
+    bytes
+        .and_then(|bytes| bytes.as_slice().try_into().ok())
+        .ok_or(IdError { expected })
+}
+
+/// One invitation; commits to the node that issued it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InvitationId([u8; ID_BYTES]);
+
+impl InvitationId {
+    /// Takes the ten bytes as they are.
+    pub const fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
+        Self(bytes)
     }
-    if held == 0 {
-        Ok(bytes)
-    } else {
-        Err(NameError::Padding)
+
+    /// The ten bytes.
+    pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
     }
 }
 
-macro_rules! identifier {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name([u8; ID_BYTES]);
-
-        impl $name {
-            /// Takes the ten bytes as they are.
-            pub const fn from_bytes(bytes: [u8; ID_BYTES]) -> Self {
-                Self(bytes)
-            }
-
-            /// Draws a fresh one.
-            ///
-            /// # Errors
-            ///
-            /// [`RandomUnavailable`] if the source cannot answer.
-            pub fn random(random: &mut dyn Random) -> Result<Self, RandomUnavailable> {
-                let mut bytes = [0; ID_BYTES];
-                random.fill(&mut bytes)?;
-                Ok(Self(bytes))
-            }
-
-            /// The ten bytes.
-            pub const fn as_bytes(&self) -> &[u8; ID_BYTES] {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&encode_base32(&self.0))
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(formatter, concat!(stringify!($name), "({})"), self)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = NameError;
-
-            fn from_str(text: &str) -> Result<Self, NameError> {
-                decode_base32(text).map(Self)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?
-                    .parse()
-                    .map_err(serde::de::Error::custom)
-            }
-        }
-    };
+impl fmt::Display for InvitationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&base32(&self.0))
+    }
 }
 
-identifier! {
-    /// A jurisdiction, and the authority of its centre.
-    PlaceId
+impl fmt::Debug for InvitationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "InvitationId({self})")
+    }
 }
-identifier! {
-    /// One running store of one jurisdiction.
-    NodeId
+
+impl FromStr for InvitationId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        read_base32(text).map(Self)
+    }
 }
-identifier! {
-    /// One tree of nodes under one root.
-    DeploymentId
+
+impl Serialize for InvitationId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
-identifier! {
-    /// One invitation; commits to the node that issued it.
-    InvitationId
+
+impl<'de> Deserialize<'de> for InvitationId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
 }
 
 /// The authorities a certificate hangs from: nearest first, the root last as
@@ -289,17 +202,17 @@ mod tests {
     proptest! {
         #[test]
         fn an_id_is_read_back_from_its_spelling(bytes: [u8; 10]) {
-            let id = NodeId::from_bytes(bytes);
+            let id = InvitationId::from_bytes(bytes);
             let text = id.to_string();
-            prop_assert_eq!(text.len(), ID_LETTERS);
-            prop_assert_eq!(text.parse::<NodeId>().unwrap(), id);
+            prop_assert_eq!(text.len(), 16);
+            prop_assert_eq!(text.parse::<InvitationId>().unwrap(), id);
         }
 
         #[test]
         fn sixteen_bytes_are_read_back_from_twenty_six_letters(bytes: [u8; 16]) {
-            let text = encode_base32(&bytes);
+            let text = base32(&bytes);
             prop_assert_eq!(text.len(), 26);
-            prop_assert_eq!(decode_base32::<16>(&text).unwrap(), bytes);
+            prop_assert_eq!(read_base32::<16>(&text).unwrap(), bytes);
         }
 
         #[test]
@@ -307,10 +220,10 @@ mod tests {
             node: [u8; 10], places in proptest::collection::vec(any::<[u8; 10]>(), 0..=6), top: [u8; 10],
         ) {
             let name = NodeName {
-                node: NodeId::from_bytes(node),
+                node: NodeId(node),
                 issued_by: IssuingPath {
-                    authorities: places.into_iter().map(PlaceId::from_bytes).collect(),
-                    deployment: DeploymentId::from_bytes(top),
+                    authorities: places.into_iter().map(PlaceId).collect(),
+                    deployment: DeploymentId(top),
                 },
             };
             let text = name.to_string();
@@ -322,26 +235,24 @@ mod tests {
     #[test]
     fn other_spellings_of_an_id_are_refused() {
         let sound = "0123456789abcdef";
-        assert!(sound.parse::<NodeId>().is_ok());
-        for (text, error) in [
-            ("0123456789ABCDEF", NameError::Letter { position: 11 }),
-            ("o123456789abcdef", NameError::Letter { position: 1 }),
-            ("0123456789abcde", NameError::Length(15)),
-            ("*123456789abcdef", NameError::Letter { position: 1 }),
-            ("中123456789abcde", NameError::Length(16)),
+        assert!(sound.parse::<InvitationId>().is_ok());
+        for text in [
+            "0123456789ABCDEF",
+            "o123456789abcdef",
+            "0123456789abcde",
+            "*123456789abcdef",
+            "中123456789abcde",
         ] {
-            assert!(text.parse::<NodeId>().is_err(), "{text}");
-            if text.is_ascii() {
-                assert_eq!(text.parse::<NodeId>(), Err(error), "{text}");
-            }
+            let refused = Err(IdError { expected: 16 });
+            assert_eq!(text.parse::<InvitationId>(), refused, "{text}");
         }
     }
 
     #[test]
     fn a_secret_with_bits_beyond_its_value_is_refused() {
         assert_eq!(
-            decode_base32::<16>("00000000000000000000000001"),
-            Err(NameError::Padding)
+            read_base32::<16>("00000000000000000000000001"),
+            Err(IdError { expected: 26 })
         );
     }
 

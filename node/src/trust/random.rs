@@ -21,6 +21,17 @@ pub trait Random {
     fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RandomUnavailable>;
 }
 
+/// Draws the bytes of an id.
+///
+/// # Errors
+///
+/// [`RandomUnavailable`] if the source cannot answer.
+pub fn draw<const N: usize>(random: &mut dyn Random) -> Result<[u8; N], RandomUnavailable> {
+    let mut bytes = [0; N];
+    random.fill(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The operating system's generator.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsRandom;

@@ -244,9 +244,9 @@ mod tests {
 
     fn context() -> CaseKeyContext {
         CaseKeyContext {
-            deployment: DeploymentId::from_bytes([1; 10]),
+            deployment: DeploymentId([1; 10]),
             case: [2; 16],
-            recipient: PlaceId::from_bytes([3; 10]),
+            recipient: PlaceId([3; 10]),
         }
     }
 
@@ -280,9 +280,9 @@ mod tests {
         let key = EncryptionKey::generate(&mut random).unwrap();
         let sealed = seal_case_key(key.public(), &context(), &[9; 32], &mut random).unwrap();
         let mut others = [context(); 3];
-        others[0].deployment = DeploymentId::from_bytes([8; 10]);
+        others[0].deployment = DeploymentId([8; 10]);
         others[1].case = [8; 16];
-        others[2].recipient = PlaceId::from_bytes([8; 10]);
+        others[2].recipient = PlaceId([8; 10]);
         for other in others {
             assert_eq!(
                 open_case_key(&key, &other, &sealed).unwrap_err(),

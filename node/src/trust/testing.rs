@@ -18,11 +18,11 @@ use super::name::{DeploymentId, NodeId, PlaceId};
 use super::random::Seeded;
 
 pub(crate) fn place(letter: u8) -> PlaceId {
-    PlaceId::from_bytes([letter; 10])
+    PlaceId([letter; 10])
 }
 
 pub(crate) fn node(letter: u8) -> NodeId {
-    NodeId::from_bytes([letter; 10])
+    NodeId([letter; 10])
 }
 
 /// The registry as a map.
@@ -93,7 +93,7 @@ impl Tree {
     pub(crate) fn new(seed: u64, now: Timestamp) -> Self {
         let mut random = Seeded::new(seed);
         let key = AuthorityKey::generate(&mut random).unwrap();
-        let deployment = DeploymentId::from_bytes([7; 10]);
+        let deployment = DeploymentId([7; 10]);
         let root = Authority::init(key, deployment, 2, now, &mut random).unwrap();
         let county = authority_below(&root, 1, 1, now, &mut random);
         let township = authority_below(&county, 2, 0, now, &mut random);

@@ -99,7 +99,7 @@ fn levels_run_out_and_the_lowest_authority_issues_leaves_only() {
         AuthorityError::Levels { asked: 1, left: 1 }
     ));
     let key = AuthorityKey::generate(&mut tree.random).unwrap();
-    let deployment = DeploymentId::from_bytes([1; 10]);
+    let deployment = DeploymentId([1; 10]);
     let error = Authority::init(key, deployment, 7, now(), &mut tree.random).unwrap_err();
     assert!(matches!(
         error,
@@ -131,7 +131,7 @@ fn an_authority_is_read_back_from_pem_and_refused_with_another_key_or_root() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("authority.pem");
     key.save(&path).unwrap();
-    let deployment = DeploymentId::from_bytes([7; 10]);
+    let deployment = DeploymentId([7; 10]);
     let root = Authority::init(key, deployment, 2, now(), &mut random).unwrap();
     let fingerprint = root.public().fingerprint();
     let chain = Chain::from_pem(&root.chain().to_pem()).unwrap();

@@ -351,7 +351,7 @@ fn a_renewal_needs_both_old_keys_over_this_very_certificate() {
 fn a_node_of_another_deployment_renews_nothing() {
     let mut joint = Joint::new();
     let mut peer = joint.peer(now());
-    peer.name.issued_by.deployment = crate::trust::DeploymentId::from_bytes([8; 10]);
+    peer.name.issued_by.deployment = crate::trust::DeploymentId([8; 10]);
     let keys = &joint.inviting.keys;
     let request =
         RenewRequest::compose(&peer, &keys.transport, &keys.transport, &keys.signing, None)

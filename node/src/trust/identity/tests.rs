@@ -155,10 +155,7 @@ fn a_sound_chain_says_who_it_is_and_who_issued() {
     .unwrap();
     assert_eq!(peer.node(), node(9));
     assert_eq!(peer.name.issued_by.authorities, [place(2), place(1)]);
-    assert_eq!(
-        peer.name.issued_by.deployment,
-        DeploymentId::from_bytes([7; 10])
-    );
+    assert_eq!(peer.name.issued_by.deployment, DeploymentId([7; 10]));
     assert_eq!(peer.transport_key, *forgery.key.public());
     assert_eq!(peer.serial.len(), 16);
     assert!(!peer.is_expired(now()));

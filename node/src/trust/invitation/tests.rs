@@ -8,13 +8,13 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn inviter() -> NodeId {
-    NodeId::from_bytes([4; 10])
+    NodeId([4; 10])
 }
 
 fn invitation(seed: u64) -> Invitation {
     Invitation::mint(
         Fingerprint::from_bytes([1; 32]),
-        PlaceId::from_bytes([2; 10]),
+        PlaceId([2; 10]),
         inviter(),
         &mut Seeded::new(seed),
     )
@@ -40,7 +40,7 @@ const REQUEST: Fingerprint = Fingerprint::from_bytes([6; 32]);
 const OTHER_REQUEST: Fingerprint = Fingerprint::from_bytes([7; 32]);
 
 fn joiner() -> NodeId {
-    NodeId::from_bytes([5; 10])
+    NodeId([5; 10])
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn another_place_and_a_withdrawn_invitation_are_refused() {
     let invitation = invitation(1);
     let mut book = book(&invitation);
     let mut elsewhere = claim(&invitation);
-    elsewhere.place = PlaceId::from_bytes([9; 10]);
+    elsewhere.place = PlaceId([9; 10]);
     assert_eq!(
         book.redeem(&elsewhere, &REQUEST, joiner(), at(1)),
         Err(RedeemError::WrongPlace)

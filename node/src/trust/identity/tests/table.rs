@@ -59,8 +59,10 @@ pub(super) fn table(forgery: &mut Forgery) -> Vec<Row> {
             identity,
         });
     };
-    let syntax_letter = |position| Err(IdentityError::NameSyntax(NameError::Letter { position }));
-    let syntax_length = |length| Err(IdentityError::NameSyntax(NameError::Length(length)));
+    let no_id = || {
+        let error = fengqiao_hub::id::IdError { expected: 16 };
+        Err(IdentityError::NameSyntax(NameError::Id(error)))
+    };
 
     row(
         "a node of the county",
@@ -99,19 +101,19 @@ pub(super) fn table(forgery: &mut Forgery) -> Vec<Row> {
     named(
         "label boundary",
         REFUSED,
-        syntax_length(17),
+        no_id(),
         vec![dns(&format!("{}.x{county}", node(9)))],
     );
     named(
         "capitals, own",
         ACCEPTED,
-        syntax_letter(4),
+        no_id(),
         vec![dns(&own.to_uppercase())],
     );
     named(
         "capitals, foreign",
         REFUSED,
-        syntax_letter(4),
+        no_id(),
         vec![dns(&foreign.to_uppercase())],
     );
     named(
@@ -141,13 +143,13 @@ pub(super) fn table(forgery: &mut Forgery) -> Vec<Row> {
     named(
         "wildcard inside",
         ACCEPTED,
-        syntax_length(1),
+        no_id(),
         vec![dns(&format!("*.{county}"))],
     );
     named(
         "wildcard above",
         REFUSED,
-        syntax_length(1),
+        no_id(),
         vec![dns(&format!("*.{top}"))],
     );
     named(
@@ -195,7 +197,7 @@ pub(super) fn table(forgery: &mut Forgery) -> Vec<Row> {
     named(
         "a short label",
         ACCEPTED,
-        syntax_length(2),
+        no_id(),
         vec![dns(&format!("v1.{county}"))],
     );
 
