@@ -91,9 +91,10 @@ impl Context {
         call: &Call,
         answer: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     ) -> Result<T, Failure> {
+        // The deadline in the request ends with the first byte of the answer; this one with the last.
         let answer = tokio::time::timeout(self.timeout(), answer)
             .await
-            .map_err(|_| Failure::no_answer(call, self.timeout().as_secs()))?;
+            .map_err(|_| Failure::no_answer(call))?;
         answer
             .map(tonic::Response::into_inner)
             .map_err(|status| Failure::of(&status, call))

@@ -1,5 +1,6 @@
 //! Why a command ends without having done its work, in words, in JSON, and as an exit code.
 
+use std::error::Error as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -123,13 +124,13 @@ impl Failure {
 
     /// No answer in time.
     #[must_use]
-    pub fn no_answer(call: &Call, seconds: u64) -> Self {
+    pub fn no_answer(call: &Call) -> Self {
         Self::TryAgain {
             told: own(
                 "NO_ANSWER",
                 "",
-                format!("no answer within {seconds} s"),
-                format!("{seconds} 秒内没有答复"),
+                "the node did not answer in time",
+                "节点未及时答复",
             ),
             effect: call.effect_unknown(),
         }
@@ -143,6 +144,7 @@ impl Failure {
             tonic::Code::Unavailable
                 | tonic::Code::DeadlineExceeded
                 | tonic::Code::ResourceExhausted
+                | tonic::Code::Cancelled
         );
         if let Some(told) = told(status).map(Box::new) {
             // A refusal the node made itself: it changed nothing.
@@ -156,19 +158,22 @@ impl Failure {
             };
         }
         let effect = call.effect_unknown();
+        if timed_out(status) {
+            return Self::no_answer(call);
+        }
         // A status with a source was made here, by the transport: the connection broke under the call.
-        if may_pass || std::error::Error::source(status).is_some() {
+        if may_pass || status.source().is_some() {
             return Self::TryAgain {
                 told: own(
                     "CONNECTION_LOST",
                     "",
-                    "the connection to the node broke before it answered",
-                    "节点答复之前连接中断",
+                    "the node is not available or the connection broke before it answered",
+                    "节点不可用，或答复之前连接中断",
                 ),
                 effect,
             };
         }
-        let read_refused = matches!(
+        let never_applied = matches!(
             status.code(),
             tonic::Code::InvalidArgument
                 | tonic::Code::NotFound
@@ -184,7 +189,7 @@ impl Failure {
                 status.message(),
                 "节点返回错误",
             ),
-            effect: if read_refused { Effect::None } else { effect },
+            effect: if never_applied { Effect::None } else { effect },
         }
     }
 
@@ -296,6 +301,17 @@ impl Failure {
     }
 }
 
+/// Whether a deadline ended the call: counted here, or by the node, which says so with a code only.
+fn timed_out(status: &tonic::Status) -> bool {
+    let mut sources = std::iter::successors(status.source(), |error| (*error).source());
+    sources.any(|error| error.is::<tonic::TimeoutExpired>())
+        || status.source().is_none()
+            && matches!(
+                status.code(),
+                tonic::Code::Cancelled | tonic::Code::DeadlineExceeded
+            )
+}
+
 fn not_connected(path: &std::path::Path, source: &std::io::Error) -> Box<Told> {
     let shown = path.display();
     if matches!(
@@ -357,6 +373,31 @@ mod tests {
         };
         assert_eq!(Failure::of(&gone, &write()).effect(), unknown);
         assert_eq!(Failure::of(&gone, &Call::Read).effect(), Effect::None);
+    }
+
+    #[test]
+    fn a_deadline_counted_at_either_side_is_no_answer() {
+        let here = tonic::Status::from_error(Box::new(tonic::TimeoutExpired(())));
+        for status in [
+            here,
+            tonic::Status::cancelled("Timeout expired"),
+            tonic::Status::deadline_exceeded("x"),
+        ] {
+            let failure = Failure::of(&status, &write());
+            assert_eq!(failure.told().code, "NO_ANSWER");
+            assert_eq!(failure.exit_code(), EXIT_TRY_AGAIN);
+            assert_ne!(failure.effect(), Effect::None);
+        }
+    }
+
+    #[test]
+    fn a_transport_error_of_any_code_is_a_lost_connection() {
+        let broken = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let status = tonic::Status::from_error(Box::new(broken));
+        let failure = Failure::of(&status, &write());
+        assert_eq!(failure.told().code, "CONNECTION_LOST");
+        assert_eq!(failure.exit_code(), EXIT_TRY_AGAIN);
+        assert_ne!(failure.effect(), Effect::None);
     }
 
     #[test]

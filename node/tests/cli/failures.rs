@@ -118,6 +118,7 @@ async fn a_node_that_does_not_answer_in_time_leaves_the_effect_open() {
     let ended = node.run(&line).await;
     assert_eq!(ended.code, 75);
     let error = error_of(&ended);
+    assert_eq!(error["code"], "NO_ANSWER");
     assert_eq!(
         (&error["applied"], &error["request_id"]),
         (&"maybe".into(), &"mine".into())
