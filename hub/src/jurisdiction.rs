@@ -251,7 +251,7 @@ impl Registry {
     #[must_use]
     pub fn find_place(&self, text: &str, top: PlaceId) -> Option<PlaceId> {
         if let Ok(id) = text.parse::<PlaceId>() {
-            return self.places.contains_key(&id).then_some(id);
+            return (self.places.contains_key(&id) && self.is_within(id, top)).then_some(id);
         }
         let mut found = self
             .places

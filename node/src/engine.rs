@@ -398,6 +398,21 @@ impl Engine {
         self.journal.end().0
     }
 
+    /// Issues a renewed certificate; nothing is stored.
+    ///
+    /// # Errors
+    /// The refusal; `NOT_ENROLLED_HERE` at a node without an authority.
+    pub fn renew(
+        &mut self,
+        peer: &crate::trust::identity::PeerIdentity,
+        registered: &fengqiao_hub::jurisdiction::NodeRecord,
+        request: &pb::RenewRequest,
+        now: Moment,
+    ) -> Result<pb::RenewResponse, EnrolRefusal> {
+        let enroller = self.enroller.as_deref_mut().ok_or(EnrolRefusal::NOT_ENROLLED_HERE)?;
+        enroller.renew(peer, registered, request, now)
+    }
+
     /// Stops or allows writes by people; what arrives by links goes on as long as the disk takes it.
     pub fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;

@@ -1,32 +1,47 @@
-//! Placeholder until the enrolment floor lands.
-use std::collections::BTreeMap;
+//! How a node comes to be and stays one: the first place of a deployment is
+//! made, every other is invited by its parent and joins, and certificates are
+//! renewed.
+//!
+//! [`init()`] makes a deployment. An [`Enroller`] judges joins and renewals for a
+//! centre; it is pure but for randomness, and what it returns is stored by the
+//! engine before anything is answered. [`server`] carries requests to it from a
+//! port of its own, [`client`] is the other end. The secret of an invitation is
+//! sent only to the very node that issued it, and stands in no log, no error
+//! and no file.
+
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{PlaceId, UnitId};
-use fengqiao_proto::v1 as pb;
-/// x
-#[derive(Debug)]
-pub struct EnrolRefusal { /// c
- pub code: &'static str, /// e
- pub english: String, /// z
- pub chinese: String }
-/// x
-pub struct Minted { /// x
- pub id: String, /// x
- pub stored: String, /// x
- pub token: zeroize::Zeroizing<String>, /// x
- pub expires: Moment }
-/// x
-pub struct Enrolled { /// x
- pub invitation: (String, String), /// x
- pub registration: pb::NodeEnrolled, /// x
- pub certificate_chain: String, /// x
- pub authority_chain: String, /// x
- pub root: String, /// x
- pub repeated: bool }
-/// x
-pub trait Enroller: Send {
- /// x
- fn mint(&mut self, place: PlaceId, unit: Option<UnitId>, authority_levels: Option<u8>, hours: u32, now: Moment) -> Result<Minted, EnrolRefusal>;
- /// x
- fn join(&mut self, book: &BTreeMap<String, String>, request: &pb::JoinRequest, now: Moment) -> Result<Enrolled, EnrolRefusal>;
+use jiff::Timestamp;
+
+pub mod client;
+pub mod enroller;
+mod error;
+pub mod init;
+pub mod refusal;
+mod registrar;
+pub mod server;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Authorities, JoinOptions, join, renew};
+pub use enroller::{Enrolled, Enroller, Issuer, Minted, ParentAddress};
+pub use error::EnrolmentError;
+pub use init::{InitOptions, Initialised, init, renew_at_the_top};
+pub use refusal::EnrolRefusal;
+pub use registrar::RegistryRegistrar;
+pub use server::{EnrolDesk, EnrolServer};
+
+/// The seam between the hub's milliseconds and the certificates' calendar.
+fn timestamp(now: Moment) -> Timestamp {
+    let edge = if now.0 < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    Timestamp::from_millisecond(now.0).unwrap_or(edge)
+}
+
+fn moment(seconds: i64) -> Moment {
+    Moment(seconds.saturating_mul(1000))
 }

@@ -5,6 +5,7 @@ pub mod config;
 pub mod desk;
 pub mod engine;
 pub mod enrolment;
+pub mod folder;
 pub mod journal;
 pub mod keystore;
 pub mod link;

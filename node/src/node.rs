@@ -312,6 +312,20 @@ impl Node {
         receiver.await.unwrap_or(Err(EnrolRefusal::STORED))
     }
 
+    /// Issues a renewed certificate for a node enrolled here.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn renew_for(
+        &self,
+        peer: &crate::trust::identity::PeerIdentity,
+        registered: &fengqiao_hub::jurisdiction::NodeRecord,
+        request: &pb::RenewRequest,
+    ) -> Result<pb::RenewResponse, EnrolRefusal> {
+        let now = self.clock.now();
+        lock(&self.engine).renew(peer, registered, request, now)
+    }
+
     fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);

@@ -307,8 +307,8 @@ impl Group<'_> {
         let Some(enroller) = self.enroller.as_deref_mut().filter(|_| !self.read_only) else {
             let refusal = EnrolRefusal {
                 code: "NO_AUTHORITY",
-                english: "this node enrols nobody".to_owned(),
-                chinese: "本节点不办理接入".to_owned(),
+                english: "this node enrols nobody",
+                chinese: "本节点不办理接入",
             };
             self.outputs.push(Output::Joined(ticket, Err(refusal)));
             return Ok(());

@@ -45,7 +45,9 @@ pub struct Views {
 }
 
 impl Views {
-    pub(crate) fn new(me: Arc<Me>, store: Arc<dyn Store>, reader: Arc<dyn JournalReader>) -> Self {
+    /// Views over a store and a journal.
+    #[must_use]
+    pub fn new(me: Arc<Me>, store: Arc<dyn Store>, reader: Arc<dyn JournalReader>) -> Self {
         Self { me, store, reader }
     }
 

@@ -215,6 +215,11 @@ impl Authority {
         &self.chain
     }
 
+    /// The key itself: to be written down once, or to prove a renewal.
+    pub(crate) const fn key(&self) -> &AuthorityKey {
+        &self.key
+    }
+
     /// The key that signs, for the registry.
     pub const fn public(&self) -> &PublicKey {
         self.key.public()

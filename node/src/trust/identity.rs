@@ -245,6 +245,15 @@ pub fn fingerprint_of(certificate: &[u8]) -> Result<Fingerprint, IdentityError> 
     Ok(Certificate::parse(certificate, 0)?.fingerprint)
 }
 
+/// The key of a certificate; proves nothing.
+///
+/// # Errors
+///
+/// As [`fingerprint_of`].
+pub fn key_of(certificate: &[u8]) -> Result<PublicKey, IdentityError> {
+    Ok(Certificate::parse(certificate, 0)?.key)
+}
+
 fn registered(
     proven: Proven,
     registrar: &dyn Registrar,

@@ -188,6 +188,11 @@ impl PublicKey {
         key_id(self.as_bytes())
     }
 
+    /// The key as the hub's chains take it.
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.0
+    }
+
     /// SHA-256 of this key's SubjectPublicKeyInfo.
     pub fn fingerprint(&self) -> Fingerprint {
         let digest = Sha256::new()
@@ -332,6 +337,21 @@ impl<P: Purpose> PrivateKey<P> {
             secret_key: self.key.to_bytes(),
             public_key: None,
         }
+    }
+}
+
+impl PrivateKey<Signing> {
+    /// The key as the hub's chains take it; its clones wipe themselves too.
+    pub const fn entry_key(&self) -> &ed25519_dalek::SigningKey {
+        &self.key
+    }
+}
+
+impl PrivateKey<Issuing> {
+    /// The key of a root as the hub's chains take it: it signs a deployment's
+    /// first entry.
+    pub const fn entry_key(&self) -> &ed25519_dalek::SigningKey {
+        &self.key
     }
 }
 

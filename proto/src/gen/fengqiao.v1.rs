@@ -3481,9 +3481,9 @@ pub struct JoinRequest {
     /// Invitation id.
     #[prost(string, tag = "1")]
     pub invitation: ::prost::alloc::string::String,
-    /// Secret of the invitation.
-    #[prost(string, tag = "2")]
-    pub secret: ::prost::alloc::string::String,
+    /// Secret of the invitation, 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub secret: ::prost::alloc::vec::Vec<u8>,
     /// Place the joiner believes it is invited for, 16 characters.
     #[prost(string, tag = "3")]
     pub place: ::prost::alloc::string::String,
@@ -3493,7 +3493,7 @@ pub struct JoinRequest {
     /// Signing key, 32 bytes.
     #[prost(bytes = "vec", tag = "5")]
     pub signing_key: ::prost::alloc::vec::Vec<u8>,
-    /// Signature of the signing key over the join domain, invitation id and request, 64 bytes.
+    /// Signature of the signing key over the join domain, root, invitation id, place, both requests and keys, 64 bytes.
     #[prost(bytes = "vec", tag = "6")]
     pub signing_proof: ::prost::alloc::vec::Vec<u8>,
     /// Encryption key, 32 bytes.
@@ -3502,9 +3502,6 @@ pub struct JoinRequest {
     /// Certificate request for the joiner's own issuing authority, DER; empty when it will enrol nobody.
     #[prost(bytes = "vec", tag = "8")]
     pub authority_request: ::prost::alloc::vec::Vec<u8>,
-    /// Store id, 16 bytes.
-    #[prost(bytes = "vec", tag = "9")]
-    pub store: ::prost::alloc::vec::Vec<u8>,
 }
 /// What the joiner needs to run.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3549,12 +3546,24 @@ pub struct JoinResponse {
     #[prost(string, tag = "13")]
     pub place: ::prost::alloc::string::String,
 }
-/// Sent by a node whose certificate nears its end.
+/// Sent by a node whose certificate nears its end, over a connection opened with that certificate. May come twice.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewRequest {
-    /// New certificate request, DER.
+    /// New certificate request for the registered transport key, DER.
     #[prost(bytes = "vec", tag = "1")]
     pub certificate_request: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the transport key over the renew domain, node, serial and requests, 64 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub transport_proof: ::prost::alloc::vec::Vec<u8>,
+    /// Signature of the signing key over the same, 64 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signing_proof: ::prost::alloc::vec::Vec<u8>,
+    /// Certificate request for the node's issuing authority, DER; empty when that is not to be renewed.
+    #[prost(bytes = "vec", tag = "4")]
+    pub authority_request: ::prost::alloc::vec::Vec<u8>,
+    /// The present certificate and chain of that authority, PEM; empty likewise.
+    #[prost(string, tag = "5")]
+    pub authority_chain: ::prost::alloc::string::String,
 }
 /// The renewed certificate.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3562,6 +3571,9 @@ pub struct RenewResponse {
     /// Leaf and issuing chain, PEM.
     #[prost(string, tag = "1")]
     pub certificate_chain: ::prost::alloc::string::String,
+    /// Issuing authority's certificate and chain, PEM; empty when none was asked for.
+    #[prost(string, tag = "2")]
+    pub authority_chain: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod enrol_service_client {

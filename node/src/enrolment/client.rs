@@ -1,0 +1,440 @@
+//! The asking side: joining by an invitation, and renewing.
+//!
+//! A join makes room for its folder before the invitation is used, proves the
+//! other end before the secret is sent, and believes the answer only when it
+//! holds together with what was asked. An answer lost on the way is asked for
+//! again with the same keys. Where anything fails, no folder is left; but an
+//! invitation whose answer never came may be used up, and then the parent has
+//! to give a new one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::StoreId;
+use fengqiao_proto::v1 as pb;
+use hyper_util::rt::TokioIo;
+use pb::enrol_service_client::EnrolServiceClient;
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+
+use super::verdict::{AnswerError, Asked, Verdict, authority_of};
+use super::{EnrolRefusal, EnrolmentError, timestamp};
+use crate::folder::{Folder, Identity, Making, NewFolder, NodeKeys, Parent};
+use crate::trust::authority::Chain;
+use crate::trust::enrol::{Issued, JoinRequest, NewKeys, RenewRequest};
+use crate::trust::tls::{FirstContact, Presented, Trust, code_of};
+use crate::trust::{AuthorityKey, Code, Invitation, PeerIdentity, Random, draw};
+
+/// Until an attempt to connect, handshake included, is given up.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until an answer is waited for no longer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same request is sent so often at most.
+pub const ATTEMPTS_MAX: u32 = 3;
+/// The largest answer: it carries whole registries.
+pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+const LINK_PORT: u16 = 7443;
+
+/// Whether the node is to enrol others below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Authorities {
+    /// If the invitation grants it.
+    #[default]
+    IfGranted,
+    /// It must, or the join is refused.
+    Required,
+    /// It will not.
+    None,
+}
+
+/// How to join.
+#[derive(Debug, Clone, Copy)]
+pub struct JoinOptions<'a> {
+    /// The folder to be made.
+    pub path: &'a Path,
+    /// The invitation as it was handed over.
+    pub token: &'a str,
+    /// `host:port` of the parent's enrol port.
+    pub address: &'a str,
+    /// The parent's name in certificates, where its process hosts several.
+    pub parent_name: Option<&'a str>,
+    /// Whether the node is to enrol others.
+    pub authorities: Authorities,
+}
+
+/// Joins: makes the keys, asks, checks, and makes the data folder.
+///
+/// # Errors
+/// An [`EnrolmentError`]; no folder is left then.
+pub async fn join(
+    options: &JoinOptions<'_>,
+    now: Moment,
+    random: &mut (dyn Random + Send),
+) -> Result<Folder, EnrolmentError> {
+    let invitation: Invitation = options.token.parse().map_err(EnrolmentError::Token)?;
+    let (host, _) = host_and_port(options.address)?;
+    // Room first: a full disk must not cost the invitation.
+    let making = Making::begin(options.path)?;
+    let keys = NodeKeys::generate(random)?;
+    let store = StoreId(draw(random)?);
+    let mut authority_key = match options.authorities {
+        Authorities::None => None,
+        Authorities::IfGranted | Authorities::Required => Some(AuthorityKey::generate(random)?),
+    };
+    let dial = Dial {
+        address: options.address,
+        name: options.parent_name.unwrap_or(host),
+        config: FirstContact::new(invitation.clone()).client_config(Arc::new(Standing(now)))?,
+    };
+    let answered = loop {
+        let request = request(&invitation, &keys, authority_key.as_ref())?;
+        match ask_to_join(&dial, &request).await {
+            Err(EnrolmentError::Refused(refusal))
+                if refusal == Code::AuthorityNotGranted.into()
+                    && options.authorities == Authorities::IfGranted
+                    && authority_key.is_some() =>
+            {
+                authority_key = None;
+            }
+            answered => break answered?,
+        }
+    };
+    let (response, chain) = answered;
+    let parent = FirstContact::new(invitation.clone())
+        .verify(&chain, timestamp(now))
+        .map_err(|error| EnrolmentError::Handshake(error.code()))?;
+    let asked = Asked {
+        invitation: &invitation,
+        parent: &parent,
+        keys: &keys,
+        authority: authority_key.as_ref(),
+        now: timestamp(now),
+    };
+    let verdict = asked.judge(&response)?;
+    let joined = Joined {
+        options,
+        host,
+        invitation: &invitation,
+        parent: &parent,
+        keys: &keys,
+        store,
+        response: &response,
+    };
+    joined.write_down(making, verdict, authority_key, now)
+}
+
+/// Everything that goes into the folder of a node that joined.
+struct Joined<'a> {
+    options: &'a JoinOptions<'a>,
+    host: &'a str,
+    invitation: &'a Invitation,
+    parent: &'a PeerIdentity,
+    keys: &'a NodeKeys,
+    store: StoreId,
+    response: &'a pb::JoinResponse,
+}
+
+impl Joined<'_> {
+    fn write_down(
+        &self,
+        making: Making,
+        verdict: Verdict,
+        authority_key: Option<AuthorityKey>,
+        now: Moment,
+    ) -> Result<Folder, EnrolmentError> {
+        let place = self.invitation.place;
+        let authority = match (authority_key, verdict.authority) {
+            (Some(key), Some(chain)) => Some(authority_of(
+                key,
+                chain,
+                &verdict.root,
+                place,
+                timestamp(now),
+            )?),
+            (_, _) => None,
+        };
+        let link_address = match self.response.link_address.as_str() {
+            "" => with_port(self.host, LINK_PORT),
+            known => known.to_owned(),
+        };
+        let identity = Identity {
+            node: verdict.node,
+            place,
+            place_name: verdict.place_name,
+            level: verdict.level,
+            unit: verdict.unit,
+            deployment: verdict.deployment,
+            store: self.store,
+            incarnation: verdict.incarnation,
+            generation: verdict.generation,
+            parent: Some(Parent {
+                node: self.parent.node(),
+                name: verdict.parent_name,
+                link_address,
+                enrol_address: self.options.address.to_owned(),
+            }),
+        };
+        Ok(making.finish(&NewFolder {
+            identity: &identity,
+            keys: self.keys,
+            chain: &verdict.chain,
+            authority: authority.as_ref(),
+            root: &verdict.root,
+            root_authority: None,
+            first_entries: &self.response.registry,
+        })?)
+    }
+}
+
+/// Asks the parent for new certificates, of the node and of its authority, and
+/// puts them in place. What is shown to others is for the caller to exchange.
+///
+/// `trust` is the running node's, so that the parent is judged by the registry.
+///
+/// # Errors
+/// An [`EnrolmentError`]; the present certificates stay then.
+pub async fn renew(
+    folder: &mut Folder,
+    trust: &Trust,
+    address: &str,
+    now: Moment,
+) -> Result<(), EnrolmentError> {
+    host_and_port(address)?;
+    let parent = folder.identity.parent.as_ref();
+    let name = parent.map(|parent| parent.name.to_string());
+    let name = name.ok_or(EnrolmentError::Refused(EnrolRefusal::NOT_ENROLLED_HERE))?;
+    let authority = folder.authority()?;
+    let request = RenewRequest::compose(
+        &folder.credentials.own,
+        &folder.keys.transport,
+        &folder.keys.transport,
+        &folder.keys.signing,
+        authority.as_ref().map(crate::trust::Authority::key),
+    )?;
+    let request = pb::RenewRequest {
+        certificate_request: request.transport_request,
+        transport_proof: request.transport_proof.to_vec(),
+        signing_proof: request.signing_proof.to_vec(),
+        authority_request: request.authority_request.unwrap_or_default(),
+        authority_chain: authority
+            .as_ref()
+            .map(|authority| authority.chain().to_pem())
+            .unwrap_or_default(),
+    };
+    let presented = Arc::new(Presented::new(&folder.credentials));
+    let dial = Dial {
+        address,
+        name: &name,
+        config: trust.client_config(&presented)?,
+    };
+    let (mut client, _) = dial.connect().await?;
+    let response = client
+        .renew(request)
+        .await
+        .map_err(|status| failure(address, status))?
+        .into_inner();
+    let issued = Issued {
+        node: Chain::from_pem(&response.certificate_chain)?,
+        authority: match response.authority_chain.as_str() {
+            "" => None,
+            pem => Some(Chain::from_pem(pem)?),
+        },
+    };
+    let key = authority.as_ref().map(crate::trust::Authority::public);
+    let root = folder.root.fingerprint();
+    let own = issued
+        .check(folder.keys.transport.public(), key, &root, timestamp(now))
+        .map_err(AnswerError::Identity)?;
+    if own.node() != folder.identity.node {
+        return Err(AnswerError::Field("node").into());
+    }
+    Ok(folder.replace_chains(&issued.node, issued.authority.as_ref())?)
+}
+
+fn request(
+    invitation: &Invitation,
+    keys: &NodeKeys,
+    authority: Option<&AuthorityKey>,
+) -> Result<pb::JoinRequest, EnrolmentError> {
+    let request = JoinRequest::compose(
+        invitation,
+        &NewKeys {
+            transport: &keys.transport,
+            signing: &keys.signing,
+            encryption: keys.encryption.public(),
+            authority,
+        },
+    )?;
+    Ok(pb::JoinRequest {
+        invitation: request.invitation.to_string(),
+        secret: request.secret.as_bytes().to_vec(),
+        place: request.place.to_string(),
+        certificate_request: request.transport_request,
+        signing_key: request.signing_key.to_vec(),
+        signing_proof: request.signing_proof.to_vec(),
+        encryption_key: request.encryption_key.to_vec(),
+        authority_request: request.authority_request.unwrap_or_default(),
+    })
+}
+
+type Answered = (pb::JoinResponse, Vec<CertificateDer<'static>>);
+
+/// Sends one request until it is answered: the same keys get the same node.
+async fn ask_to_join(
+    dial: &Dial<'_>,
+    request: &pb::JoinRequest,
+) -> Result<Answered, EnrolmentError> {
+    let mut attempt = 1;
+    loop {
+        let (mut client, chain) = dial.connect().await?;
+        let failed = match client.join(request.clone()).await {
+            Ok(response) => return Ok((response.into_inner(), chain)),
+            Err(status) => failure(dial.address, status),
+        };
+        let lost = matches!(failed, EnrolmentError::Unreachable { .. });
+        if !lost || attempt == ATTEMPTS_MAX {
+            return Err(failed);
+        }
+        attempt += 1;
+    }
+}
+
+/// Whom to dial, and how to know it.
+struct Dial<'a> {
+    address: &'a str,
+    name: &'a str,
+    config: ClientConfig,
+}
+
+impl Dial<'_> {
+    /// Opens one connection. Nothing is sent on it before its other end is
+    /// proven, and it is never opened anew behind the caller's back.
+    async fn connect(
+        &self,
+    ) -> Result<(EnrolServiceClient<Channel>, Vec<CertificateDer<'static>>), EnrolmentError> {
+        let name =
+            ServerName::try_from(self.name.to_owned()).map_err(|_| EnrolmentError::Address)?;
+        let connecting = async {
+            let stream = TcpStream::connect(self.address).await?;
+            stream.set_nodelay(true)?;
+            let connector = TlsConnector::from(Arc::new(self.config.clone()));
+            connector.connect(name, stream).await
+        };
+        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|elapsed| unreachable(self.address, elapsed))?
+            .map_err(|error| not_connected(self.address, error))?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let chain = chain.unwrap_or_default().to_vec();
+        let mut stream = Some(TokioIo::new(stream));
+        let channel = Endpoint::from_static("https://enrol.fq.internal")
+            .timeout(ANSWER_TIMEOUT)
+            .connect_with_connector(tower::service_fn(move |_| {
+                let stream = stream.take();
+                async { stream.ok_or_else(|| std::io::Error::other("the connection ended")) }
+            }))
+            .await
+            .map_err(|error| from_chain(self.address, error))?;
+        let client = EnrolServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok((client, chain))
+    }
+}
+
+fn not_connected(address: &str, error: std::io::Error) -> EnrolmentError {
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls.and_then(code_of) {
+        Some(code) => EnrolmentError::Handshake(code),
+        None => unreachable(address, error),
+    }
+}
+
+/// What the other end said, or why it said nothing.
+fn failure(address: &str, status: Status) -> EnrolmentError {
+    if let Some(refusal) = EnrolRefusal::of_status(&status) {
+        return EnrolmentError::Refused(refusal);
+    }
+    if std::error::Error::source(&status).is_some() {
+        return from_chain(address, status);
+    }
+    match status.code() {
+        tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::DeadlineExceeded => {
+            unreachable(address, status)
+        }
+        code => EnrolmentError::Failed(format!("{code:?}")),
+    }
+}
+
+/// In TLS 1.3 a refusal of the certificate shown arrives after the handshake,
+/// somewhere among the causes of a broken connection.
+fn from_chain(
+    address: &str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> EnrolmentError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        let inner = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let tls = error.downcast_ref::<rustls::Error>().or(inner);
+        if let Some(code) = tls.and_then(code_of) {
+            return EnrolmentError::Handshake(code);
+        }
+        cause = error.source();
+    }
+    unreachable(address, error)
+}
+
+fn unreachable(
+    address: &str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> EnrolmentError {
+    EnrolmentError::Unreachable {
+        address: address.to_owned(),
+        source: source.into(),
+    }
+}
+
+/// The host without the brackets of an IPv6 address.
+fn host_and_port(address: &str) -> Result<(&str, u16), EnrolmentError> {
+    let (host, port) = address.rsplit_once(':').ok_or(EnrolmentError::Address)?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').ok_or(EnrolmentError::Address)?,
+        None if host.contains(':') => return Err(EnrolmentError::Address),
+        None => host,
+    };
+    let port: u16 = port.parse().map_err(|_| EnrolmentError::Address)?;
+    if host.is_empty() || port == 0 {
+        return Err(EnrolmentError::Address);
+    }
+    Ok((host, port))
+}
+
+fn with_port(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// A clock that stands: a join is judged as of the instant it was begun.
+#[derive(Debug)]
+struct Standing(Moment);
+
+impl TimeProvider for Standing {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.0.div_euclid(1000)).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}

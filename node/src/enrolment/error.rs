@@ -1,0 +1,147 @@
+//! Why a deployment was not made, a join or a renewal not done.
+
+use thiserror::Error;
+
+use super::EnrolRefusal;
+use super::verdict::AnswerError;
+use crate::folder::FolderError;
+use crate::trust::authority::AuthorityError;
+use crate::trust::invitation::InvitationError;
+use crate::trust::tls::TlsError;
+use crate::trust::{Code, RandomUnavailable};
+
+/// Try again later: BSD's `EX_TEMPFAIL`.
+const EXIT_TRY_AGAIN: u8 = 75;
+/// The command was used wrongly: BSD's `EX_USAGE`.
+const EXIT_USAGE: u8 = 64;
+
+/// Why it did not come to be. No data folder was made or changed.
+#[derive(Debug, Error)]
+pub enum EnrolmentError {
+    /// The invitation cannot be read.
+    #[error("the invitation")]
+    Token(#[source] InvitationError),
+    /// A field of the first place.
+    #[error("{field}: {reason}")]
+    Option {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// The same in Chinese.
+        chinese: &'static str,
+    },
+    /// Not `host:port`.
+    #[error("the address is not host:port")]
+    Address,
+    /// The data folder.
+    #[error("the data folder")]
+    Folder(#[from] FolderError),
+    /// Nobody answers, or the connection broke before an answer came.
+    #[error("no connection to {address}")]
+    Unreachable {
+        /// As given.
+        address: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The other end is not who it should be, or refuses this node's
+    /// certificate. The secret of an invitation was not sent.
+    #[error("{}", .0.english())]
+    Handshake(Code),
+    /// The other end refuses.
+    #[error("{}", .0.english)]
+    Refused(EnrolRefusal),
+    /// The other end fails in a way this version does not know.
+    #[error("the upper centre answered: {0}")]
+    Failed(String),
+    /// The answer does not hold together.
+    #[error("the answer of the upper centre")]
+    Answer(#[from] AnswerError),
+    /// This node cannot issue or ask.
+    #[error("the certificate")]
+    Authority(#[from] AuthorityError),
+    /// TLS cannot be set up.
+    #[error("TLS")]
+    Tls(#[from] TlsError),
+    /// No randomness.
+    #[error(transparent)]
+    Random(#[from] RandomUnavailable),
+}
+
+impl EnrolmentError {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Token(_) => Code::TokenMalformed.as_str(),
+            Self::Option { .. } => "ENROL_OPTION",
+            Self::Address => "ENROL_ADDRESS",
+            Self::Folder(error) => error.code(),
+            Self::Unreachable { .. } => "ENROL_UNREACHABLE",
+            Self::Handshake(code) => code.as_str(),
+            Self::Refused(refusal) => refusal.code,
+            Self::Failed(_) => "ENROL_FAILED",
+            Self::Answer(_) => "ENROL_ANSWER",
+            Self::Authority(_) | Self::Tls(_) => "ENROL_CERTIFICATE",
+            Self::Random(_) => Code::TryAgain.as_str(),
+        }
+    }
+
+    /// What to tell a person, in Chinese; the English words are its `Display`
+    /// and its sources.
+    pub fn chinese(&self) -> String {
+        match self {
+            Self::Token(error) => format!(
+                "{}（{}）",
+                Code::TokenMalformed.chinese(),
+                token_part(error)
+            ),
+            Self::Option { chinese, .. } => (*chinese).to_owned(),
+            Self::Address => "地址应为“主机名:端口”。".to_owned(),
+            Self::Folder(error) => error.chinese(),
+            Self::Unreachable { address, .. } => {
+                format!("无法连接 {address}，请检查网络和地址后重试。")
+            }
+            Self::Handshake(code) => code.chinese().to_owned(),
+            Self::Refused(refusal) => refusal.chinese.to_owned(),
+            Self::Failed(_) => "上级中心返回了本版本无法识别的错误。".to_owned(),
+            Self::Answer(_) => "上级中心的答复前后不一致，未保存任何内容。".to_owned(),
+            Self::Authority(_) | Self::Tls(_) => "证书无法制作或使用。".to_owned(),
+            Self::Random(_) => Code::TryAgain.chinese().to_owned(),
+        }
+    }
+
+    /// The exit code of a command that ends with it: 64 for what was typed, 75
+    /// where trying again may help, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Token(_) | Self::Option { .. } | Self::Address => EXIT_USAGE,
+            Self::Folder(FolderError::Exists { .. } | FolderError::Name { .. }) => EXIT_USAGE,
+            Self::Unreachable { .. } | Self::Random(_) => EXIT_TRY_AGAIN,
+            Self::Refused(refusal)
+                if *refusal == EnrolRefusal::RATE || refusal.code == Code::TryAgain.as_str() =>
+            {
+                EXIT_TRY_AGAIN
+            }
+            Self::Folder(_)
+            | Self::Handshake(_)
+            | Self::Refused(_)
+            | Self::Failed(_)
+            | Self::Answer(_)
+            | Self::Authority(_)
+            | Self::Tls(_) => 1,
+        }
+    }
+}
+
+const fn token_part(error: &InvitationError) -> &'static str {
+    match error {
+        InvitationError::Prefix => "应以 fq1. 开头",
+        InvitationError::Parts(_) => "应有五段",
+        InvitationError::Root(_) => "第 2 段：根证书指纹",
+        InvitationError::Place(_) => "第 3 段：辖区",
+        InvitationError::Id(_) => "第 4 段：编号",
+        InvitationError::Secret(_) => "第 5 段：密码",
+    }
+}

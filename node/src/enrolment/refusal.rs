@@ -1,0 +1,167 @@
+//! What the enrol port refuses, and how a refusal travels.
+
+use fengqiao_hub::clock::Moment;
+use tonic::{Code as Grpc, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::trust::Code;
+
+/// Domain of the codes on the wire.
+const DOMAIN: &str = "fengqiao";
+const CHINESE: &str = "zh-CN";
+
+/// A refusal with a stable code and words for the person who asked. The request
+/// was not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnrolRefusal {
+    /// Stable code.
+    pub code: &'static str,
+    /// In English.
+    pub english: &'static str,
+    /// In Chinese.
+    pub chinese: &'static str,
+}
+
+impl EnrolRefusal {
+    /// Too many joins from one address.
+    pub const RATE: Self = Self {
+        code: "ENROL_RATE",
+        english: "Too many attempts from this address; wait a minute.",
+        chinese: "该地址尝试次数过多，请一分钟后再试。",
+    };
+    /// This centre may let nobody below it enrol others.
+    pub const LEVELS: Self = Self {
+        code: "ENROL_LEVELS",
+        english: "No further level of authorities may stand below this centre.",
+        chinese: "本中心之下不能再设签发机构。",
+    };
+    /// An invitation for no hours, or too many.
+    pub const HOURS: Self = Self {
+        code: "ENROL_HOURS",
+        english: "An invitation is good for 1 to 720 hours.",
+        chinese: "邀请码的有效期为 1 至 720 小时。",
+    };
+    /// A renewal with a key that is not the registered one.
+    pub const OTHER_KEY: Self = Self {
+        code: "ENROL_OTHER_KEY",
+        english: "A renewal keeps the registered key; for a new key ask for an invitation.",
+        chinese: "续期须使用已登记的密钥；更换密钥请重新申请邀请码。",
+    };
+    /// A renewal asked of a centre that did not enrol the node.
+    pub const NOT_ENROLLED_HERE: Self = Self {
+        code: "ENROL_NOT_HERE",
+        english: "The node was not enrolled by this centre; ask the one above it.",
+        chinese: "该节点不是由本中心登记的，请向其上级中心申请。",
+    };
+    /// A stored invitation that cannot be read.
+    pub const STORED: Self = Self {
+        code: "ENROL_STORED",
+        english: "The invitation as stored here cannot be read; ask the centre's administrator.",
+        chinese: "本地保存的邀请记录无法读取，请联系中心管理员。",
+    };
+
+    /// Every refusal that is not one of the trust floor's codes.
+    pub const OWN: [Self; 6] = [
+        Self::RATE,
+        Self::LEVELS,
+        Self::HOURS,
+        Self::OTHER_KEY,
+        Self::NOT_ENROLLED_HERE,
+        Self::STORED,
+    ];
+
+    /// The refusal of a code, if this version knows it.
+    pub fn of_code(code: &str) -> Option<Self> {
+        let own = Self::OWN.iter().find(|refusal| refusal.code == code);
+        let trust = || Code::ALL.iter().find(|known| known.as_str() == code);
+        own.copied().or_else(|| trust().map(|code| (*code).into()))
+    }
+
+    /// As it goes over the wire.
+    pub fn to_status(self) -> Status {
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info(self.code, DOMAIN, [])
+            .set_localized_message(CHINESE, self.chinese);
+        if self == Self::RATE {
+            details.set_retry_info(Some(std::time::Duration::from_secs(60)));
+        }
+        Status::with_error_details(self.grpc(), self.english, details)
+    }
+
+    /// As it came over the wire; `None` for anything but a refusal.
+    pub fn of_status(status: &Status) -> Option<Self> {
+        let info = status.get_details_error_info()?;
+        (info.domain == DOMAIN)
+            .then(|| Self::of_code(&info.reason))
+            .flatten()
+    }
+
+    fn grpc(self) -> Grpc {
+        match self.code {
+            "ENROL_RATE" => Grpc::ResourceExhausted,
+            "ENROL_TRY_AGAIN" => Grpc::Unavailable,
+            "ENROL_REQUEST" | "ENROL_KEY_PROOF" | "ENROL_HOURS" | "TOKEN_MALFORMED" => {
+                Grpc::InvalidArgument
+            }
+            "ENROL_ISSUER" | "ENROL_LEVELS" | "ENROL_STORED" => Grpc::FailedPrecondition,
+            "CERT_MISSING" => Grpc::Unauthenticated,
+            _ => Grpc::PermissionDenied,
+        }
+    }
+}
+
+impl From<Code> for EnrolRefusal {
+    fn from(code: Code) -> Self {
+        Self {
+            code: code.as_str(),
+            english: code.english(),
+            chinese: code.chinese(),
+        }
+    }
+}
+
+/// Joins of one address in one minute.
+pub const JOINS_PER_MINUTE: usize = 5;
+/// Addresses remembered; beyond it only remembered ones may try.
+pub const ADDRESSES_MAX: usize = 4096;
+const MINUTE_MS: i64 = 60_000;
+
+/// Counts joins by address. Pure: time is an argument.
+#[derive(Debug, Default)]
+pub struct JoinRate {
+    seen: std::collections::BTreeMap<std::net::IpAddr, Vec<Moment>>,
+}
+
+impl JoinRate {
+    /// Whether one more join of `address` is admitted now; if so, it counts.
+    /// Addresses of one IPv6 network of 64 bits are one.
+    pub fn admit(&mut self, address: std::net::IpAddr, now: Moment) -> bool {
+        let recent = |at: &Moment| at.0 > now.0.saturating_sub(MINUTE_MS) && *at <= now;
+        let address = network(address);
+        if !self.seen.contains_key(&address) && self.seen.len() >= ADDRESSES_MAX {
+            self.seen.retain(|_, times| times.iter().any(recent));
+            if self.seen.len() >= ADDRESSES_MAX {
+                return false;
+            }
+        }
+        let times = self.seen.entry(address).or_default();
+        times.retain(recent);
+        let admitted = times.len() < JOINS_PER_MINUTE;
+        if admitted {
+            times.push(now);
+        }
+        admitted
+    }
+}
+
+/// Whoever has one IPv6 address has the whole network around it.
+fn network(address: std::net::IpAddr) -> std::net::IpAddr {
+    match address.to_canonical() {
+        std::net::IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        four @ std::net::IpAddr::V4(_) => four,
+    }
+}

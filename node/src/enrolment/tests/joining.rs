@@ -1,0 +1,125 @@
+//! Joins that are granted.
+
+use super::*;
+
+#[tokio::test]
+async fn a_county_joins_by_its_invitation_and_then_enrols_a_township_itself() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "平原县", 40);
+    let token = world.city.invite(place, None, Some(9));
+    let path = world.path("county");
+    let county = world.city.join(&path, &token, 10).await.unwrap();
+
+    let identity = county.identity.clone();
+    assert_eq!((identity.place, identity.unit), (place, None));
+    assert_eq!(
+        (identity.place_name.as_str(), identity.level),
+        ("平原县", 40)
+    );
+    let parent = identity.parent.clone().unwrap();
+    let city = world.city.with(|state| state.folder.identity.clone());
+    assert_eq!(parent.node, city.node);
+    assert_eq!(parent.link_address, "county.example:7443");
+    assert_eq!(parent.enrol_address, world.city.address);
+    assert_eq!(identity.deployment, city.deployment);
+    assert_ne!(identity.store, city.store);
+    drop(county);
+    let county = Folder::open(&path).unwrap();
+    assert_eq!(county.identity, identity);
+    assert_eq!(county.first_entries().unwrap().len(), 3);
+
+    let county = Centre::open(county, &world.clock, 3).await;
+    let township = county.add_place(2, "王杲铺镇", 50);
+    let token = county.invite(township, None, Some(9));
+    let path = world.path("township");
+    let township = county.join(&path, &token, 11).await.unwrap();
+    let name = &township.credentials.own.name;
+    assert_eq!(name.issued_by.authorities, [place, city.place]);
+    let levels = township.authority().unwrap().unwrap().levels_below();
+    assert_eq!(levels, 3, "five below the city, one less a tier");
+}
+
+#[tokio::test]
+async fn a_village_without_the_right_to_enrol_joins_all_the_same() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "某村", 60);
+    let token = world.city.invite(place, None, None);
+    let village = world.city.join(&world.path("village"), &token, 10).await;
+    let village = village.unwrap();
+    assert!(village.authority().unwrap().is_none());
+    assert!(!world.path("village").join("private/authority.pem").exists());
+}
+
+#[tokio::test]
+async fn who_must_enrol_others_is_refused_where_that_is_not_granted() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "某村", 60);
+    let token = world.city.invite(place, None, None);
+    let path = world.path("village");
+    let mut options = JoinOptions {
+        path: &path,
+        token: &token,
+        address: &world.city.address,
+        parent_name: None,
+        authorities: Authorities::Required,
+    };
+    let refused = join(&options, world.city.now(), &mut Seeded::new(10)).await;
+    assert_eq!(code(refused), "ENROL_NO_AUTHORITY");
+    assert!(world.others().is_empty());
+    options.authorities = Authorities::None;
+    let joined = join(&options, world.city.now(), &mut Seeded::new(10)).await;
+    assert!(joined.is_ok(), "the invitation was not used up");
+}
+
+#[tokio::test]
+async fn a_department_joins_its_centre_with_a_node_of_its_own() {
+    let world = World::new().await;
+    let unit = world.city.add_unit(7, "市公安局");
+    let place = world.city.with(|state| state.folder.identity.place);
+    let token = world.city.invite(place, Some(unit), Some(3));
+    let folder = world.city.join(&world.path("police"), &token, 10).await;
+    let folder = folder.unwrap();
+    assert_eq!(folder.identity.place, place);
+    assert_eq!(folder.identity.unit, Some(unit));
+    assert!(folder.authority().unwrap().is_none(), "units enrol nobody");
+    let record = world
+        .city
+        .with(|state| state.registry.node(node_of(&folder)).cloned());
+    assert_eq!(record.unwrap().unit, Some(unit));
+}
+
+#[tokio::test]
+async fn an_answer_lost_on_the_way_is_asked_for_again_and_gives_the_same_node() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "平原县", 40);
+    let token = world.city.invite(place, None, Some(9));
+    world.city.with(|state| state.lose_answers = 2);
+    let between = relay(world.city.address.clone(), Arc::clone(&world.city.cut)).await;
+    let now = world.city.now();
+    let path = world.path("county");
+    let folder = join_at(&path, &token, &between, now, 10).await.unwrap();
+    assert_eq!(world.city.requests_seen(), 3);
+    assert_eq!(world.city.nodes(), 2, "the city's and one more");
+    let known = world
+        .city
+        .with(|state| state.registry.node(node_of(&folder)).is_some());
+    assert!(known);
+}
+
+#[tokio::test]
+async fn answers_that_never_arrive_leave_no_folder() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "平原县", 40);
+    let token = world.city.invite(place, None, Some(9));
+    world.city.with(|state| state.lose_answers = 3);
+    let between = relay(world.city.address.clone(), Arc::clone(&world.city.cut)).await;
+    let now = world.city.now();
+    let lost = join_at(&world.path("county"), &token, &between, now, 10).await;
+    let error = lost.unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), ("ENROL_UNREACHABLE", 75));
+    assert!(world.others().is_empty());
+    // The very same keys still get their answer.
+    let again = join_at(&world.path("county"), &token, &between, now, 10).await;
+    assert!(again.is_ok());
+    assert_eq!(world.city.nodes(), 2);
+}

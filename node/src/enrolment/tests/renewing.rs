@@ -1,0 +1,143 @@
+//! Renewals over the same port.
+
+use super::*;
+
+impl Centre {
+    /// Whom a node below believes, by the registry as it stands here.
+    fn trust_of(&self, folder: &Folder) -> Trust {
+        let registry = self.with(|state| state.registry.clone());
+        let registrar = Arc::new(RegistryRegistrar::new(Arc::new(registry)));
+        Trust::new(&folder.root.certificate, registrar, self.clock.clone()).unwrap()
+    }
+
+    /// The city renews its own certificate and shows it.
+    fn renew_itself(&self) {
+        let now = self.now();
+        self.with(|state| {
+            renew_at_the_top(&mut state.folder, now, &mut Seeded::new(90)).unwrap();
+            self.hosted.install(&state.folder.credentials);
+        });
+    }
+
+    async fn renew(&self, folder: &mut Folder) -> Result<(), EnrolmentError> {
+        let trust = self.trust_of(folder);
+        renew(folder, &trust, &self.address, self.now()).await
+    }
+}
+
+async fn county(world: &World) -> Folder {
+    let place = world.city.add_place(1, "平原县", 40);
+    let token = world.city.invite(place, None, Some(9));
+    let joined = world.city.join(&world.path("county"), &token, 10).await;
+    joined.unwrap()
+}
+
+#[tokio::test]
+async fn a_node_renews_its_certificate_and_its_authority_and_keeps_its_keys() {
+    let world = World::new().await;
+    let mut county = county(&world).await;
+    let before = county.credentials.own.clone();
+    let authority = county.authority().unwrap().unwrap();
+    world.clock.forward_days(100);
+    world.city.renew(&mut county).await.unwrap();
+    let path = county.path().to_owned();
+    drop(county);
+    let county = Folder::open(&path).unwrap();
+    let own = &county.credentials.own;
+    assert_eq!(
+        (&own.name, &own.transport_key),
+        (&before.name, &before.transport_key)
+    );
+    assert!(own.not_after > before.not_after);
+    let renewed = county.authority().unwrap().unwrap();
+    assert_eq!(renewed.public(), authority.public());
+    assert_eq!(renewed.levels_below(), authority.levels_below());
+    assert!(renewed.not_after() > authority.not_after());
+}
+
+#[tokio::test]
+async fn a_certificate_past_its_end_is_renewed_for_a_year_and_then_no_more() {
+    let world = World::new().await;
+    let mut county = county(&world).await;
+    world.clock.forward_days(181);
+    world.city.renew_itself();
+    world.city.renew(&mut county).await.unwrap();
+    let before = county.credentials.own.clone();
+    world.clock.forward_days(180 + 366);
+    world.city.renew_itself();
+    let error = world.city.renew(&mut county).await.unwrap_err();
+    assert_eq!(error.code(), "CERT_EXPIRED");
+    assert_eq!(county.credentials.own, before);
+}
+
+#[tokio::test]
+async fn a_revoked_node_renews_nothing() {
+    let world = World::new().await;
+    let mut county = county(&world).await;
+    let revoked = pb::NodeRevoked {
+        node: county.identity.node.to_vec(),
+        incarnation: 1,
+        last_author_sequence: 0,
+    };
+    let trust = world.city.trust_of(&county);
+    world.city.with(|state| {
+        state.write(Content::NodeRevoked(revoked));
+        let registry = Arc::new(state.registry.clone());
+        world.city.registrar.replace(registry);
+    });
+    let (address, now) = (&world.city.address, world.city.now());
+    let error = renew(&mut county, &trust, address, now).await.unwrap_err();
+    assert_eq!(error.code(), "CERT_REVOKED");
+}
+
+#[tokio::test]
+async fn only_the_centre_that_enrolled_a_node_renews_it() {
+    let world = World::new().await;
+    let county = county(&world).await;
+    let peer = county.credentials.own.clone();
+    let request = pb::RenewRequest::default();
+    world.city.with(|state| {
+        let now = state.now();
+        let mut record = state.registry.node(peer.node()).unwrap().clone();
+        record.pinned_at.0 = PlaceId([9; 10]);
+        let refused = state.issuer.renew(&peer, &record, &request, now);
+        assert_eq!(refused.unwrap_err(), EnrolRefusal::NOT_ENROLLED_HERE);
+    });
+}
+
+#[tokio::test]
+async fn a_renewal_for_another_key_or_without_its_proofs_is_refused() {
+    use crate::trust::TransportKey;
+    use crate::trust::enrol::RenewRequest;
+    let world = World::new().await;
+    let county = county(&world).await;
+    let peer = county.credentials.own.clone();
+    let other = TransportKey::generate(&mut Seeded::new(50)).unwrap();
+    let keys = &county.keys;
+    let compose = |next: &TransportKey| {
+        let request =
+            RenewRequest::compose(&peer, &keys.transport, next, &keys.signing, None).unwrap();
+        pb::RenewRequest {
+            certificate_request: request.transport_request,
+            transport_proof: request.transport_proof.to_vec(),
+            signing_proof: request.signing_proof.to_vec(),
+            ..pb::RenewRequest::default()
+        }
+    };
+    let sound = compose(&keys.transport);
+    let rekeyed = compose(&other);
+    let mut unproven = sound.clone();
+    unproven.signing_proof[0] ^= 1;
+    let mut greedy = sound.clone();
+    greedy.authority_request = sound.certificate_request.clone();
+    greedy.authority_chain = county.authority().unwrap().unwrap().chain().to_pem();
+    world.city.with(|state| {
+        let now = state.now();
+        let record = state.registry.node(peer.node()).unwrap().clone();
+        let mut judge = |request| state.issuer.renew(&peer, &record, request, now);
+        assert_eq!(judge(&rekeyed).unwrap_err().code, "ENROL_OTHER_KEY");
+        assert_eq!(judge(&unproven).unwrap_err().code, "ENROL_KEY_PROOF");
+        assert_eq!(judge(&greedy).unwrap_err().code, "ENROL_NO_AUTHORITY");
+        assert!(judge(&sound).is_ok());
+    });
+}

@@ -1,0 +1,415 @@
+//! The data folder of one node: who it is, its keys, whom it believes.
+//!
+//! ```text
+//! identity.json   who the node is; without it a folder is none
+//! private/        signing.pem transport.pem encryption.key [authority.pem]
+//! trust/          chain.pem root.pem [authority.pem]
+//! root/           authority.pem: the deployment's root key, only where it was made
+//! genesis.bin     the deployment's first entry, where it was made; or
+//! registry.bin    the registry as it was handed over at the join
+//! lock, journal/, witness, keys, store ...   the durable stores beside it
+//! ```
+//!
+//! A folder is made aside and put in place by one rename, so a half-made one is
+//! never taken for one. Everything is readable by its owner alone and synced.
+//! One process has it at a time. Nothing here is ever repaired silently, and no
+//! private key is ever written twice.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, StoreId, UnitId};
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{self, FolderLock, JournalError, disk};
+use crate::trust::identity::{IdentityError, key_of, leaf_end};
+use crate::trust::keys::{EncryptionKey, Fingerprint, KeyFileError, PublicKey};
+use crate::trust::name::NodeName;
+use crate::trust::tls::Credentials;
+use crate::trust::{
+    Authority, AuthorityKey, Random, RandomUnavailable, SigningKey, TransportKey, authority::Chain,
+};
+
+mod error;
+mod making;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::FolderError;
+pub use making::{Making, NewFolder};
+
+/// Version of the layout; a folder of a higher one is refused.
+pub const FORMAT: u32 = 1;
+
+const IDENTITY: &str = "identity.json";
+const SIGNING_KEY: &str = "private/signing.pem";
+const TRANSPORT_KEY: &str = "private/transport.pem";
+pub(crate) const ENCRYPTION_KEY: &str = "private/encryption.key";
+const AUTHORITY_KEY: &str = "private/authority.pem";
+const CHAIN: &str = "trust/chain.pem";
+const AUTHORITY_CHAIN: &str = "trust/authority.pem";
+const ROOT: &str = "trust/root.pem";
+const ROOT_KEY: &str = "root/authority.pem";
+const GENESIS: &str = "genesis.bin";
+const REGISTRY: &str = "registry.bin";
+
+/// Who a node is: `identity.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The node.
+    pub node: NodeId,
+    /// The place it serves.
+    pub place: PlaceId,
+    /// Official name of that place, as it was when the folder was made.
+    pub place_name: String,
+    /// Level of that place, as it was then.
+    pub level: u32,
+    /// The unit it serves, when it is a department's own node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitId>,
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// This folder's store.
+    pub store: StoreId,
+    /// Incarnation it writes in, from 1.
+    pub incarnation: u32,
+    /// Generation of its takings, from 1.
+    pub generation: u32,
+    /// Where it dials; none at the top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// The parent as it was found at the join.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parent {
+    /// Its node.
+    pub node: NodeId,
+    /// Its name in certificates: what is dialled.
+    pub name: NodeName,
+    /// `host:port` of its link port.
+    pub link_address: String,
+    /// `host:port` of its enrol port.
+    pub enrol_address: String,
+}
+
+impl Identity {
+    /// What the journal of this folder is opened by.
+    pub fn journal(&self) -> journal::Identity {
+        journal::Identity {
+            store: self.store.0,
+            incarnation: u64::from(self.incarnation),
+        }
+    }
+}
+
+/// `identity.json` with what says how to read it.
+#[derive(Serialize, Deserialize)]
+struct Written<T> {
+    format: u32,
+    written_by: String,
+    #[serde(flatten)]
+    identity: T,
+}
+
+/// The keys every node has.
+#[derive(Debug)]
+pub struct NodeKeys {
+    /// Signs entries.
+    pub signing: SigningKey,
+    /// Opens connections.
+    pub transport: TransportKey,
+    /// Opens what is sealed to the node.
+    pub encryption: EncryptionKey,
+}
+
+impl NodeKeys {
+    /// Makes fresh ones.
+    ///
+    /// # Errors
+    /// [`RandomUnavailable`].
+    pub fn generate(random: &mut dyn Random) -> Result<Self, RandomUnavailable> {
+        Ok(Self {
+            signing: SigningKey::generate(random)?,
+            transport: TransportKey::generate(random)?,
+            encryption: EncryptionKey::generate(random)?,
+        })
+    }
+}
+
+/// The root of the deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// Its certificate.
+    pub certificate: CertificateDer<'static>,
+    /// Its key: signs certificates of first authorities and the first entry.
+    pub key: PublicKey,
+}
+
+impl Root {
+    /// Takes the last certificate of a chain; proves nothing.
+    ///
+    /// # Errors
+    /// Where it cannot be read as a certificate.
+    pub fn of_chain(chain: &Chain) -> Result<Self, IdentityError> {
+        let certificate = chain.certificates().last();
+        let certificate = certificate.ok_or(IdentityError::ChainLength(0))?.clone();
+        let key = key_of(&certificate)?;
+        Ok(Self { certificate, key })
+    }
+
+    /// As invitations carry it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.key.fingerprint()
+    }
+
+    /// The certificate in PEM.
+    pub fn to_pem(&self) -> String {
+        Chain::from_der(std::slice::from_ref(&self.certificate)).to_pem()
+    }
+}
+
+/// A data folder in use by this process.
+#[derive(Debug)]
+pub struct Folder {
+    /// Who the node is.
+    pub identity: Identity,
+    /// Its keys.
+    pub keys: NodeKeys,
+    /// Its certificate up to the root.
+    pub chain: Chain,
+    /// What it shows to others: chain and key together. May have expired.
+    pub credentials: Credentials,
+    /// The root it believes.
+    pub root: Root,
+    lock: FolderLock,
+}
+
+impl Folder {
+    /// Makes a folder where nothing is, and opens it.
+    ///
+    /// # Errors
+    /// A [`FolderError`]; nothing is left then.
+    pub fn create(path: &Path, new: &NewFolder<'_>) -> Result<Self, FolderError> {
+        Making::begin(path)?.finish(new)
+    }
+
+    /// Opens a folder and keeps every other process out of it.
+    ///
+    /// # Errors
+    /// A [`FolderError`]; nothing was changed.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        // Before the lock, which would make a folder where there is none.
+        read_identity(path)?;
+        let lock = FolderLock::acquire(path).map_err(locking)?;
+        let identity = read_identity(path)?;
+        let keys = NodeKeys {
+            signing: key(path, SIGNING_KEY, SigningKey::load)?,
+            transport: key(path, TRANSPORT_KEY, TransportKey::load)?,
+            encryption: key(path, ENCRYPTION_KEY, EncryptionKey::load)?,
+        };
+        let root = Root::of_chain(&read_chain(path, ROOT)?).map_err(damaged(ROOT))?;
+        let chain = read_chain(path, CHAIN)?;
+        let credentials = Credentials::new(&chain, &keys.transport, &root.fingerprint())
+            .map_err(damaged(CHAIN))?;
+        let name = &credentials.own.name;
+        if name.node != identity.node || name.issued_by.deployment != identity.deployment {
+            return Err(FolderError::Damaged {
+                file: CHAIN,
+                source: "the certificate is another node's".into(),
+            });
+        }
+        Ok(Self {
+            identity,
+            keys,
+            chain,
+            credentials,
+            root,
+            lock,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.lock.folder()
+    }
+
+    /// The right to use it, for the stores beside.
+    pub const fn lock(&self) -> &FolderLock {
+        &self.lock
+    }
+
+    /// The node's issuing authority, read anew; `None` where it enrols nobody.
+    ///
+    /// One that has expired is given too: it issues nothing any more, but its
+    /// key may ask for a renewal.
+    ///
+    /// # Errors
+    /// A [`FolderError`] for what stands there and cannot be used.
+    pub fn authority(&self) -> Result<Option<Authority>, FolderError> {
+        let path = self.path();
+        if !path.join(AUTHORITY_KEY).exists() {
+            return Ok(None);
+        }
+        let own = key(path, AUTHORITY_KEY, AuthorityKey::load)?;
+        let chain = read_chain(path, AUTHORITY_CHAIN)?;
+        let end = leaf_end(chain.certificates()).map_err(damaged(AUTHORITY_CHAIN))?;
+        Authority::load(own, chain, &self.root.fingerprint(), end)
+            .map(Some)
+            .map_err(damaged(AUTHORITY_CHAIN))
+    }
+
+    /// What the engine is to store at its first run: the genesis, or the
+    /// registry handed over at the join, in order.
+    ///
+    /// # Errors
+    /// [`FolderError::Missing`], [`FolderError::Damaged`], or reading failed.
+    pub fn first_entries(&self) -> Result<Vec<pb::SignedEntry>, FolderError> {
+        if self.path().join(GENESIS).exists() {
+            let bytes = read(self.path(), GENESIS)?;
+            return pb::SignedEntry::decode(&bytes[..])
+                .map(|entry| vec![entry])
+                .map_err(damaged(GENESIS));
+        }
+        let bytes = read(self.path(), REGISTRY)?;
+        let mut rest = &bytes[..];
+        let mut entries = Vec::new();
+        while !rest.is_empty() {
+            let entry = pb::SignedEntry::decode_length_delimited(&mut rest);
+            entries.push(entry.map_err(damaged(REGISTRY))?);
+        }
+        Ok(entries)
+    }
+
+    /// The file of the deployment's root key, where it has not been taken away.
+    pub fn root_key_file(&self) -> Option<PathBuf> {
+        let file = self.path().join(ROOT_KEY);
+        file.exists().then_some(file)
+    }
+
+    /// Puts renewed chains in place of the present ones. A crash may leave the
+    /// authority's renewed and the node's not; both pairs are sound.
+    ///
+    /// # Errors
+    /// [`FolderError::Damaged`] where the chain is another node's: nothing was
+    /// written; or writing failed.
+    pub fn replace_chains(
+        &mut self,
+        chain: &Chain,
+        authority: Option<&Chain>,
+    ) -> Result<(), FolderError> {
+        let credentials = Credentials::new(chain, &self.keys.transport, &self.root.fingerprint())
+            .map_err(damaged(CHAIN))?;
+        if credentials.own.node() != self.identity.node {
+            return Err(FolderError::Damaged {
+                file: CHAIN,
+                source: "the certificate is another node's".into(),
+            });
+        }
+        if let Some(authority) = authority {
+            put(self.path(), AUTHORITY_CHAIN, authority.to_pem().as_bytes())?;
+        }
+        put(self.path(), CHAIN, chain.to_pem().as_bytes())?;
+        self.chain = chain.clone();
+        self.credentials = credentials;
+        Ok(())
+    }
+}
+
+/// Reads who the node is; refuses a newer layout before anything else of it is
+/// read.
+fn read_identity(path: &Path) -> Result<Identity, FolderError> {
+    let bytes = match fs::read(path.join(IDENTITY)) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Err(FolderError::Absent {
+                path: path.to_owned(),
+            });
+        }
+        Err(error) => return Err(disk::failed("read identity.json")(error).into()),
+    };
+    let head: Written<serde_json::Value> =
+        serde_json::from_slice(&bytes).map_err(damaged(IDENTITY))?;
+    if head.format > FORMAT {
+        return Err(FolderError::Newer {
+            format: head.format,
+            written_by: head.written_by,
+        });
+    }
+    serde_json::from_value(head.identity).map_err(damaged(IDENTITY))
+}
+
+fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
+    fs::read(path.join(file)).map_err(|error| {
+        if error.kind() == ErrorKind::NotFound {
+            FolderError::Missing { file }
+        } else {
+            disk::failed(file)(error).into()
+        }
+    })
+}
+
+/// Puts a file, perhaps in a folder of the data folder, in place whole.
+fn put(path: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
+    match file.split_once('/') {
+        Some((folder, name)) => disk::replace(&path.join(folder), name, bytes)?,
+        None => disk::replace(path, file, bytes)?,
+    };
+    Ok(())
+}
+
+fn read_chain(path: &Path, file: &'static str) -> Result<Chain, FolderError> {
+    let bytes = read(path, file)?;
+    Chain::from_pem(&String::from_utf8_lossy(&bytes)).map_err(damaged(file))
+}
+
+fn key<T>(
+    path: &Path,
+    file: &'static str,
+    load: fn(&Path) -> Result<T, KeyFileError>,
+) -> Result<T, FolderError> {
+    load(&path.join(file)).map_err(|error| key_error(file, error))
+}
+
+fn key_error(file: &'static str, error: KeyFileError) -> FolderError {
+    match error {
+        KeyFileError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
+            FolderError::Missing { file }
+        }
+        KeyFileError::Read { source, .. } | KeyFileError::Write { source, .. } => {
+            disk::failed(file)(source).into()
+        }
+        KeyFileError::TooOpen { path, mode } => FolderError::KeyTooOpen { path, mode },
+        malformed @ KeyFileError::Malformed { .. } => damaged(file)(malformed),
+    }
+}
+
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a lock gives the few that are named; the rest pass through"
+)]
+fn locking(error: JournalError) -> FolderError {
+    match error {
+        JournalError::Locked => FolderError::InUse,
+        JournalError::DiskFull => FolderError::DiskFull,
+        JournalError::ReadOnly => FolderError::ReadOnly,
+        JournalError::Io { attempt, source } => FolderError::Io { attempt, source },
+        other => damaged("lock")(other),
+    }
+}
+
+fn damaged<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    file: &'static str,
+) -> impl FnOnce(E) -> FolderError {
+    move |source| FolderError::Damaged {
+        file,
+        source: source.into(),
+    }
+}

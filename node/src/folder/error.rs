@@ -1,0 +1,141 @@
+//! Why a data folder is refused.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::journal::disk::DiskError;
+
+/// Why a data folder cannot be made or used. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    /// No data folder stands there.
+    #[error("{} is no data folder: make one with `fengqiao init` or `fengqiao join`", path.display())]
+    Absent {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Something stands there already.
+    #[error("{} is not empty: choose a new folder", path.display())]
+    Exists {
+        /// Where the folder was to be.
+        path: PathBuf,
+    },
+    /// A path without a last part, such as `/` or `..`.
+    #[error("{} is no name for a new folder", path.display())]
+    Name {
+        /// As given.
+        path: PathBuf,
+    },
+    /// Written by a later version of this program.
+    #[error(
+        "the data folder has format {format}, written by version {written_by}: this program is too old for it"
+    )]
+    Newer {
+        /// In the folder.
+        format: u32,
+        /// The version that wrote it.
+        written_by: String,
+    },
+    /// A part of the folder is not there.
+    #[error("the data folder lacks {file}: put it back from where it was taken")]
+    Missing {
+        /// Its name inside the folder.
+        file: &'static str,
+    },
+    /// A part of the folder cannot be read as what it should be.
+    #[error("{file} in the data folder is damaged or does not belong here")]
+    Damaged {
+        /// Its name inside the folder.
+        file: &'static str,
+        /// What is wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Others may read a private key.
+    #[error(
+        "{} may be read or written by others (mode {mode:04o}); if it never left this machine: chmod 600 {}",
+        path.display(), path.display()
+    )]
+    KeyTooOpen {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Another process, or another part of this one, has the folder.
+    #[error("another process uses this data folder")]
+    InUse,
+    /// No room.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The file system takes no writes.
+    #[error("the file system is read-only")]
+    ReadOnly,
+    /// Anything else of the operating system.
+    #[error("could not {attempt}")]
+    Io {
+        /// What was attempted.
+        attempt: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl FolderError {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Absent { .. } => "FOLDER_ABSENT",
+            Self::Exists { .. } => "FOLDER_EXISTS",
+            Self::Name { .. } => "FOLDER_NAME",
+            Self::Newer { .. } => "FOLDER_NEWER",
+            Self::Missing { .. } => "FOLDER_INCOMPLETE",
+            Self::Damaged { .. } => "FOLDER_DAMAGED",
+            Self::KeyTooOpen { .. } => "FOLDER_KEY_OPEN",
+            Self::InUse => "FOLDER_IN_USE",
+            Self::DiskFull => "DISK_FULL",
+            Self::ReadOnly => "DISK_READ_ONLY",
+            Self::Io { .. } => "FOLDER_IO",
+        }
+    }
+
+    /// What to tell a person, in Chinese; the English words are its `Display`.
+    pub fn chinese(&self) -> String {
+        match self {
+            Self::Absent { path } => format!(
+                "{} 不是数据目录：请先执行 fengqiao init 或 fengqiao join",
+                path.display()
+            ),
+            Self::Exists { path } => {
+                format!("{} 不是空目录：请换一个新目录", path.display())
+            }
+            Self::Name { path } => format!("{} 不能作为新目录的名称", path.display()),
+            Self::Newer { format, written_by } => format!(
+                "数据目录的格式为 {format}，由 {written_by} 版写成：本程序版本过旧，不能使用"
+            ),
+            Self::Missing { file } => format!("数据目录缺少 {file}：请从取走之处放回"),
+            Self::Damaged { file, .. } => format!("数据目录中的 {file} 已损坏或不属于此处"),
+            Self::KeyTooOpen { path, mode } => format!(
+                "{} 可被他人读写（权限 {mode:04o}）；如从未离开本机，请执行 chmod 600",
+                path.display()
+            ),
+            Self::InUse => "数据目录正被另一进程使用".to_owned(),
+            Self::DiskFull => "磁盘已满".to_owned(),
+            Self::ReadOnly => "文件系统只读".to_owned(),
+            Self::Io { attempt, .. } => format!("操作系统拒绝了操作（{attempt}）"),
+        }
+    }
+}
+
+impl From<DiskError> for FolderError {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Full => Self::DiskFull,
+            DiskError::ReadOnly => Self::ReadOnly,
+            DiskError::Io { attempt, source } => Self::Io { attempt, source },
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Making a data folder: aside first, then in place by one rename.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use super::{
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, FORMAT, Folder, FolderError, GENESIS,
+    IDENTITY, Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Root, SIGNING_KEY, TRANSPORT_KEY,
+    Written, locking, put,
+};
+use crate::journal::{FolderLock, disk};
+use crate::trust::Authority;
+use crate::trust::authority::Chain;
+
+/// Everything a new folder holds.
+#[derive(Debug)]
+pub struct NewFolder<'a> {
+    /// Who the node is.
+    pub identity: &'a Identity,
+    /// Its keys.
+    pub keys: &'a NodeKeys,
+    /// Its certificate up to the root.
+    pub chain: &'a Chain,
+    /// Its issuing authority, if it enrols others.
+    pub authority: Option<&'a Authority>,
+    /// The root it believes.
+    pub root: &'a Root,
+    /// The root's authority, where the deployment is made here.
+    pub root_authority: Option<&'a Authority>,
+    /// What the engine is to store first: the genesis alone where the
+    /// deployment is made here, else the registry as it was handed over.
+    pub first_entries: &'a [pb::SignedEntry],
+}
+
+/// A folder that is being made; gone when dropped unfinished.
+#[derive(Debug)]
+pub struct Making {
+    path: PathBuf,
+    parent: PathBuf,
+    aside: PathBuf,
+    lock: Option<FolderLock>,
+}
+
+impl Making {
+    /// Makes room beside `path`, where nothing or an empty folder may stand.
+    ///
+    /// What an interrupted making left there is cleared away.
+    ///
+    /// # Errors
+    /// [`FolderError::Exists`], [`FolderError::InUse`] where another process is
+    /// making the same, [`FolderError::Name`], or the disk refused.
+    pub fn begin(path: &Path) -> Result<Self, FolderError> {
+        let name = path.file_name().ok_or_else(|| FolderError::Name {
+            path: path.to_owned(),
+        })?;
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        refuse_present(path)?;
+        let aside = parent.join(format!(".{}{}", name.to_string_lossy(), disk::ASIDE));
+        let lock = FolderLock::acquire(&aside).map_err(locking)?;
+        let making = Self {
+            path: path.to_owned(),
+            parent: parent.to_owned(),
+            aside,
+            lock: Some(lock),
+        };
+        making.clear()?;
+        Ok(making)
+    }
+
+    /// Writes everything, puts it in place and opens it.
+    ///
+    /// # Errors
+    /// A [`FolderError`]; nothing is left then.
+    pub fn finish(mut self, new: &NewFolder<'_>) -> Result<Folder, FolderError> {
+        self.write_keys(new)?;
+        self.write_trust(new)?;
+        self.write_first_entries(new)?;
+        let identity = Written {
+            format: FORMAT,
+            written_by: env!("CARGO_PKG_VERSION").to_owned(),
+            identity: new.identity,
+        };
+        let json = serde_json::to_vec_pretty(&identity).map_err(super::damaged(IDENTITY))?;
+        put(&self.aside, IDENTITY, &json)?;
+        refuse_present(&self.path)?;
+        disk::rename(&self.aside, &self.path)?;
+        // In place: from here on there is nothing to clear away, and the lock
+        // is taken anew under the folder's own name.
+        self.lock = None;
+        disk::sync_folder(&self.parent)?;
+        Folder::open(&self.path)
+    }
+
+    fn write_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
+        let aside = &self.aside;
+        disk::make_folder(&aside.join("private"))?;
+        save(aside, SIGNING_KEY, |path| new.keys.signing.save(path))?;
+        save(aside, TRANSPORT_KEY, |path| new.keys.transport.save(path))?;
+        save(aside, ENCRYPTION_KEY, |path| new.keys.encryption.save(path))?;
+        if let Some(authority) = new.authority {
+            save(aside, AUTHORITY_KEY, |path| authority.key().save(path))?;
+        }
+        if let Some(root) = new.root_authority {
+            disk::make_folder(&aside.join("root"))?;
+            save(aside, ROOT_KEY, |path| root.key().save(path))?;
+        }
+        Ok(())
+    }
+
+    fn write_trust(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
+        disk::make_folder(&self.aside.join("trust"))?;
+        put(&self.aside, CHAIN, new.chain.to_pem().as_bytes())?;
+        put(&self.aside, ROOT, new.root.to_pem().as_bytes())?;
+        if let Some(authority) = new.authority {
+            let pem = authority.chain().to_pem();
+            put(&self.aside, AUTHORITY_CHAIN, pem.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn write_first_entries(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
+        if let (Some(_), [genesis]) = (new.root_authority, new.first_entries) {
+            put(&self.aside, GENESIS, &genesis.encode_to_vec())?;
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        for entry in new.first_entries {
+            bytes.extend_from_slice(&entry.encode_length_delimited_to_vec());
+        }
+        put(&self.aside, REGISTRY, &bytes)?;
+        Ok(())
+    }
+
+    /// Removes what an interrupted making left, all but the lock that is held.
+    fn clear(&self) -> Result<(), FolderError> {
+        let failed = |error| FolderError::from(disk::failed("clear a half-made folder")(error));
+        for entry in fs::read_dir(&self.aside).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name() == "lock" {
+                continue;
+            }
+            if entry.file_type().map_err(failed)?.is_dir() {
+                disk::remove_folder(&entry.path())?;
+            } else {
+                disk::remove_file(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        if self.lock.is_some() && disk::remove_folder(&self.aside).is_err() {
+            tracing::warn!(folder = %self.aside.display(), "a half-made folder could not be removed");
+        }
+    }
+}
+
+fn save(
+    folder: &Path,
+    file: &'static str,
+    write: impl FnOnce(&Path) -> Result<(), crate::trust::keys::KeyFileError>,
+) -> Result<(), FolderError> {
+    write(&folder.join(file)).map_err(|error| super::key_error(file, error))
+}
+
+/// Nothing, or an empty folder, may stand where a new one is to be.
+fn refuse_present(path: &Path) -> Result<(), FolderError> {
+    let exists = || FolderError::Exists {
+        path: path.to_owned(),
+    };
+    match fs::read_dir(path) {
+        Ok(mut entries) => entries.next().map_or(Ok(()), |_| Err(exists())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Err(exists()),
+        Err(error) => Err(disk::failed("look for a folder")(error).into()),
+    }
+}

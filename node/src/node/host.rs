@@ -1,0 +1,558 @@
+//! One process: it opens the nodes of its folders, keeps their links, listens, watches clocks and disk, and drains.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::NodeId;
+use jiff::Timestamp;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Node;
+use super::clock::Clock;
+use super::opening::{Opener, OpeningError};
+use super::port::NodePort;
+use crate::config::Config;
+use crate::enrolment::{EnrolDesk, EnrolRefusal, EnrolServer, renew, renew_at_the_top};
+use crate::folder::Folder;
+use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
+use crate::link::{Admit, Admitted, Dialer, Draw, Limits, Listener, LocalLink, Port as _, Refused, Seats};
+use crate::replication::session;
+use crate::store::{Opening, Settings, SharedSled, SledStore, Store, boot_id};
+use crate::trust::identity::{Pinned, Registrar};
+use crate::trust::keys::Fingerprint;
+use crate::trust::random::{OsRandom, Random as _};
+use crate::trust::renewal::{Renewal, renewal};
+use crate::trust::tls::{HostedNodes, Port, Presented, Trust};
+
+/// Between two looks at certificates, seconds.
+const RENEWAL_LOOK_S: u64 = 3_600;
+/// How long a drain may take.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Reports of long work to whoever watches the start: what, done, total.
+pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
+
+/// One hosted node with what it shows to others.
+#[derive(Debug)]
+pub struct Hosted {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its folder.
+    pub folder: tokio::sync::Mutex<Folder>,
+    presented: Arc<Presented>,
+    /// Its name in certificates.
+    pub name: String,
+    parent: Option<crate::folder::Parent>,
+}
+
+/// A process with its nodes.
+pub struct Host {
+    /// Nodes in the order of their folders.
+    pub hosted: Vec<Arc<Hosted>>,
+    trust: Trust,
+    names: Arc<HostedNodes>,
+    seats: Arc<Seats>,
+    clock: Clock,
+    config: Arc<Config>,
+    limits: Limits,
+    shared: Option<SharedSled>,
+    _reserve: Option<Reserve>,
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("hosted", &self.hosted.len()).finish_non_exhaustive()
+    }
+}
+
+/// What every hosted node believes of others, together.
+#[derive(Debug, Default)]
+struct Registrars(Mutex<Vec<Arc<Node>>>);
+
+impl Registrars {
+    fn all(&self) -> Vec<Arc<Node>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Registrar for Registrars {
+    fn pinned(&self, node: &NodeId) -> Option<Pinned> {
+        let mut found: Option<Pinned> = None;
+        for hosted in self.all() {
+            if let Some(pinned) = hosted.registrar.pinned(node)
+                && found.as_ref().is_none_or(|known| !known.revoked)
+            {
+                found = Some(pinned);
+            }
+        }
+        found
+    }
+
+    fn authority_revoked(&self, key: &Fingerprint) -> bool {
+        self.all().iter().any(|hosted| hosted.registrar.authority_revoked(key))
+    }
+}
+
+impl Host {
+    /// Opens all folders of a configuration.
+    ///
+    /// # Errors
+    /// Whatever keeps one of them from being opened; none is served then.
+    pub fn open(config: Config, opener: &Opener, progress: Progress<'_>) -> anyhow::Result<Self> {
+        let folders = folders_of(&config);
+        let opened = folders.iter().map(|path| Folder::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let stores = Stores::open(&config, &opener.clock, opened.len())?;
+        let registrars = Arc::new(Registrars::default());
+        let root = opened.first().map(|folder| folder.root.certificate.clone());
+        let root = root.ok_or_else(|| anyhow::anyhow!("no folder is configured"))?;
+        let believed: Arc<dyn Registrar> = Arc::clone(&registrars) as Arc<dyn Registrar>;
+        let trust = Trust::new(&root, believed, Arc::new(opener.clock.clone()))?;
+        let names = Arc::new(HostedNodes::default());
+        let mut hosted = Vec::new();
+        for folder in opened {
+            let store = stores.of(&folder)?;
+            let what = folder.identity.place_name.clone();
+            let node = opener.open(&folder, &config, store, &mut |done, total| progress(&what, done, total))?;
+            names.install(&folder.credentials);
+            registrars.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&node));
+            hosted.push(Arc::new(Hosted {
+                node,
+                presented: Arc::new(Presented::new(&folder.credentials)),
+                name: folder.credentials.own.name.to_string(),
+                parent: folder.identity.parent.clone(),
+                folder: tokio::sync::Mutex::new(folder),
+            }));
+        }
+        let reserve = hold_reserve(&config)?;
+        Ok(Self {
+            hosted,
+            trust,
+            names,
+            seats: Arc::new(Seats::default()),
+            clock: opener.clock.clone(),
+            limits: limits_of(&config),
+            config: Arc::new(config),
+            shared: stores.shared,
+            _reserve: reserve,
+        })
+    }
+
+    /// Serves until `stop` changes, then drains: sessions say goodbye, stores are closed.
+    ///
+    /// # Errors
+    /// A port cannot be listened on.
+    pub async fn serve(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+        let mut tasks = JoinSet::new();
+        let enrols = self.hosted.iter().any(|hosted| hosted.parent.is_none() || hosted.node.me.at.unit.is_none());
+        if enrols {
+            let link = listen(self.config.link.listen, "link.listen").await?;
+            let enrol = listen(self.config.enrol.listen, "enrol.listen").await?;
+            tracing::info!(address = %link.local_addr()?, "links are taken");
+            tracing::info!(address = %enrol.local_addr()?, "joins are taken");
+            tasks.spawn(self.listener()?.run(link, stopped(stop.clone())));
+            let (server, desk) = (self.enrol_server(), self.enrol_desk());
+            let until = stopped(stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = server.serve(enrol, desk, until).await {
+                    tracing::error!(%error, "the enrol port is not served");
+                }
+            });
+        }
+        for hosted in &self.hosted {
+            self.keep_link_up(hosted, &stop, &mut tasks)?;
+            self.watch_registry(hosted, &stop, &mut tasks);
+        }
+        for hosted in &self.hosted {
+            crate::desk::server::serve_socket(Arc::clone(hosted), self.socket_of(hosted), stop.clone(), &mut tasks)?;
+        }
+        if let Some(first) = self.hosted.first() {
+            let desk = listen(self.config.desk.listen, "desk.listen").await?;
+            tracing::info!(address = %desk.local_addr()?, "the desk is open");
+            crate::desk::server::serve_tcp(Arc::clone(first), desk, stop.clone(), &mut tasks);
+        }
+        self.tick(&stop, &mut tasks);
+        self.renew(&stop, &mut tasks);
+        for hosted in &self.hosted {
+            tracing::info!(node = %hosted.node.me.at.node, name = hosted.name, "serving");
+        }
+        stopped(stop).await;
+        tracing::info!("draining");
+        let drained = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!("not everything drained in time");
+            tasks.abort_all();
+        }
+        if let Some(shared) = &self.shared {
+            shared.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn listener(&self) -> anyhow::Result<Listener> {
+        let config = self.trust.server_config(Port::Link, &self.names, self.fallback())?;
+        Ok(Listener {
+            tls: Arc::new(arc_swap::ArcSwap::from_pointee(config)),
+            admit: self.admit(),
+            seats: Arc::clone(&self.seats),
+            draw: draw(),
+            limits: self.limits.clone(),
+        })
+    }
+
+    /// Whom a connection that names no hosted node means.
+    fn fallback(&self) -> Option<String> {
+        self.hosted.first().filter(|_| self.hosted.len() == 1).map(|hosted| hosted.name.clone())
+    }
+
+    /// The one identity check, for a dialled link and for one inside the process.
+    fn admit(&self) -> Admit {
+        let by_name: BTreeMap<String, Arc<Hosted>> =
+            self.hosted.iter().map(|hosted| (hosted.name.clone(), Arc::clone(hosted))).collect();
+        let only = self.fallback();
+        let (trust, clock) = (self.trust.clone(), self.clock.clone());
+        Arc::new(move |chain, name| {
+            let peer = trust.peer(Port::Link, Some(chain), timestamp(clock.now()));
+            let peer = peer.map_err(|error| Refused(Box::new(error)))?;
+            let peer = peer.ok_or_else(|| Refused("no certificate was presented".into()))?;
+            let named = name.map(str::to_owned).or_else(|| only.clone());
+            let hosted = named.and_then(|name| by_name.get(&name));
+            let hosted = hosted.ok_or_else(|| Refused("no node of that name is hosted here".into()))?;
+            let port = NodePort(Arc::clone(&hosted.node));
+            let link = peer.node().to_string();
+            if port.identity(&link).is_none() {
+                return Err(Refused("the registry knows no link to this node".into()));
+            }
+            Ok(Admitted { port: Arc::new(port), link })
+        })
+    }
+
+    fn keep_link_up(
+        &self,
+        hosted: &Arc<Hosted>,
+        stop: &watch::Receiver<bool>,
+        tasks: &mut JoinSet<()>,
+    ) -> anyhow::Result<()> {
+        let Some(parent) = &hosted.parent else { return Ok(()) };
+        let port = Arc::new(NodePort(Arc::clone(&hosted.node)));
+        let link = parent.node.to_string();
+        let name = parent.name.to_string();
+        let until = stopped(stop.clone());
+        if self.hosted.iter().any(|other| other.name == name) {
+            let own = Arc::clone(hosted);
+            let upper = name.clone();
+            let local = LocalLink {
+                port,
+                link,
+                presented: Arc::new(move || (own.presented.chain(), upper.clone())),
+                admit: self.admit(),
+                seats: Arc::clone(&self.seats),
+                draw: draw(),
+                limits: self.limits.clone(),
+            };
+            tasks.spawn(local.run(until));
+            return Ok(());
+        }
+        let config = Arc::new(self.trust.client_config(&hosted.presented)?);
+        let server = ServerName::try_from(name)?;
+        let configured = self.config.link.parent_address.clone();
+        let dialer = Dialer {
+            address: configured.unwrap_or_else(|| parent.link_address.clone()),
+            link,
+            port,
+            seats: Arc::clone(&self.seats),
+            credentials: Arc::new(move || (Arc::clone(&config), server.clone())),
+            draw: draw(),
+            limits: self.limits.clone(),
+        };
+        tasks.spawn(dialer.run(until));
+        Ok(())
+    }
+
+    /// A node revoked while its session runs is cut off.
+    fn watch_registry(&self, hosted: &Arc<Hosted>, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+        let (node, seats) = (Arc::clone(&hosted.node), Arc::clone(&self.seats));
+        let mut changes = node.registry_changes();
+        let until = stopped(stop.clone());
+        tasks.spawn(async move {
+            tokio::pin!(until);
+            loop {
+                tokio::select! {
+                    () = &mut until => return,
+                    changed = changes.changed() => if changed.is_err() { return },
+                }
+                let port = NodePort(Arc::clone(&node));
+                for peer in node.link_ends().keys() {
+                    if port.identity(&peer.to_string()).is_none() {
+                        seats.drop_link(node.me.at.node, &peer.to_string(), session::Code::Revoked);
+                    }
+                }
+            }
+        });
+    }
+
+    fn tick(&self, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+        let nodes: Vec<Arc<Node>> = self.hosted.iter().map(|hosted| Arc::clone(&hosted.node)).collect();
+        let limits = SpaceLimits {
+            attachments: Threshold { percent: 10, bytes: 2 << 30 },
+            read_only: Threshold {
+                percent: u8::try_from(self.config.journal.read_only_below_percent).unwrap_or(5),
+                bytes: self.config.journal.read_only_below_bytes,
+            },
+        };
+        let folder = self.config.data.folder.clone();
+        let every = Duration::from_millis(self.config.time.tick_ms);
+        let until = stopped(stop.clone());
+        tasks.spawn(async move {
+            let mut interval = tokio::time::interval(every);
+            interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            tokio::pin!(until);
+            let mut was_read_only = false;
+            loop {
+                tokio::select! {
+                    () = &mut until => return,
+                    _ = interval.tick() => {}
+                }
+                let space = Space::measure(&folder, &limits).unwrap_or(Space::Ok);
+                let read_only = space == Space::ReadOnly;
+                if read_only != was_read_only {
+                    tracing::warn!(read_only, "the room on the disk has changed");
+                }
+                was_read_only = read_only;
+                nodes.iter().for_each(|node| node.tick(read_only));
+            }
+        });
+    }
+
+    /// Certificates are renewed from a third of their life on.
+    fn renew(&self, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+        let hosted = self.hosted.clone();
+        let (trust, names, clock) = (self.trust.clone(), Arc::clone(&self.names), self.clock.clone());
+        let until = stopped(stop.clone());
+        tasks.spawn(async move {
+            let mut interval = tokio::time::interval(Duration::from_secs(RENEWAL_LOOK_S));
+            tokio::pin!(until);
+            loop {
+                tokio::select! {
+                    () = &mut until => return,
+                    _ = interval.tick() => {}
+                }
+                for hosted in &hosted {
+                    if let Err(error) = renew_one(hosted, &trust, &names, clock.now()).await {
+                        tracing::warn!(%error, node = %hosted.node.me.at.node, "a certificate was not renewed");
+                    }
+                }
+            }
+        });
+    }
+
+    fn enrol_server(&self) -> EnrolServer {
+        EnrolServer {
+            trust: self.trust.clone(),
+            hosted: Arc::clone(&self.names),
+            fallback: self.hosted.first().map(|hosted| hosted.name.clone()),
+            time: Arc::new(self.clock.clone()),
+        }
+    }
+
+    fn enrol_desk(&self) -> Arc<dyn EnrolDesk> {
+        Arc::new(HostDesk { hosted: self.hosted.clone(), link_address: self.config.link.listen.to_string() })
+    }
+
+    fn socket_of(&self, hosted: &Hosted) -> PathBuf {
+        if self.hosted.len() == 1 {
+            return self.config.desk.socket.clone();
+        }
+        hosted.node.folder.join(crate::cli::SOCKET_NAME)
+    }
+}
+
+/// Takes joins for whichever hosted node issued the invitation.
+struct HostDesk {
+    hosted: Vec<Arc<Hosted>>,
+    link_address: String,
+}
+
+#[tonic::async_trait]
+impl EnrolDesk for HostDesk {
+    async fn join(
+        &self,
+        request: fengqiao_proto::v1::JoinRequest,
+    ) -> Result<fengqiao_proto::v1::JoinResponse, EnrolRefusal> {
+        let mut refusal = EnrolRefusal::NOT_ENROLLED_HERE;
+        for hosted in &self.hosted {
+            match hosted.node.join(request.clone()).await {
+                Ok(mut response) => {
+                    response.parent_name.clone_from(&hosted.name);
+                    response.link_address.clone_from(&self.link_address);
+                    return Ok(*response);
+                }
+                Err(refused) => refusal = refused,
+            }
+        }
+        Err(refusal)
+    }
+
+    async fn renew(
+        &self,
+        peer: crate::trust::identity::PeerIdentity,
+        request: fengqiao_proto::v1::RenewRequest,
+    ) -> Result<fengqiao_proto::v1::RenewResponse, EnrolRefusal> {
+        for hosted in &self.hosted {
+            let registry = hosted.node.registry.load_full();
+            let own = registry.node(peer.node()).filter(|node| node.pinned_at.0 == hosted.node.me.at.place);
+            if let Some(registered) = own {
+                return hosted.node.renew_for(&peer, registered, &request);
+            }
+        }
+        Err(EnrolRefusal::NOT_ENROLLED_HERE)
+    }
+}
+
+async fn renew_one(hosted: &Hosted, trust: &Trust, names: &HostedNodes, now: Moment) -> anyhow::Result<()> {
+    let mut folder = hosted.folder.lock().await;
+    let own = &folder.credentials.own;
+    if renewal(own.not_before, own.not_after, timestamp(now)) == Renewal::NotBefore {
+        return Ok(());
+    }
+    match folder.identity.parent.clone() {
+        None => renew_at_the_top(&mut folder, now, &mut OsRandom)?,
+        Some(parent) => renew(&mut folder, trust, &parent.enrol_address, now).await?,
+    }
+    hosted.presented.replace(&folder.credentials);
+    names.install(&folder.credentials);
+    tracing::info!(node = %hosted.node.me.at.node, "the certificate was renewed");
+    Ok(())
+}
+
+/// The stores of a process: one sled for one node, one shared sled for several.
+struct Stores {
+    shared: Option<SharedSled>,
+    single: Mutex<Option<SledStore>>,
+}
+
+impl Stores {
+    fn open(config: &Config, clock: &Clock, nodes: usize) -> anyhow::Result<Self> {
+        let path = config.data.folder.join("store");
+        let cache_bytes = config.store.cache_bytes;
+        let settings = Settings { cache_bytes };
+        let opening = Opening { unix_s: clock.now().0 / 1000, boot_id: boot_id()? };
+        if nodes == 1 {
+            let opened = crate::store::open_guarded(&path, settings, &opening)?;
+            report(&opened.quarantined);
+            return Ok(Self { shared: None, single: Mutex::new(Some(opened.store)) });
+        }
+        let opened = SledStore::open_shared(&path, settings, &opening)?;
+        report(&opened.quarantined);
+        Ok(Self { shared: Some(opened.store), single: Mutex::new(None) })
+    }
+
+    fn of(&self, folder: &Folder) -> anyhow::Result<Arc<dyn Store>> {
+        if let Some(shared) = &self.shared {
+            return Ok(Arc::new(shared.node(&folder.identity.node.0)?));
+        }
+        let single = self.single.lock().unwrap_or_else(PoisonError::into_inner).take();
+        single.map(|store| Arc::new(store) as Arc<dyn Store>).ok_or_else(|| anyhow::anyhow!("the store is taken"))
+    }
+}
+
+fn report(quarantined: &Option<crate::store::Quarantined>) {
+    if let Some(quarantined) = quarantined {
+        let folder = quarantined.folder.display().to_string();
+        tracing::warn!(folder, reason = ?quarantined.reason, "the store was set aside; it is rebuilt from the journal");
+    }
+}
+
+/// The data folders of a configuration.
+#[must_use]
+pub fn folders_of(config: &Config) -> Vec<PathBuf> {
+    if config.places.host.is_empty() {
+        return vec![config.data.folder.clone()];
+    }
+    config.places.host.iter().map(|name| config.data.folder.join(name)).collect()
+}
+
+fn hold_reserve(config: &Config) -> anyhow::Result<Option<Reserve>> {
+    let total = fs4::total_space(&config.data.folder)?;
+    let bytes = reserve_bytes(total).min(config.journal.reserve_bytes);
+    // On a disk too full for the reserve the node still opens, and then only reads.
+    Ok(Reserve::hold(&config.data.folder.join("reserve"), bytes)
+        .inspect_err(|error| tracing::warn!(%error, "no reserve is held on the disk"))
+        .ok())
+}
+
+fn limits_of(config: &Config) -> Limits {
+    let link = &config.link;
+    let milliseconds = Duration::from_millis;
+    Limits {
+        session: session::Limits {
+            frame_bytes_max: usize::try_from(link.frame_bytes_max).unwrap_or(1 << 20),
+            window_items: link.credit_items,
+            unstored_bytes_max: usize::try_from(link.credit_bytes).unwrap_or(4 << 20),
+            ..session::Limits::default()
+        },
+        keepalive_interval: milliseconds(link.keepalive_interval_ms),
+        keepalive_timeout: milliseconds(link.keepalive_timeout_ms),
+        connect_timeout: milliseconds(link.connect_timeout_ms),
+        handshake_timeout: milliseconds(link.handshake_timeout_ms),
+        retry_ms_min: link.retry_ms_min,
+        retry_ms_max: link.retry_ms_max,
+        connection_age: Duration::from_secs(link.connection_age_s),
+        streams_max: u32::try_from(link.streams_max).unwrap_or(8),
+        ..Limits::default()
+    }
+}
+
+async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| anyhow::Error::new(error).context(format!("PORT_IN_USE: cannot listen on {address} ({key})")))
+}
+
+/// Resolves when the process is to stop.
+pub async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender only goes away when the process ends anyway.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn draw() -> Draw {
+    Arc::new(|| {
+        let mut bytes = [0; 8];
+        if OsRandom.fill(&mut bytes).is_err() {
+            tracing::error!("the source of randomness is unavailable; the process ends");
+            std::process::exit(1);
+        }
+        u64::from_be_bytes(bytes)
+    })
+}
+
+/// The seam between the hub's milliseconds and the certificates' calendar.
+#[must_use]
+pub fn timestamp(now: Moment) -> Timestamp {
+    Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Whether a path is a folder that could hold a node.
+#[must_use]
+pub fn is_folder(path: &Path) -> bool {
+    path.join("identity.json").exists()
+}
+
+/// Names the kinds of failure of [`Host::open`] that have a stable code.
+#[must_use]
+pub fn code_of(error: &anyhow::Error) -> Option<&'static str> {
+    for cause in error.chain() {
+        if let Some(folder) = cause.downcast_ref::<crate::folder::FolderError>() {
+            return Some(folder.code());
+        }
+        if let Some(OpeningError::Folder(folder)) = cause.downcast_ref::<OpeningError>() {
+            return Some(folder.code());
+        }
+    }
+    None
+}
