@@ -265,8 +265,8 @@ impl Tree {
     /// Puts an entry to the tree. A repeated entry changes nothing; a waiting or refused one changes nothing either.
     ///
     /// A taking whose predecessor is not here may join above a gap when `gap_allowed`: its author knew the head by a
-    /// notice only (PROTOCOL.md 10); that there is such a taker above the custodian is for the caller to know. It is
-    /// judged fully once the gap is filled, and falls with all that rests on it when it does not hold: entries that
+    /// notice only (PROTOCOL.md 10); that the taker stood above the custodian and raised the rank of that head is for
+    /// the caller to compare with the notice. It is judged fully once the gap is filled, and falls with all that rests on it when it does not hold: entries that
     /// joined may be gone afterwards, as if they had been refused.
     pub fn insert(&mut self, step: Step, registry: &Registry, gap_allowed: bool) -> Verdict {
         if self.steps.contains_key(&step.hash) {

@@ -265,7 +265,13 @@ impl<'a> History<'a> {
         }
         let by = match op {
             Op::TakeByNotice(other) => *other,
-            _ => at,
+            Op::Work
+            | Op::Dispatch(_)
+            | Op::Offer
+            | Op::Take
+            | Op::Equivocate
+            | Op::Share(..)
+            | Op::Cheat(..) => at,
         };
         let Some(head) = self.head(by) else { return };
         let tree = &self.known[by].0;
@@ -290,7 +296,14 @@ impl<'a> History<'a> {
                     offer.and_then(|offer| self.all.iter().find(|entry| entry.hash == offer.entry));
                 vec![world.takes(place, &head, offer, mark)]
             }
-            _ => vec![],
+            Op::Work
+            | Op::Dispatch(_)
+            | Op::Offer
+            | Op::Take
+            | Op::TakeByNotice(_)
+            | Op::Equivocate
+            | Op::Share(..)
+            | Op::Cheat(..) => vec![],
         };
         for entry in entries {
             self.keeps(at, entry);

@@ -400,10 +400,13 @@ fn nobody_claims_a_rank_of_another_tier_above_a_gap() {
     let world = World::new();
     let unknown = world.writes(VILLAGE, &opened(VILLAGE), Move::None, 2);
     let city = Rank::default().raised(30, 1).unwrap();
+    let county = Rank::default().raised(40, 1).unwrap();
+    let deeper = county.raised(60, 1);
     for (place, rank) in [
         (NEXT_VILLAGE, city.clone()),
         (OTHER_COUNTY, city),
         (COUNTY, Rank::default()),
+        (COUNTY, deeper.unwrap()),
     ] {
         let claimed = world.writes_at(place, &unknown, Move::Taken(None), rank, 3);
         refused(&world, &[&opened(VILLAGE)], &claimed, Violation::Rank);

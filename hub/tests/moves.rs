@@ -272,6 +272,43 @@ fn a_centres_return_gives_up_the_first_receiver_only_when_the_dispatcher_takes_i
 }
 
 #[test]
+fn a_dispatch_that_ended_without_a_return_has_fixed_the_first_receiver() {
+    let world = World::new();
+    let mut book = with_roads(&world);
+    book.does(&world, &handler(COUNTY, ROADS), Command::SignFor)
+        .does(&world, &leader(COUNTY), Command::Decide);
+    for unit in [WATER, ROADS] {
+        book.does(&world, &clerk(COUNTY), to_unit(unit))
+            .does(&world, &handler(COUNTY, unit), object())
+            .does(&world, &clerk(COUNTY), upheld(true));
+    }
+    let roads = Some(Receiver::Unit(ROADS));
+    assert_eq!(
+        book.case.first_receiver, roads,
+        "its first dispatch was not returned"
+    );
+}
+
+#[test]
+fn a_return_further_down_is_not_the_first_receivers() {
+    let world = World::new();
+    let mut book = Book::opened(&world, CITY);
+    book.does(&world, &clerk(CITY), Command::Accept)
+        .does(&world, &clerk(CITY), to_place(COUNTY))
+        .does(&world, &clerk(COUNTY), Command::SignFor)
+        .does(&world, &clerk(COUNTY), to_place(TOWNSHIP))
+        .does(&world, &clerk(TOWNSHIP), give_back())
+        .does(&world, &clerk(COUNTY), take());
+    assert_eq!(book.case.bounces, 1);
+    let county = Some(Receiver::Place(COUNTY));
+    assert_eq!(book.case.first_receiver, county);
+    assert!(
+        book.case.owes_reply(COUNTY),
+        "the city's dispatch still binds"
+    );
+}
+
+#[test]
 fn after_so_many_returns_a_unit_is_designated_and_cannot_object() {
     let world = World::new();
     let mut book = with_roads(&world);
