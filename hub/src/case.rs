@@ -15,6 +15,14 @@ use pb::body::Content;
 use crate::clock::Moment;
 use crate::entry::{Entry, Move};
 use crate::id::{Hash, PersonId, PlaceId, SubmissionId, UnitId};
+use crate::jurisdiction::Registry;
+
+/// One move of custody between centres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    Down { from: PlaceId, to: PlaceId },
+    Up { taker: PlaceId },
+}
 
 /// Who handles, or received first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,8 +121,11 @@ pub struct Case {
     pub custodian: PlaceId,
     /// Open offer.
     pub offer: Option<OpenOffer>,
-    /// Dispatches between centres that have not come back: from, to, outermost first.
-    pub dispatches: Vec<(PlaceId, PlaceId)>,
+    /// Dispatches between centres that have not come back, from and to, outermost first, as far as the entries alone tell:
+    /// whether an unasked taker stood above a dispatcher is for the registry to say, see [`Case::owes_reply`].
+    dispatches: Vec<(PlaceId, PlaceId)>,
+    /// Every move of custody.
+    passages: Vec<Passage>,
     /// Whether it was ever dispatched to anyone.
     pub was_dispatched: bool,
     /// Lead unit at the custodian.
@@ -185,6 +196,7 @@ impl Case {
             custodian: place,
             offer: None,
             dispatches: Vec::new(),
+            passages: Vec::new(),
             was_dispatched: false,
             lead: None,
             co_handlers: BTreeSet::new(),
@@ -225,10 +237,23 @@ impl Case {
         Some(case)
     }
 
-    /// Whether this place holds the case under a dispatch from above, and so owes a reply there.
+    /// Whether this place holds the case under a dispatch from above, and so owes a reply there. A taking ends the
+    /// dispatches by the taker and by who stands below it; one from further up binds the taker from then on.
     #[must_use]
-    pub fn owes_reply(&self, place: PlaceId) -> bool {
-        self.dispatches.iter().any(|(_, to)| *to == place)
+    pub fn owes_reply(&self, place: PlaceId, registry: &Registry) -> bool {
+        let mut owing: Vec<(PlaceId, PlaceId)> = Vec::new();
+        for passage in &self.passages {
+            match *passage {
+                Passage::Down { from, to } => owing.push((from, to)),
+                Passage::Up { taker } => {
+                    owing.retain(|(from, _)| registry.is_above(*from, taker));
+                    if let Some(last) = owing.last_mut() {
+                        last.1 = taker;
+                    }
+                }
+            }
+        }
+        owing.iter().any(|(_, to)| *to == place)
     }
 
     /// When the handling clock runs out, while it runs.
@@ -262,6 +287,7 @@ impl Case {
         self.custodian = to;
         self.custodians.insert(to);
         self.dispatches.push((from, to));
+        self.passages.push(Passage::Down { from, to });
         self.offer = None;
         self.stage = Stage::Dispatched;
         self.lead = None;
@@ -275,6 +301,7 @@ impl Case {
             .offer
             .filter(|offer| Some(offer.entry) == answering)
             .map(|offer| offer.kind);
+        self.passages.push(Passage::Up { taker });
         if answering.is_none() {
             self.takings.push((taker, at));
         }

@@ -193,14 +193,11 @@ fn refusal(command: &Command, book: &Book, other: Code) -> Code {
         command,
         Command::AcknowledgeTask { .. } | Command::ReportTask { .. } | Command::Close { .. }
     );
+    let registers = matches!(command, Command::Register { .. });
+    let closed = stage == Stage::Closed && other == Code::StageForbids && !registers;
     if early && book.case.was_dispatched {
         Code::AlreadyDispatched
-    } else if of_open_case && stage.is_over() {
-        Code::CaseClosed
-    } else if stage == Stage::Closed
-        && other == Code::StageForbids
-        && !matches!(command, Command::Register { .. })
-    {
+    } else if closed || of_open_case && stage.is_over() {
         Code::CaseClosed
     } else {
         other

@@ -118,7 +118,10 @@ fn due_of(view: &View<'_>, case: &Case, due: Option<Moment>) -> Result<pb::Due, 
         Some(due) => view.catalogue.set_due("handling", view.now, due)?,
         None => view.catalogue.handling_due(&case.class, view.now)?,
     };
-    let running = case.due.clone().filter(|_| case.owes_reply(view.place));
+    let running = case
+        .due
+        .clone()
+        .filter(|_| case.owes_reply(view.place, view.registry));
     Ok(running
         .filter(|running| running.due_ms <= fresh.due_ms)
         .unwrap_or(fresh))
@@ -230,7 +233,7 @@ pub fn give_back(
     proposed: Option<PlaceId>,
 ) -> Result<Act, Refusal> {
     require(actor, &[pb::Role::Clerk, pb::Role::Leader])?;
-    if !case.owes_reply(view.place) {
+    if !case.owes_reply(view.place, view.registry) {
         return Err(Refusal::of(Code::NotDispatchedDown, ""));
     }
     at(case, &[Stage::Dispatched, Stage::Handling, Stage::Accepted])?;

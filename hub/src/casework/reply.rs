@@ -72,7 +72,7 @@ pub fn send(view: &View<'_>, case: &Case, actor: &Actor) -> Result<Act, Refusal>
         ],
     )?;
     at(case, &[Stage::Approved])?;
-    let mv = if case.owes_reply(view.place) {
+    let mv = if case.owes_reply(view.place, view.registry) {
         Move::Offered(super::escalation::parent(view)?)
     } else {
         Move::None

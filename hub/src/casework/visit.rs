@@ -85,7 +85,7 @@ pub fn close(
         return Err(Refusal::of(Code::Empty, "outcome"));
     }
     open(case)?;
-    if case.owes_reply(view.place) {
+    if case.owes_reply(view.place, view.registry) {
         return Err(Refusal::of(Code::ReplyOwed, ""));
     }
     at(case, &[Stage::Visited, Stage::Answered])?;
