@@ -173,6 +173,32 @@ fn a_parent_that_only_passes_a_reply_on_owes_it_to_the_dispatcher() {
 }
 
 #[test]
+fn a_reply_climbs_tier_by_tier_to_the_city_that_asked_for_it() {
+    let world = World::new();
+    let mut book = Book::opened(&world, CITY);
+    book.does(&world, &clerk(CITY), Command::Accept)
+        .does(&world, &clerk(CITY), to_place(VILLAGE))
+        .does(&world, &clerk(VILLAGE), Command::SignFor);
+    for (place, parent) in [(VILLAGE, TOWNSHIP), (TOWNSHIP, COUNTY), (COUNTY, CITY)] {
+        assert!(book.case.due.is_some(), "the city's clock runs");
+        book.does(&world, &clerk(place), draft_reply())
+            .does(&world, &approver(place), Command::ApproveReply)
+            .does(&world, &clerk(place), Command::SendReply)
+            .does(&world, &clerk(parent), take());
+        let answered = parent == CITY;
+        let stage = if answered {
+            Stage::Replied
+        } else {
+            Stage::InHand
+        };
+        assert_eq!(book.case.stage, stage);
+        assert_eq!(book.case.owes_reply(parent, &world.registry), !answered);
+    }
+    book.does(&world, &clerk(CITY), visit())
+        .does(&world, &clerk(CITY), close());
+}
+
+#[test]
 fn a_taker_between_dispatcher_and_receiver_owes_the_reply_one_above_does_not() {
     let world = World::new();
     let mut book = Book::opened(&world, COUNTY);

@@ -6,7 +6,6 @@ mod support;
 use fengqiao_hub::case::Receiver;
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::refusal::Code;
-use fengqiao_proto::v1 as pb;
 use support::book::*;
 use support::*;
 
