@@ -149,6 +149,8 @@ pub struct Time {
     pub clock_skew_warn_s: u64,
     /// A clock that differs by more stops automatic warnings.
     pub clock_skew_stop_s: u64,
+    /// Between two looks at due times and the disk.
+    pub tick_ms: u64,
 }
 
 /// `[log]`

@@ -4,6 +4,8 @@
 //! writes a text or a person into an error.
 
 pub mod error;
+pub mod server;
+pub mod service;
 pub mod texts;
 pub mod translate;
 pub mod view;

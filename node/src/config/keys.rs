@@ -170,6 +170,8 @@ fn ask_time(reader: &mut Reader) -> Time {
             words("与上级时钟相差多少秒时提示", "a clock that differs by more seconds is shown")),
         clock_skew_stop_s: reader.number("clock_skew_stop_s", 3_600, 1..=604_800,
             words("相差多少秒时停止自动预警和上报", "a clock that differs by more stops automatic warnings and escalations")),
+        tick_ms: reader.number("tick_ms", 10_000, 100..=3_600_000,
+            words("每隔多少毫秒检查一次办理期限和磁盘", "between two looks at due times and the disk")),
     }
 }
 

@@ -138,18 +138,34 @@ impl Group<'_> {
             return Ok(Err(Hindrance::Refused("COMMITMENT")));
         }
         let step = Step::of(entry, place);
+        let gap_allowed = self.continues_notice(entry, place)?;
         let chain = self.chain(entry.chain)?;
         if !chain.tree.is_empty() && chain.kind != entry.kind {
             return Ok(Err(Hindrance::Refused("CHAIN_KIND")));
         }
         // The tree itself is the judge: asked on a copy, so that nothing joins before it is written down.
-        let verdict = chain.tree.clone().insert(step, &registry, true);
+        let verdict = chain.tree.clone().insert(step, &registry, gap_allowed);
         let by_custody = match verdict {
             Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => Ok(()),
             Verdict::Waits(waiting) => Err(Hindrance::Waits(waiting.code())),
             Verdict::Refused(violation) => Err(Hindrance::Refused(violation.code())),
         };
         Ok(by_custody.and_then(|()| self.owner_writes(entry, place, verdict, &registry)))
+    }
+
+    /// Whether a taking may stand above entries that are not here: it must continue the very head that the notice names,
+    /// at the rank this author's taking gives it, from a place below the author's.
+    fn continues_notice(&self, entry: &Entry, place: PlaceId) -> Result<bool, EngineError> {
+        let Some(notice) = self.noticed(entry.chain)? else { return Ok(false) };
+        let registry = &self.state.registry;
+        let rank = Rank::from_wire(&notice.rank);
+        let level = registry.place(place).map_or(0, |place| place.level);
+        let generation = registry.node(entry.author).map_or(0, |node| node.generation);
+        let raised = (1..=generation)
+            .any(|generation| rank.as_ref().and_then(|rank| rank.raised(level, generation)).as_ref() == Some(&entry.rank));
+        let head = entry.previous.is_some_and(|previous| previous.0 == notice.head[..]);
+        let custodian = PlaceId::from_bytes(&notice.custodian);
+        Ok(head && raised && custodian.is_some_and(|custodian| registry.is_above(place, custodian)))
     }
 
     /// Key, signature, deployment, registry versions.
@@ -178,6 +194,7 @@ impl Group<'_> {
             return Err(Hindrance::Refused("SIGNATURE"));
         }
         if node.unit.is_some() {
+            // A department's node writes no entry at all: it submits.
             return Err(Hindrance::Refused("NOT_CUSTODIAN"));
         }
         Ok(())

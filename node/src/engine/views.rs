@@ -190,13 +190,12 @@ impl Views {
     ///
     /// # Errors
     /// The store does not read.
-    pub fn submissions(&self, case: ChainId) -> Result<Vec<String>, EngineError> {
+    pub fn submissions(&self, case: ChainId) -> Result<Vec<fengqiao_hub::id::SubmissionId>, EngineError> {
         let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
         let rows = self.store.range(&lo, &hi, RANGE_ROWS_MAX)?;
         Ok(rows
             .iter()
             .filter_map(|(key, _)| fengqiao_hub::id::SubmissionId::from_bytes(key.get(17..)?))
-            .map(|id| id.to_string())
             .collect())
     }
 
@@ -208,6 +207,15 @@ impl Views {
         let rows = self.all(&tables::tallies())?;
         let signed = rows.iter().filter_map(|(_, row)| pb::SignedTally::decode(&row[..]).ok());
         Ok(signed.filter_map(|signed| pb::Tally::decode(&signed.tally[..]).ok()).collect())
+    }
+
+    /// Every chain held.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn chain_ids(&self) -> Result<Vec<ChainId>, EngineError> {
+        let rows = self.all(&tables::chains())?;
+        Ok(rows.iter().filter_map(|(key, _)| ChainId::from_bytes(key.get(1..)?)).collect())
     }
 
     /// Directive chains held.
@@ -272,6 +280,14 @@ impl Views {
     /// The store does not read.
     pub fn digest_ranges(&self, link: NodeId) -> Result<Vec<Vec<u8>>, EngineError> {
         digest_ranges(self.store.as_ref(), link)
+    }
+
+    /// How many chains a link carries.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn carried_count(&self, link: NodeId) -> Result<u64, EngineError> {
+        Ok(digest_chains(self.store.as_ref(), link)?.len() as u64)
     }
 
     /// The chains of one range, with what this side knows of each.

@@ -417,7 +417,7 @@ impl EnrolDesk for HostDesk {
 async fn renew_one(hosted: &Hosted, trust: &Trust, names: &HostedNodes, now: Moment) -> anyhow::Result<()> {
     let mut folder = hosted.folder.lock().await;
     let own = &folder.credentials.own;
-    if renewal(own.not_before, own.not_after, timestamp(now)) == Renewal::NotBefore {
+    if matches!(renewal(own.not_before, own.not_after, timestamp(now)), Renewal::NotBefore(_)) {
         return Ok(());
     }
     match folder.identity.parent.clone() {
@@ -441,7 +441,7 @@ impl Stores {
         let path = config.data.folder.join("store");
         let cache_bytes = config.store.cache_bytes;
         let settings = Settings { cache_bytes };
-        let opening = Opening { unix_s: clock.now().0 / 1000, boot_id: boot_id()? };
+        let opening = Opening { unix_s: u64::try_from(clock.now().0 / 1000).unwrap_or(0), boot_id: boot_id()? };
         if nodes == 1 {
             let opened = crate::store::open_guarded(&path, settings, &opening)?;
             report(&opened.quarantined);

@@ -93,6 +93,11 @@ impl Presented {
         Self(ArcSwap::new(Arc::clone(&credentials.certified)))
     }
 
+    /// The chain presented now, leaf first.
+    pub fn chain(&self) -> Vec<rustls::pki_types::CertificateDer<'static>> {
+        self.0.load().cert.clone()
+    }
+
     /// Presents others from the next connection on.
     pub fn replace(&self, credentials: &Credentials) {
         self.0.store(Arc::clone(&credentials.certified));

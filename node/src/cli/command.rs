@@ -1,0 +1,58 @@
+//! The whole command line: commands of this machine (init, run, join, config, verify) beside those that talk to a
+//! running node.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::{ClientCommands, Globals, Streams, server};
+
+/// Casework for a city, its counties, townships and villages: one binary for every tier, working alone when the link is
+/// down. 枫桥：基层治理与矛盾纠纷一站式处理系统，市县乡村同一程序，断网照常工作。
+#[derive(Debug, Parser)]
+#[command(name = "fengqiao", version, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+pub struct Command {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    #[command(flatten)]
+    Server(server::ServerCommands),
+    #[command(flatten)]
+    Client(ClientCommands),
+}
+
+/// Where a server command works.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Data folder given on the command line.
+    pub data: Option<PathBuf>,
+    /// Answers as JSON.
+    pub json: bool,
+}
+
+/// Runs a command to its end.
+#[must_use]
+pub fn run(command: Command) -> ExitCode {
+    // Every TLS user of this binary names its provider; this catches a library that would ask for a default.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match command.what {
+        What::Server(server) => {
+            let ground = Ground {
+                data: command.globals.data.clone(),
+                json: command.globals.output == super::output::Output::Json,
+            };
+            server::run(server, &ground)
+        }
+        What::Client(client) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return ExitCode::from(1) };
+            ExitCode::from(runtime.block_on(super::run(client, command.globals, Streams::of_process())))
+        }
+    }
+}

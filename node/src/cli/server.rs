@@ -1,0 +1,439 @@
+//! Commands of this machine: make a folder, join, run, show the configuration, verify.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::clock::{Calendar, LocalTime};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use super::command::Ground;
+use crate::config::{Config, Origins, Overrides, render_defaults};
+use crate::enrolment::{Authorities, InitOptions, JoinOptions};
+use crate::folder::Folder;
+use crate::node::clock::Clock;
+use crate::node::host::{Host, code_of};
+use crate::node::opening::Opener;
+use crate::node::pool::Pool;
+use crate::trust::random::OsRandom;
+
+const USAGE: u8 = 64;
+const TRY_AGAIN: u8 = 75;
+
+/// Commands that need no running node.
+#[derive(Debug, Subcommand)]
+pub enum ServerCommands {
+    /// Make a deployment: the data folder of its first place, with the root key (初始化)
+    Init(InitArgs),
+    /// Run the node, or all nodes, of a data folder until told to stop (运行)
+    Run(RunArgs),
+    /// Make a data folder by an invitation from the parent (接入)
+    Join(JoinArgs),
+    /// Show or check the configuration (配置)
+    Config(ConfigArgs),
+    /// Check the journal and every chain of a folder that is not running (核验)
+    Verify(VerifyArgs),
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Name of the first place, such as 德州市
+    #[arg(long)]
+    name: String,
+    /// Official division code, such as 3714
+    #[arg(long, default_value = "")]
+    code: String,
+    /// Level of its tier: 20 province, 30 city, 40 county, 50 township, 60 village
+    #[arg(long, default_value_t = 30)]
+    level: u32,
+    /// Read the clock from a file instead of the machine (for demonstrations)
+    #[arg(long, hide = true)]
+    clock: Option<PathBuf>,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "FENGQIAO_CONFIG")]
+    config: Option<PathBuf>,
+    /// A configuration value, such as link.listen=0.0.0.0:7443; may be given often
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Dispatch catalogue, CSV; the one that ships unless given
+    #[arg(long, value_name = "FILE")]
+    catalogue: Option<PathBuf>,
+    /// Threads that run engines; 0 chooses by the number of hosted places
+    #[arg(long, default_value_t = 0)]
+    workers: usize,
+    /// Read the clock from a file instead of the machine (for demonstrations)
+    #[arg(long, hide = true)]
+    clock: Option<PathBuf>,
+}
+
+/// `join`
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// Enrol port of the parent, host:port
+    #[arg(long, value_name = "HOST:PORT")]
+    parent: String,
+    /// Invitation; better given by --token-file or FENGQIAO_JOIN_TOKEN
+    #[arg(long, env = "FENGQIAO_JOIN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// File that holds the invitation
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The parent's name in certificates, where its process hosts several nodes
+    #[arg(long, value_name = "NAME")]
+    parent_name: Option<String>,
+    /// Whether this node will enrol others: if-granted, required, none
+    #[arg(long, default_value = "if-granted", value_parser = ["if-granted", "required", "none"])]
+    enrols: String,
+    /// Read the clock from a file instead of the machine (for demonstrations)
+    #[arg(long, hide = true)]
+    clock: Option<PathBuf>,
+}
+
+/// `config`
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    what: ConfigWhat,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigWhat {
+    /// Print every key with its default and its meaning
+    Defaults,
+    /// Print the configuration as the node would read it
+    Show {
+        /// Configuration file
+        #[arg(long, value_name = "FILE", env = "FENGQIAO_CONFIG")]
+        config: Option<PathBuf>,
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Check a configuration and its ports
+    Check {
+        /// Configuration file
+        #[arg(long, value_name = "FILE", env = "FENGQIAO_CONFIG")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {}
+
+/// Runs a command of this machine.
+#[must_use]
+pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
+    let result = match command {
+        ServerCommands::Init(args) => init(&args, ground),
+        ServerCommands::Run(args) => serve(&args, ground),
+        ServerCommands::Join(args) => join(args, ground),
+        ServerCommands::Config(args) => config(&args, ground),
+        ServerCommands::Verify(_) => super::verify::verify(ground),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(ground.json);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+/// A command that failed: a stable code, words, and how the process exits.
+#[derive(Debug)]
+pub struct Failed {
+    /// Stable code.
+    pub code: String,
+    /// Words in English.
+    pub english: String,
+    /// Words in Chinese, or empty.
+    pub chinese: String,
+    /// Exit code.
+    pub exit: u8,
+}
+
+impl Failed {
+    pub(crate) fn usage(code: &str, english: impl Into<String>, chinese: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), english: english.into(), chinese: chinese.into(), exit: USAGE }
+    }
+
+    fn print(&self, json: bool) {
+        let mut err = std::io::stderr().lock();
+        // Nobody is left to tell when the terminal is gone.
+        let _ = if json {
+            let object = serde_json::json!({
+                "error": { "code": self.code, "message": self.english, "message_zh": self.chinese }
+            });
+            writeln!(err, "{object}")
+        } else if self.chinese.is_empty() {
+            writeln!(err, "error: {}: {}", self.code, self.english)
+        } else {
+            writeln!(err, "error: {}: {} / {}", self.code, self.english, self.chinese)
+        };
+    }
+}
+
+impl From<anyhow::Error> for Failed {
+    fn from(error: anyhow::Error) -> Self {
+        let folder = error.chain().find_map(|cause| cause.downcast_ref::<crate::folder::FolderError>());
+        let chinese = folder.map(crate::folder::FolderError::chinese).unwrap_or_default();
+        let english = format!("{error:#}");
+        let code = code_of(&error).map_or_else(|| code_in(&english), str::to_owned);
+        Self { code, english, chinese, exit: 1 }
+    }
+}
+
+/// A code that a message carries at its front, such as `PORT_IN_USE: …`.
+fn code_in(text: &str) -> String {
+    let head = text.split(':').next().unwrap_or_default();
+    let is_code = !head.is_empty() && head.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if is_code { head.to_owned() } else { "FAILED".to_owned() }
+}
+
+impl From<crate::enrolment::EnrolmentError> for Failed {
+    fn from(error: crate::enrolment::EnrolmentError) -> Self {
+        Self {
+            code: error.code().to_owned(),
+            chinese: error.chinese(),
+            exit: error.exit_code(),
+            english: format!("{:#}", anyhow::Error::new(error)),
+        }
+    }
+}
+
+impl From<crate::config::ConfigError> for Failed {
+    fn from(error: crate::config::ConfigError) -> Self {
+        let code = error.problems().first().map_or_else(|| "CONFIG".to_owned(), |problem| problem.code.as_str().to_owned());
+        Self::usage(&code, error.to_string(), "")
+    }
+}
+
+impl From<crate::folder::FolderError> for Failed {
+    fn from(error: crate::folder::FolderError) -> Self {
+        let (code, chinese) = (error.code().to_owned(), error.chinese());
+        Self { code, chinese, exit: 1, english: format!("{:#}", anyhow::Error::new(error)) }
+    }
+}
+
+pub(crate) fn data_of(ground: &Ground) -> Result<PathBuf, Failed> {
+    ground.data.clone().ok_or_else(|| {
+        Failed::usage("DATA_MISSING", "name the data folder with --data FOLDER or FENGQIAO_DATA", "请用 --data 指明数据文件夹")
+    })
+}
+
+fn clock_of(file: Option<&PathBuf>) -> Clock {
+    file.map_or(Clock::System, |file| Clock::of_file(file.clone()))
+}
+
+pub(crate) fn say(json: bool, object: &serde_json::Value, text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = if json { writeln!(out, "{object}") } else { writeln!(out, "{text}") };
+}
+
+fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
+    let data = data_of(ground)?;
+    let options =
+        InitOptions { name: args.name.clone(), code: args.code.clone(), level: args.level, deployment: None };
+    let now = clock_of(args.clock.as_ref()).now();
+    let made = crate::enrolment::init(&data, &options, now, &mut OsRandom)?;
+    let identity = &made.folder.identity;
+    let object = serde_json::json!({
+        "node": identity.node.to_string(), "place": identity.place.to_string(),
+        "deployment": identity.deployment.to_string(), "root_key_file": made.root_key_file,
+    });
+    let text = format!(
+        "{} is ready: node {}, place {}\n{}\n{}\nnext: fengqiao run --data {}",
+        identity.place_name,
+        identity.node,
+        identity.place,
+        made.advice(),
+        made.advice_chinese(),
+        data.display()
+    );
+    say(ground.json, &object, &text);
+    Ok(())
+}
+
+fn join(args: JoinArgs, ground: &Ground) -> Result<(), Failed> {
+    let data = data_of(ground)?;
+    let token = match (args.token, &args.token_file) {
+        (Some(token), _) => token,
+        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
+            Failed::usage("TOKEN_UNREADABLE", format!("cannot read {}: {error}", file.display()), "无法读取邀请文件")
+        })?,
+        (None, None) => {
+            return Err(Failed::usage("TOKEN_MISSING", "give the invitation with --token-file or --token", "请提供邀请码"));
+        }
+    };
+    let authorities = match args.enrols.as_str() {
+        "required" => Authorities::Required,
+        "none" => Authorities::None,
+        _ => Authorities::IfGranted,
+    };
+    let options = JoinOptions {
+        path: &data,
+        token: token.trim(),
+        address: &args.parent,
+        parent_name: args.parent_name.as_deref(),
+        authorities,
+    };
+    let now = clock_of(args.clock.as_ref()).now();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::new)?;
+    let folder = runtime.block_on(crate::enrolment::join(&options, now, &mut OsRandom))?;
+    let identity = &folder.identity;
+    let object = serde_json::json!({
+        "node": identity.node.to_string(), "place": identity.place.to_string(), "name": identity.place_name,
+    });
+    let text = format!(
+        "joined: {} is node {} of place {}\nnext: fengqiao run --data {}",
+        identity.place_name,
+        identity.node,
+        identity.place,
+        data.display()
+    );
+    say(ground.json, &object, &text);
+    Ok(())
+}
+
+fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
+    let mut out = std::io::stdout().lock();
+    match &args.what {
+        ConfigWhat::Defaults => {
+            let _ = write!(out, "{}", render_defaults());
+        }
+        ConfigWhat::Show { config, origin } => {
+            let loaded = load(config.as_ref(), &[], ground)?;
+            let origins = if *origin { Origins::Shown } else { Origins::Hidden };
+            let _ = write!(out, "{}", loaded.render(origins));
+        }
+        ConfigWhat::Check { config } => {
+            let loaded = load(config.as_ref(), &[], ground)?;
+            loaded.check_ports_differ()?;
+            loaded.check_ports_free()?;
+            let _ = writeln!(out, "ok");
+        }
+    }
+    Ok(())
+}
+
+fn load(file: Option<&PathBuf>, set: &[String], ground: &Ground) -> Result<Config, Failed> {
+    let mut overrides = Overrides::new();
+    if let Some(data) = &ground.data {
+        overrides = overrides.set("--data", "data.folder", data.display().to_string());
+    }
+    for pair in set {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err(Failed::usage("CONFIG_BAD_VALUE", format!("--set {pair}: give KEY=VALUE"), "--set 应为 键=值"));
+        };
+        overrides = overrides.set("--set", key, value);
+    }
+    Ok(Config::load(file.map(PathBuf::as_path), std::env::vars(), &overrides)?)
+}
+
+/// The catalogue and calendar that ship with the binary.
+///
+/// # Errors
+/// The files in the source tree are not sound: a broken build.
+pub fn shipped_catalogue(file: Option<&PathBuf>, zone_offset_minutes: i32) -> anyhow::Result<Arc<Catalogue>> {
+    let local = LocalTime { offset_minutes: zone_offset_minutes, ..LocalTime::china() };
+    let calendar = Calendar::parse(include_str!("../../../deploy/calendar/holidays_cn.json"), 1, local)?;
+    let text = match file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| anyhow::Error::new(error).context(format!("CATALOGUE_UNREADABLE: {}", file.display())))?,
+        None => include_str!("../../../deploy/catalogue/classes.csv").to_owned(),
+    };
+    Ok(Arc::new(Catalogue::parse(&text, 1, calendar)?))
+}
+
+fn serve(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
+    let config = load(args.config.as_ref(), &args.set, ground)?;
+    log_to_stderr(&config);
+    config.check_ports_differ()?;
+    let zone = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
+    let catalogue = shipped_catalogue(args.catalogue.as_ref(), zone)?;
+    let nodes = config.places.host.len().max(1);
+    let workers = if args.workers > 0 { args.workers } else { nodes.min(8) };
+    let opener = Opener {
+        catalogue,
+        clock: clock_of(args.clock.as_ref()),
+        pool: Pool::start(workers).map_err(anyhow::Error::new)?,
+        chains_held_max: if nodes > 1 { 64 } else { 1_024 },
+    };
+    let bar = bar();
+    let mut progress = |what: &str, done: u64, total: u64| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(what.to_owned());
+    };
+    let host = Host::open(config, &opener, &mut progress)?;
+    bar.finish_and_clear();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_stack_size(1 << 20)
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::new)?;
+    runtime.block_on(async {
+        let stop = watch::Sender::new(false);
+        let signals = stop.clone();
+        tokio::spawn(async move {
+            wait_for_signal().await;
+            signals.send_replace(true);
+        });
+        host.serve(stop.subscribe()).await
+    })?;
+    Ok(())
+}
+
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
+    let bar = ProgressBar::new(0);
+    style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
+}
+
+fn log_to_stderr(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second subscriber in one process cannot be set; the first one goes on.
+    let _ = match config.log.format {
+        crate::config::LogFormat::Text => builder.with_ansi(false).try_init(),
+        crate::config::LogFormat::Json => builder.json().try_init(),
+    };
+}
+
+/// The folder of a node that is not running, locked.
+pub(crate) fn resting_folder(ground: &Ground) -> Result<Folder, Failed> {
+    let data = data_of(ground)?;
+    let folder = Folder::open(&data)?;
+    Ok(folder)
+}
+
+/// For the exit code of a command that may be repeated.
+pub(crate) const EXIT_TRY_AGAIN: u8 = TRY_AGAIN;

@@ -1,0 +1,273 @@
+//! Administration calls.
+
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::node_service_server::NodeService;
+use tonic::{Request, Response, Status};
+
+use super::{Desk, answer, asked, internal};
+use crate::desk::error::status;
+use crate::engine::{Administration, Listed, Views};
+use crate::node::opening::registry_and_views;
+
+/// Cases read at once for a digest.
+const DIGEST_PAGE: usize = 1_000;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl NodeService for Desk {
+    async fn get_status(&self, request: Request<pb::GetStatusRequest>) -> Answer<pb::GetStatusResponse> {
+        self.caller(&request)?;
+        let node = self.node();
+        let registry = self.registry();
+        let figures = node.figures.load();
+        let place = registry.place(node.me.at.place);
+        let up = node.me.at.up(&registry);
+        let mut links = Vec::new();
+        for link in up.into_iter().chain(node.me.at.down(&registry)) {
+            links.push(self.link_status(&registry, link, up == Some(link))?);
+        }
+        Ok(Response::new(pb::GetStatusResponse {
+            node: node.me.at.node.to_string(),
+            place: node.me.at.place.to_string(),
+            name: registry.name(node.me.at.place),
+            level: place.map_or(0, |place| place.level),
+            incarnation: node.me.incarnation,
+            deployment: node.me.deployment.to_string(),
+            entries: figures.counts.entries,
+            cases: figures.counts.cases,
+            notices: figures.counts.notices,
+            parked: figures.counts.parked,
+            journal_bytes: figures.journal_bytes,
+            syncs: figures.syncs,
+            links,
+            alarms: figures.alarms.clone(),
+            boot: figures.counts.boot,
+            submissions: figures.counts.submissions,
+        }))
+    }
+
+    async fn get_digest(&self, request: Request<pb::GetDigestRequest>) -> Answer<pb::GetDigestResponse> {
+        self.caller(&request)?;
+        let node = std::sync::Arc::clone(self.node());
+        let computed = tokio::task::spawn_blocking(move || {
+            let read = registry_and_views(&node.folder, &node.me, node.views.reader())?;
+            let (registry, views, records) = read;
+            digest_of(&node.me.at, &registry, &views, records)
+        });
+        let digest = computed.await.map_err(|_| Status::internal("the digest was not computed"))?;
+        digest.map(Response::new).map_err(|error| {
+            tracing::error!(%error, "the journal does not read");
+            Status::data_loss(format!("JOURNAL_DAMAGED: {error}"))
+        })
+    }
+
+    async fn add_place(&self, request: Request<pb::AddPlaceRequest>) -> Answer<pb::AddPlaceResponse> {
+        let caller = self.caller(&request)?;
+        let place = request.into_inner();
+        let what = Administration::AddPlaces(vec![place]);
+        let added = self.node().administer(self.fresh_request(), Hash::default(), caller, what).await;
+        let added: Response<pb::AddPlacesResponse> = answer(added)?;
+        let place = added.into_inner().places.into_iter().next().unwrap_or_default();
+        Ok(Response::new(pb::AddPlaceResponse { place }))
+    }
+
+    async fn add_places(&self, request: Request<pb::AddPlacesRequest>) -> Answer<pb::AddPlacesResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let asked = asked("add-places", &message);
+        let what = Administration::AddPlaces(message.places);
+        answer(self.node().administer(self.fresh_request(), asked, caller, what).await)
+    }
+
+    async fn add_unit(&self, request: Request<pb::AddUnitRequest>) -> Answer<pb::AddUnitResponse> {
+        let caller = self.caller(&request)?;
+        let what = Administration::AddUnit(request.into_inner());
+        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+    }
+
+    async fn set_account(&self, request: Request<pb::SetAccountRequest>) -> Answer<pb::SetAccountResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let unit = self.unit(&message.unit)?;
+        let what = Administration::SetAccount(message, unit);
+        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+    }
+
+    async fn invite(&self, request: Request<pb::InviteRequest>) -> Answer<pb::InviteResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let own = self.node().me.at.place;
+        let unit = self.unit(&message.unit)?;
+        let place = if message.place.is_empty() && unit.is_some() {
+            own
+        } else {
+            self.child(&message.place)?
+        };
+        let what = Administration::Invite { place, unit, hours: message.hours };
+        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+    }
+
+    async fn revoke_node(&self, request: Request<pb::RevokeNodeRequest>) -> Answer<pb::RevokeNodeResponse> {
+        let caller = self.caller(&request)?;
+        let text = request.into_inner().node;
+        let node = text.parse::<NodeId>().map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
+        let what = Administration::Revoke(node);
+        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+    }
+
+    async fn list_places(&self, request: Request<pb::ListPlacesRequest>) -> Answer<pb::ListPlacesResponse> {
+        self.caller(&request)?;
+        let registry = self.registry();
+        let places = registry
+            .places()
+            .map(|place| pb::PlaceView {
+                place: place.id.to_string(),
+                code: place.code.clone(),
+                name: place.name.clone(),
+                level: place.level,
+                parent: place.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+                node: registry.node_of(place.id).map(|node| node.id.to_string()).unwrap_or_default(),
+            })
+            .collect();
+        let units = registry
+            .units_of(self.node().me.at.place)
+            .map(|unit| pb::UnitView {
+                unit: unit.id.to_string(),
+                name: unit.name.clone(),
+                kind: unit.kind.into(),
+            })
+            .collect();
+        Ok(Response::new(pb::ListPlacesResponse { places, units }))
+    }
+}
+
+impl Desk {
+    /// These writes do nothing twice by themselves, so their repeats need no id from the caller.
+    fn fresh_request(&self) -> String {
+        let drawn: [u8; 10] = self.node().vault.draw();
+        format!("administration {}", fengqiao_hub::id::base32(&drawn))
+    }
+
+    fn unit(&self, text: &str) -> Result<Option<UnitId>, Status> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let found = self.registry().find_unit(text, self.node().me.at.place);
+        found.map(Some).ok_or_else(|| status(&Refusal::of(Code::UnitUnknown, "unit")))
+    }
+
+    fn child(&self, text: &str) -> Result<PlaceId, Status> {
+        if text.is_empty() {
+            return Err(status(&Refusal::of(Code::Empty, "place")));
+        }
+        let found = self.registry().find_place(text, self.node().me.at.place);
+        found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, "place")))
+    }
+
+    fn link_status(
+        &self,
+        registry: &fengqiao_hub::jurisdiction::Registry,
+        link: NodeId,
+        up: bool,
+    ) -> Result<pb::LinkStatus, Status> {
+        let node = self.node();
+        let end = node.link_ends().get(&link).cloned().unwrap_or_default();
+        let record = registry.node(link);
+        let name = record.map_or_else(String::new, |record| match record.unit.and_then(|unit| registry.unit(unit)) {
+            Some(unit) => unit.name.clone(),
+            None => registry.name(record.place),
+        });
+        let (mut owed, mut received, mut acknowledged) = (0, 0, 0);
+        for lane in [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk] {
+            let row = node.views.lane(link, lane).map_err(|error| internal(&error))?;
+            owed += row.owed - row.acknowledged.min(row.owed);
+            acknowledged += row.acknowledged;
+            received += row.received.map_or(0, |cursor| cursor.sequence);
+        }
+        Ok(pb::LinkStatus {
+            link: link.to_string(),
+            name,
+            direction: if up { "up" } else { "down" }.to_owned(),
+            connected: end.is_connected(),
+            owed,
+            heard_ms: end.heard_ms,
+            digest: match end.digest {
+                Some(true) => "equal".to_owned(),
+                Some(false) => "different".to_owned(),
+                None => String::new(),
+            },
+            skew_ms: end.skew_ms,
+            received,
+            acknowledged,
+        })
+    }
+}
+
+/// The digests of everything a journal says: one a link, one over all cases, and the heads.
+pub(crate) fn digest_of(
+    at: &crate::replication::route::Standpoint,
+    registry: &fengqiao_hub::jurisdiction::Registry,
+    views: &Views,
+    records: u64,
+) -> Result<pb::GetDigestResponse, crate::engine::EngineError> {
+    let mut links = Vec::new();
+    for link in at.up(registry).into_iter().chain(at.down(registry)) {
+        let ranges = views.digest_ranges(link)?;
+        let chains = views.carried_count(link)?;
+        let hash = Hash::of("fengqiao/link-digest/1", &[&ranges.concat()]);
+        links.push(pb::LinkDigest { link: link.to_string(), hash: hash.to_string(), chains });
+    }
+    let mut heads = Vec::new();
+    let mut all: Vec<(ChainId, Hash)> = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let (listed, next) = views.all_cases(registry, after.as_deref(), DIGEST_PAGE)?;
+        for listed in &listed {
+            let (head, id, digest) = head_of(listed);
+            heads.push(head);
+            all.push((id, digest));
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    all.sort_unstable();
+    let joined: Vec<u8> = all.iter().flat_map(|(id, hash)| [&id.0[..], &hash.0[..]].concat()).collect();
+    let cases = Hash::of("fengqiao/cases-digest/1", &[&joined]).to_string();
+    Ok(pb::GetDigestResponse { links, cases, heads, records })
+}
+
+fn head_of(listed: &Listed) -> (pb::CaseDigest, ChainId, Hash) {
+    match listed {
+        Listed::Chain(id, chain) => {
+            let case = chain.case.as_ref();
+            let head = pb::CaseDigest {
+                case: id.to_string(),
+                head: chain.tree.head().map(|head| head.hash.to_string()).unwrap_or_default(),
+                number: case.map(|case| case.number.clone()).unwrap_or_default(),
+                stage: case.map(|case| case.stage.as_str().to_owned()).unwrap_or_default(),
+                outcome: case.map_or(0, |case| i32::from(case.outcome).unsigned_abs()),
+                external_number: case.map(|case| case.external_number.clone()).unwrap_or_default(),
+                notice_only: false,
+            };
+            (head, *id, chain.tree.digest())
+        }
+        Listed::Notice(id, notice) => {
+            let hash = Hash::from_bytes(&notice.head).unwrap_or_default();
+            let head = pb::CaseDigest {
+                case: id.to_string(),
+                head: hash.to_string(),
+                number: notice.number.clone(),
+                stage: notice.stage.clone(),
+                outcome: notice.outcome,
+                external_number: String::new(),
+                notice_only: true,
+            };
+            (head, *id, hash)
+        }
+    }
+}

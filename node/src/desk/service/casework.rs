@@ -1,0 +1,219 @@
+//! Casework calls.
+
+use fengqiao_hub::casework::Known;
+use fengqiao_hub::directive;
+use fengqiao_hub::id::{ChainId, PlaceId};
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::casework_service_server::CaseworkService;
+use tonic::{Request, Response, Status};
+
+use super::{Desk, answer, asked, internal, opened_texts};
+use crate::desk::error::status;
+use crate::desk::texts::{request_id, require, texts};
+use crate::desk::translate::{self, Surroundings, take_requester};
+use crate::engine::{Administration, CaseMove};
+
+/// Cases of one page at most.
+const PAGE_MAX: u32 = 500;
+/// Cases of a page when the caller does not say.
+const PAGE_DEFAULT: u32 = 50;
+/// Names of missing centres shown at most.
+const MISSING_MAX: usize = 200;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl CaseworkService for Desk {
+    async fn act(&self, request: Request<pb::ActRequest>) -> Answer<pb::ActResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let asked = asked("act", &message);
+        let refused = |refusal: Refusal| status(&refusal);
+        request_id(&message.request_id).map_err(refused)?;
+        let mut command = message.command.ok_or_else(|| status(&Refusal::of(Code::Empty, "command")))?;
+        let requester = take_requester(&mut command);
+        let registering = matches!(command.r#move, Some(pb::command::Move::Register(_)));
+        let case = match (message.case.as_str(), registering) {
+            ("", true) => None,
+            ("", false) => return Err(status(&Refusal::of(Code::Empty, "case"))),
+            (_, true) => return Err(status(&Refusal::of(Code::Malformed, "case"))),
+            (text, false) => Some(self.case(text)?),
+        };
+        let content = texts(message.texts, requester).map_err(refused)?;
+        if let Some(mv) = &command.r#move {
+            require(mv, content.as_ref()).map_err(refused)?;
+        }
+        let registry = self.registry();
+        let chain = match case {
+            Some(id) => Some(self.node().views.chain(&registry, id).map_err(|error| internal(&error))?),
+            None => None,
+        };
+        let known = chain.as_ref().and_then(|chain| Some(Known { case: chain.case.as_ref()?, tree: &chain.tree }));
+        let around = Surroundings {
+            registry: &registry,
+            place: self.node().me.at.place,
+            case: known,
+            now: self.node().clock.now(),
+        };
+        let command = translate::command(command, &around).map_err(refused)?;
+        let what = CaseMove { case, command, content };
+        answer(self.node().act(message.request_id, asked, caller, what).await)
+    }
+
+    async fn get_case(&self, request: Request<pb::GetCaseRequest>) -> Answer<pb::GetCaseResponse> {
+        self.caller(&request)?;
+        let message = request.into_inner();
+        let id = self.case(&message.case)?;
+        let registry = self.registry();
+        let chain = self.node().views.chain(&registry, id).map_err(|error| internal(&error))?;
+        let shown = self.chain_view(&registry, id, &chain, true, message.show_texts)?;
+        if shown.is_some() {
+            return Ok(Response::new(pb::GetCaseResponse { case: shown }));
+        }
+        let notice = self.node().views.notice(id).map_err(|error| internal(&error))?;
+        let notice = notice.and_then(|notice| {
+            let custodian = PlaceId::from_bytes(&notice.custodian)?;
+            let contact = self.contact(&registry, custodian);
+            crate::desk::view::notice_view(&notice, &self.background(&registry, contact))
+        });
+        match notice {
+            Some(_) => Ok(Response::new(pb::GetCaseResponse { case: notice })),
+            None if !chain.tree.is_empty() => Err(status(&Refusal::of(Code::EarlierAwaited, "case"))),
+            None => Err(status(&Refusal::of(Code::CaseUnknown, "case"))),
+        }
+    }
+
+    async fn list_cases(&self, request: Request<pb::ListCasesRequest>) -> Answer<pb::ListCasesResponse> {
+        self.caller(&request)?;
+        let message = request.into_inner();
+        let size = if message.page_size == 0 { PAGE_DEFAULT } else { message.page_size };
+        if size > PAGE_MAX {
+            return Err(status(&Refusal::of(Code::OutOfRange, "page_size").because(format!("1-{PAGE_MAX}"))));
+        }
+        let after = page_token(&message.page_token)?;
+        let registry = self.registry();
+        let views = &self.node().views;
+        let limit = size as usize;
+        let page = if message.with_closed {
+            views.all_cases(&registry, after.as_deref(), limit)
+        } else {
+            views.worklist(&registry, after.as_deref(), limit)
+        };
+        let (listed, next) = page.map_err(|error| internal(&error))?;
+        let mut cases = Vec::new();
+        for listed in &listed {
+            let shown = self.listed(&registry, listed)?;
+            cases.extend(shown.filter(|case| message.with_notices || !case.notice_only));
+        }
+        let next_page_token = next.map(|key| fengqiao_hub::id::base32(&key)).unwrap_or_default();
+        Ok(Response::new(pb::ListCasesResponse { cases, next_page_token }))
+    }
+
+    async fn issue_directive(
+        &self,
+        request: Request<pb::IssueDirectiveRequest>,
+    ) -> Answer<pb::IssueDirectiveResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let asked = asked("issue-directive", &message);
+        request_id(&message.request_id).map_err(|refusal| status(&refusal))?;
+        let registry = self.registry();
+        let place = self.node().me.at.place;
+        let mut scope = Vec::new();
+        for text in &message.scope {
+            let found = registry.find_place(text, place).filter(|found| *found != place);
+            let found = found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, "scope")))?;
+            scope.push(found.to_vec());
+        }
+        let text = pb::PrivateText { role: "text".to_owned(), text: message.text };
+        let content = texts(vec![text], None).map_err(|refusal| status(&refusal))?;
+        let issued = pb::DirectiveIssued {
+            issuer: place.to_vec(),
+            scope,
+            due_ms: message.due_ms,
+            report_required: message.report_required,
+        };
+        let what = Administration::IssueDirective(issued, content);
+        answer(self.node().administer(message.request_id, asked, caller, what).await)
+    }
+
+    async fn answer_directive(
+        &self,
+        request: Request<pb::AnswerDirectiveRequest>,
+    ) -> Answer<pb::AnswerDirectiveResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let asked = asked("answer-directive", &message);
+        request_id(&message.request_id).map_err(|refusal| status(&refusal))?;
+        let id = translate::case_id(&message.directive)
+            .or_else(|| message.directive.parse::<ChainId>().ok())
+            .ok_or_else(|| status(&Refusal::of(Code::Malformed, "directive")))?;
+        let what = Administration::AnswerDirective(id, message.executed);
+        answer(self.node().administer(message.request_id, asked, caller, what).await)
+    }
+
+    async fn list_directives(
+        &self,
+        request: Request<pb::ListDirectivesRequest>,
+    ) -> Answer<pb::ListDirectivesResponse> {
+        self.caller(&request)?;
+        let registry = self.registry();
+        let ids = self.node().views.directives().map_err(|error| internal(&error))?;
+        let mut directives = Vec::new();
+        for id in ids {
+            directives.extend(self.directive(&registry, id)?);
+        }
+        Ok(Response::new(pb::ListDirectivesResponse { directives }))
+    }
+
+    async fn list_tallies(&self, request: Request<pb::ListTalliesRequest>) -> Answer<pb::ListTalliesResponse> {
+        self.caller(&request)?;
+        let tallies = self.node().views.tallies().map_err(|error| internal(&error))?;
+        Ok(Response::new(pb::ListTalliesResponse { tallies }))
+    }
+}
+
+impl Desk {
+    fn directive(
+        &self,
+        registry: &fengqiao_hub::jurisdiction::Registry,
+        id: ChainId,
+    ) -> Result<Option<pb::DirectiveView>, Status> {
+        let node = self.node();
+        let chain = node.views.chain(registry, id).map_err(|error| internal(&error))?;
+        let issued = chain.standing().into_iter().find_map(|(entry, _)| match &entry.body.content {
+            Some(Content::DirectiveIssued(issued)) => Some((issued.clone(), entry)),
+            _ => None,
+        });
+        let Some((issued, entry)) = issued else { return Ok(None) };
+        let count = node.views.directive_count(id).map_err(|error| internal(&error))?;
+        let addressed = directive::addressed_within(&issued, node.me.at.place, registry);
+        let acknowledged: Vec<PlaceId> =
+            count.acknowledged.iter().filter_map(|place| PlaceId::from_bytes(place)).collect();
+        let missing = addressed.iter().filter(|place| !acknowledged.contains(place));
+        let may_read = addressed.contains(&node.me.at.place) || issued.issuer == node.me.at.place.0;
+        let key = if may_read { node.vault.chain_key(id) } else { None };
+        let text = key.map(|key| opened_texts(&key, id, &entry)).unwrap_or_default();
+        let issuer = PlaceId::from_bytes(&issued.issuer).unwrap_or_default();
+        Ok(Some(pb::DirectiveView {
+            directive: id.to_string(),
+            issuer: registry.name(issuer),
+            due_ms: issued.due_ms,
+            addressed: u32::try_from(addressed.len()).unwrap_or(u32::MAX),
+            acknowledged: u32::try_from(acknowledged.len()).unwrap_or(u32::MAX),
+            reported: u32::try_from(count.reported.len()).unwrap_or(u32::MAX),
+            missing: missing.take(MISSING_MAX).map(|place| registry.name(*place)).collect(),
+            text: text.into_iter().map(|text| text.text).collect::<Vec<_>>().join("\n"),
+        }))
+    }
+}
+
+fn page_token(text: &str) -> Result<Option<Vec<u8>>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let key = fengqiao_hub::id::from_base32(text).filter(|key| key.len() <= 64);
+    key.map(Some).ok_or_else(|| status(&Refusal::of(Code::Malformed, "page_token")))
+}
