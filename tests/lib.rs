@@ -1,4 +1,8 @@
 //! The harness of the proof: worlds of engines in memory.
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test harness panics where a fact does not hold")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test harness panics where a fact does not hold"
+)]
 
 pub mod world;

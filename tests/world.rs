@@ -15,7 +15,8 @@ use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_node::engine::vault::Vault;
 use fengqiao_node::engine::{
-    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Seals, Views,
+    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Seals,
+    Views,
 };
 use fengqiao_node::journal::MemoryJournal;
 use fengqiao_node::keystore::MemoryKeyStore;
@@ -39,7 +40,11 @@ pub struct SeededSeals {
 impl SeededSeals {
     fn new(seed: u64, node: NodeId) -> Self {
         let seed = Sha256::digest([&seed.to_be_bytes()[..], &node.0].concat()).into();
-        Self { seed, drawn: 0, node }
+        Self {
+            seed,
+            drawn: 0,
+            node,
+        }
     }
 }
 
@@ -51,7 +56,9 @@ impl Seals for SeededSeals {
     fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
         let (to, rest) = sealed.split_at_checked(10)?;
         let (of, key) = rest.split_at_checked(16)?;
-        (to == self.node.0 && of == chain.0).then(|| <[u8; 32]>::try_from(key).ok()).flatten()
+        (to == self.node.0 && of == chain.0)
+            .then(|| <[u8; 32]>::try_from(key).ok())
+            .flatten()
     }
 
     fn random(&mut self, bytes: &mut [u8]) {
@@ -105,7 +112,9 @@ fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
 pub fn shipped_catalogue() -> Arc<Catalogue> {
     let calendar = include_str!("../deploy/calendar/holidays_cn.json");
     let calendar = Calendar::parse(calendar, 1, LocalTime::china()).unwrap();
-    Arc::new(Catalogue::parse(include_str!("../deploy/catalogue/classes.csv"), 1, calendar).unwrap())
+    Arc::new(
+        Catalogue::parse(include_str!("../deploy/catalogue/classes.csv"), 1, calendar).unwrap(),
+    )
 }
 
 impl World {
@@ -126,7 +135,16 @@ impl World {
         let node = NodeId(derived(seed, "node 0"));
         let key = SigningKey::from_bytes(&derived(seed, "key 0"));
         let genesis = world.genesis(place, node, &key);
-        world.start(Standpoint { node, place, unit: None }, key, 1, &[genesis]);
+        world.start(
+            Standpoint {
+                node,
+                place,
+                unit: None,
+            },
+            key,
+            1,
+            &[genesis],
+        );
         (world, node)
     }
 
@@ -196,8 +214,10 @@ impl World {
             signing_key: key,
             root_key: self.root_key.verifying_key(),
         };
-        let vault =
-            Arc::new(Vault::new(Box::new(MemoryKeyStore::default()), Box::new(SeededSeals::new(self.seed, at.node))));
+        let vault = Arc::new(Vault::new(
+            Box::new(MemoryKeyStore::default()),
+            Box::new(SeededSeals::new(self.seed, at.node)),
+        ));
         let parts = Parts {
             me: me.clone(),
             catalogue: Arc::clone(&self.catalogue),
@@ -211,8 +231,18 @@ impl World {
         let engine = Engine::open(parts, &mut |_, _| {}).unwrap();
         let views = engine.views();
         let registry = Arc::new(arc_swap::ArcSwap::from(engine.registry()));
-        self.nodes.insert(at.node, Node { engine, views, vault, me, registry });
-        self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec())).unwrap();
+        self.nodes.insert(
+            at.node,
+            Node {
+                engine,
+                views,
+                vault,
+                me,
+                registry,
+            },
+        );
+        self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec()))
+            .unwrap();
         let everything = [
             pb::Role::Clerk,
             pb::Role::Handler,
@@ -226,7 +256,8 @@ impl World {
                 roles: everything.iter().map(|role| i32::from(*role)).collect(),
                 ..Default::default()
             };
-            self.administer(at.node, "admin", Administration::SetAccount(account, None)).unwrap();
+            self.administer(at.node, "admin", Administration::SetAccount(account, None))
+                .unwrap();
         }
     }
 
@@ -240,7 +271,8 @@ impl World {
             level,
             place: place.to_string(),
         };
-        self.administer(above, "admin", Administration::AddPlaces(vec![wanted])).unwrap();
+        self.administer(above, "admin", Administration::AddPlaces(vec![wanted]))
+            .unwrap();
         self.enrol(above, place, None)
     }
 
@@ -251,8 +283,14 @@ impl World {
             kind: pb::UnitKind::Department.into(),
             presence: pb::UnitPresence::Resident.into(),
         };
-        let answer = self.administer(node, "admin", Administration::AddUnit(unit)).unwrap();
-        pb::AddUnitResponse::decode(&answer[..]).unwrap().unit.parse().unwrap()
+        let answer = self
+            .administer(node, "admin", Administration::AddUnit(unit))
+            .unwrap();
+        pb::AddUnitResponse::decode(&answer[..])
+            .unwrap()
+            .unit
+            .parse()
+            .unwrap()
     }
 
     /// Gives a unit a node of its own, linked to its centre.
@@ -269,11 +307,17 @@ impl World {
         let input = Input::Enrol { registration };
         self.process(above, vec![input]);
         let registry = self.nodes[&above].engine.registry();
-        let mut way: Vec<PlaceId> = registry.way_up(self.nodes[&above].me.at.place).map(|place| place.id).collect();
+        let mut way: Vec<PlaceId> = registry
+            .way_up(self.nodes[&above].me.at.place)
+            .map(|place| place.id)
+            .collect();
         way.reverse();
         let mut bootstrap = Vec::new();
         for place in way {
-            let chain = self.nodes[&above].views.chain(&registry, ChainId::of_place(place)).unwrap();
+            let chain = self.nodes[&above]
+                .views
+                .chain(&registry, ChainId::of_place(place))
+                .unwrap();
             bootstrap.extend(chain.standing().iter().map(|(entry, _)| entry.bytes()));
         }
         self.start(Standpoint { node, place, unit }, key, 1, &bootstrap);
@@ -281,13 +325,20 @@ impl World {
         node
     }
 
-    fn administer(&mut self, node: NodeId, login: &str, what: Administration) -> Result<Vec<u8>, Refusal> {
+    fn administer(
+        &mut self,
+        node: NodeId,
+        login: &str,
+        what: Administration,
+    ) -> Result<Vec<u8>, Refusal> {
         self.requests += 1;
         let request = Request {
             ticket: self.requests,
             request_id: format!("request {}", self.requests),
             asked: Hash::default(),
-            caller: Caller { login: login.into() },
+            caller: Caller {
+                login: login.into(),
+            },
             what,
         };
         self.answer(node, Input::Administer(Box::new(request)))
@@ -310,15 +361,24 @@ impl World {
             requester: None,
             texts: texts
                 .iter()
-                .map(|(role, text)| pb::PrivateText { role: (*role).into(), text: (*text).into() })
+                .map(|(role, text)| pb::PrivateText {
+                    role: (*role).into(),
+                    text: (*text).into(),
+                })
                 .collect(),
         });
         let request = Request {
             ticket: self.requests,
             request_id: format!("request {}", self.requests),
             asked: Hash::default(),
-            caller: Caller { login: login.into() },
-            what: CaseMove { case, command, content },
+            caller: Caller {
+                login: login.into(),
+            },
+            what: CaseMove {
+                case,
+                command,
+                content,
+            },
         };
         let answer = self.answer(node, Input::Act(Box::new(request)))?;
         Ok(pb::ActResponse::decode(&answer[..]).unwrap())
@@ -328,7 +388,13 @@ impl World {
         let outputs = self.process(node, vec![input]);
         outputs
             .into_iter()
-            .find_map(|output| if let Output::Answer(_, answer) = output { Some(answer) } else { None })
+            .find_map(|output| {
+                if let Output::Answer(_, answer) = output {
+                    Some(answer)
+                } else {
+                    None
+                }
+            })
             .unwrap()
     }
 
@@ -375,7 +441,12 @@ impl World {
             return self.acknowledge(from, to, lane);
         }
         let sender = &self.nodes[&from].me;
-        let input = Input::Items { link: from, from: (sender.store, sender.incarnation), lane, items };
+        let input = Input::Items {
+            link: from,
+            from: (sender.store, sender.incarnation),
+            lane,
+            items,
+        };
         self.process(to, vec![input]);
         self.acknowledge(from, to, lane);
         true
@@ -388,7 +459,14 @@ impl World {
         if (row.acknowledged, row.top) == (cursor.sequence, top) || cursor.sequence == 0 {
             return false;
         }
-        self.process(from, vec![Input::PeerStored { link: to, cursor, top_sequence: top }]);
+        self.process(
+            from,
+            vec![Input::PeerStored {
+                link: to,
+                cursor,
+                top_sequence: top,
+            }],
+        );
         true
     }
 
@@ -420,9 +498,14 @@ impl World {
     /// Asserts that both ends of every link know the same of all they carried.
     pub fn assert_links_agree(&self) {
         for node in self.nodes.values() {
-            let Some(up) = node.me.at.up(&node.engine.registry()) else { continue };
+            let Some(up) = node.me.at.up(&node.engine.registry()) else {
+                continue;
+            };
             let below = node.views.digest_ranges(up).unwrap();
-            let above = self.nodes[&up].views.digest_ranges(node.me.at.node).unwrap();
+            let above = self.nodes[&up]
+                .views
+                .digest_ranges(node.me.at.node)
+                .unwrap();
             assert_eq!(below, above, "link {} - {up}", node.me.at.node);
         }
     }
@@ -433,8 +516,13 @@ impl World {
             let fresh = Arc::new(MemoryStore::default());
             Engine::rebuild_from_journal(&node.me, node.views.reader().as_ref(), &fresh).unwrap();
             let rebuilt = node.views.over(fresh);
-            let Some(up) = node.me.at.up(&node.engine.registry()) else { continue };
-            assert_eq!(rebuilt.digest_ranges(up).unwrap(), node.views.digest_ranges(up).unwrap());
+            let Some(up) = node.me.at.up(&node.engine.registry()) else {
+                continue;
+            };
+            assert_eq!(
+                rebuilt.digest_ranges(up).unwrap(),
+                node.views.digest_ranges(up).unwrap()
+            );
         }
     }
 

@@ -3,17 +3,17 @@
 //! It decides nothing and keeps nothing: it puts words into a request, and the answer into words or JSON. What it was
 //! given about a person it hands on and never prints or logs.
 
-pub mod command;
-pub mod server;
-pub mod verify;
 pub mod case;
+pub mod command;
 pub mod connection;
 pub mod directive;
 pub mod failure;
 pub mod output;
 pub mod people;
 pub mod place;
+pub mod server;
 pub mod status;
+pub mod verify;
 pub mod words;
 
 use std::io::{Read, Write};

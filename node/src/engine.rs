@@ -36,15 +36,15 @@ pub use commands::{Caller, CaseCommand, CaseMove, Request};
 pub use lanes::LaneView;
 pub use views::{EntryStanding, Listed, Views};
 
-use crate::journal::{Journal, JournalError, JournalReader, Position};
 use crate::enrolment::{EnrolRefusal, Enroller};
+use crate::journal::{Journal, JournalError, JournalReader, Position};
 use crate::keystore::KeyStoreError;
 use crate::replication::route::Standpoint;
 use crate::store::{Batch, Overlay, Store, StoreError, tables};
 use chains::Chains;
 use group::Group;
-use vault::Vault;
 use record::{RecordWriter, read_record};
+use vault::Vault;
 
 /// Inputs of one group.
 pub const GROUP_INPUTS_MAX: usize = 128;
@@ -74,14 +74,22 @@ pub struct Me {
 
 impl std::fmt::Debug for Me {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Me").field("at", &self.at).field("incarnation", &self.incarnation).finish_non_exhaustive()
+        f.debug_struct("Me")
+            .field("at", &self.at)
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
     }
 }
 
 /// Seals chain keys to places and opens those sealed to this node.
 pub trait Seals: Send {
     /// The chain's key sealed to a node's encryption key; `None` when that key is unusable.
-    fn seal(&mut self, to: &fengqiao_hub::jurisdiction::NodeRecord, chain: ChainId, key: &[u8; 32]) -> Option<Vec<u8>>;
+    fn seal(
+        &mut self,
+        to: &fengqiao_hub::jurisdiction::NodeRecord,
+        chain: ChainId,
+        key: &[u8; 32],
+    ) -> Option<Vec<u8>>;
     /// The chain's key, if it was sealed to this node.
     fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]>;
     /// Fills bytes with randomness.
@@ -259,7 +267,9 @@ pub struct Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("me", &self.me).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("me", &self.me)
+            .finish_non_exhaustive()
     }
 }
 
@@ -340,10 +350,20 @@ impl Engine {
         }
         group.finish()?;
         let registry_changed = group.registry_changed;
-        let Group { overlay, record, secrets, owed, mut outputs, .. } = group;
+        let Group {
+            overlay,
+            record,
+            secrets,
+            owed,
+            mut outputs,
+            ..
+        } = group;
         let batch = overlay.batch;
         if !secrets.is_empty() {
-            let secrets: Vec<_> = secrets.into_iter().map(|(chain, secret)| (chain.0, secret)).collect();
+            let secrets: Vec<_> = secrets
+                .into_iter()
+                .map(|(chain, secret)| (chain.0, secret))
+                .collect();
             self.vault.put_many(&secrets)?;
         }
         // What a neighbour has stored is known again at its next greeting, so it needs no record of its own.
@@ -389,7 +409,11 @@ impl Engine {
     /// Up to where the top has stored a neighbour's lane.
     #[must_use]
     pub fn top_reached(&self, link: NodeId, lane: pb::Lane) -> u64 {
-        self.state.top_reached.get(&(link, lane)).copied().unwrap_or(0)
+        self.state
+            .top_reached
+            .get(&(link, lane))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// End of the journal, bytes.
@@ -409,7 +433,10 @@ impl Engine {
         request: &pb::RenewRequest,
         now: Moment,
     ) -> Result<pb::RenewResponse, EnrolRefusal> {
-        let enroller = self.enroller.as_deref_mut().ok_or(EnrolRefusal::NOT_ENROLLED_HERE)?;
+        let enroller = self
+            .enroller
+            .as_deref_mut()
+            .ok_or(EnrolRefusal::NOT_ENROLLED_HERE)?;
         enroller.renew(peer, registered, request, now)
     }
 
@@ -459,17 +486,21 @@ impl Engine {
     fn load(&mut self) -> Result<(), EngineError> {
         use prost::Message as _;
         if let Some(row) = self.store.get(&tables::named("counts"))? {
-            self.state.counts = Counts::decode(&row[..]).map_err(|_| EngineError::Unreadable("the counts"))?;
+            self.state.counts =
+                Counts::decode(&row[..]).map_err(|_| EngineError::Unreadable("the counts"))?;
         }
         if let Some(row) = self.store.get(&tables::named("author-sequence"))? {
-            let bytes = <[u8; 8]>::try_from(&row[..]).map_err(|_| EngineError::Unreadable("the author sequence"))?;
+            let bytes = <[u8; 8]>::try_from(&row[..])
+                .map_err(|_| EngineError::Unreadable("the author sequence"))?;
             self.state.author_sequence = u64::from_be_bytes(bytes);
         }
         projection::load_registry(self.store.as_ref(), self.reader.as_ref(), &mut self.state)?;
         let (lo, hi) = tables::prefixed(&tables::invitations());
         for (key, value) in self.store.range(&lo, &hi, crate::store::RANGE_ROWS_MAX)? {
             let id = String::from_utf8_lossy(&key[1..]).into_owned();
-            self.state.book.insert(id, String::from_utf8_lossy(&value).into_owned());
+            self.state
+                .book
+                .insert(id, String::from_utf8_lossy(&value).into_owned());
         }
         Ok(())
     }
@@ -477,7 +508,11 @@ impl Engine {
     /// The views over store and journal that people and links read.
     #[must_use]
     pub fn views(&self) -> Views {
-        Views::new(Arc::clone(&self.me), Arc::clone(&self.store), Arc::clone(&self.reader))
+        Views::new(
+            Arc::clone(&self.me),
+            Arc::clone(&self.store),
+            Arc::clone(&self.reader),
+        )
     }
 
     /// The digest of everything, computed from the journal on disk into a fresh store.
@@ -505,4 +540,3 @@ pub(crate) fn item_hash(kind: pb::ItemKind, payload: &[u8]) -> Hash {
 pub(crate) fn lane_hash(before: &[u8], item: Hash) -> Hash {
     Hash::of("fengqiao/lane/1", &[before, &item.0])
 }
-

@@ -25,8 +25,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::vault::Vault;
 use crate::engine::{
-    Administration, Caller, CaseMove, Counts, Engine, GROUP_BYTES_MAX, GROUP_INPUTS_MAX, Input, Me, Output, Request,
-    Views,
+    Administration, Caller, CaseMove, Counts, Engine, GROUP_BYTES_MAX, GROUP_INPUTS_MAX, Input, Me,
+    Output, Request, Views,
 };
 use crate::enrolment::{EnrolRefusal, RegistryRegistrar};
 use crate::replication::session::Event;
@@ -110,7 +110,9 @@ pub struct Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("me", &self.me).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("me", &self.me)
+            .finish_non_exhaustive()
     }
 }
 
@@ -236,8 +238,12 @@ impl Node {
                         let _ = waiter.send(answer);
                     }
                 }
-                Output::Stored(link, lane, top_sequence) => self.tell(link, Event::Stored { lane, top_sequence }),
-                Output::TopMoved(link, lane, top_sequence) => self.tell(link, Event::TopMoved { lane, top_sequence }),
+                Output::Stored(link, lane, top_sequence) => {
+                    self.tell(link, Event::Stored { lane, top_sequence })
+                }
+                Output::TopMoved(link, lane, top_sequence) => {
+                    self.tell(link, Event::TopMoved { lane, top_sequence })
+                }
                 Output::Owed(link) => self.tell(link, Event::Owed),
                 Output::RegistryChanged => {
                     let registry = engine.registry();
@@ -250,7 +256,10 @@ impl Node {
     }
 
     fn tell(&self, link: NodeId, event: Event) {
-        if let Some(events) = lock(&self.links).get(&link).and_then(|end| end.events.as_ref()) {
+        if let Some(events) = lock(&self.links)
+            .get(&link)
+            .and_then(|end| end.events.as_ref())
+        {
             // A session that just ended learns it from its cursors when the next one begins.
             let _ = events.send(event);
         }
@@ -277,8 +286,15 @@ impl Node {
         what: CaseMove,
     ) -> Result<Vec<u8>, Refusal> {
         let (ticket, answer) = self.wait();
-        let request = Request { ticket, request_id, asked, caller, what };
-        self.answered(ticket, Input::Act(Box::new(request)), answer).await
+        let request = Request {
+            ticket,
+            request_id,
+            asked,
+            caller,
+            what,
+        };
+        self.answered(ticket, Input::Act(Box::new(request)), answer)
+            .await
     }
 
     /// Has something administrative done and waits for its answer.
@@ -293,19 +309,32 @@ impl Node {
         what: Administration,
     ) -> Result<Vec<u8>, Refusal> {
         let (ticket, answer) = self.wait();
-        let request = Request { ticket, request_id, asked, caller, what };
-        self.answered(ticket, Input::Administer(Box::new(request)), answer).await
+        let request = Request {
+            ticket,
+            request_id,
+            asked,
+            caller,
+            what,
+        };
+        self.answered(ticket, Input::Administer(Box::new(request)), answer)
+            .await
     }
 
     /// Judges a join and waits for the answer.
     ///
     /// # Errors
     /// The refusal.
-    pub async fn join(self: &Arc<Self>, request: pb::JoinRequest) -> Result<Box<pb::JoinResponse>, EnrolRefusal> {
+    pub async fn join(
+        self: &Arc<Self>,
+        request: pb::JoinRequest,
+    ) -> Result<Box<pb::JoinResponse>, EnrolRefusal> {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         lock(&self.waiters).insert(ticket, Waiter::Joined(sender));
-        if !self.submit(Input::Join { ticket, request: Box::new(request) }) {
+        if !self.submit(Input::Join {
+            ticket,
+            request: Box::new(request),
+        }) {
             lock(&self.waiters).remove(&ticket);
             return Err(EnrolRefusal::STORED);
         }
@@ -343,15 +372,21 @@ impl Node {
             lock(&self.waiters).remove(&ticket);
             return Err(Refusal::of(Code::Busy, ""));
         }
-        answer.await.unwrap_or_else(|_| Err(Refusal::of(Code::Busy, "")))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(Refusal::of(Code::Busy, "")))
     }
 
     /// Lets clocks be looked at, and the disk.
     pub fn tick(self: &Arc<Self>, read_only: bool) {
         self.read_only.store(read_only, Ordering::Relaxed);
         let up = self.me.at.up(&self.registry.load());
-        let skew = up.and_then(|up| lock(&self.links).get(&up).map(|end| end.skew_ms)).unwrap_or(0);
-        self.submit(Input::Tick { clock_believed: skew.abs() <= self.clock_skew_stop_ms });
+        let skew = up
+            .and_then(|up| lock(&self.links).get(&up).map(|end| end.skew_ms))
+            .unwrap_or(0);
+        self.submit(Input::Tick {
+            clock_believed: skew.abs() <= self.clock_skew_stop_ms,
+        });
     }
 
     /// The ends of the links, by neighbour.

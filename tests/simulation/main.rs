@@ -21,7 +21,13 @@ fn four_tiers() -> FourTiers {
     let township = world.add(county, "新华街道", 50);
     let village = world.add(township, "新华社区", 60);
     world.settle();
-    FourTiers { world, city, county, township, village }
+    FourTiers {
+        world,
+        city,
+        county,
+        township,
+        village,
+    }
 }
 
 fn register(world: &mut World, node: NodeId) -> ChainId {
@@ -32,14 +38,22 @@ fn register(world: &mut World, node: NodeId) -> ChainId {
         external_number: String::new(),
         received: Moment(0),
     };
-    let answer = world.act(node, "admin", None, command, &[("text", "邻居装修噪声")]).unwrap();
+    let answer = world
+        .act(node, "admin", None, command, &[("text", "邻居装修噪声")])
+        .unwrap();
     answer.case.parse().unwrap()
 }
 
 fn run(world: &mut World, node: NodeId, case: ChainId, commands: &[Command]) {
     for command in commands {
-        let login = if *command == Command::ApproveReply { "second" } else { "admin" };
-        world.act(node, login, Some(case), command.clone(), &[]).unwrap_or_else(|refusal| panic!("{command:?}: {refusal}"));
+        let login = if *command == Command::ApproveReply {
+            "second"
+        } else {
+            "admin"
+        };
+        world
+            .act(node, login, Some(case), command.clone(), &[])
+            .unwrap_or_else(|refusal| panic!("{command:?}: {refusal}"));
     }
 }
 
@@ -54,53 +68,124 @@ fn reply() -> Vec<Command> {
 
 fn close() -> Vec<Command> {
     vec![
-        Command::ReturnVisit { reached: true, reasonable: true },
+        Command::ReturnVisit {
+            reached: true,
+            reasonable: true,
+        },
         Command::Rate { score: 5 },
-        Command::Close { outcome: pb::Outcome::Solved },
+        Command::Close {
+            outcome: pb::Outcome::Solved,
+        },
     ]
 }
 
 #[test]
 fn what_a_village_settles_stays_below_and_is_a_notice_and_a_count_above() {
-    let FourTiers { mut world, city, county, township, village } = four_tiers();
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        village,
+    } = four_tiers();
     let case = register(&mut world, village);
     run(&mut world, village, case, &[Command::Accept]);
     run(&mut world, village, case, &reply());
     world.settle();
-    assert!(!world.chain(township, case).tree.is_empty(), "a sealed copy one hop up");
+    assert!(
+        !world.chain(township, case).tree.is_empty(),
+        "a sealed copy one hop up"
+    );
     for above in [county, city] {
-        assert!(world.chain(above, case).tree.is_empty(), "only a notice further up");
-        assert_eq!(world.nodes[&above].views.notice(case).unwrap().unwrap().stage, "replied");
+        assert!(
+            world.chain(above, case).tree.is_empty(),
+            "only a notice further up"
+        );
+        assert_eq!(
+            world.nodes[&above]
+                .views
+                .notice(case)
+                .unwrap()
+                .unwrap()
+                .stage,
+            "replied"
+        );
     }
     run(&mut world, village, case, &close());
     world.settle();
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();
     let tallies = world.nodes[&city].views.tallies().unwrap();
-    let closed = tallies.iter().flat_map(|tally| &tally.counts).find(|count| count.name == "close.outcome_solved");
+    let closed = tallies
+        .iter()
+        .flat_map(|tally| &tally.counts)
+        .find(|count| count.name == "close.outcome_solved");
     assert_eq!(closed.unwrap().count, 1);
 }
 
 #[test]
 fn an_escalation_goes_up_twice_and_its_decision_comes_down() {
-    let FourTiers { mut world, city, county, township, village } = four_tiers();
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        village,
+    } = four_tiers();
     let case = register(&mut world, village);
-    let escalate = Command::Escalate { reason: pb::EscalationReason::Hard };
-    let take = Command::Take { reason: pb::TakingReason::Unspecified };
-    run(&mut world, village, case, &[Command::Accept, escalate.clone()]);
+    let escalate = Command::Escalate {
+        reason: pb::EscalationReason::Hard,
+    };
+    let take = Command::Take {
+        reason: pb::TakingReason::Unspecified,
+    };
+    run(
+        &mut world,
+        village,
+        case,
+        &[Command::Accept, escalate.clone()],
+    );
     world.settle();
     run(&mut world, township, case, &[take.clone(), escalate]);
     world.settle();
-    let dispatch = |place| Command::Dispatch { lead: None, place: Some(place), co_handlers: vec![], due: None };
-    let (township_place, village_place) = (world.nodes[&township].me.at.place, world.nodes[&village].me.at.place);
-    run(&mut world, county, case, &[take.clone(), Command::Decide, dispatch(township_place)]);
+    let dispatch = |place| Command::Dispatch {
+        lead: None,
+        place: Some(place),
+        co_handlers: vec![],
+        due: None,
+    };
+    let (township_place, village_place) = (
+        world.nodes[&township].me.at.place,
+        world.nodes[&village].me.at.place,
+    );
+    run(
+        &mut world,
+        county,
+        case,
+        &[take.clone(), Command::Decide, dispatch(township_place)],
+    );
     world.settle();
-    run(&mut world, township, case, &[Command::SignFor, dispatch(village_place)]);
+    run(
+        &mut world,
+        township,
+        case,
+        &[Command::SignFor, dispatch(village_place)],
+    );
     world.settle();
     run(&mut world, village, case, &[Command::SignFor]);
     run(&mut world, village, case, &reply());
     world.settle();
-    run(&mut world, township, case, &[take.clone(), Command::DraftReply { reasonable: true }, Command::ApproveReply, Command::SendReply]);
+    run(
+        &mut world,
+        township,
+        case,
+        &[
+            take.clone(),
+            Command::DraftReply { reasonable: true },
+            Command::ApproveReply,
+            Command::SendReply,
+        ],
+    );
     world.settle();
     run(&mut world, county, case, &[take]);
     run(&mut world, county, case, &close());
@@ -116,15 +201,50 @@ fn an_escalation_goes_up_twice_and_its_decision_comes_down() {
 
 #[test]
 fn what_was_written_below_a_taking_becomes_annex_and_is_adopted() {
-    let FourTiers { mut world, county, township, village, .. } = four_tiers();
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        village,
+        ..
+    } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept, Command::Escalate { reason: pb::EscalationReason::Hard }]);
+    run(
+        &mut world,
+        village,
+        case,
+        &[
+            Command::Accept,
+            Command::Escalate {
+                reason: pb::EscalationReason::Hard,
+            },
+        ],
+    );
     world.settle();
-    run(&mut world, township, case, &[Command::Take { reason: pb::TakingReason::Unspecified }]);
+    run(
+        &mut world,
+        township,
+        case,
+        &[Command::Take {
+            reason: pb::TakingReason::Unspecified,
+        }],
+    );
     world.settle();
     world.cut.insert(township);
-    run(&mut world, township, case, &[Command::Contact { reached: true }, Command::TakeAction]);
-    run(&mut world, county, case, &[Command::Take { reason: pb::TakingReason::Dark }]);
+    run(
+        &mut world,
+        township,
+        case,
+        &[Command::Contact { reached: true }, Command::TakeAction],
+    );
+    run(
+        &mut world,
+        county,
+        case,
+        &[Command::Take {
+            reason: pb::TakingReason::Dark,
+        }],
+    );
     world.settle();
     world.cut.clear();
     world.settle();
@@ -136,22 +256,59 @@ fn what_was_written_below_a_taking_becomes_annex_and_is_adopted() {
     world.settle();
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();
-    assert_eq!(world.chain(township, case).case.unwrap().annex_decided.len(), 2);
+    assert_eq!(
+        world
+            .chain(township, case)
+            .case
+            .unwrap()
+            .annex_decided
+            .len(),
+        2
+    );
 }
 
 #[test]
 fn a_convened_township_reports_over_a_cut_link_by_submission() {
-    let FourTiers { mut world, city, county, township, .. } = four_tiers();
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        ..
+    } = four_tiers();
     let case = register(&mut world, city);
     run(&mut world, city, case, &[Command::Accept]);
     let due = Moment(world.now.0 + 14 * 86_400_000);
-    let party = |node| fengqiao_hub::casework::Party { place: node, unit: None, due };
-    let parties = vec![party(world.nodes[&county].me.at.place), party(world.nodes[&township].me.at.place)];
+    let party = |node| fengqiao_hub::casework::Party {
+        place: node,
+        unit: None,
+        due,
+    };
+    let parties = vec![
+        party(world.nodes[&county].me.at.place),
+        party(world.nodes[&township].me.at.place),
+    ];
     let now = world.now;
-    run(&mut world, city, case, &[Command::Convene { meeting: now, parties }]);
+    run(
+        &mut world,
+        city,
+        case,
+        &[Command::Convene {
+            meeting: now,
+            parties,
+        }],
+    );
     world.settle();
     world.cut.insert(county);
-    run(&mut world, township, case, &[Command::AcknowledgeTask { task: 2 }, Command::WorkOnSite { worked: now }]);
+    run(
+        &mut world,
+        township,
+        case,
+        &[
+            Command::AcknowledgeTask { task: 2 },
+            Command::WorkOnSite { worked: now },
+        ],
+    );
     world.settle();
     assert_eq!(world.chain(city, case).case.unwrap().site_visits, 0);
     world.cut.clear();
@@ -159,39 +316,68 @@ fn a_convened_township_reports_over_a_cut_link_by_submission() {
     let seen = world.chain(township, case).case.unwrap();
     assert_eq!(seen.site_visits, 1);
     assert_eq!(world.chain(city, case).case.unwrap().submissions.len(), 2);
-    assert!(world.nodes[&township].views.submissions(case).unwrap().is_empty());
+    assert!(
+        world.nodes[&township]
+            .views
+            .submissions(case)
+            .unwrap()
+            .is_empty()
+    );
     world.assert_links_agree();
 }
 
 #[test]
 fn a_department_with_its_own_node_handles_by_submission() {
-    let FourTiers { mut world, county, .. } = four_tiers();
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
     let unit = world.add_unit(county, "德城区城市管理局");
     let department = world.add_department(county, unit);
     let case = register(&mut world, county);
-    let dispatch = Command::Dispatch { lead: Some(unit), place: None, co_handlers: vec![], due: None };
+    let dispatch = Command::Dispatch {
+        lead: Some(unit),
+        place: None,
+        co_handlers: vec![],
+        due: None,
+    };
     run(&mut world, county, case, &[Command::Accept, dispatch]);
     world.settle();
     run(&mut world, department, case, &[Command::SignFor]);
     world.settle();
     run(&mut world, department, case, &[Command::TakeAction]);
     world.settle();
-    run(&mut world, department, case, &[Command::DraftReply { reasonable: true }]);
+    run(
+        &mut world,
+        department,
+        case,
+        &[Command::DraftReply { reasonable: true }],
+    );
     world.settle();
-    assert_eq!(world.chain(county, case).case.unwrap().stage.as_str(), "drafted");
+    assert_eq!(
+        world.chain(county, case).case.unwrap().stage.as_str(),
+        "drafted"
+    );
     world.assert_links_agree();
 }
 
 #[test]
 fn every_receipt_reaches_the_village_when_the_top_has_stored() {
     use fengqiao_node::engine::EntryStanding;
-    let FourTiers { mut world, city, county, village, .. } = four_tiers();
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        village,
+        ..
+    } = four_tiers();
     world.cut.insert(village);
     let case = register(&mut world, village);
     let head = world.chain(village, case).tree.head().unwrap().clone();
     let standing = |world: &World| {
         let node = &world.nodes[&village];
-        node.views.standing(&node.engine.registry(), case, head.sequence, head.hash).unwrap()
+        node.views
+            .standing(&node.engine.registry(), case, head.sequence, head.hash)
+            .unwrap()
     };
     assert_eq!(standing(&world), EntryStanding::StoredHere);
     world.cut.clear();
@@ -206,13 +392,26 @@ fn every_receipt_reaches_the_village_when_the_top_has_stored() {
 
 #[test]
 fn a_taking_from_a_notice_closes_its_gap_when_the_chain_arrives() {
-    let FourTiers { mut world, county, township, village, .. } = four_tiers();
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        village,
+        ..
+    } = four_tiers();
     let case = register(&mut world, village);
     run(&mut world, village, case, &[Command::Accept]);
     world.settle();
     world.cut.insert(township);
     run(&mut world, village, case, &[Command::TakeAction]);
-    run(&mut world, county, case, &[Command::Take { reason: pb::TakingReason::Dark }]);
+    run(
+        &mut world,
+        county,
+        case,
+        &[Command::Take {
+            reason: pb::TakingReason::Dark,
+        }],
+    );
     assert!(world.chain(county, case).tree.awaited_below() > 0);
     world.cut.clear();
     world.settle();

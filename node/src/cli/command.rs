@@ -11,7 +11,13 @@ use super::{ClientCommands, Globals, Streams, server};
 /// Casework for a city, its counties, townships and villages: one binary for every tier, working alone when the link is
 /// down. 枫桥：基层治理与矛盾纠纷一站式处理系统，市县乡村同一程序，断网照常工作。
 #[derive(Debug, Parser)]
-#[command(name = "fengqiao", version, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "fengqiao",
+    version,
+    max_term_width = 120,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub struct Command {
     #[command(flatten)]
     globals: Globals,
@@ -50,9 +56,17 @@ pub fn run(command: Command) -> ExitCode {
             server::run(server, &ground)
         }
         What::Client(client) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return ExitCode::from(1) };
-            ExitCode::from(runtime.block_on(super::run(client, command.globals, Streams::of_process())))
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let Ok(runtime) = runtime else {
+                return ExitCode::from(1);
+            };
+            ExitCode::from(runtime.block_on(super::run(
+                client,
+                command.globals,
+                Streams::of_process(),
+            )))
         }
     }
 }

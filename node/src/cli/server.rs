@@ -164,8 +164,17 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub(crate) fn usage(code: &str, english: impl Into<String>, chinese: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), english: english.into(), chinese: chinese.into(), exit: USAGE }
+    pub(crate) fn usage(
+        code: &str,
+        english: impl Into<String>,
+        chinese: impl Into<String>,
+    ) -> Self {
+        Self {
+            code: code.to_owned(),
+            english: english.into(),
+            chinese: chinese.into(),
+            exit: USAGE,
+        }
     }
 
     fn print(&self, json: bool) {
@@ -179,26 +188,46 @@ impl Failed {
         } else if self.chinese.is_empty() {
             writeln!(err, "error: {}: {}", self.code, self.english)
         } else {
-            writeln!(err, "error: {}: {} / {}", self.code, self.english, self.chinese)
+            writeln!(
+                err,
+                "error: {}: {} / {}",
+                self.code, self.english, self.chinese
+            )
         };
     }
 }
 
 impl From<anyhow::Error> for Failed {
     fn from(error: anyhow::Error) -> Self {
-        let folder = error.chain().find_map(|cause| cause.downcast_ref::<crate::folder::FolderError>());
-        let chinese = folder.map(crate::folder::FolderError::chinese).unwrap_or_default();
+        let folder = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<crate::folder::FolderError>());
+        let chinese = folder
+            .map(crate::folder::FolderError::chinese)
+            .unwrap_or_default();
         let english = format!("{error:#}");
         let code = code_of(&error).map_or_else(|| code_in(&english), str::to_owned);
-        Self { code, english, chinese, exit: 1 }
+        Self {
+            code,
+            english,
+            chinese,
+            exit: 1,
+        }
     }
 }
 
 /// A code that a message carries at its front, such as `PORT_IN_USE: …`.
 fn code_in(text: &str) -> String {
     let head = text.split(':').next().unwrap_or_default();
-    let is_code = !head.is_empty() && head.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    if is_code { head.to_owned() } else { "FAILED".to_owned() }
+    let is_code = !head.is_empty()
+        && head
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if is_code {
+        head.to_owned()
+    } else {
+        "FAILED".to_owned()
+    }
 }
 
 impl From<crate::enrolment::EnrolmentError> for Failed {
@@ -214,7 +243,10 @@ impl From<crate::enrolment::EnrolmentError> for Failed {
 
 impl From<crate::config::ConfigError> for Failed {
     fn from(error: crate::config::ConfigError) -> Self {
-        let code = error.problems().first().map_or_else(|| "CONFIG".to_owned(), |problem| problem.code.as_str().to_owned());
+        let code = error.problems().first().map_or_else(
+            || "CONFIG".to_owned(),
+            |problem| problem.code.as_str().to_owned(),
+        );
         Self::usage(&code, error.to_string(), "")
     }
 }
@@ -222,13 +254,22 @@ impl From<crate::config::ConfigError> for Failed {
 impl From<crate::folder::FolderError> for Failed {
     fn from(error: crate::folder::FolderError) -> Self {
         let (code, chinese) = (error.code().to_owned(), error.chinese());
-        Self { code, chinese, exit: 1, english: format!("{:#}", anyhow::Error::new(error)) }
+        Self {
+            code,
+            chinese,
+            exit: 1,
+            english: format!("{:#}", anyhow::Error::new(error)),
+        }
     }
 }
 
 pub(crate) fn data_of(ground: &Ground) -> Result<PathBuf, Failed> {
     ground.data.clone().ok_or_else(|| {
-        Failed::usage("DATA_MISSING", "name the data folder with --data FOLDER or FENGQIAO_DATA", "请用 --data 指明数据文件夹")
+        Failed::usage(
+            "DATA_MISSING",
+            "name the data folder with --data FOLDER or FENGQIAO_DATA",
+            "请用 --data 指明数据文件夹",
+        )
     })
 }
 
@@ -238,13 +279,21 @@ fn clock_of(file: Option<&PathBuf>) -> Clock {
 
 pub(crate) fn say(json: bool, object: &serde_json::Value, text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = if json { writeln!(out, "{object}") } else { writeln!(out, "{text}") };
+    let _ = if json {
+        writeln!(out, "{object}")
+    } else {
+        writeln!(out, "{text}")
+    };
 }
 
 fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
-    let options =
-        InitOptions { name: args.name.clone(), code: args.code.clone(), level: args.level, deployment: None };
+    let options = InitOptions {
+        name: args.name.clone(),
+        code: args.code.clone(),
+        level: args.level,
+        deployment: None,
+    };
     let now = clock_of(args.clock.as_ref()).now();
     let made = crate::enrolment::init(&data, &options, now, &mut OsRandom)?;
     let identity = &made.folder.identity;
@@ -270,10 +319,18 @@ fn join(args: JoinArgs, ground: &Ground) -> Result<(), Failed> {
     let token = match (args.token, &args.token_file) {
         (Some(token), _) => token,
         (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
-            Failed::usage("TOKEN_UNREADABLE", format!("cannot read {}: {error}", file.display()), "无法读取邀请文件")
+            Failed::usage(
+                "TOKEN_UNREADABLE",
+                format!("cannot read {}: {error}", file.display()),
+                "无法读取邀请文件",
+            )
         })?,
         (None, None) => {
-            return Err(Failed::usage("TOKEN_MISSING", "give the invitation with --token-file or --token", "请提供邀请码"));
+            return Err(Failed::usage(
+                "TOKEN_MISSING",
+                "give the invitation with --token-file or --token",
+                "请提供邀请码",
+            ));
         }
     };
     let authorities = match args.enrols.as_str() {
@@ -289,7 +346,10 @@ fn join(args: JoinArgs, ground: &Ground) -> Result<(), Failed> {
         authorities,
     };
     let now = clock_of(args.clock.as_ref()).now();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::new)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::new)?;
     let folder = runtime.block_on(crate::enrolment::join(&options, now, &mut OsRandom))?;
     let identity = &folder.identity;
     let object = serde_json::json!({
@@ -314,7 +374,11 @@ fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
         }
         ConfigWhat::Show { config, origin } => {
             let loaded = load(config.as_ref(), &[], ground)?;
-            let origins = if *origin { Origins::Shown } else { Origins::Hidden };
+            let origins = if *origin {
+                Origins::Shown
+            } else {
+                Origins::Hidden
+            };
             let _ = write!(out, "{}", loaded.render(origins));
         }
         ConfigWhat::Check { config } => {
@@ -334,23 +398,42 @@ fn load(file: Option<&PathBuf>, set: &[String], ground: &Ground) -> Result<Confi
     }
     for pair in set {
         let Some((key, value)) = pair.split_once('=') else {
-            return Err(Failed::usage("CONFIG_BAD_VALUE", format!("--set {pair}: give KEY=VALUE"), "--set 应为 键=值"));
+            return Err(Failed::usage(
+                "CONFIG_BAD_VALUE",
+                format!("--set {pair}: give KEY=VALUE"),
+                "--set 应为 键=值",
+            ));
         };
         overrides = overrides.set("--set", key, value);
     }
-    Ok(Config::load(file.map(PathBuf::as_path), std::env::vars(), &overrides)?)
+    Ok(Config::load(
+        file.map(PathBuf::as_path),
+        std::env::vars(),
+        &overrides,
+    )?)
 }
 
 /// The catalogue and calendar that ship with the binary.
 ///
 /// # Errors
 /// The files in the source tree are not sound: a broken build.
-pub fn shipped_catalogue(file: Option<&PathBuf>, zone_offset_minutes: i32) -> anyhow::Result<Arc<Catalogue>> {
-    let local = LocalTime { offset_minutes: zone_offset_minutes, ..LocalTime::china() };
-    let calendar = Calendar::parse(include_str!("../../../deploy/calendar/holidays_cn.json"), 1, local)?;
+pub fn shipped_catalogue(
+    file: Option<&PathBuf>,
+    zone_offset_minutes: i32,
+) -> anyhow::Result<Arc<Catalogue>> {
+    let local = LocalTime {
+        offset_minutes: zone_offset_minutes,
+        ..LocalTime::china()
+    };
+    let calendar = Calendar::parse(
+        include_str!("../../../deploy/calendar/holidays_cn.json"),
+        1,
+        local,
+    )?;
     let text = match file {
-        Some(file) => std::fs::read_to_string(file)
-            .map_err(|error| anyhow::Error::new(error).context(format!("CATALOGUE_UNREADABLE: {}", file.display())))?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| {
+            anyhow::Error::new(error).context(format!("CATALOGUE_UNREADABLE: {}", file.display()))
+        })?,
         None => include_str!("../../../deploy/catalogue/classes.csv").to_owned(),
     };
     Ok(Arc::new(Catalogue::parse(&text, 1, calendar)?))
@@ -363,7 +446,11 @@ fn serve(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
     let zone = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
     let catalogue = shipped_catalogue(args.catalogue.as_ref(), zone)?;
     let nodes = config.places.host.len().max(1);
-    let workers = if args.workers > 0 { args.workers } else { nodes.min(8) };
+    let workers = if args.workers > 0 {
+        args.workers
+    } else {
+        nodes.min(8)
+    };
     let opener = Opener {
         catalogue,
         clock: clock_of(args.clock.as_ref()),
@@ -398,8 +485,10 @@ fn serve(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
 
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -420,7 +509,9 @@ fn bar() -> ProgressBar {
 fn log_to_stderr(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second subscriber in one process cannot be set; the first one goes on.
     let _ = match config.log.format {
         crate::config::LogFormat::Text => builder.with_ansi(false).try_init(),

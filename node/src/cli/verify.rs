@@ -29,14 +29,28 @@ struct Checked {
 /// The folder or journal does not open, or something does not verify.
 pub fn verify(ground: &Ground) -> Result<(), Failed> {
     let folder = resting_folder(ground)?;
-    let opened = FileJournal::open(folder.lock(), Options::default()).map_err(anyhow::Error::new)?;
-    let scrubbed = opened.journal.file_reader().verify(&mut |_, _| {}).map_err(anyhow::Error::new)?;
-    let mut checked = Checked { records: scrubbed.records, ..Default::default() };
-    checked.problems.extend(scrubbed.damages.iter().map(|damage| format!("JOURNAL_DAMAGED: {damage}")));
+    let opened =
+        FileJournal::open(folder.lock(), Options::default()).map_err(anyhow::Error::new)?;
+    let scrubbed = opened
+        .journal
+        .file_reader()
+        .verify(&mut |_, _| {})
+        .map_err(anyhow::Error::new)?;
+    let mut checked = Checked {
+        records: scrubbed.records,
+        ..Default::default()
+    };
+    checked.problems.extend(
+        scrubbed
+            .damages
+            .iter()
+            .map(|damage| format!("JOURNAL_DAMAGED: {damage}")),
+    );
     if checked.problems.is_empty() {
         let me = me_of(&folder);
         let reader: Arc<dyn JournalReader> = opened.journal.reader();
-        let (registry, views, _) = registry_and_views(folder.path(), &me, &reader).map_err(anyhow::Error::new)?;
+        let (registry, views, _) =
+            registry_and_views(folder.path(), &me, &reader).map_err(anyhow::Error::new)?;
         check_chains(&registry, &views, &me.root_key, &mut checked).map_err(anyhow::Error::new)?;
     }
     let object = serde_json::json!({
@@ -90,10 +104,18 @@ fn check_chain(
         let again = Entry::from_signed(entry.signed.clone());
         let sound = again.is_ok_and(|again| again.hash == *hash);
         let genesis = matches!(entry.body.content, Some(pb::body::Content::RootGranted(_)));
-        let key = if genesis { Some(*root_key) } else { registry.node(entry.author).map(|node| node.signing_key) };
+        let key = if genesis {
+            Some(*root_key)
+        } else {
+            registry.node(entry.author).map(|node| node.signing_key)
+        };
         let signed = key.is_some_and(|key| entry.check_signature(&key).is_ok());
         if !sound || !signed {
-            checked.problems.push(format!("ENTRY: chain {id} sequence {} {}", entry.sequence, hash.short()));
+            checked.problems.push(format!(
+                "ENTRY: chain {id} sequence {} {}",
+                entry.sequence,
+                hash.short()
+            ));
         }
     }
 }

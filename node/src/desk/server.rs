@@ -40,16 +40,27 @@ pub fn serve_socket(
     match std::fs::remove_file(&path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(anyhow::Error::new(error).context(format!("cannot replace {}", path.display()))),
+        Err(error) => {
+            return Err(
+                anyhow::Error::new(error).context(format!("cannot replace {}", path.display()))
+            );
+        }
     }
-    let socket = UnixListener::bind(&path)
-        .map_err(|error| anyhow::Error::new(error).context(format!("cannot make the socket {}", path.display())))?;
+    let socket = UnixListener::bind(&path).map_err(|error| {
+        anyhow::Error::new(error).context(format!("cannot make the socket {}", path.display()))
+    })?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     tasks.spawn(async move {
-        let desk = Desk { hosted, trusted: true };
+        let desk = Desk {
+            hosted,
+            trusted: true,
+        };
         let incoming = UnixListenerStream::new(socket);
         let served = match router(desk).await {
-            Ok(router) => router.serve_with_incoming_shutdown(incoming, stopped(stop)).await.map_err(Into::into),
+            Ok(router) => router
+                .serve_with_incoming_shutdown(incoming, stopped(stop))
+                .await
+                .map_err(Into::into),
             Err(error) => Err(error),
         };
         if let Err(error) = served {
@@ -68,10 +79,16 @@ pub fn serve_tcp(
     tasks: &mut JoinSet<()>,
 ) {
     tasks.spawn(async move {
-        let desk = Desk { hosted, trusted: false };
+        let desk = Desk {
+            hosted,
+            trusted: false,
+        };
         let incoming = TcpListenerStream::new(listener);
         let served = match router(desk).await {
-            Ok(router) => router.serve_with_incoming_shutdown(incoming, stopped(stop)).await.map_err(Into::into),
+            Ok(router) => router
+                .serve_with_incoming_shutdown(incoming, stopped(stop))
+                .await
+                .map_err(Into::into),
             Err(error) => Err(error),
         };
         if let Err(error) = served {
@@ -96,7 +113,9 @@ async fn router(desk: Desk) -> anyhow::Result<Router> {
         .http2_max_header_list_size(16 << 10)
         .add_service(health_service)
         .add_service(reflection)
-        .add_service(CaseworkServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(
+            CaseworkServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
         .add_service(
             NodeServiceServer::new(desk)
                 .max_decoding_message_size(REQUEST_BYTES_MAX)

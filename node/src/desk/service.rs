@@ -46,14 +46,28 @@ impl Desk {
         let text = |key: &str| metadata.get(key).and_then(|value| value.to_str().ok());
         if self.trusted {
             let login = text(LOGIN_KEY).unwrap_or(crate::node::opening::FIRST_LOGIN);
-            return Ok(Caller { login: login.to_owned() });
+            return Ok(Caller {
+                login: login.to_owned(),
+            });
         }
         let refused = || status(&Refusal::of(Code::NotSignedIn, "authorization"));
-        let token = text("authorization").and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(refused)?;
+        let token = text("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or_else(refused)?;
         let hash = token_hash(token.trim());
-        let accounts = self.node().views.accounts().map_err(|error| internal(&error))?;
-        let account = accounts.into_iter().find(|account| account.token_hash == hash.0 && !account.closed);
-        account.map(|account| Caller { login: account.login }).ok_or_else(refused)
+        let accounts = self
+            .node()
+            .views
+            .accounts()
+            .map_err(|error| internal(&error))?;
+        let account = accounts
+            .into_iter()
+            .find(|account| account.token_hash == hash.0 && !account.closed);
+        account
+            .map(|account| Caller {
+                login: account.login,
+            })
+            .ok_or_else(refused)
     }
 
     fn registry(&self) -> Arc<Registry> {
@@ -65,12 +79,21 @@ impl Desk {
         if let Some(id) = super::translate::case_id(text) {
             return Ok(id);
         }
-        let found = self.node().views.find_case(text).map_err(|error| internal(&error))?;
+        let found = self
+            .node()
+            .views
+            .find_case(text)
+            .map_err(|error| internal(&error))?;
         found.ok_or_else(|| status(&Refusal::of(Code::CaseUnknown, "case")))
     }
 
     fn background<'a>(&'a self, registry: &'a Registry, contact: Contact) -> Background<'a> {
-        Background { registry, catalogue: &self.node().catalogue, now: self.node().clock.now(), contact }
+        Background {
+            registry,
+            catalogue: &self.node().catalogue,
+            now: self.node().clock.now(),
+            contact,
+        }
     }
 
     /// What is known of the node that holds a case: heard through the neighbour on the way there.
@@ -79,17 +102,31 @@ impl Desk {
         if custodian == node.me.at.place {
             return Contact::Here;
         }
-        let heard = node.me.at.towards(custodian, registry).and_then(|link| node.link_ends().get(&link).cloned());
+        let heard = node
+            .me
+            .at
+            .towards(custodian, registry)
+            .and_then(|link| node.link_ends().get(&link).cloned());
         match heard {
             Some(end) if end.heard_ms > 0 => Contact::Heard {
-                last: if end.is_connected() { node.clock.now() } else { fengqiao_hub::clock::Moment(end.heard_ms) },
+                last: if end.is_connected() {
+                    node.clock.now()
+                } else {
+                    fengqiao_hub::clock::Moment(end.heard_ms)
+                },
                 limit_minutes: CONTACT_LIMIT_MINUTES,
             },
             Some(_) | None => Contact::Never,
         }
     }
 
-    fn standing(&self, registry: &Registry, chain: ChainId, sequence: u64, hash: Hash) -> Result<pb::Standing, Status> {
+    fn standing(
+        &self,
+        registry: &Registry,
+        chain: ChainId,
+        sequence: u64,
+        hash: Hash,
+    ) -> Result<pb::Standing, Status> {
         let standing = self.node().views.standing(registry, chain, sequence, hash);
         Ok(match standing.map_err(|error| internal(&error))? {
             EntryStanding::StoredHere => pb::Standing::StoredHere,
@@ -103,7 +140,8 @@ impl Desk {
         match listed {
             Listed::Chain(id, chain) => self.chain_view(registry, *id, chain, false, false),
             Listed::Notice(_, notice) => {
-                let custodian = fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
+                let custodian =
+                    fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
                 let contact = self.contact(registry, custodian);
                 Ok(notice_view(notice, &self.background(registry, contact)))
             }
@@ -118,11 +156,20 @@ impl Desk {
         with_entries: bool,
         with_texts: bool,
     ) -> Result<Option<pb::CaseView>, Status> {
-        let (Some(case), Some(head)) = (&chain.case, chain.tree.head()) else { return Ok(None) };
-        let custodian = chain.tree.custody().map_or(case.custodian, |custody| custody.custodian);
+        let (Some(case), Some(head)) = (&chain.case, chain.tree.head()) else {
+            return Ok(None);
+        };
+        let custodian = chain
+            .tree
+            .custody()
+            .map_or(case.custodian, |custody| custody.custodian);
         let contact = self.contact(registry, custodian);
         let background = self.background(registry, contact);
-        let texts_key = if with_texts { Some(self.texts_key(registry, id, chain)?) } else { None };
+        let texts_key = if with_texts {
+            Some(self.texts_key(registry, id, chain)?)
+        } else {
+            None
+        };
         let mut lines = Vec::new();
         if with_entries {
             for (entry, place) in chain.entries.values() {
@@ -131,27 +178,56 @@ impl Desk {
                     None => Vec::new(),
                 };
                 let standing = self.standing(registry, id, entry.sequence, entry.hash)?;
-                lines.push(EntryLine { entry, place: *place, standing, texts });
+                lines.push(EntryLine {
+                    entry,
+                    place: *place,
+                    standing,
+                    texts,
+                });
             }
         }
-        let pending = self.node().views.submissions(id).map_err(|error| internal(&error))?;
+        let pending = self
+            .node()
+            .views
+            .submissions(id)
+            .map_err(|error| internal(&error))?;
         let standing = self.standing(registry, id, head.sequence, head.hash)?;
-        Ok(Some(view(id, case, &chain.tree, &lines, &pending, standing, &background)))
+        Ok(Some(view(
+            id,
+            case,
+            &chain.tree,
+            &lines,
+            &pending,
+            standing,
+            &background,
+        )))
     }
 
     /// The key to the texts of a case, for whoever may read them by virtue of an entry.
-    fn texts_key(&self, registry: &Registry, id: ChainId, chain: &Chain) -> Result<payload::ChainKey, Status> {
+    fn texts_key(
+        &self,
+        registry: &Registry,
+        id: ChainId,
+        chain: &Chain,
+    ) -> Result<payload::ChainKey, Status> {
         let node = self.node();
         let sealed = || status(&Refusal::of(Code::TextSealed, "show_texts"));
         let case = chain.case.as_ref().ok_or_else(sealed)?;
-        let known = Known { case, tree: &chain.tree };
+        let known = Known {
+            case,
+            tree: &chain.tree,
+        };
         let view = fengqiao_hub::casework::View {
             place: node.me.at.place,
             registry,
             catalogue: &node.catalogue,
             now: node.clock.now(),
         };
-        let department = node.me.at.unit.is_some_and(|unit| case.handlers.contains(&unit));
+        let department = node
+            .me
+            .at
+            .unit
+            .is_some_and(|unit| case.handlers.contains(&unit));
         if !(centre::may_read(&view, &known) || department) {
             return Err(sealed());
         }
@@ -159,13 +235,27 @@ impl Desk {
     }
 }
 
-fn opened_texts(key: &payload::ChainKey, id: ChainId, entry: &fengqiao_hub::entry::Entry) -> Vec<pb::PrivateText> {
-    let opened = entry.signed.payloads.iter().filter_map(|sealed| payload::open(key, id, sealed).ok());
+fn opened_texts(
+    key: &payload::ChainKey,
+    id: ChainId,
+    entry: &fengqiao_hub::entry::Entry,
+) -> Vec<pb::PrivateText> {
+    let opened = entry
+        .signed
+        .payloads
+        .iter()
+        .filter_map(|sealed| payload::open(key, id, sealed).ok());
     opened
         .flat_map(|content| {
             let requester = content.requester.map(|requester| {
-                let line = [requester.name, requester.phone, requester.address].join(" ").trim().to_owned();
-                pb::PrivateText { role: "requester".to_owned(), text: line }
+                let line = [requester.name, requester.phone, requester.address]
+                    .join(" ")
+                    .trim()
+                    .to_owned();
+                pb::PrivateText {
+                    role: "requester".to_owned(),
+                    text: line,
+                }
             });
             requester.into_iter().chain(content.texts)
         })
@@ -180,10 +270,17 @@ fn internal(error: &EngineError) -> Status {
 
 /// What a request asks, to tell a repeat from a reuse of its id.
 fn asked<M: prost::Message>(name: &str, message: &M) -> Hash {
-    Hash::of("fengqiao/request/1", &[name.as_bytes(), b"\0", &message.encode_to_vec()])
+    Hash::of(
+        "fengqiao/request/1",
+        &[name.as_bytes(), b"\0", &message.encode_to_vec()],
+    )
 }
 
-fn answer<M: prost::Message + Default>(answer: Result<Vec<u8>, Refusal>) -> Result<tonic::Response<M>, Status> {
+fn answer<M: prost::Message + Default>(
+    answer: Result<Vec<u8>, Refusal>,
+) -> Result<tonic::Response<M>, Status> {
     let bytes = answer.map_err(|refusal| status(&refusal))?;
-    M::decode(&bytes[..]).map(tonic::Response::new).map_err(|_| Status::internal("an answer does not read"))
+    M::decode(&bytes[..])
+        .map(tonic::Response::new)
+        .map_err(|_| Status::internal("an answer does not read"))
 }

@@ -67,12 +67,17 @@ impl Group<'_> {
             (Err(refusal), _) => return Ok(Err(refusal)),
         };
         let answer = match request.what {
-            Administration::IssueDirective(issued, text) => self.issue_directive(&actor, issued, text.as_ref())?,
-            Administration::AnswerDirective(id, executed) => self.answer_directive(&actor, id, executed)?,
+            Administration::IssueDirective(issued, text) => {
+                self.issue_directive(&actor, issued, text.as_ref())?
+            }
+            Administration::AnswerDirective(id, executed) => {
+                self.answer_directive(&actor, id, executed)?
+            }
             Administration::Bootstrap(_) => Ok(Vec::new()),
             other => {
                 if !actor.roles.contains(&pb::Role::Administrator) {
-                    return Ok(Err(Refusal::of(Code::RoleMissing, "").because(role_name(pb::Role::Administrator))));
+                    return Ok(Err(Refusal::of(Code::RoleMissing, "")
+                        .because(role_name(pb::Role::Administrator))));
                 }
                 self.manage(&actor, other)?
             }
@@ -115,7 +120,8 @@ impl Group<'_> {
 
     fn bootstrap(&mut self, entries: &[Vec<u8>]) -> Answered {
         for bytes in entries {
-            let entry = Entry::parse(bytes).map_err(|_| EngineError::Unreadable("a registry entry of the folder"))?;
+            let entry = Entry::parse(bytes)
+                .map_err(|_| EngineError::Unreadable("a registry entry of the folder"))?;
             let entry = Arc::new(entry);
             if self.chain(entry.chain)?.tree.contains(&entry.hash) {
                 continue;
@@ -126,10 +132,16 @@ impl Group<'_> {
     }
 
     /// Opens this place's registry chain before its first entry, except the first place's, which the root key opened.
-    fn registry_entry(&mut self, person: Option<PersonId>, content: Content) -> Result<Arc<Entry>, EngineError> {
+    fn registry_entry(
+        &mut self,
+        person: Option<PersonId>,
+        content: Content,
+    ) -> Result<Arc<Entry>, EngineError> {
         let chain = ChainId::of_place(self.me.at.place);
         if self.chain(chain)?.tree.is_empty() {
-            let opened = Content::RegistryOpened(pb::RegistryOpened { place: self.me.at.place.to_vec() });
+            let opened = Content::RegistryOpened(pb::RegistryOpened {
+                place: self.me.at.place.to_vec(),
+            });
             self.write_own(pb::ChainKind::Registry, chain, None, opened)?;
         }
         self.write_own(pb::ChainKind::Registry, chain, person, content)
@@ -137,7 +149,9 @@ impl Group<'_> {
 
     fn add_places(&mut self, actor: &Actor, wanted: &[pb::AddPlaceRequest]) -> Answered {
         if wanted.is_empty() || wanted.len() > PLACES_MAX {
-            return Ok(Err(Refusal::of(Code::OutOfRange, "places").because(format!("1-{PLACES_MAX}"))));
+            return Ok(Err(
+                Refusal::of(Code::OutOfRange, "places").because(format!("1-{PLACES_MAX}"))
+            ));
         }
         let mut fresh = Vec::new();
         let mut ids = Vec::new();
@@ -163,23 +177,40 @@ impl Group<'_> {
     }
 
     /// The id of a place that stands already (`Ok`), or of one to be added (`Err`).
-    fn place_to_add(&self, wanted: &pb::AddPlaceRequest) -> Result<Result<PlaceId, PlaceId>, Refusal> {
+    fn place_to_add(
+        &self,
+        wanted: &pb::AddPlaceRequest,
+    ) -> Result<Result<PlaceId, PlaceId>, Refusal> {
         name_allowed(&wanted.name)?;
         if !wanted.code.is_empty() && wanted.code.parse::<DivisionCode>().is_err() {
             return Err(Refusal::of(Code::Malformed, "code"));
         }
         let registry = &self.state.registry;
-        let own = registry.place(self.me.at.place).map_or(0, |place| place.level);
+        let own = registry
+            .place(self.me.at.place)
+            .map_or(0, |place| place.level);
         if wanted.level <= own || wanted.level > level::VILLAGE {
-            return Err(Refusal::of(Code::OutOfRange, "level").because(format!("{}-{}", own + 1, level::VILLAGE)));
+            return Err(Refusal::of(Code::OutOfRange, "level").because(format!(
+                "{}-{}",
+                own + 1,
+                level::VILLAGE
+            )));
         }
         let asked = match wanted.place.as_str() {
             "" => None,
-            text => Some(text.parse::<PlaceId>().map_err(|_| Refusal::of(Code::Malformed, "place"))?),
+            text => Some(
+                text.parse::<PlaceId>()
+                    .map_err(|_| Refusal::of(Code::Malformed, "place"))?,
+            ),
         };
-        let children = registry.children(self.me.at.place).iter().filter_map(|child| registry.place(*child));
+        let children = registry
+            .children(self.me.at.place)
+            .iter()
+            .filter_map(|child| registry.place(*child));
         for child in children {
-            let same = child.name == wanted.name && child.code == wanted.code && child.level == wanted.level;
+            let same = child.name == wanted.name
+                && child.code == wanted.code
+                && child.level == wanted.level;
             if same && asked.is_none_or(|asked| asked == child.id) {
                 return Ok(Ok(child.id));
             }
@@ -200,8 +231,14 @@ impl Group<'_> {
             return Ok(Err(Refusal::of(Code::Empty, "kind")));
         }
         let registry = self.registry();
-        if let Some(standing) = registry.units_of(self.me.at.place).find(|unit| unit.name == wanted.name) {
-            return Ok(Ok(pb::AddUnitResponse { unit: standing.id.to_string() }.encode_to_vec()));
+        if let Some(standing) = registry
+            .units_of(self.me.at.place)
+            .find(|unit| unit.name == wanted.name)
+        {
+            return Ok(Ok(pb::AddUnitResponse {
+                unit: standing.id.to_string(),
+            }
+            .encode_to_vec()));
         }
         let unit = UnitId(self.vault.draw());
         let content = Content::UnitAdded(pb::UnitAdded {
@@ -211,10 +248,18 @@ impl Group<'_> {
             presence: wanted.presence,
         });
         self.registry_entry(actor.person, content)?;
-        Ok(Ok(pb::AddUnitResponse { unit: unit.to_string() }.encode_to_vec()))
+        Ok(Ok(pb::AddUnitResponse {
+            unit: unit.to_string(),
+        }
+        .encode_to_vec()))
     }
 
-    fn set_account(&mut self, actor: &Actor, wanted: &pb::SetAccountRequest, unit: Option<UnitId>) -> Answered {
+    fn set_account(
+        &mut self,
+        actor: &Actor,
+        wanted: &pb::SetAccountRequest,
+        unit: Option<UnitId>,
+    ) -> Answered {
         accept!(login_allowed(&wanted.login));
         if wanted.roles.is_empty() && !wanted.closed {
             return Ok(Err(Refusal::of(Code::Empty, "roles")));
@@ -239,15 +284,24 @@ impl Group<'_> {
             account.roles.clone_from(&wanted.roles);
             account.unit = unit.map(UnitId::to_vec).unwrap_or_default();
         }
-        let person = PersonId::from_bytes(&account.person).map(|person| person.to_string()).unwrap_or_default();
+        let person = PersonId::from_bytes(&account.person)
+            .map(|person| person.to_string())
+            .unwrap_or_default();
         let chain = ChainId::administration_of(self.me.at.place);
-        self.write_own(pb::ChainKind::Administration, chain, actor.person, Content::AccountSet(account))?;
+        self.write_own(
+            pb::ChainKind::Administration,
+            chain,
+            actor.person,
+            Content::AccountSet(account),
+        )?;
         Ok(Ok(pb::SetAccountResponse { person, token }.encode_to_vec()))
     }
 
     fn invite(&mut self, place: PlaceId, unit: Option<UnitId>, hours: u32) -> Answered {
         let registry = self.registry();
-        let child = registry.place(place).is_some_and(|known| known.parent == Some(self.me.at.place));
+        let child = registry
+            .place(place)
+            .is_some_and(|known| known.parent == Some(self.me.at.place));
         let own_unit = unit.is_some() && place == self.me.at.place;
         if !(own_unit || child && unit.is_none()) {
             return Ok(Err(Refusal::of(Code::PlaceUnknown, "place")));
@@ -266,20 +320,32 @@ impl Group<'_> {
         let levels = u8::try_from(levels).ok().filter(|_| unit.is_none());
         let now = self.now;
         let Some(enroller) = self.enroller.as_deref_mut() else {
-            return Ok(Err(Refusal::of(Code::NodeUnknown, "").because("this node has no issuing authority")));
+            return Ok(Err(
+                Refusal::of(Code::NodeUnknown, "").because("this node has no issuing authority")
+            ));
         };
         let minted = match enroller.mint(place, unit, levels, hours, now) {
             Ok(minted) => minted,
             Err(refusal) => return Ok(Err(Refusal::of(Code::Busy, "").because(refusal.code))),
         };
-        self.fact(Fact::Invitation(pb::InvitationSet { invitation: minted.id, stored: minted.stored }))?;
+        self.fact(Fact::Invitation(pb::InvitationSet {
+            invitation: minted.id,
+            stored: minted.stored,
+        }))?;
         let token = minted.token.to_string();
-        Ok(Ok(pb::InviteResponse { token, expires_ms: minted.expires.0 }.encode_to_vec()))
+        Ok(Ok(pb::InviteResponse {
+            token,
+            expires_ms: minted.expires.0,
+        }
+        .encode_to_vec()))
     }
 
     fn revoke(&mut self, actor: &Actor, node: NodeId) -> Answered {
         let registry = self.registry();
-        let Some(record) = registry.node(node).filter(|record| record.pinned_at.0 == self.me.at.place) else {
+        let Some(record) = registry
+            .node(node)
+            .filter(|record| record.pinned_at.0 == self.me.at.place)
+        else {
             return Ok(Err(Refusal::of(Code::NodeUnknown, "node")));
         };
         if node == self.me.at.node {
@@ -296,12 +362,20 @@ impl Group<'_> {
 
     /// What this centre has stored of a node's work stands; what comes later does not.
     fn last_author_sequence(&self, node: NodeId) -> Result<u64, EngineError> {
-        let row = self.overlay.get(&tables::named(&format!("author {node}")))?;
-        Ok(row.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok()).map_or(0, u64::from_be_bytes))
+        let row = self
+            .overlay
+            .get(&tables::named(&format!("author {node}")))?;
+        Ok(row
+            .and_then(|row| <[u8; 8]>::try_from(&row[..]).ok())
+            .map_or(0, u64::from_be_bytes))
     }
 
     /// Judges a join; invitation and registration are one record.
-    pub(crate) fn join(&mut self, ticket: Ticket, request: &pb::JoinRequest) -> Result<(), EngineError> {
+    pub(crate) fn join(
+        &mut self,
+        ticket: Ticket,
+        request: &pb::JoinRequest,
+    ) -> Result<(), EngineError> {
         let now = self.now;
         let book = self.state.book.clone();
         let Some(enroller) = self.enroller.as_deref_mut().filter(|_| !self.read_only) else {
@@ -328,8 +402,14 @@ impl Group<'_> {
             self.fact(Fact::Invitation(pb::InvitationSet { invitation, stored }))?;
             self.registry_entry(None, Content::NodeEnrolled(registration.clone()))?;
         }
-        let response = self.join_response(&registration, enrolled.certificate_chain, enrolled.authority_chain, enrolled.root)?;
-        self.outputs.push(Output::Joined(ticket, Ok(Box::new(response))));
+        let response = self.join_response(
+            &registration,
+            enrolled.certificate_chain,
+            enrolled.authority_chain,
+            enrolled.root,
+        )?;
+        self.outputs
+            .push(Output::Joined(ticket, Ok(Box::new(response))));
         Ok(())
     }
 
@@ -342,13 +422,18 @@ impl Group<'_> {
     }
 
     /// A place whose node is lost gets a new one: it takes in a higher generation, so no number is ever used twice.
-    fn succeed_lost_node(&mut self, registration: &mut pb::NodeEnrolled) -> Result<(), EngineError> {
+    fn succeed_lost_node(
+        &mut self,
+        registration: &mut pb::NodeEnrolled,
+    ) -> Result<(), EngineError> {
         let registry = self.registry();
         let place = PlaceId::from_bytes(&registration.place).unwrap_or_default();
         if !registration.unit.is_empty() {
             return Ok(());
         }
-        let Some(before) = registry.node_of(place) else { return Ok(()) };
+        let Some(before) = registry.node_of(place) else {
+            return Ok(());
+        };
         registration.generation = before.generation + 1;
         let revoked = Content::NodeRevoked(pb::NodeRevoked {
             node: before.id.to_vec(),
@@ -367,14 +452,28 @@ impl Group<'_> {
         root: String,
     ) -> Result<pb::JoinResponse, EngineError> {
         let registry = self.registry();
-        let mut way: Vec<PlaceId> = registry.way_up(self.me.at.place).map(|place| place.id).collect();
+        let mut way: Vec<PlaceId> = registry
+            .way_up(self.me.at.place)
+            .map(|place| place.id)
+            .collect();
         way.reverse();
         let mut entries = Vec::new();
         for place in way {
             let chain = self.chain(ChainId::of_place(place))?;
-            entries.extend(chain.standing().into_iter().map(|(entry, _)| entry.signed.clone()));
+            entries.extend(
+                chain
+                    .standing()
+                    .into_iter()
+                    .map(|(entry, _)| entry.signed.clone()),
+            );
         }
-        let text = |bytes: &[u8]| if bytes.is_empty() { String::new() } else { base32(bytes) };
+        let text = |bytes: &[u8]| {
+            if bytes.is_empty() {
+                String::new()
+            } else {
+                base32(bytes)
+            }
+        };
         Ok(pb::JoinResponse {
             node: text(&registration.node),
             deployment: self.me.deployment.to_string(),
@@ -413,7 +512,9 @@ fn name_allowed(name: &str) -> Result<(), Refusal> {
 }
 
 fn login_allowed(login: &str) -> Result<(), Refusal> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-';
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-'
+    };
     if login.is_empty() || login.len() > 32 || !login.bytes().all(plain) {
         return Err(Refusal::of(Code::Malformed, "login").because("1-32 of a-z 0-9 . -"));
     }

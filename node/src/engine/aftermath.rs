@@ -76,13 +76,16 @@ impl Group<'_> {
             pb::ChainKind::Registry => id.place().map_or_else(BTreeMap::new, |place| {
                 full(route::of_registry(&self.me.at, place, &registry))
             }),
-            pb::ChainKind::Directive => directive_of(&chain).map_or_else(BTreeMap::new, |directive| {
-                full(route::of_directive(&self.me.at, &directive, &registry))
-            }),
+            pb::ChainKind::Directive => directive_of(&chain)
+                .map_or_else(BTreeMap::new, |directive| {
+                    full(route::of_directive(&self.me.at, &directive, &registry))
+                }),
             pb::ChainKind::Supervision if id.place() == Some(self.me.at.place) => {
                 full(self.me.at.up(&registry).into_iter().collect())
             }
-            pb::ChainKind::Supervision | pb::ChainKind::Administration | pb::ChainKind::Unspecified => BTreeMap::new(),
+            pb::ChainKind::Supervision
+            | pb::ChainKind::Administration
+            | pb::ChainKind::Unspecified => BTreeMap::new(),
         };
         if chain.kind == pb::ChainKind::Case && chain.case.is_none() {
             // Taken by its notice: whoever sent the notice holds what is awaited here.
@@ -128,11 +131,16 @@ impl Group<'_> {
     }
 
     /// All entries of a chain with their places, in an order in which each comes after the one before it.
-    fn whole(&self, id: ChainId, chain: &Chain) -> Result<Vec<(std::sync::Arc<Entry>, tables::Place)>, EngineError> {
+    fn whole(
+        &self,
+        id: ChainId,
+        chain: &Chain,
+    ) -> Result<Vec<(std::sync::Arc<Entry>, tables::Place)>, EngineError> {
         let (lo, hi) = tables::prefixed(&tables::entries(id));
         let mut entries = Vec::new();
         for (key, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
-            let row = tables::EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+            let row = tables::EntryRow::decode(&value[..])
+                .map_err(|_| EngineError::Unreadable("an entry row"))?;
             let hash = key.get(25..).and_then(Hash::from_bytes);
             let entry = hash.and_then(|hash| chain.entries.get(&hash));
             if let (Some((entry, _)), Some(at)) = (entry, row.at) {
@@ -150,12 +158,20 @@ impl Group<'_> {
         at: tables::Place,
         secret_of: Option<ChainId>,
     ) -> Result<(), EngineError> {
-        let item =
-            Owed { kind: pb::ItemKind::Entry, at, hash: entry.hash, secret_of, subject: Some(entry.chain) };
+        let item = Owed {
+            kind: pb::ItemKind::Entry,
+            at,
+            hash: entry.hash,
+            secret_of,
+            subject: Some(entry.chain),
+        };
         self.owe(link, lane, item)?;
         if self.me.at.up(&self.state.registry) == Some(link) && lane == pb::Lane::Cases {
             let up_sequence = lane_row(&self.overlay, link, lane)?.owed;
-            let row = tables::EntryRow { at: Some(at), up_sequence };
+            let row = tables::EntryRow {
+                at: Some(at),
+                up_sequence,
+            };
             let key = tables::entry(entry.chain, entry.sequence, entry.hash);
             self.overlay.batch.put(key, row.encode_to_vec());
         }
@@ -164,14 +180,24 @@ impl Group<'_> {
 
     fn carried(&self, link: NodeId, chain: ChainId) -> Result<tables::CarriedRow, EngineError> {
         let row = self.overlay.get(&tables::carried(link, chain))?;
-        Ok(row.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).unwrap_or_default())
+        Ok(row
+            .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
+            .unwrap_or_default())
     }
 
-    fn spread_notice(&mut self, id: ChainId, chain: &Chain, link: NodeId) -> Result<(), EngineError> {
+    fn spread_notice(
+        &mut self,
+        id: ChainId,
+        chain: &Chain,
+        link: NodeId,
+    ) -> Result<(), EngineError> {
         if self.carried(link, id)?.extent() == Extent::Full {
             return Ok(());
         }
-        let Some(notice) = chain.case.as_ref().and_then(|case| notice::notice_of(id, case, &chain.tree, self.me.at.node))
+        let Some(notice) = chain
+            .case
+            .as_ref()
+            .and_then(|case| notice::notice_of(id, case, &chain.tree, self.me.at.node))
         else {
             return Ok(());
         };
@@ -179,7 +205,13 @@ impl Group<'_> {
         if self.carried(link, id)?.notice == item_hash(pb::ItemKind::Notice, &bytes).0 {
             return Ok(());
         }
-        self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Notice, &bytes, Some(id))
+        self.owe_bytes(
+            link,
+            pb::Lane::Cases,
+            pb::ItemKind::Notice,
+            &bytes,
+            Some(id),
+        )
     }
 
     /// A node enrolled here is owed the registry chains on the way from the first place to this one, and those of what
@@ -209,7 +241,12 @@ impl Group<'_> {
     }
 
     /// Notes for the daily figures that an own entry came to stand, or that own entries stand no longer.
-    pub(crate) fn count(&mut self, entry: &Entry, verdict: Verdict, before: &[Hash]) -> Result<(), EngineError> {
+    pub(crate) fn count(
+        &mut self,
+        entry: &Entry,
+        verdict: Verdict,
+        before: &[Hash],
+    ) -> Result<(), EngineError> {
         if entry.kind != pb::ChainKind::Case {
             return Ok(());
         }
@@ -219,25 +256,42 @@ impl Group<'_> {
             }
             return Ok(());
         }
-        let Some(chain) = self.state.chains.get(entry.chain) else { return Ok(()) };
+        let Some(chain) = self.state.chains.get(entry.chain) else {
+            return Ok(());
+        };
         let after: BTreeSet<Hash> = chain.tree.standing().into_iter().collect();
         let before: BTreeSet<Hash> = before.iter().copied().collect();
         let own = |hash: &Hash| {
-            let entry = chain.entries.get(hash).map(|(entry, _)| std::sync::Arc::clone(entry));
+            let entry = chain
+                .entries
+                .get(hash)
+                .map(|(entry, _)| std::sync::Arc::clone(entry));
             entry.filter(|entry| entry.author == self.me.at.node)
         };
         let gone: Vec<_> = before.difference(&after).filter_map(own).collect();
         let come: Vec<_> = after.difference(&before).filter_map(own).collect();
-        gone.iter().for_each(|entry| self.count_one(entry.chain, entry, -1));
-        come.iter().for_each(|entry| self.count_one(entry.chain, entry, 1));
+        gone.iter()
+            .for_each(|entry| self.count_one(entry.chain, entry, -1));
+        come.iter()
+            .for_each(|entry| self.count_one(entry.chain, entry, 1));
         Ok(())
     }
 
     fn count_one(&mut self, chain: ChainId, entry: &Entry, by: i64) {
-        let case = self.state.chains.get(chain).and_then(|chain| chain.case.as_ref());
+        let case = self
+            .state
+            .chains
+            .get(chain)
+            .and_then(|chain| chain.case.as_ref());
         let class = case.map(|case| case.class.clone()).unwrap_or_default();
-        let unit = case.and_then(|case| case.lead).map(UnitId::to_vec).unwrap_or_default();
-        let day = tally::day_of(fengqiao_hub::clock::Moment(entry.body.wall_time_ms), self.zone_offset_minutes);
+        let unit = case
+            .and_then(|case| case.lead)
+            .map(UnitId::to_vec)
+            .unwrap_or_default();
+        let day = tally::day_of(
+            fengqiao_hub::clock::Moment(entry.body.wall_time_ms),
+            self.zone_offset_minutes,
+        );
         let name = tally::count_name(entry.body.content.as_ref());
         *self.tallies.entry((day, unit, class, name)).or_default() += by;
     }
@@ -292,9 +346,23 @@ impl Group<'_> {
             blob: Some(reference),
             link: from.map(|link| link.to_string()).unwrap_or_default(),
         }))?;
-        let up = self.me.at.up(&self.state.registry).filter(|_| self.me.at.unit.is_none());
+        let up = self
+            .me
+            .at
+            .up(&self.state.registry)
+            .filter(|_| self.me.at.unit.is_none());
         if let Some(up) = up {
-            self.owe(up, lane, Owed { kind, at, hash: item_hash(kind, bytes), secret_of: None, subject: None })?;
+            self.owe(
+                up,
+                lane,
+                Owed {
+                    kind,
+                    at,
+                    hash: item_hash(kind, bytes),
+                    secret_of: None,
+                    subject: None,
+                },
+            )?;
         }
         Ok(())
     }
@@ -308,14 +376,28 @@ impl Group<'_> {
             None => None,
         };
         for (link, lane) in stored {
-            let sequence = lane_row(&self.overlay, link, lane)?.received.map_or(0, |cursor| cursor.sequence);
+            let sequence = lane_row(&self.overlay, link, lane)?
+                .received
+                .map_or(0, |cursor| cursor.sequence);
             match owed_up {
                 None => {
                     self.state.top_reached.insert((link, lane), sequence);
                 }
-                Some(owed_up) => self.await_top(link, AwaitingTop { lane, sequence, owed_up }),
+                Some(owed_up) => self.await_top(
+                    link,
+                    AwaitingTop {
+                        lane,
+                        sequence,
+                        owed_up,
+                    },
+                ),
             }
-            let top = self.state.top_reached.get(&(link, lane)).copied().unwrap_or(0);
+            let top = self
+                .state
+                .top_reached
+                .get(&(link, lane))
+                .copied()
+                .unwrap_or(0);
             self.outputs.push(Output::Stored(link, lane, top));
         }
         if let Some(up) = up {
@@ -327,7 +409,9 @@ impl Group<'_> {
     fn await_top(&mut self, link: NodeId, awaiting: AwaitingTop) {
         let waiting = self.state.awaiting_top.entry(link).or_default();
         match waiting.last_mut() {
-            Some(last) if last.lane == awaiting.lane && last.owed_up == awaiting.owed_up => *last = awaiting,
+            Some(last) if last.lane == awaiting.lane && last.owed_up == awaiting.owed_up => {
+                *last = awaiting
+            }
             _ => waiting.push(awaiting),
         }
     }
@@ -338,9 +422,17 @@ impl Group<'_> {
         let mut raised = BTreeSet::new();
         for (link, waiting) in &mut self.state.awaiting_top {
             waiting.retain(|awaiting| {
-                let reached = awaiting.owed_up.iter().zip(&top).all(|(owed, top)| owed <= top);
+                let reached = awaiting
+                    .owed_up
+                    .iter()
+                    .zip(&top)
+                    .all(|(owed, top)| owed <= top);
                 if reached {
-                    let known = self.state.top_reached.entry((*link, awaiting.lane)).or_default();
+                    let known = self
+                        .state
+                        .top_reached
+                        .entry((*link, awaiting.lane))
+                        .or_default();
                     *known = (*known).max(awaiting.sequence);
                     raised.insert((*link, awaiting.lane));
                 }
@@ -354,7 +446,11 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn lanes_of(&self, link: NodeId, read: fn(&tables::LaneRow) -> u64) -> Result<[u64; 3], EngineError> {
+    fn lanes_of(
+        &self,
+        link: NodeId,
+        read: fn(&tables::LaneRow) -> u64,
+    ) -> Result<[u64; 3], EngineError> {
         let mut values = [0; 3];
         for (value, lane) in values.iter_mut().zip(LANES) {
             *value = read(&lane_row(&self.overlay, link, lane)?);
@@ -364,7 +460,11 @@ impl Group<'_> {
 
     /// A case's number and class as known here, by chain or by notice.
     pub(crate) fn noticed(&self, case: ChainId) -> Result<Option<pb::Notice>, EngineError> {
-        Ok(self.overlay.get(&tables::notice(case))?.as_deref().and_then(read_notice_row))
+        Ok(self
+            .overlay
+            .get(&tables::notice(case))?
+            .as_deref()
+            .and_then(read_notice_row))
     }
 }
 
@@ -378,14 +478,20 @@ fn involved(chain: &Chain) -> Involved {
     // The first entries are awaited: whoever wrote the known ones, or holds the case by them, is involved.
     let mut places: BTreeSet<_> = chain.entries.values().map(|(_, place)| *place).collect();
     places.extend(chain.tree.custody().map(|custody| custody.custodian));
-    Involved { places, units: BTreeSet::new() }
+    Involved {
+        places,
+        units: BTreeSet::new(),
+    }
 }
 
 fn directive_of(chain: &Chain) -> Option<pb::DirectiveIssued> {
-    chain.entries.values().find_map(|(entry, _)| match &entry.body.content {
-        Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
-        _ => None,
-    })
+    chain
+        .entries
+        .values()
+        .find_map(|(entry, _)| match &entry.body.content {
+            Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
+            _ => None,
+        })
 }
 
 fn full(links: Vec<NodeId>) -> BTreeMap<NodeId, Extent> {
@@ -393,5 +499,9 @@ fn full(links: Vec<NodeId>) -> BTreeMap<NodeId, Extent> {
 }
 
 fn lane_of(kind: pb::ChainKind) -> pb::Lane {
-    if kind == pb::ChainKind::Case { pb::Lane::Cases } else { pb::Lane::Control }
+    if kind == pb::ChainKind::Case {
+        pb::Lane::Cases
+    } else {
+        pb::Lane::Control
+    }
 }

@@ -66,8 +66,17 @@ impl Group<'_> {
             self.stored.insert((link, lane));
             return Ok(());
         }
-        let cursor = pb::Cursor { lane: lane.into(), store: store.to_vec(), incarnation, sequence, hash };
-        self.fact(Fact::Received(pb::CursorMoved { link: link.to_string(), cursor: Some(cursor) }))?;
+        let cursor = pb::Cursor {
+            lane: lane.into(),
+            store: store.to_vec(),
+            incarnation,
+            sequence,
+            hash,
+        };
+        self.fact(Fact::Received(pb::CursorMoved {
+            link: link.to_string(),
+            cursor: Some(cursor),
+        }))?;
         self.stored.insert((link, lane));
         Ok(())
     }
@@ -83,7 +92,10 @@ impl Group<'_> {
             pb::ItemKind::Sealed => self.arrive_sealed(&item.payload),
             pb::ItemKind::Parked => {
                 if let Ok(report) = pb::ParkedReport::decode(&item.payload[..]) {
-                    self.alarm("PARKED_AT_NEIGHBOUR", &format!("{} at {link}", report.reason));
+                    self.alarm(
+                        "PARKED_AT_NEIGHBOUR",
+                        &format!("{} at {link}", report.reason),
+                    );
                 }
                 Ok(())
             }
@@ -105,7 +117,13 @@ impl Group<'_> {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
                 tracing::debug!(%link, %error, "an entry does not read");
-                return self.park(None, bytes, reference, Hindrance::Refused("MALFORMED"), link);
+                return self.park(
+                    None,
+                    bytes,
+                    reference,
+                    Hindrance::Refused("MALFORMED"),
+                    link,
+                );
             }
         };
         if let Some(secret) = secret {
@@ -156,16 +174,29 @@ impl Group<'_> {
     /// Whether a taking may stand above entries that are not here: it must continue the very head that the notice names,
     /// at the rank this author's taking gives it, from a place below the author's.
     fn continues_notice(&self, entry: &Entry, place: PlaceId) -> Result<bool, EngineError> {
-        let Some(notice) = self.noticed(entry.chain)? else { return Ok(false) };
+        let Some(notice) = self.noticed(entry.chain)? else {
+            return Ok(false);
+        };
         let registry = &self.state.registry;
         let rank = Rank::from_wire(&notice.rank);
         let level = registry.place(place).map_or(0, |place| place.level);
-        let generation = registry.node(entry.author).map_or(0, |node| node.generation);
-        let raised = (1..=generation)
-            .any(|generation| rank.as_ref().and_then(|rank| rank.raised(level, generation)).as_ref() == Some(&entry.rank));
-        let head = entry.previous.is_some_and(|previous| previous.0 == notice.head[..]);
+        let generation = registry
+            .node(entry.author)
+            .map_or(0, |node| node.generation);
+        let raised = (1..=generation).any(|generation| {
+            rank.as_ref()
+                .and_then(|rank| rank.raised(level, generation))
+                .as_ref()
+                == Some(&entry.rank)
+        });
+        let head = entry
+            .previous
+            .is_some_and(|previous| previous.0 == notice.head[..]);
         let custodian = PlaceId::from_bytes(&notice.custodian);
-        Ok(head && raised && custodian.is_some_and(|custodian| registry.is_above(place, custodian)))
+        Ok(
+            head && raised
+                && custodian.is_some_and(|custodian| registry.is_above(place, custodian)),
+        )
     }
 
     /// Key, signature, deployment, registry versions.
@@ -174,12 +205,24 @@ impl Group<'_> {
             return Err(Hindrance::Refused("DEPLOYMENT"));
         }
         if matches!(entry.body.content, Some(Content::RootGranted(_))) {
-            let root = registry.root().is_none_or(|root| entry.chain.place() == Some(root));
+            let root = registry
+                .root()
+                .is_none_or(|root| entry.chain.place() == Some(root));
             let signed = entry.check_signature(&self.me.root_key).is_ok();
-            return if root && signed { Ok(()) } else { Err(Hindrance::Refused("SIGNATURE")) };
+            return if root && signed {
+                Ok(())
+            } else {
+                Err(Hindrance::Refused("SIGNATURE"))
+            };
         }
-        let node = registry.node(entry.author).ok_or(Hindrance::Waits("REGISTRY_AWAITED"))?;
-        if entry.registry.iter().any(|(place, version)| registry.version(*place) < *version) {
+        let node = registry
+            .node(entry.author)
+            .ok_or(Hindrance::Waits("REGISTRY_AWAITED"))?;
+        if entry
+            .registry
+            .iter()
+            .any(|(place, version)| registry.version(*place) < *version)
+        {
             return Err(Hindrance::Waits("REGISTRY_AWAITED"));
         }
         if entry.incarnation > node.incarnation {
@@ -213,7 +256,9 @@ impl Group<'_> {
             pb::ChainKind::Registry => issuer(entry) == Some(place),
             pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
             pb::ChainKind::Directive => match &entry.body.content {
-                Some(Content::DirectiveIssued(issued)) => PlaceId::from_bytes(&issued.issuer) == Some(place),
+                Some(Content::DirectiveIssued(issued)) => {
+                    PlaceId::from_bytes(&issued.issuer) == Some(place)
+                }
                 _ => true,
             },
             pb::ChainKind::Administration | pb::ChainKind::Unspecified => false,
@@ -227,7 +272,9 @@ impl Group<'_> {
                 return Err(Hindrance::Refused("REGISTRY_FORKED"));
             }
             let mut trial = registry.clone();
-            return trial.apply(entry).map_err(|_| Hindrance::Refused("REGISTRY_ENTRY"));
+            return trial
+                .apply(entry)
+                .map_err(|_| Hindrance::Refused("REGISTRY_ENTRY"));
         }
         Ok(())
     }
@@ -262,8 +309,11 @@ impl Group<'_> {
             link: link.to_string(),
         }))?;
         if refused {
-            let report =
-                pb::ParkedReport { chain: chain.to_vec(), entry: hash.to_vec(), reason: reason.to_owned() };
+            let report = pb::ParkedReport {
+                chain: chain.to_vec(),
+                entry: hash.to_vec(),
+                reason: reason.to_owned(),
+            };
             let bytes = report.encode_to_vec();
             self.owe_bytes(link, pb::Lane::Control, pb::ItemKind::Parked, &bytes, None)?;
         }
@@ -280,7 +330,8 @@ impl Group<'_> {
         let mut joined = false;
         let mut rows: Vec<(Entry, tables::ParkedRow, Place)> = Vec::new();
         for (_, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
-            let row = tables::ParkedRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("a parked row"))?;
+            let row = tables::ParkedRow::decode(&value[..])
+                .map_err(|_| EngineError::Unreadable("a parked row"))?;
             if !row.reason.ends_with("AWAITED") {
                 continue;
             }
@@ -293,11 +344,19 @@ impl Group<'_> {
         rows.sort_by_key(|(entry, _, _)| entry.sequence);
         for (entry, row, at) in rows {
             let entry = Arc::new(entry);
-            let ended = pb::ParkingEnded { chain: entry.chain.to_vec(), entry: entry.hash.to_vec() };
+            let ended = pb::ParkingEnded {
+                chain: entry.chain.to_vec(),
+                entry: entry.hash.to_vec(),
+            };
             match self.admissible(&entry)? {
                 Ok(()) => {
                     self.fact(Fact::ParkingEnded(ended))?;
-                    self.keep_entry_at(&entry, reference_to(&at), at, NodeId::from_bytes(&row.link))?;
+                    self.keep_entry_at(
+                        &entry,
+                        reference_to(&at),
+                        at,
+                        NodeId::from_bytes(&row.link),
+                    )?;
                     joined = true;
                 }
                 Err(Hindrance::Waits(_)) => {}
@@ -312,7 +371,9 @@ impl Group<'_> {
     }
 
     fn learn_secret(&mut self, chain: ChainId, secret: &pb::ChainSecret) {
-        let Ok(salt) = <[u8; 32]>::try_from(&secret.salt[..]) else { return };
+        let Ok(salt) = <[u8; 32]>::try_from(&secret.salt[..]) else {
+            return;
+        };
         let known = self.vault.secret(chain);
         if known.as_ref().is_some_and(|known| known.salt != salt) {
             self.alarm("SALT_CONFLICT", &chain.to_string());
@@ -328,7 +389,9 @@ impl Group<'_> {
 
     fn arrive_notice(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let read = notice::read_notice(bytes, |node| registry.node(node).map(|node| node.signing_key));
+        let read = notice::read_notice(bytes, |node| {
+            registry.node(node).map(|node| node.signing_key)
+        });
         let (reference, _) = self.record.blob(bytes);
         let Ok(notice) = read else {
             self.alarm("NOTICE_REFUSED", &link.to_string());
@@ -357,7 +420,9 @@ impl Group<'_> {
 
     fn arrive_tally(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Ok(arrived) = tally::read_tally(bytes, |node| registry.node(node).map(|node| node.signing_key)) else {
+        let Ok(arrived) = tally::read_tally(bytes, |node| {
+            registry.node(node).map(|node| node.signing_key)
+        }) else {
             self.alarm("TALLY_REFUSED", &link.to_string());
             return Ok(());
         };
@@ -372,12 +437,16 @@ impl Group<'_> {
 
     fn arrive_directive_count(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Ok(below) = directive::read_count(bytes, |node| registry.node(node).map(|node| node.signing_key)) else {
+        let Ok(below) = directive::read_count(bytes, |node| {
+            registry.node(node).map(|node| node.signing_key)
+        }) else {
             self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
             return Ok(());
         };
         let key = ChainId::from_bytes(&below.directive).zip(PlaceId::from_bytes(&below.place));
-        let Some((id, place)) = key.filter(|(_, place)| registry.is_above(self.me.at.place, *place)) else {
+        let Some((id, place)) =
+            key.filter(|(_, place)| registry.is_above(self.me.at.place, *place))
+        else {
             self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
             return Ok(());
         };
@@ -399,8 +468,12 @@ impl Group<'_> {
     /// A sealed frame is stored and passed on; whom it speaks of is not seen here (PROTOCOL.md 17).
     fn arrive_sealed(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Ok(frame) = pb::SealedFrame::decode(bytes) else { return Ok(()) };
-        let Some(recipient) = PlaceId::from_bytes(&frame.recipient) else { return Ok(()) };
+        let Ok(frame) = pb::SealedFrame::decode(bytes) else {
+            return Ok(());
+        };
+        let Some(recipient) = PlaceId::from_bytes(&frame.recipient) else {
+            return Ok(());
+        };
         if recipient == self.me.at.place {
             let (reference, _) = self.record.blob(bytes);
             return self.fact(Fact::Kept(pb::ItemKept {
@@ -409,7 +482,9 @@ impl Group<'_> {
                 link: String::new(),
             }));
         }
-        let Some(link) = self.me.at.towards(recipient, &registry) else { return Ok(()) };
+        let Some(link) = self.me.at.towards(recipient, &registry) else {
+            return Ok(());
+        };
         self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Sealed, bytes, None)
     }
 
@@ -428,7 +503,9 @@ impl Group<'_> {
         }
         row.acknowledged = row.acknowledged.max(cursor.sequence);
         row.top = row.top.max(top_sequence.min(cursor.sequence));
-        self.overlay.batch.put(tables::lane(link, lane), row.encode_to_vec());
+        self.overlay
+            .batch
+            .put(tables::lane(link, lane), row.encode_to_vec());
         if self.me.at.up(&self.state.registry) == Some(link) {
             self.raise_top(link)?;
         }

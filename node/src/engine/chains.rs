@@ -28,7 +28,10 @@ impl Chain {
     pub fn insert(&mut self, entry: Arc<Entry>, place: PlaceId, registry: &Registry) -> Verdict {
         // A taking may stand above a gap: its author knew the head by a notice only.
         let verdict = self.tree.insert(Step::of(&entry, place), registry, true);
-        if matches!(verdict, Verdict::Waits(_) | Verdict::Refused(_) | Verdict::Known) {
+        if matches!(
+            verdict,
+            Verdict::Waits(_) | Verdict::Refused(_) | Verdict::Known
+        ) {
             return verdict;
         }
         self.kind = entry.kind;
@@ -47,12 +50,20 @@ impl Chain {
     /// The standing chain with its entries, oldest first.
     #[must_use]
     pub fn standing(&self) -> Vec<(Arc<Entry>, PlaceId)> {
-        self.tree.standing().iter().filter_map(|hash| self.entries.get(hash).cloned()).collect()
+        self.tree
+            .standing()
+            .iter()
+            .filter_map(|hash| self.entries.get(hash).cloned())
+            .collect()
     }
 
     fn refold(&mut self) {
         let standing = self.standing();
-        self.case = Case::fold(standing.iter().map(|(entry, place)| (entry.as_ref(), *place)));
+        self.case = Case::fold(
+            standing
+                .iter()
+                .map(|(entry, place)| (entry.as_ref(), *place)),
+        );
     }
 }
 
@@ -68,7 +79,11 @@ impl Chains {
     /// Holds at most `held_max` chains, at least 16.
     #[must_use]
     pub fn new(held_max: usize) -> Self {
-        Self { held: BTreeMap::new(), order: VecDeque::new(), held_max: held_max.max(16) }
+        Self {
+            held: BTreeMap::new(),
+            order: VecDeque::new(),
+            held_max: held_max.max(16),
+        }
     }
 
     /// A chain, if it is in memory.
@@ -85,7 +100,9 @@ impl Chains {
     /// Keeps a chain just loaded; the one loaded longest ago makes room.
     pub fn keep(&mut self, id: ChainId, chain: Chain) {
         while self.held.len() >= self.held_max {
-            let Some(oldest) = self.order.pop_front() else { break };
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
             self.held.remove(&oldest);
         }
         if self.held.insert(id, chain).is_none() {

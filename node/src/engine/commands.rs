@@ -74,7 +74,11 @@ impl Group<'_> {
             return Ok(answer);
         }
         let actor = accept!(self.actor(&request.caller)?);
-        let CaseMove { case, command, content } = request.what;
+        let CaseMove {
+            case,
+            command,
+            content,
+        } = request.what;
         let answer = match case {
             None => accept!(self.register(&actor, &command, content.as_ref())?),
             Some(case) => accept!(self.act_on(case, &actor, &command, content.as_ref())?),
@@ -93,13 +97,25 @@ impl Group<'_> {
         if self.read_only {
             return Ok(Some(Err(Refusal::of(Code::ReadOnly, ""))));
         }
-        let Some(row) = self.overlay.get(&tables::request(request_id))? else { return Ok(None) };
-        let row = tables::AnswerRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("an answer"))?;
+        let Some(row) = self.overlay.get(&tables::request(request_id))? else {
+            return Ok(None);
+        };
+        let row = tables::AnswerRow::decode(&row[..])
+            .map_err(|_| EngineError::Unreadable("an answer"))?;
         let same = row.asked == asked.0;
-        Ok(Some(if same { Ok(row.answer) } else { Err(Refusal::of(Code::RequestReused, "request_id")) }))
+        Ok(Some(if same {
+            Ok(row.answer)
+        } else {
+            Err(Refusal::of(Code::RequestReused, "request_id"))
+        }))
     }
 
-    pub(crate) fn answered(&mut self, request_id: &str, asked: Hash, answer: &[u8]) -> Result<(), EngineError> {
+    pub(crate) fn answered(
+        &mut self,
+        request_id: &str,
+        asked: Hash,
+        answer: &[u8],
+    ) -> Result<(), EngineError> {
         self.fact(Fact::Answered(pb::RequestAnswered {
             request: request_id.to_owned(),
             asked: asked.to_vec(),
@@ -111,7 +127,9 @@ impl Group<'_> {
     /// The account behind a login.
     pub(crate) fn actor(&mut self, caller: &Caller) -> Result<Result<Actor, Refusal>, EngineError> {
         let row = self.overlay.get(&tables::account(&caller.login))?;
-        let account = row.and_then(|row| pb::AccountSet::decode(&row[..]).ok()).filter(|account| !account.closed);
+        let account = row
+            .and_then(|row| pb::AccountSet::decode(&row[..]).ok())
+            .filter(|account| !account.closed);
         Ok(account.map_or_else(
             || Err(Refusal::of(Code::NotSignedIn, "login")),
             |account| {
@@ -131,7 +149,14 @@ impl Group<'_> {
         command: &Command,
         content: Option<&pb::PrivateContent>,
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
-        let Command::Register { channel, class, urgency, external_number, received } = command else {
+        let Command::Register {
+            channel,
+            class,
+            urgency,
+            external_number,
+            received,
+        } = command
+        else {
             return Ok(Err(Refusal::of(Code::Empty, "case")));
         };
         if self.me.at.unit.is_some() {
@@ -166,7 +191,11 @@ impl Group<'_> {
         };
         numbering.number = self.next_number()?;
         let act = accept!(decide(self, &numbering));
-        let writing = Writing { person: actor.person, payloads, submission: None };
+        let writing = Writing {
+            person: actor.person,
+            payloads,
+            submission: None,
+        };
         let entry = self.write(pb::ChainKind::Case, chain, act, writing)?;
         Ok(Ok(pb::ActResponse {
             case: chain.to_string(),
@@ -186,28 +215,54 @@ impl Group<'_> {
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
         let registry = self.registry();
         self.chain(id)?;
-        let Some(chain) = self.state.chains.get(id).filter(|chain| chain.kind == pb::ChainKind::Case) else {
+        let Some(chain) = self
+            .state
+            .chains
+            .get(id)
+            .filter(|chain| chain.kind == pb::ChainKind::Case)
+        else {
             return self.take_by_notice(id, actor, command, content);
         };
         let Some(case) = &chain.case else {
             return Ok(Err(Refusal::of(Code::EarlierAwaited, "")));
         };
-        let known = Known { case, tree: &chain.tree };
+        let known = Known {
+            case,
+            tree: &chain.tree,
+        };
         let number = case.number.clone();
-        let decision = accept!(centre::decide(&self.view(&registry), &known, command, actor));
+        let decision = accept!(centre::decide(
+            &self.view(&registry),
+            &known,
+            command,
+            actor
+        ));
         let decision = match decision {
-            Decision::Write(act) if self.me.at.unit.is_some() && command.is_submittable() => Decision::Submit(act),
+            Decision::Write(act) if self.me.at.unit.is_some() && command.is_submittable() => {
+                Decision::Submit(act)
+            }
             Decision::Write(_) if self.me.at.unit.is_some() => {
                 return Ok(Err(Refusal::of(Code::NotCustodian, "")));
             }
             other => other,
         };
         let payloads = accept!(self.seal(id, content));
-        let mut answer = pb::ActResponse { case: id.to_string(), number, ..Default::default() };
+        let mut answer = pb::ActResponse {
+            case: id.to_string(),
+            number,
+            ..Default::default()
+        };
         match decision {
             Decision::Write(act) => {
-                let writing = Writing { person: actor.person, payloads, submission: None };
-                answer.entry = self.write(pb::ChainKind::Case, id, act, writing)?.hash.to_string();
+                let writing = Writing {
+                    person: actor.person,
+                    payloads,
+                    submission: None,
+                };
+                answer.entry = self
+                    .write(pb::ChainKind::Case, id, act, writing)?
+                    .hash
+                    .to_string();
             }
             Decision::Submit(act) => {
                 answer.submission = self.submit(id, actor, act, payloads)?.to_string();
@@ -242,7 +297,8 @@ impl Group<'_> {
             return Ok(Err(Refusal::of(Code::TextSealed, "texts")));
         }
         let custodian = fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian);
-        let below = custodian.is_some_and(|place| self.state.registry.is_above(self.me.at.place, place));
+        let below =
+            custodian.is_some_and(|place| self.state.registry.is_above(self.me.at.place, place));
         if !below || self.me.at.unit.is_some() {
             return Ok(Err(Refusal::of(Code::NotAbove, "")));
         }
@@ -250,13 +306,22 @@ impl Group<'_> {
             return Ok(Err(Refusal::of(Code::CaseClosed, "")));
         }
         let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unreadable("a notice"))?;
-        let before = Before { rank, sequence: notice.sequence, hash: Hash::from_bytes(&notice.head) };
+        let before = Before {
+            rank,
+            sequence: notice.sequence,
+            hash: Hash::from_bytes(&notice.head),
+        };
         let act = Act {
-            content: Content::Taken(pb::Taken { reason: (*reason).into() }),
+            content: Content::Taken(pb::Taken {
+                reason: (*reason).into(),
+            }),
             mv: Move::Taken(None),
             kind_class: pb::KindClass::Custody,
         };
-        let writing = Writing { person: actor.person, ..Default::default() };
+        let writing = Writing {
+            person: actor.person,
+            ..Default::default()
+        };
         let entry = self.write_after(pb::ChainKind::Case, id, before, act, writing)?;
         Ok(Ok(pb::ActResponse {
             case: id.to_string(),

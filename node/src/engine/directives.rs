@@ -45,27 +45,54 @@ impl Group<'_> {
             mv: Move::None,
             kind_class: pb::KindClass::Opening,
         };
-        let writing = Writing { person: actor.person, payloads, submission: None };
+        let writing = Writing {
+            person: actor.person,
+            payloads,
+            submission: None,
+        };
         self.write(pb::ChainKind::Directive, chain, act, writing)?;
-        Ok(Ok(pb::IssueDirectiveResponse { directive: chain.to_string() }.encode_to_vec()))
+        Ok(Ok(pb::IssueDirectiveResponse {
+            directive: chain.to_string(),
+        }
+        .encode_to_vec()))
     }
 
     /// Acknowledges a directive at this centre, or reports that it was carried out.
-    pub(crate) fn answer_directive(&mut self, actor: &Actor, id: ChainId, executed: bool) -> Answered {
-        if !actor.roles.iter().any(|role| matches!(role, pb::Role::Clerk | pb::Role::Leader)) {
-            return Ok(Err(Refusal::of(Code::RoleMissing, "").because("clerk | leader")));
+    pub(crate) fn answer_directive(
+        &mut self,
+        actor: &Actor,
+        id: ChainId,
+        executed: bool,
+    ) -> Answered {
+        if !actor
+            .roles
+            .iter()
+            .any(|role| matches!(role, pb::Role::Clerk | pb::Role::Leader))
+        {
+            return Ok(Err(
+                Refusal::of(Code::RoleMissing, "").because("clerk | leader")
+            ));
         }
         let registry = self.registry();
-        let issued = self.chain(id)?.entries.values().find_map(|(entry, _)| match &entry.body.content {
-            Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
-            _ => None,
-        });
-        if !issued.is_some_and(|issued| directive::addresses(&issued, self.me.at.place, &registry)) {
+        let issued =
+            self.chain(id)?
+                .entries
+                .values()
+                .find_map(|(entry, _)| match &entry.body.content {
+                    Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
+                    _ => None,
+                });
+        if !issued.is_some_and(|issued| directive::addresses(&issued, self.me.at.place, &registry))
+        {
             return Ok(Err(Refusal::of(Code::DirectiveUnknown, "directive")));
         }
         let own = pb::DirectiveCount {
             acknowledged: vec![self.me.at.place.to_vec()],
-            reported: if executed { vec![self.me.at.place.to_vec()] } else { Vec::new() },
+            reported: if executed {
+                vec![self.me.at.place.to_vec()]
+            } else {
+                Vec::new()
+            },
             ..Default::default()
         };
         self.count_directive(id, |count| directive::merged(count, &own))?;
@@ -78,7 +105,9 @@ impl Group<'_> {
         id: ChainId,
         change: impl FnOnce(&pb::DirectiveCount) -> Option<pb::DirectiveCount>,
     ) -> Result<(), EngineError> {
-        let row = self.overlay.get(&tables::directive_count(id, self.me.at.place))?;
+        let row = self
+            .overlay
+            .get(&tables::directive_count(id, self.me.at.place))?;
         let known = row.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
         let known = known.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
         let known = known.unwrap_or_else(|| pb::DirectiveCount {
@@ -87,9 +116,15 @@ impl Group<'_> {
             node: self.me.at.node.to_vec(),
             ..Default::default()
         });
-        let Some(changed) = change(&known) else { return Ok(()) };
+        let Some(changed) = change(&known) else {
+            return Ok(());
+        };
         let bytes = directive::sign_count(&changed, &self.me.signing_key).encode_to_vec();
-        let issuer = self.chain(id)?.tree.custody().map(|custody| custody.custodian);
+        let issuer = self
+            .chain(id)?
+            .tree
+            .custody()
+            .map(|custody| custody.custodian);
         if issuer == Some(self.me.at.place) {
             let (reference, _) = self.record.blob(&bytes);
             return self.fact(Fact::Kept(pb::ItemKept {
@@ -98,6 +133,11 @@ impl Group<'_> {
                 link: String::new(),
             }));
         }
-        self.keep_and_send_up(pb::ItemKind::DirectiveCount, pb::Lane::Control, &bytes, None)
+        self.keep_and_send_up(
+            pb::ItemKind::DirectiveCount,
+            pb::Lane::Control,
+            &bytes,
+            None,
+        )
     }
 }

@@ -75,15 +75,27 @@ impl<'a> Group<'a> {
                 let answer = self.administer(*request)?;
                 self.outputs.push(Output::Answer(ticket, answer));
             }
-            Input::Items { link, from, lane, items } => self.arrive(link, from, lane, &items)?,
-            Input::PeerStored { link, cursor, top_sequence } => self.peer_stored(link, &cursor, top_sequence)?,
+            Input::Items {
+                link,
+                from,
+                lane,
+                items,
+            } => self.arrive(link, from, lane, &items)?,
+            Input::PeerStored {
+                link,
+                cursor,
+                top_sequence,
+            } => self.peer_stored(link, &cursor, top_sequence)?,
             Input::Join { ticket, request } => self.join(ticket, &request)?,
             Input::Enrol { registration } => self.enrol(&registration)?,
             Input::Alarm { code, detail } => self.alarm(&code, &detail),
             Input::Tick { clock_believed } => self.tick(clock_believed)?,
             Input::Started => {
                 let boot = self.state.counts.boot + 1;
-                self.fact(Fact::Started(pb::Started { boot, at_ms: self.now.0 }))?;
+                self.fact(Fact::Started(pb::Started {
+                    boot,
+                    at_ms: self.now.0,
+                }))?;
             }
         }
         Ok(())
@@ -110,7 +122,10 @@ impl<'a> Group<'a> {
     /// A chain as it stands in this group.
     pub(crate) fn chain(&mut self, id: ChainId) -> Result<&Chain, EngineError> {
         load_chain(&self.overlay, self.reader, &self.record, self.state, id)?;
-        self.state.chains.get(id).ok_or(EngineError::Unreadable("a chain"))
+        self.state
+            .chains
+            .get(id)
+            .ok_or(EngineError::Unreadable("a chain"))
     }
 
     pub(crate) fn registry(&self) -> Arc<Registry> {
@@ -118,7 +133,12 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn view<'v>(&'v self, registry: &'v Registry) -> View<'v> {
-        View { place: self.me.at.place, registry, catalogue: self.catalogue, now: self.now }
+        View {
+            place: self.me.at.place,
+            registry,
+            catalogue: self.catalogue,
+            now: self.now,
+        }
     }
 
     /// Keeps an entry that may join its tree, with its bytes, and remembers that its chain changed.
@@ -140,9 +160,17 @@ impl<'a> Group<'a> {
         at: Place,
         from: Option<NodeId>,
     ) -> Result<Verdict, EngineError> {
-        let before = self.chain(entry.chain)?.tree.custody().map(|custody| custody.custodian);
+        let before = self
+            .chain(entry.chain)?
+            .tree
+            .custody()
+            .map(|custody| custody.custodian);
         let standing_before = self.chain(entry.chain)?.tree.head().map(|head| head.hash);
-        let old_standing = if entry.previous == standing_before { Vec::new() } else { self.standing(entry.chain) };
+        let old_standing = if entry.previous == standing_before {
+            Vec::new()
+        } else {
+            self.standing(entry.chain)
+        };
         let verdict = self.projection().entry(entry, at, from)?;
         self.record.fact(Fact::Entry(pb::EntryStored {
             blob: Some(reference),
@@ -150,12 +178,19 @@ impl<'a> Group<'a> {
             reason: String::new(),
             link: from.map(|link| link.to_string()).unwrap_or_default(),
         }));
-        if matches!(verdict, Verdict::Extended | Verdict::Overtook | Verdict::Joined) {
+        if matches!(
+            verdict,
+            Verdict::Extended | Verdict::Overtook | Verdict::Joined
+        ) {
             let touched = self.touched.entry(entry.chain).or_insert_with(|| Touched {
                 custodian_before: before,
                 ..Default::default()
             });
-            touched.new.push(NewEntry { entry: Arc::clone(entry), at, from });
+            touched.new.push(NewEntry {
+                entry: Arc::clone(entry),
+                at,
+                from,
+            });
             self.registry_changed |= entry.kind == pb::ChainKind::Registry;
             self.count(entry, verdict, &old_standing)?;
         }
@@ -163,11 +198,20 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn standing(&self, chain: ChainId) -> Vec<Hash> {
-        self.state.chains.get(chain).map(|chain| chain.tree.standing()).unwrap_or_default()
+        self.state
+            .chains
+            .get(chain)
+            .map(|chain| chain.tree.standing())
+            .unwrap_or_default()
     }
 
     /// Owes an item to a link: from here on it is in the outbox until the end of time.
-    pub(crate) fn owe(&mut self, link: NodeId, lane: pb::Lane, item: Owed) -> Result<(), EngineError> {
+    pub(crate) fn owe(
+        &mut self,
+        link: NodeId,
+        lane: pb::Lane,
+        item: Owed,
+    ) -> Result<(), EngineError> {
         let row = lane_row(&self.overlay, link, lane)?;
         let fact = Fact::Owed(pb::ItemOwed {
             link: link.to_string(),
@@ -194,7 +238,17 @@ impl<'a> Group<'a> {
         subject: Option<ChainId>,
     ) -> Result<(), EngineError> {
         let (_, at) = self.record.blob(bytes);
-        self.owe(link, lane, Owed { kind, at, hash: item_hash(kind, bytes), secret_of: None, subject })
+        self.owe(
+            link,
+            lane,
+            Owed {
+                kind,
+                at,
+                hash: item_hash(kind, bytes),
+                secret_of: None,
+                subject,
+            },
+        )
     }
 
     /// The key of a chain, also one drawn or received in this group.
@@ -219,7 +273,11 @@ impl<'a> Group<'a> {
         if self.state.alarms.len() >= super::ALARMS_MAX {
             self.state.alarms.pop_front();
         }
-        let text = if detail.is_empty() { code.to_owned() } else { format!("{code}: {detail}") };
+        let text = if detail.is_empty() {
+            code.to_owned()
+        } else {
+            format!("{code}: {detail}")
+        };
         self.state.alarms.push_back(text);
     }
 }

@@ -37,7 +37,10 @@ impl LaneView {
     /// The store does not read.
     pub fn received(&self, lane: pb::Lane) -> Result<pb::Cursor, EngineError> {
         let row = lane_row(self.store.as_ref(), self.link, lane)?;
-        Ok(row.received.unwrap_or(pb::Cursor { lane: lane.into(), ..Default::default() }))
+        Ok(row.received.unwrap_or(pb::Cursor {
+            lane: lane.into(),
+            ..Default::default()
+        }))
     }
 
     /// The last item owed, and the running hash there.
@@ -89,13 +92,18 @@ impl LaneView {
         let mut items = Vec::new();
         let mut bytes = 0;
         for (sequence, (_, value)) in (from..).zip(self.store.range(&lo, &hi, items_max)?) {
-            let row = tables::OwedRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an owed row"))?;
+            let row = tables::OwedRow::decode(&value[..])
+                .map_err(|_| EngineError::Unreadable("an owed row"))?;
             let at = row.at.ok_or(EngineError::Unreadable("an owed row"))?;
             bytes += at.length as usize + 256;
             if bytes > bytes_max && !items.is_empty() {
                 break;
             }
-            let location = Location { position: Position(at.position), offset: at.offset, length: at.length };
+            let location = Location {
+                position: Position(at.position),
+                offset: at.offset,
+                length: at.length,
+            };
             items.push(pb::Item {
                 sequence,
                 kind: row.kind,

@@ -53,15 +53,26 @@ impl Projection<'_, '_> {
                 self.kept(kept, &bytes, at)?;
             }
             Fact::Answered(answered) => {
-                let row = tables::AnswerRow { asked: answered.asked.clone(), answer: answered.answer.clone() };
+                let row = tables::AnswerRow {
+                    asked: answered.asked.clone(),
+                    answer: answered.answer.clone(),
+                };
                 self.put(tables::request(&answered.request), row.encode_to_vec());
             }
             Fact::Number(number) => {
-                self.put(tables::named(&number.name), number.value.to_be_bytes().to_vec());
+                self.put(
+                    tables::named(&number.name),
+                    number.value.to_be_bytes().to_vec(),
+                );
             }
             Fact::Invitation(invitation) => {
-                self.state.book.insert(invitation.invitation.clone(), invitation.stored.clone());
-                self.put(tables::invitation(&invitation.invitation), invitation.stored.clone().into_bytes());
+                self.state
+                    .book
+                    .insert(invitation.invitation.clone(), invitation.stored.clone());
+                self.put(
+                    tables::invitation(&invitation.invitation),
+                    invitation.stored.clone().into_bytes(),
+                );
             }
             Fact::Started(started) => self.state.counts.boot = started.boot,
             Fact::SubmissionEnded(ended) => {
@@ -89,7 +100,15 @@ impl Projection<'_, '_> {
         if let Some(link) = from {
             // Whoever sends the first entry known here has all that is here; who sends a later one may lack the earlier.
             let first = self.overlay.get(&tables::chain(entry.chain))?.is_none();
-            self.carries(link, entry.chain, Carried { extent: tables::Extent::Full, notice: None, whole: first })?;
+            self.carries(
+                link,
+                entry.chain,
+                Carried {
+                    extent: tables::Extent::Full,
+                    notice: None,
+                    whole: first,
+                },
+            )?;
         }
         if self.knows(entry)? {
             return Ok(Verdict::Known);
@@ -99,13 +118,27 @@ impl Projection<'_, '_> {
             applied.map_err(|_| EngineError::Unreadable("a registry entry"))?;
             self.put(tables::registry(entry.chain), Vec::new());
         }
-        let place = author_place(&self.state.registry, entry).ok_or(EngineError::Unreadable("an author"))?;
-        load_chain(self.overlay, self.reader, self.record, self.state, entry.chain)?;
+        let place = author_place(&self.state.registry, entry)
+            .ok_or(EngineError::Unreadable("an author"))?;
+        load_chain(
+            self.overlay,
+            self.reader,
+            self.record,
+            self.state,
+            entry.chain,
+        )?;
         let registry = Arc::clone(&self.state.registry);
-        let chain = self.state.chains.get_mut(entry.chain).ok_or(EngineError::Unreadable("a chain"))?;
+        let chain = self
+            .state
+            .chains
+            .get_mut(entry.chain)
+            .ok_or(EngineError::Unreadable("a chain"))?;
         let fresh = chain.tree.is_empty();
         let verdict = chain.insert(Arc::clone(entry), place, &registry);
-        if !matches!(verdict, Verdict::Extended | Verdict::Overtook | Verdict::Joined) {
+        if !matches!(
+            verdict,
+            Verdict::Extended | Verdict::Overtook | Verdict::Joined
+        ) {
             return Ok(verdict);
         }
         self.state.counts.entries += 1;
@@ -116,8 +149,14 @@ impl Projection<'_, '_> {
                 self.state.counts.notices = self.state.counts.notices.saturating_sub(1);
             }
         }
-        let row = EntryRow { at: Some(at), up_sequence: 0 };
-        self.put(tables::entry(entry.chain, entry.sequence, entry.hash), row.encode_to_vec());
+        let row = EntryRow {
+            at: Some(at),
+            up_sequence: 0,
+        };
+        self.put(
+            tables::entry(entry.chain, entry.sequence, entry.hash),
+            row.encode_to_vec(),
+        );
         if entry.author == self.me.at.node && entry.incarnation == self.me.incarnation {
             self.state.author_sequence = self.state.author_sequence.max(entry.author_sequence);
             let row = self.state.author_sequence.to_be_bytes().to_vec();
@@ -132,13 +171,19 @@ impl Projection<'_, '_> {
 
     /// The last author sequence stored of a node enrolled here: what a revocation lets stand.
     fn heard_from(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        let enrolled_here =
-            self.state.registry.node(entry.author).is_some_and(|node| node.pinned_at.0 == self.me.at.place);
+        let enrolled_here = self
+            .state
+            .registry
+            .node(entry.author)
+            .is_some_and(|node| node.pinned_at.0 == self.me.at.place);
         if !enrolled_here {
             return Ok(());
         }
         let key = tables::named(&format!("author {}", entry.author));
-        let known = self.overlay.get(&key)?.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+        let known = self
+            .overlay
+            .get(&key)?
+            .and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
         if known.is_none_or(|known| u64::from_be_bytes(known) < entry.author_sequence) {
             self.put(key, entry.author_sequence.to_be_bytes().to_vec());
         }
@@ -146,7 +191,10 @@ impl Projection<'_, '_> {
     }
 
     fn knows(&self, entry: &Entry) -> Result<bool, EngineError> {
-        Ok(self.overlay.get(&tables::entry(entry.chain, entry.sequence, entry.hash))?.is_some())
+        Ok(self
+            .overlay
+            .get(&tables::entry(entry.chain, entry.sequence, entry.hash))?
+            .is_some())
     }
 
     /// Rows of their own that some contents have.
@@ -172,7 +220,9 @@ impl Projection<'_, '_> {
     fn refresh(&mut self, id: ChainId) -> Result<(), EngineError> {
         let before = self.overlay.get(&tables::chain(id))?;
         let before = before.and_then(|row| ChainRow::decode(&row[..]).ok());
-        let Some(chain) = self.state.chains.get(id) else { return Ok(()) };
+        let Some(chain) = self.state.chains.get(id) else {
+            return Ok(());
+        };
         let mut row = ChainRow {
             kind: chain.kind.into(),
             digest: chain.tree.digest().to_vec(),
@@ -192,7 +242,13 @@ impl Projection<'_, '_> {
                 row.listed_at = case.due_at().map_or(tables::LISTED_LAST, |due| due.0);
             }
         }
-        self.relist(id, before.as_ref().map_or(tables::NOT_LISTED, |row| row.listed_at), row.listed_at);
+        self.relist(
+            id,
+            before
+                .as_ref()
+                .map_or(tables::NOT_LISTED, |row| row.listed_at),
+            row.listed_at,
+        );
         if !row.number.is_empty() && before.is_none_or(|before| before.number != row.number) {
             self.put(tables::number(&row.number), id.to_vec());
         }
@@ -217,7 +273,11 @@ impl Projection<'_, '_> {
         let row = tables::ParkedRow {
             at: Some(at),
             reason: stored.reason.clone(),
-            link: stored.link.parse::<NodeId>().map(NodeId::to_vec).unwrap_or_default(),
+            link: stored
+                .link
+                .parse::<NodeId>()
+                .map(NodeId::to_vec)
+                .unwrap_or_default(),
         };
         self.put(tables::parked(chain, hash), row.encode_to_vec());
         self.state.counts.parked += 1;
@@ -232,7 +292,10 @@ impl Projection<'_, '_> {
     }
 
     fn owed(&mut self, owed: &pb::ItemOwed, at: Place) -> Result<(), EngineError> {
-        let link = owed.link.parse::<NodeId>().map_err(|_| EngineError::Unreadable("a link"))?;
+        let link = owed
+            .link
+            .parse::<NodeId>()
+            .map_err(|_| EngineError::Unreadable("a link"))?;
         let lane = owed.lane();
         let mut row = lane_row(self.overlay, link, lane)?;
         row.owed = owed.sequence;
@@ -244,17 +307,34 @@ impl Projection<'_, '_> {
             hash: owed.hash.clone(),
             secret_of: owed.secret_of.clone(),
         };
-        self.put(tables::owed(link, lane, owed.sequence), item.encode_to_vec());
+        self.put(
+            tables::owed(link, lane, owed.sequence),
+            item.encode_to_vec(),
+        );
         let subject = ChainId::from_bytes(&owed.subject);
         match (owed.kind(), subject) {
-            (pb::ItemKind::Entry, Some(chain)) => {
-                self.carries(link, chain, Carried { extent: tables::Extent::Full, notice: None, whole: true })
-            }
+            (pb::ItemKind::Entry, Some(chain)) => self.carries(
+                link,
+                chain,
+                Carried {
+                    extent: tables::Extent::Full,
+                    notice: None,
+                    whole: true,
+                },
+            ),
             (pb::ItemKind::Notice, Some(case)) => {
                 let bytes = read_bytes(self.record, self.reader, &at)?;
                 let hash = super::item_hash(pb::ItemKind::Notice, &bytes);
                 let notice = Some(hash);
-                self.carries(link, case, Carried { extent: tables::Extent::Notice, notice, whole: false })
+                self.carries(
+                    link,
+                    case,
+                    Carried {
+                        extent: tables::Extent::Notice,
+                        notice,
+                        whole: false,
+                    },
+                )
             }
             _ => Ok(()),
         }
@@ -268,7 +348,9 @@ impl Projection<'_, '_> {
         now: Carried,
     ) -> Result<(), EngineError> {
         let before = self.overlay.get(&tables::carried(link, chain))?;
-        let before = before.and_then(|row| tables::CarriedRow::decode(&row[..]).ok()).unwrap_or_default();
+        let before = before
+            .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
+            .unwrap_or_default();
         let row = tables::CarriedRow {
             extent: before.extent.max(now.extent.into()),
             notice: now.notice.map_or(before.notice.clone(), Hash::to_vec),
@@ -281,8 +363,13 @@ impl Projection<'_, '_> {
     }
 
     fn received(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
-        let link = moved.link.parse::<NodeId>().map_err(|_| EngineError::Unreadable("a link"))?;
-        let Some(cursor) = &moved.cursor else { return Err(EngineError::Unreadable("a cursor")) };
+        let link = moved
+            .link
+            .parse::<NodeId>()
+            .map_err(|_| EngineError::Unreadable("a link"))?;
+        let Some(cursor) = &moved.cursor else {
+            return Err(EngineError::Unreadable("a cursor"));
+        };
         let mut row = lane_row(self.overlay, link, cursor.lane())?;
         let before = row.received.as_ref().map_or(0, |before| before.sequence);
         self.state.counts.received += cursor.sequence.saturating_sub(before);
@@ -304,7 +391,8 @@ impl Projection<'_, '_> {
             }
             pb::ItemKind::DirectiveCount => {
                 let count = pb::SignedDirectiveCount::decode(bytes).ok();
-                let count = count.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+                let count =
+                    count.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
                 let key = count.and_then(|count| {
                     Some(tables::directive_count(
                         ChainId::from_bytes(&count.directive)?,
@@ -337,7 +425,15 @@ impl Projection<'_, '_> {
         if let Ok(link) = kept.link.parse::<NodeId>() {
             let hash = super::item_hash(pb::ItemKind::Notice, bytes);
             let notice = Some(hash);
-            self.carries(link, case, Carried { extent: tables::Extent::Notice, notice, whole: false })?;
+            self.carries(
+                link,
+                case,
+                Carried {
+                    extent: tables::Extent::Notice,
+                    notice,
+                    whole: false,
+                },
+            )?;
         }
         if self.overlay.get(&tables::chain(case))?.is_some() {
             return Ok(());
@@ -347,7 +443,11 @@ impl Projection<'_, '_> {
         if before.is_none() {
             self.state.counts.notices += 1;
         }
-        self.relist(case, before.as_ref().map_or(tables::NOT_LISTED, notice_listed_at), notice_listed_at(&notice));
+        self.relist(
+            case,
+            before.as_ref().map_or(tables::NOT_LISTED, notice_listed_at),
+            notice_listed_at(&notice),
+        );
         if before.is_none_or(|before| before.number != notice.number) {
             self.put(tables::number(&notice.number), case.to_vec());
         }
@@ -355,8 +455,15 @@ impl Projection<'_, '_> {
         Ok(())
     }
 
-    fn keep_submission(&mut self, kept: &pb::ItemKept, bytes: &[u8], at: Place) -> Result<(), EngineError> {
-        let Ok(submission) = fengqiao_hub::submission::Submission::parse(bytes) else { return Ok(()) };
+    fn keep_submission(
+        &mut self,
+        kept: &pb::ItemKept,
+        bytes: &[u8],
+        at: Place,
+    ) -> Result<(), EngineError> {
+        let Ok(submission) = fengqiao_hub::submission::Submission::parse(bytes) else {
+            return Ok(());
+        };
         let key = tables::submission(submission.id);
         if self.overlay.get(&key)?.is_none() {
             self.state.counts.submissions += 1;
@@ -368,13 +475,19 @@ impl Projection<'_, '_> {
             own: kept.link.is_empty(),
         };
         self.put(key, row.encode_to_vec());
-        self.put(tables::submission_of(submission.case, submission.id), Vec::new());
+        self.put(
+            tables::submission_of(submission.case, submission.id),
+            Vec::new(),
+        );
         Ok(())
     }
 
     fn end_submission(&mut self, id: SubmissionId, code: &str) -> Result<(), EngineError> {
-        let Some(row) = self.overlay.get(&tables::submission(id))? else { return Ok(()) };
-        let mut row = tables::SubmissionRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a submission"))?;
+        let Some(row) = self.overlay.get(&tables::submission(id))? else {
+            return Ok(());
+        };
+        let mut row = tables::SubmissionRow::decode(&row[..])
+            .map_err(|_| EngineError::Unreadable("a submission"))?;
         if row.refused.is_empty() {
             self.state.counts.submissions = self.state.counts.submissions.saturating_sub(1);
         }
@@ -412,13 +525,21 @@ pub(crate) struct Carried {
 /// Where an entry waits: by its chain and hash, or when it does not even read, by the hash of its bytes.
 pub(crate) fn parking_key(entry: Option<&Entry>, bytes: &[u8]) -> (ChainId, Hash) {
     entry.map_or_else(
-        || (ChainId::default(), Hash::of("fengqiao/unreadable/1", &[bytes])),
+        || {
+            (
+                ChainId::default(),
+                Hash::of("fengqiao/unreadable/1", &[bytes]),
+            )
+        },
         |entry| (entry.chain, entry.hash),
     )
 }
 
 /// The place an author serves; the first entry of a deployment speaks for itself.
-pub(crate) fn author_place(registry: &fengqiao_hub::jurisdiction::Registry, entry: &Entry) -> Option<PlaceId> {
+pub(crate) fn author_place(
+    registry: &fengqiao_hub::jurisdiction::Registry,
+    entry: &Entry,
+) -> Option<PlaceId> {
     if matches!(entry.body.content, Some(Content::RootGranted(_))) {
         return entry.chain.place();
     }
@@ -439,7 +560,11 @@ fn notice_listed_at(notice: &pb::Notice) -> i64 {
 }
 
 /// A lane's cursors.
-pub(crate) fn lane_row(read: &dyn Read, link: NodeId, lane: pb::Lane) -> Result<tables::LaneRow, EngineError> {
+pub(crate) fn lane_row(
+    read: &dyn Read,
+    link: NodeId,
+    lane: pb::Lane,
+) -> Result<tables::LaneRow, EngineError> {
     let row = read.get(&tables::lane(link, lane))?;
     row.map_or(Ok(tables::LaneRow::default()), |row| {
         tables::LaneRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a lane"))
@@ -455,7 +580,11 @@ pub(crate) fn read_bytes(
     if let Some(bytes) = record.read(at) {
         return Ok(bytes);
     }
-    let location = Location { position: Position(at.position), offset: at.offset, length: at.length };
+    let location = Location {
+        position: Position(at.position),
+        offset: at.offset,
+        length: at.length,
+    };
     Ok(reader.read(location)?)
 }
 
@@ -487,14 +616,18 @@ pub(crate) fn read_chain(
     let (mut lo, hi) = tables::prefixed(&tables::entries(id));
     loop {
         let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
-        let Some((last, _)) = rows.last() else { return Ok(chain) };
+        let Some((last, _)) = rows.last() else {
+            return Ok(chain);
+        };
         lo = [last.as_slice(), &[0]].concat();
         for (_, value) in &rows {
-            let row = EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+            let row = EntryRow::decode(&value[..])
+                .map_err(|_| EngineError::Unreadable("an entry row"))?;
             let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
             let bytes = read_bytes(record, reader, &at)?;
             let entry = Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?;
-            let place = author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
+            let place =
+                author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
             chain.insert(Arc::new(entry), place, registry);
         }
         if rows.len() < RANGE_ROWS_MAX {
@@ -504,7 +637,11 @@ pub(crate) fn read_chain(
 }
 
 /// Folds every registry chain in the store. A chain is written for children of its place, so parents come first.
-pub(crate) fn load_registry(read: &dyn Read, reader: &dyn JournalReader, state: &mut State) -> Result<(), EngineError> {
+pub(crate) fn load_registry(
+    read: &dyn Read,
+    reader: &dyn JournalReader,
+    state: &mut State,
+) -> Result<(), EngineError> {
     let (lo, hi) = tables::prefixed(&tables::registries());
     let mut waiting: Vec<ChainId> = read
         .range(&lo, &hi, RANGE_ROWS_MAX)?
@@ -521,7 +658,9 @@ pub(crate) fn load_registry(read: &dyn Read, reader: &dyn JournalReader, state: 
             }
         }
         if later.len() == before {
-            return Err(EngineError::Unreadable("a registry chain without its parent"));
+            return Err(EngineError::Unreadable(
+                "a registry chain without its parent",
+            ));
         }
         waiting = later;
     }
@@ -538,16 +677,21 @@ fn load_registry_chain(
     let (lo, hi) = tables::prefixed(&tables::entries(id));
     let mut entries = Vec::new();
     for (_, value) in read.range(&lo, &hi, RANGE_ROWS_MAX)? {
-        let row = EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+        let row =
+            EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
         let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
         let bytes = read_bytes(writer, reader, &at)?;
         entries.push(Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?);
     }
-    let known = entries.first().is_some_and(|first| author_place(&state.registry, first).is_some());
+    let known = entries
+        .first()
+        .is_some_and(|first| author_place(&state.registry, first).is_some());
     if known {
         let registry = Arc::make_mut(&mut state.registry);
         for entry in &entries {
-            registry.apply(entry).map_err(|_| EngineError::Unreadable("a registry entry"))?;
+            registry
+                .apply(entry)
+                .map_err(|_| EngineError::Unreadable("a registry entry"))?;
         }
     }
     Ok(known)

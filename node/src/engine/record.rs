@@ -30,7 +30,12 @@ impl RecordWriter {
     /// A record that will stand at `position`.
     #[must_use]
     pub fn at(position: u64) -> Self {
-        Self { position, payload: Vec::new(), facts: Vec::new(), places: Vec::new() }
+        Self {
+            position,
+            payload: Vec::new(),
+            facts: Vec::new(),
+            places: Vec::new(),
+        }
     }
 
     /// Adds a blob; says how facts name it and where it will stand.
@@ -39,9 +44,16 @@ impl RecordWriter {
         encode_varint(bytes.len() as u64, &mut self.payload);
         let offset = length(self.payload.len());
         self.payload.extend_from_slice(bytes);
-        let place = Place { position: self.position, offset, length: length(bytes.len()) };
+        let place = Place {
+            position: self.position,
+            offset,
+            length: length(bytes.len()),
+        };
         self.places.push(place);
-        let reference = pb::BlobReference { index: length(self.places.len()), ..Default::default() };
+        let reference = pb::BlobReference {
+            index: length(self.places.len()),
+            ..Default::default()
+        };
         (reference, place)
     }
 
@@ -49,7 +61,8 @@ impl RecordWriter {
     pub fn fact(&mut self, fact: pb::fact::Fact) {
         let fact = pb::Fact { fact: Some(fact) };
         encode_key(FACTS, WireType::LengthDelimited, &mut self.facts);
-        fact.encode_length_delimited(&mut self.facts).unwrap_or_else(|_| unreachable!("a Vec grows"));
+        fact.encode_length_delimited(&mut self.facts)
+            .unwrap_or_else(|_| unreachable!("a Vec grows"));
     }
 
     /// Where the blobs stand, by index from 1.
@@ -92,13 +105,19 @@ impl RecordWriter {
 ///
 /// # Errors
 /// [`NotARecord`].
-pub fn read_record(position: u64, payload: &[u8]) -> Result<(Vec<pb::fact::Fact>, Vec<Place>), NotARecord> {
+pub fn read_record(
+    position: u64,
+    payload: &[u8],
+) -> Result<(Vec<pb::fact::Fact>, Vec<Place>), NotARecord> {
     let mut rest = payload;
     let (mut facts, mut blobs) = (Vec::new(), Vec::new());
     while !rest.is_empty() {
         let (field, wire) = decode_key(&mut rest).map_err(|_| NotARecord)?;
         let bytes = decode_varint(&mut rest).map_err(|_| NotARecord)?;
-        let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= rest.len()).ok_or(NotARecord)?;
+        let bytes = usize::try_from(bytes)
+            .ok()
+            .filter(|bytes| *bytes <= rest.len())
+            .ok_or(NotARecord)?;
         let offset = payload.len() - rest.len();
         let (content, after) = rest.split_at(bytes);
         match (field, wire) {
@@ -107,7 +126,11 @@ pub fn read_record(position: u64, payload: &[u8]) -> Result<(Vec<pb::fact::Fact>
                 facts.extend(fact.fact);
             }
             (BLOBS, WireType::LengthDelimited) => {
-                blobs.push(Place { position, offset: length(offset), length: length(bytes) });
+                blobs.push(Place {
+                    position,
+                    offset: length(offset),
+                    length: length(bytes),
+                });
             }
             _ => return Err(NotARecord),
         }
@@ -133,7 +156,12 @@ pub fn place_of(reference: Option<&pb::BlobReference>, blobs: &[Place]) -> Optio
 /// How a fact names bytes of an earlier record.
 #[must_use]
 pub fn reference_to(at: &Place) -> pb::BlobReference {
-    pb::BlobReference { index: 0, position: at.position, offset: at.offset, length: at.length }
+    pb::BlobReference {
+        index: 0,
+        position: at.position,
+        offset: at.offset,
+        length: at.length,
+    }
 }
 
 /// A record is at most 4 MiB, so every length in it fits.
@@ -152,21 +180,30 @@ mod tests {
         let (first, _) = writer.blob(b"one");
         let (second, place) = writer.blob(b"second");
         assert_eq!(writer.read(&place).unwrap(), b"second");
-        writer.fact(pb::fact::Fact::Entry(pb::EntryStored { blob: Some(second), ..Default::default() }));
+        writer.fact(pb::fact::Fact::Entry(pb::EntryStored {
+            blob: Some(second),
+            ..Default::default()
+        }));
         let payload = writer.finish();
         let (facts, blobs) = read_record(77, &payload).unwrap();
         assert_eq!(facts.len(), 1);
         assert_eq!(place_of(Some(&second), &blobs), Some(place));
         let from = place.offset as usize;
         assert_eq!(&payload[from..from + 6], b"second");
-        assert_eq!(pb::JournalRecord::decode(&payload[..]).unwrap().blobs[first.index as usize - 1], b"one");
+        assert_eq!(
+            pb::JournalRecord::decode(&payload[..]).unwrap().blobs[first.index as usize - 1],
+            b"one"
+        );
     }
 
     #[test]
     fn a_record_cut_short_is_no_record() {
         let mut writer = RecordWriter::at(0);
         let (blob, _) = writer.blob(b"one");
-        writer.fact(pb::fact::Fact::Kept(pb::ItemKept { blob: Some(blob), ..Default::default() }));
+        writer.fact(pb::fact::Fact::Kept(pb::ItemKept {
+            blob: Some(blob),
+            ..Default::default()
+        }));
         let payload = writer.finish();
         for end in 1..payload.len() {
             let whole = read_record(0, &payload[..end]).is_ok_and(|(facts, _)| facts.len() == 1);

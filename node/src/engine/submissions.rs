@@ -11,9 +11,9 @@ use prost::Message as _;
 
 use super::EngineError;
 use super::group::{Group, Owed};
+use super::item_hash;
 use super::projection::{read_bytes, read_notice_row};
 use super::writing::Writing;
-use super::item_hash;
 use crate::store::{RANGE_ROWS_MAX, Read as _, tables};
 
 impl Group<'_> {
@@ -32,7 +32,10 @@ impl Group<'_> {
             case: case.to_vec(),
             author: self.me.at.node.to_vec(),
             body: self.body(actor.person, act.content).encode_to_vec(),
-            commitments: payloads.iter().map(|(_, commitment)| commitment.to_vec()).collect(),
+            commitments: payloads
+                .iter()
+                .map(|(_, commitment)| commitment.to_vec())
+                .collect(),
             incarnation: self.me.incarnation,
         };
         let sealed = payloads.into_iter().map(|(sealed, _)| sealed).collect();
@@ -43,19 +46,31 @@ impl Group<'_> {
     }
 
     /// A submission arrives: adopted where this centre is custodian, else passed on.
-    pub(crate) fn arrive_submission(&mut self, bytes: &[u8], from: NodeId) -> Result<(), EngineError> {
+    pub(crate) fn arrive_submission(
+        &mut self,
+        bytes: &[u8],
+        from: NodeId,
+    ) -> Result<(), EngineError> {
         let Ok(mut submission) = Submission::parse(bytes) else {
             self.alarm("SUBMISSION_MALFORMED", &from.to_string());
             return Ok(());
         };
         let registry = self.registry();
-        let author = registry.node(submission.author).filter(|node| node.revoked.is_none());
-        let sound = author.is_some_and(|node| submission.check_signature(&node.signing_key).is_ok());
+        let author = registry
+            .node(submission.author)
+            .filter(|node| node.revoked.is_none());
+        let sound =
+            author.is_some_and(|node| submission.check_signature(&node.signing_key).is_ok());
         if !sound || submission.deployment != self.me.deployment {
             self.alarm("SUBMISSION_REFUSED", &from.to_string());
             return Ok(());
         }
-        if self.chain(submission.case)?.case.as_ref().is_some_and(|case| case.submissions.contains(&submission.id)) {
+        if self
+            .chain(submission.case)?
+            .case
+            .as_ref()
+            .is_some_and(|case| case.submissions.contains(&submission.id))
+        {
             return Ok(());
         }
         if submission.signed.hops >= HOPS_MAX {
@@ -74,20 +89,33 @@ impl Group<'_> {
             return self.forward(submission.case, bytes);
         }
         let registry = self.registry();
-        let Some(author) = registry.node(submission.author) else { return Ok(()) };
+        let Some(author) = registry.node(submission.author) else {
+            return Ok(());
+        };
         let actor = centre::submitter(&submission.body.actor, author.place, author.unit);
         let Some(content) = submission.body.content.clone() else {
             return self.refuse(submission, Code::Malformed.as_str());
         };
         let chain = self.chain(submission.case)?.clone();
-        let Some(case) = &chain.case else { return Ok(()) };
-        let known = Known { case, tree: &chain.tree };
+        let Some(case) = &chain.case else {
+            return Ok(());
+        };
+        let known = Known {
+            case,
+            tree: &chain.tree,
+        };
         let adopted = centre::adopt(&self.view(&registry), &known, &content, &actor);
         let act = match adopted {
             Ok(act) => act,
             Err(refusal) => return self.refuse(submission, refusal.code.as_str()),
         };
-        let payloads = submission.signed.payloads.iter().cloned().zip(submission.commitments.iter().copied()).collect();
+        let payloads = submission
+            .signed
+            .payloads
+            .iter()
+            .cloned()
+            .zip(submission.commitments.iter().copied())
+            .collect();
         let writing = Writing {
             person: PersonId::from_bytes(&submission.body.actor),
             payloads,
@@ -139,9 +167,14 @@ impl Group<'_> {
     pub(crate) fn resettle(&mut self, case: ChainId) -> Result<(), EngineError> {
         let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
         for (key, _) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
-            let Some(id) = key.get(17..).and_then(SubmissionId::from_bytes) else { continue };
-            let Some(row) = self.overlay.get(&tables::submission(id))? else { continue };
-            let row = tables::SubmissionRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a submission"))?;
+            let Some(id) = key.get(17..).and_then(SubmissionId::from_bytes) else {
+                continue;
+            };
+            let Some(row) = self.overlay.get(&tables::submission(id))? else {
+                continue;
+            };
+            let row = tables::SubmissionRow::decode(&row[..])
+                .map_err(|_| EngineError::Unreadable("a submission"))?;
             let at = row.at.ok_or(EngineError::Unreadable("a submission"))?;
             let bytes = read_bytes(&self.record, self.reader, &at)?;
             if let Ok(submission) = Submission::parse(&bytes) {
@@ -165,7 +198,9 @@ impl Group<'_> {
         let custodian = self.custodian_of(case)?;
         // A department's node knows one way only; so does who does not know the custodian.
         let link = match custodian {
-            Some(custodian) if self.me.at.unit.is_none() => self.me.at.towards(custodian, &registry),
+            Some(custodian) if self.me.at.unit.is_none() => {
+                self.me.at.towards(custodian, &registry)
+            }
             Some(_) | None => self.me.at.up(&registry),
         };
         let Some(link) = link else { return Ok(()) };
@@ -179,12 +214,24 @@ impl Group<'_> {
         bytes: &[u8],
     ) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Some(record) = registry.node(to) else { return Ok(()) };
+        let Some(record) = registry.node(to) else {
+            return Ok(());
+        };
         let own_unit = record.unit.is_some() && record.place == self.me.at.place;
-        let link = if own_unit { Some(to) } else { self.me.at.towards(record.place, &registry) };
+        let link = if own_unit {
+            Some(to)
+        } else {
+            self.me.at.towards(record.place, &registry)
+        };
         let Some(link) = link else { return Ok(()) };
         let (_, at) = self.record.blob(bytes);
-        let item = Owed { kind, at, hash: item_hash(kind, bytes), secret_of: None, subject: None };
+        let item = Owed {
+            kind,
+            at,
+            hash: item_hash(kind, bytes),
+            secret_of: None,
+            subject: None,
+        };
         self.owe(link, pb::Lane::Cases, item)
     }
 
@@ -194,6 +241,9 @@ impl Group<'_> {
             return Ok(Some(custody.custodian));
         }
         let notice = self.overlay.get(&tables::notice(case))?;
-        Ok(notice.as_deref().and_then(read_notice_row).and_then(|notice| PlaceId::from_bytes(&notice.custodian)))
+        Ok(notice
+            .as_deref()
+            .and_then(read_notice_row)
+            .and_then(|notice| PlaceId::from_bytes(&notice.custodian)))
     }
 }

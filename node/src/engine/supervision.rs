@@ -26,9 +26,14 @@ impl Group<'_> {
         let mut written = 0;
         while written < WARNINGS_A_TICK_MAX {
             let page = self.overlay.range(&lo, &hi, CLOCKS_A_PAGE)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
             lo = [last.as_slice(), &[0]].concat();
-            for (due, case) in page.iter().filter_map(|(key, _)| tables::read_worklist(key)) {
+            for (due, case) in page
+                .iter()
+                .filter_map(|(key, _)| tables::read_worklist(key))
+            {
                 written += usize::from(self.warn(case, Moment(due))?);
             }
         }
@@ -41,7 +46,9 @@ impl Group<'_> {
         if self.overlay.get(&tables::warning(id))?.is_some() {
             return Ok(false);
         }
-        let Some((place, unit)) = self.responsible(case)? else { return Ok(false) };
+        let Some((place, unit)) = self.responsible(case)? else {
+            return Ok(false);
+        };
         let content = Content::RedWarned(red_warning(case, "handling", due, place, unit));
         let chain = ChainId::supervision_of(self.me.at.place);
         self.write_own(pb::ChainKind::Supervision, chain, None, content)?;
@@ -50,7 +57,10 @@ impl Group<'_> {
 
     /// Who let the clock run out, seen from here: the direct child a case was last dispatched through, or an own unit.
     /// Nobody when the case is not one tier below: its own superior warns.
-    fn responsible(&mut self, case: ChainId) -> Result<Option<(PlaceId, Option<UnitId>)>, EngineError> {
+    fn responsible(
+        &mut self,
+        case: ChainId,
+    ) -> Result<Option<(PlaceId, Option<UnitId>)>, EngineError> {
         let registry = self.registry();
         let me = self.me.at.place;
         let chain = self.chain(case)?;
@@ -61,7 +71,10 @@ impl Group<'_> {
         let known = match known {
             Some(known) => Some(known),
             None => self.noticed(case)?.and_then(|notice| {
-                Some((PlaceId::from_bytes(&notice.custodian)?, UnitId::from_bytes(&notice.lead)))
+                Some((
+                    PlaceId::from_bytes(&notice.custodian)?,
+                    UnitId::from_bytes(&notice.lead),
+                ))
             }),
         };
         Ok(known.filter(|(custodian, unit)| {

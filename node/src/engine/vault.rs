@@ -22,7 +22,10 @@ impl Vault {
     /// A vault over a key store.
     #[must_use]
     pub fn new(keys: Box<dyn KeyStore>, seals: Box<dyn Seals>) -> Self {
-        Self { keys: Mutex::new(keys), seals: Mutex::new(seals) }
+        Self {
+            keys: Mutex::new(keys),
+            seals: Mutex::new(seals),
+        }
     }
 
     /// What is held for a chain.
@@ -40,8 +43,13 @@ impl Vault {
     /// The key a secret holds, opened.
     #[must_use]
     pub fn opened(&self, chain: ChainId, secret: &CaseSecret) -> Option<ChainKey> {
-        let key = secret.key.or_else(|| lock(&self.seals).open(chain, &secret.wrapped))?;
-        Some(ChainKey { key, salt: secret.salt })
+        let key = secret
+            .key
+            .or_else(|| lock(&self.seals).open(chain, &secret.wrapped))?;
+        Some(ChainKey {
+            key,
+            salt: secret.salt,
+        })
     }
 
     /// What a neighbour is to hold of a chain: the salt, and the key sealed to it.
@@ -52,7 +60,10 @@ impl Vault {
             .opened(chain, &secret)
             .and_then(|key| lock(&self.seals).seal(to, chain, &key.key))
             .unwrap_or_default();
-        Some(pb::ChainSecret { salt: secret.salt.to_vec(), wrapped_key })
+        Some(pb::ChainSecret {
+            salt: secret.salt.to_vec(),
+            wrapped_key,
+        })
     }
 
     /// Keeps secrets, durable before it returns.
@@ -79,5 +90,7 @@ impl Vault {
 
 /// A poisoned lock means a panic while keys were changed; the process is ending anyway, and what is held is whole.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

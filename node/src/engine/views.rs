@@ -54,7 +54,11 @@ impl Views {
     /// The same node's views over another store, for comparing what a journal says with what a store believes.
     #[must_use]
     pub fn over(&self, store: Arc<dyn Store>) -> Self {
-        Self { me: Arc::clone(&self.me), store, reader: Arc::clone(&self.reader) }
+        Self {
+            me: Arc::clone(&self.me),
+            store,
+            reader: Arc::clone(&self.reader),
+        }
     }
 
     /// This node.
@@ -86,7 +90,10 @@ impl Views {
         if text.is_empty() || text.len() > 100 {
             return Ok(None);
         }
-        Ok(self.store.get(&tables::number(text))?.and_then(|id| ChainId::from_bytes(&id)))
+        Ok(self
+            .store
+            .get(&tables::number(text))?
+            .and_then(|id| ChainId::from_bytes(&id)))
     }
 
     /// A chain, read whole; an unknown one is empty.
@@ -95,7 +102,13 @@ impl Views {
     /// Store or journal do not read.
     pub fn chain(&self, registry: &Registry, id: ChainId) -> Result<Chain, EngineError> {
         let writer = RecordWriter::at(u64::MAX);
-        read_chain(self.store.as_ref(), self.reader.as_ref(), &writer, registry, id)
+        read_chain(
+            self.store.as_ref(),
+            self.reader.as_ref(),
+            &writer,
+            registry,
+            id,
+        )
     }
 
     /// The notice of a case, when only that is here.
@@ -103,7 +116,11 @@ impl Views {
     /// # Errors
     /// The store does not read.
     pub fn notice(&self, id: ChainId) -> Result<Option<pb::Notice>, EngineError> {
-        Ok(self.store.get(&tables::notice(id))?.as_deref().and_then(read_notice_row))
+        Ok(self
+            .store
+            .get(&tables::notice(id))?
+            .as_deref()
+            .and_then(read_notice_row))
     }
 
     /// Open cases by due time, from a key on; the key of the next page comes with them.
@@ -119,7 +136,10 @@ impl Views {
         let (first, hi) = tables::prefixed(b"w");
         let lo = after.map_or(first, |after| [after, &[0]].concat());
         let rows = self.store.range(&lo, &hi, limit)?;
-        let next = rows.last().filter(|_| rows.len() == limit).map(|(key, _)| key.clone());
+        let next = rows
+            .last()
+            .filter(|_| rows.len() == limit)
+            .map(|(key, _)| key.clone());
         let listed = rows
             .iter()
             .filter_map(|(key, _)| tables::read_worklist(key))
@@ -141,7 +161,10 @@ impl Views {
         let (first, hi) = tables::prefixed(b"a");
         let lo = after.map_or(first, |after| [after, &[0]].concat());
         let rows = self.store.range(&lo, &hi, limit)?;
-        let next = rows.last().filter(|_| rows.len() == limit).map(|(key, _)| key.clone());
+        let next = rows
+            .last()
+            .filter(|_| rows.len() == limit)
+            .map(|(key, _)| key.clone());
         let listed = rows
             .iter()
             .filter_map(|(_, id)| ChainId::from_bytes(id))
@@ -155,7 +178,9 @@ impl Views {
         if !chain.tree.is_empty() {
             return Ok(Some(Listed::Chain(id, Box::new(chain))));
         }
-        Ok(self.notice(id)?.map(|notice| Listed::Notice(id, Box::new(notice))))
+        Ok(self
+            .notice(id)?
+            .map(|notice| Listed::Notice(id, Box::new(notice))))
     }
 
     /// Where an entry stands.
@@ -169,9 +194,13 @@ impl Views {
         sequence: u64,
         hash: Hash,
     ) -> Result<EntryStanding, EngineError> {
-        let Some(up) = self.me.at.up(registry) else { return Ok(EntryStanding::AtTop) };
+        let Some(up) = self.me.at.up(registry) else {
+            return Ok(EntryStanding::AtTop);
+        };
         let row = self.store.get(&tables::entry(chain, sequence, hash))?;
-        let row = row.and_then(|row| tables::EntryRow::decode(&row[..]).ok()).unwrap_or_default();
+        let row = row
+            .and_then(|row| tables::EntryRow::decode(&row[..]).ok())
+            .unwrap_or_default();
         let lane = lane_row(self.store.as_ref(), up, pb::Lane::Cases)?;
         if row.up_sequence == 0 {
             // It never went up by itself: it came from above, or its case stays here and below.
@@ -190,7 +219,10 @@ impl Views {
     ///
     /// # Errors
     /// The store does not read.
-    pub fn submissions(&self, case: ChainId) -> Result<Vec<fengqiao_hub::id::SubmissionId>, EngineError> {
+    pub fn submissions(
+        &self,
+        case: ChainId,
+    ) -> Result<Vec<fengqiao_hub::id::SubmissionId>, EngineError> {
         let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
         let rows = self.store.range(&lo, &hi, RANGE_ROWS_MAX)?;
         Ok(rows
@@ -205,8 +237,12 @@ impl Views {
     /// The store does not read.
     pub fn tallies(&self) -> Result<Vec<pb::Tally>, EngineError> {
         let rows = self.all(&tables::tallies())?;
-        let signed = rows.iter().filter_map(|(_, row)| pb::SignedTally::decode(&row[..]).ok());
-        Ok(signed.filter_map(|signed| pb::Tally::decode(&signed.tally[..]).ok()).collect())
+        let signed = rows
+            .iter()
+            .filter_map(|(_, row)| pb::SignedTally::decode(&row[..]).ok());
+        Ok(signed
+            .filter_map(|signed| pb::Tally::decode(&signed.tally[..]).ok())
+            .collect())
     }
 
     /// Every chain held.
@@ -215,7 +251,10 @@ impl Views {
     /// The store does not read.
     pub fn chain_ids(&self) -> Result<Vec<ChainId>, EngineError> {
         let rows = self.all(&tables::chains())?;
-        Ok(rows.iter().filter_map(|(key, _)| ChainId::from_bytes(key.get(1..)?)).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|(key, _)| ChainId::from_bytes(key.get(1..)?))
+            .collect())
     }
 
     /// Directive chains held.
@@ -239,7 +278,9 @@ impl Views {
     /// # Errors
     /// The store does not read.
     pub fn directive_count(&self, id: ChainId) -> Result<pb::DirectiveCount, EngineError> {
-        let row = self.store.get(&tables::directive_count(id, self.me.at.place))?;
+        let row = self
+            .store
+            .get(&tables::directive_count(id, self.me.at.place))?;
         let signed = row.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
         let count = signed.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
         Ok(count.unwrap_or_default())
@@ -263,7 +304,10 @@ impl Views {
     /// The store does not read.
     pub fn accounts(&self) -> Result<Vec<pb::AccountSet>, EngineError> {
         let rows = self.all(&tables::accounts())?;
-        Ok(rows.iter().filter_map(|(_, row)| pb::AccountSet::decode(&row[..]).ok()).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|(_, row)| pb::AccountSet::decode(&row[..]).ok())
+            .collect())
     }
 
     /// A lane's cursors.
@@ -294,12 +338,19 @@ impl Views {
     ///
     /// # Errors
     /// The store does not read.
-    pub fn digest_range(&self, link: NodeId, range: u8) -> Result<Vec<pb::DigestChain>, EngineError> {
+    pub fn digest_range(
+        &self,
+        link: NodeId,
+        range: u8,
+    ) -> Result<Vec<pb::DigestChain>, EngineError> {
         let chains = digest_chains(self.store.as_ref(), link)?;
         Ok(chains
             .into_iter()
             .filter(|(chain, _)| chain.0[0] == range)
-            .map(|(chain, hash)| pb::DigestChain { chain: chain.to_vec(), hash: hash.to_vec() })
+            .map(|(chain, hash)| pb::DigestChain {
+                chain: chain.to_vec(),
+                hash: hash.to_vec(),
+            })
             .collect())
     }
 
@@ -314,7 +365,9 @@ pub(crate) fn all_rows(read: &dyn Read, prefix: &[u8]) -> Result<Vec<Row>, Engin
     let mut all = Vec::new();
     loop {
         let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
-        let Some((last, _)) = rows.last() else { return Ok(all) };
+        let Some((last, _)) = rows.last() else {
+            return Ok(all);
+        };
         lo = [last.as_slice(), &[0]].concat();
         let whole = rows.len() < RANGE_ROWS_MAX;
         all.extend(rows);
@@ -325,11 +378,17 @@ pub(crate) fn all_rows(read: &dyn Read, prefix: &[u8]) -> Result<Vec<Row>, Engin
 }
 
 /// What each chain carried on a link is here: the chain's digest, or the hash of the last notice.
-pub(crate) fn digest_chains(read: &dyn Read, link: NodeId) -> Result<Vec<(ChainId, Hash)>, EngineError> {
+pub(crate) fn digest_chains(
+    read: &dyn Read,
+    link: NodeId,
+) -> Result<Vec<(ChainId, Hash)>, EngineError> {
     let mut chains = Vec::new();
     for (key, value) in all_rows(read, &tables::carried_by(link))? {
-        let Some(id) = key.get(11..).and_then(ChainId::from_bytes) else { continue };
-        let row = CarriedRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("a carried row"))?;
+        let Some(id) = key.get(11..).and_then(ChainId::from_bytes) else {
+            continue;
+        };
+        let row =
+            CarriedRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("a carried row"))?;
         let hash = match row.extent() {
             Extent::Full => read
                 .get(&tables::chain(id))?
@@ -352,7 +411,13 @@ pub(crate) fn digest_ranges(read: &dyn Read, link: NodeId) -> Result<Vec<Vec<u8>
     }
     Ok(ranges
         .into_iter()
-        .map(|range| if range.is_empty() { range } else { Hash::of("fengqiao/digest-range/1", &[&range]).to_vec() })
+        .map(|range| {
+            if range.is_empty() {
+                range
+            } else {
+                Hash::of("fengqiao/digest-range/1", &[&range]).to_vec()
+            }
+        })
         .collect())
 }
 
@@ -371,8 +436,13 @@ pub(crate) fn rebuild(
         let (facts, blobs) = read.map_err(|_| EngineError::Unreadable("a journal record"))?;
         let base: &dyn Store = store.as_ref();
         let mut overlay = Overlay::new(base);
-        let mut projection =
-            Projection { me, state: &mut state, overlay: &mut overlay, reader, record: &writer };
+        let mut projection = Projection {
+            me,
+            state: &mut state,
+            overlay: &mut overlay,
+            reader,
+            record: &writer,
+        };
         for fact in &facts {
             projection.apply(fact, &blobs)?;
         }

@@ -41,12 +41,18 @@ impl Group<'_> {
         chain: ChainId,
         content: Option<&pb::PrivateContent>,
     ) -> Result<Vec<(Vec<u8>, Hash)>, Refusal> {
-        let Some(content) = content else { return Ok(Vec::new()) };
-        let key = self.chain_key(chain).ok_or_else(|| Refusal::of(Code::TextSealed, "texts"))?;
+        let Some(content) = content else {
+            return Ok(Vec::new());
+        };
+        let key = self
+            .chain_key(chain)
+            .ok_or_else(|| Refusal::of(Code::TextSealed, "texts"))?;
         let sealed = payload::seal(&key, chain, self.vault.draw(), content)
             .map_err(|_| Refusal::of(Code::TooLong, "texts"))?;
         if sealed.len() > ENTRY_BYTES_MAX - 4096 {
-            return Err(Refusal::of(Code::TooLong, "texts").because((ENTRY_BYTES_MAX - 4096).to_string()));
+            return Err(
+                Refusal::of(Code::TooLong, "texts").because((ENTRY_BYTES_MAX - 4096).to_string())
+            );
         }
         let commitment = payload::commitment(&key.salt, &sealed);
         Ok(vec![(sealed, commitment)])
@@ -62,11 +68,18 @@ impl Group<'_> {
     /// The head of a chain, as what stands before the next entry.
     pub(crate) fn before(&mut self, chain: ChainId) -> Result<Before, EngineError> {
         let head = self.chain(chain)?.tree.head();
-        Ok(head.map_or(Before { rank: Rank::default(), sequence: 0, hash: None }, |head| Before {
-            rank: head.rank.clone(),
-            sequence: head.sequence,
-            hash: Some(head.hash),
-        }))
+        Ok(head.map_or(
+            Before {
+                rank: Rank::default(),
+                sequence: 0,
+                hash: None,
+            },
+            |head| Before {
+                rank: head.rank.clone(),
+                sequence: head.sequence,
+                hash: Some(head.hash),
+            },
+        ))
     }
 
     /// Writes an entry after what stands before it.
@@ -80,11 +93,17 @@ impl Group<'_> {
     ) -> Result<Arc<Entry>, EngineError> {
         let registry = self.registry();
         let own = registry.node(self.me.at.node);
-        let mut relied_on: Vec<(PlaceId, u64)> = own.map(|node| node.pinned_at).into_iter().collect();
+        let mut relied_on: Vec<(PlaceId, u64)> =
+            own.map(|node| node.pinned_at).into_iter().collect();
         let rank = match act.mv {
             Move::Taken(_) => {
-                let level = registry.place(self.me.at.place).map_or(0, |place| place.level);
-                before.rank.raised(level, self.me.generation).ok_or(EngineError::Unreadable("an own generation"))?
+                let level = registry
+                    .place(self.me.at.place)
+                    .map_or(0, |place| place.level);
+                before
+                    .rank
+                    .raised(level, self.me.generation)
+                    .ok_or(EngineError::Unreadable("an own generation"))?
             }
             Move::Dispatched(to) => {
                 let issuer = registry.place(to).and_then(|place| place.parent);
@@ -152,23 +171,48 @@ impl Group<'_> {
         content: Content,
     ) -> Result<Arc<Entry>, EngineError> {
         let first = self.chain(chain)?.tree.is_empty();
-        let kind_class = if first { pb::KindClass::Opening } else { pb::KindClass::Work };
-        let act = Act { content, mv: Move::None, kind_class };
-        self.write(kind, chain, act, Writing { person, ..Default::default() })
+        let kind_class = if first {
+            pb::KindClass::Opening
+        } else {
+            pb::KindClass::Work
+        };
+        let act = Act {
+            content,
+            mv: Move::None,
+            kind_class,
+        };
+        self.write(
+            kind,
+            chain,
+            act,
+            Writing {
+                person,
+                ..Default::default()
+            },
+        )
     }
 
     /// The next readable case number: place code or id, incarnation, serial and a check letter.
     pub(crate) fn next_number(&mut self) -> Result<String, EngineError> {
         use crate::store::Read as _;
         let key = crate::store::tables::named("case-number");
-        let last = self.overlay.get(&key)?.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+        let last = self
+            .overlay
+            .get(&key)?
+            .and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
         let serial = last.map_or(0, u64::from_be_bytes) + 1;
-        let fact = pb::NumberSet { name: "case-number".to_owned(), value: serial };
+        let fact = pb::NumberSet {
+            name: "case-number".to_owned(),
+            value: serial,
+        };
         self.fact(pb::fact::Fact::Number(fact))?;
         let place = self.state.registry.place(self.me.at.place);
-        let code = place.map(|place| place.code.as_str()).filter(|code| !code.is_empty());
+        let code = place
+            .map(|place| place.code.as_str())
+            .filter(|code| !code.is_empty());
         let place = code.map_or_else(|| self.me.at.place.to_string(), str::to_owned);
-        let incarnation = fengqiao_hub::id::base32(&[u8::try_from(self.me.incarnation % 32).unwrap_or(0) << 3]);
+        let incarnation =
+            fengqiao_hub::id::base32(&[u8::try_from(self.me.incarnation % 32).unwrap_or(0) << 3]);
         let incarnation = incarnation.chars().next().unwrap_or('0');
         let stem = format!("{place}{incarnation}{serial:07}");
         let check = check_letter(&stem);
@@ -182,6 +226,11 @@ impl Group<'_> {
 
 /// One letter that catches a mistyped or swapped digit.
 fn check_letter(stem: &str) -> char {
-    let sum = stem.bytes().enumerate().fold(0_usize, |sum, (index, byte)| sum + (index % 29 + 1) * usize::from(byte));
+    let sum = stem
+        .bytes()
+        .enumerate()
+        .fold(0_usize, |sum, (index, byte)| {
+            sum + (index % 29 + 1) * usize::from(byte)
+        });
     char::from(b"0123456789abcdefghjkmnpqrstvw"[sum % 29])
 }

@@ -27,7 +27,10 @@ impl Clock {
     /// A clock set by a file.
     #[must_use]
     pub fn of_file(path: PathBuf) -> Self {
-        Self::File(Arc::new(FileClock { path, read: Mutex::new(None) }))
+        Self::File(Arc::new(FileClock {
+            path,
+            read: Mutex::new(None),
+        }))
     }
 
     /// Now.
@@ -43,7 +46,9 @@ impl Clock {
 impl FileClock {
     fn now(&self) -> Moment {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = std::fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok();
+        let changed = std::fs::metadata(&self.path)
+            .and_then(|metadata| metadata.modified())
+            .ok();
         let fresh = match (*read, changed) {
             (Some((at, _, _)), Some(changed)) => at != changed,
             (None, Some(_)) => true,
@@ -64,13 +69,17 @@ impl FileClock {
 }
 
 fn system_now() -> Moment {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 impl rustls::time_provider::TimeProvider for Clock {
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = u64::try_from(self.now().0 / 1000).ok()?;
-        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            seconds,
+        )))
     }
 }

@@ -21,7 +21,9 @@ use crate::config::Config;
 use crate::enrolment::{EnrolDesk, EnrolRefusal, EnrolServer, renew, renew_at_the_top};
 use crate::folder::Folder;
 use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
-use crate::link::{Admit, Admitted, Dialer, Draw, Limits, Listener, LocalLink, Port as _, Refused, Seats};
+use crate::link::{
+    Admit, Admitted, Dialer, Draw, Limits, Listener, LocalLink, Port as _, Refused, Seats,
+};
 use crate::replication::session;
 use crate::store::{Opening, Settings, SharedSled, SledStore, Store, boot_id};
 use crate::trust::identity::{Pinned, Registrar};
@@ -67,7 +69,9 @@ pub struct Host {
 
 impl std::fmt::Debug for Host {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Host").field("hosted", &self.hosted.len()).finish_non_exhaustive()
+        f.debug_struct("Host")
+            .field("hosted", &self.hosted.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +81,10 @@ struct Registrars(Mutex<Vec<Arc<Node>>>);
 
 impl Registrars {
     fn all(&self) -> Vec<Arc<Node>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -95,7 +102,9 @@ impl Registrar for Registrars {
     }
 
     fn authority_revoked(&self, key: &Fingerprint) -> bool {
-        self.all().iter().any(|hosted| hosted.registrar.authority_revoked(key))
+        self.all()
+            .iter()
+            .any(|hosted| hosted.registrar.authority_revoked(key))
     }
 }
 
@@ -106,7 +115,10 @@ impl Host {
     /// Whatever keeps one of them from being opened; none is served then.
     pub fn open(config: Config, opener: &Opener, progress: Progress<'_>) -> anyhow::Result<Self> {
         let folders = folders_of(&config);
-        let opened = folders.iter().map(|path| Folder::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let opened = folders
+            .iter()
+            .map(|path| Folder::open(path))
+            .collect::<Result<Vec<_>, _>>()?;
         let stores = Stores::open(&config, &opener.clock, opened.len())?;
         let registrars = Arc::new(Registrars::default());
         let root = opened.first().map(|folder| folder.root.certificate.clone());
@@ -118,9 +130,15 @@ impl Host {
         for folder in opened {
             let store = stores.of(&folder)?;
             let what = folder.identity.place_name.clone();
-            let node = opener.open(&folder, &config, store, &mut |done, total| progress(&what, done, total))?;
+            let node = opener.open(&folder, &config, store, &mut |done, total| {
+                progress(&what, done, total)
+            })?;
             names.install(&folder.credentials);
-            registrars.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&node));
+            registrars
+                .0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Arc::clone(&node));
             hosted.push(Arc::new(Hosted {
                 node,
                 presented: Arc::new(Presented::new(&folder.credentials)),
@@ -149,7 +167,10 @@ impl Host {
     /// A port cannot be listened on.
     pub async fn serve(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
-        let enrols = self.hosted.iter().any(|hosted| hosted.parent.is_none() || hosted.node.me.at.unit.is_none());
+        let enrols = self
+            .hosted
+            .iter()
+            .any(|hosted| hosted.parent.is_none() || hosted.node.me.at.unit.is_none());
         if enrols {
             let link = listen(self.config.link.listen, "link.listen").await?;
             let enrol = listen(self.config.enrol.listen, "enrol.listen").await?;
@@ -169,7 +190,12 @@ impl Host {
             self.watch_registry(hosted, &stop, &mut tasks);
         }
         for hosted in &self.hosted {
-            crate::desk::server::serve_socket(Arc::clone(hosted), self.socket_of(hosted), stop.clone(), &mut tasks)?;
+            crate::desk::server::serve_socket(
+                Arc::clone(hosted),
+                self.socket_of(hosted),
+                stop.clone(),
+                &mut tasks,
+            )?;
         }
         if let Some(first) = self.hosted.first() {
             let desk = listen(self.config.desk.listen, "desk.listen").await?;
@@ -195,7 +221,9 @@ impl Host {
     }
 
     fn listener(&self) -> anyhow::Result<Listener> {
-        let config = self.trust.server_config(Port::Link, &self.names, self.fallback())?;
+        let config = self
+            .trust
+            .server_config(Port::Link, &self.names, self.fallback())?;
         Ok(Listener {
             tls: Arc::new(arc_swap::ArcSwap::from_pointee(config)),
             admit: self.admit(),
@@ -207,13 +235,19 @@ impl Host {
 
     /// Whom a connection that names no hosted node means.
     fn fallback(&self) -> Option<String> {
-        self.hosted.first().filter(|_| self.hosted.len() == 1).map(|hosted| hosted.name.clone())
+        self.hosted
+            .first()
+            .filter(|_| self.hosted.len() == 1)
+            .map(|hosted| hosted.name.clone())
     }
 
     /// The one identity check, for a dialled link and for one inside the process.
     fn admit(&self) -> Admit {
-        let by_name: BTreeMap<String, Arc<Hosted>> =
-            self.hosted.iter().map(|hosted| (hosted.name.clone(), Arc::clone(hosted))).collect();
+        let by_name: BTreeMap<String, Arc<Hosted>> = self
+            .hosted
+            .iter()
+            .map(|hosted| (hosted.name.clone(), Arc::clone(hosted)))
+            .collect();
         let only = self.fallback();
         let (trust, clock) = (self.trust.clone(), self.clock.clone());
         Arc::new(move |chain, name| {
@@ -222,13 +256,17 @@ impl Host {
             let peer = peer.ok_or_else(|| Refused("no certificate was presented".into()))?;
             let named = name.map(str::to_owned).or_else(|| only.clone());
             let hosted = named.and_then(|name| by_name.get(&name));
-            let hosted = hosted.ok_or_else(|| Refused("no node of that name is hosted here".into()))?;
+            let hosted =
+                hosted.ok_or_else(|| Refused("no node of that name is hosted here".into()))?;
             let port = NodePort(Arc::clone(&hosted.node));
             let link = peer.node().to_string();
             if port.identity(&link).is_none() {
                 return Err(Refused("the registry knows no link to this node".into()));
             }
-            Ok(Admitted { port: Arc::new(port), link })
+            Ok(Admitted {
+                port: Arc::new(port),
+                link,
+            })
         })
     }
 
@@ -238,7 +276,9 @@ impl Host {
         stop: &watch::Receiver<bool>,
         tasks: &mut JoinSet<()>,
     ) -> anyhow::Result<()> {
-        let Some(parent) = &hosted.parent else { return Ok(()) };
+        let Some(parent) = &hosted.parent else {
+            return Ok(());
+        };
         let port = Arc::new(NodePort(Arc::clone(&hosted.node)));
         let link = parent.node.to_string();
         let name = parent.name.to_string();
@@ -275,7 +315,12 @@ impl Host {
     }
 
     /// A node revoked while its session runs is cut off.
-    fn watch_registry(&self, hosted: &Arc<Hosted>, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
+    fn watch_registry(
+        &self,
+        hosted: &Arc<Hosted>,
+        stop: &watch::Receiver<bool>,
+        tasks: &mut JoinSet<()>,
+    ) {
         let (node, seats) = (Arc::clone(&hosted.node), Arc::clone(&self.seats));
         let mut changes = node.registry_changes();
         let until = stopped(stop.clone());
@@ -297,9 +342,16 @@ impl Host {
     }
 
     fn tick(&self, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
-        let nodes: Vec<Arc<Node>> = self.hosted.iter().map(|hosted| Arc::clone(&hosted.node)).collect();
+        let nodes: Vec<Arc<Node>> = self
+            .hosted
+            .iter()
+            .map(|hosted| Arc::clone(&hosted.node))
+            .collect();
         let limits = SpaceLimits {
-            attachments: Threshold { percent: 10, bytes: 2 << 30 },
+            attachments: Threshold {
+                percent: 10,
+                bytes: 2 << 30,
+            },
             read_only: Threshold {
                 percent: u8::try_from(self.config.journal.read_only_below_percent).unwrap_or(5),
                 bytes: self.config.journal.read_only_below_bytes,
@@ -332,7 +384,11 @@ impl Host {
     /// Certificates are renewed from a third of their life on.
     fn renew(&self, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
         let hosted = self.hosted.clone();
-        let (trust, names, clock) = (self.trust.clone(), Arc::clone(&self.names), self.clock.clone());
+        let (trust, names, clock) = (
+            self.trust.clone(),
+            Arc::clone(&self.names),
+            self.clock.clone(),
+        );
         let until = stopped(stop.clone());
         tasks.spawn(async move {
             let mut interval = tokio::time::interval(Duration::from_secs(RENEWAL_LOOK_S));
@@ -361,7 +417,10 @@ impl Host {
     }
 
     fn enrol_desk(&self) -> Arc<dyn EnrolDesk> {
-        Arc::new(HostDesk { hosted: self.hosted.clone(), link_address: self.config.link.listen.to_string() })
+        Arc::new(HostDesk {
+            hosted: self.hosted.clone(),
+            link_address: self.config.link.listen.to_string(),
+        })
     }
 
     fn socket_of(&self, hosted: &Hosted) -> PathBuf {
@@ -405,7 +464,9 @@ impl EnrolDesk for HostDesk {
     ) -> Result<fengqiao_proto::v1::RenewResponse, EnrolRefusal> {
         for hosted in &self.hosted {
             let registry = hosted.node.registry.load_full();
-            let own = registry.node(peer.node()).filter(|node| node.pinned_at.0 == hosted.node.me.at.place);
+            let own = registry
+                .node(peer.node())
+                .filter(|node| node.pinned_at.0 == hosted.node.me.at.place);
             if let Some(registered) = own {
                 return hosted.node.renew_for(&peer, registered, &request);
             }
@@ -414,10 +475,18 @@ impl EnrolDesk for HostDesk {
     }
 }
 
-async fn renew_one(hosted: &Hosted, trust: &Trust, names: &HostedNodes, now: Moment) -> anyhow::Result<()> {
+async fn renew_one(
+    hosted: &Hosted,
+    trust: &Trust,
+    names: &HostedNodes,
+    now: Moment,
+) -> anyhow::Result<()> {
     let mut folder = hosted.folder.lock().await;
     let own = &folder.credentials.own;
-    if matches!(renewal(own.not_before, own.not_after, timestamp(now)), Renewal::NotBefore(_)) {
+    if matches!(
+        renewal(own.not_before, own.not_after, timestamp(now)),
+        Renewal::NotBefore(_)
+    ) {
         return Ok(());
     }
     match folder.identity.parent.clone() {
@@ -441,23 +510,38 @@ impl Stores {
         let path = config.data.folder.join("store");
         let cache_bytes = config.store.cache_bytes;
         let settings = Settings { cache_bytes };
-        let opening = Opening { unix_s: u64::try_from(clock.now().0 / 1000).unwrap_or(0), boot_id: boot_id()? };
+        let opening = Opening {
+            unix_s: u64::try_from(clock.now().0 / 1000).unwrap_or(0),
+            boot_id: boot_id()?,
+        };
         if nodes == 1 {
             let opened = crate::store::open_guarded(&path, settings, &opening)?;
             report(&opened.quarantined);
-            return Ok(Self { shared: None, single: Mutex::new(Some(opened.store)) });
+            return Ok(Self {
+                shared: None,
+                single: Mutex::new(Some(opened.store)),
+            });
         }
         let opened = SledStore::open_shared(&path, settings, &opening)?;
         report(&opened.quarantined);
-        Ok(Self { shared: Some(opened.store), single: Mutex::new(None) })
+        Ok(Self {
+            shared: Some(opened.store),
+            single: Mutex::new(None),
+        })
     }
 
     fn of(&self, folder: &Folder) -> anyhow::Result<Arc<dyn Store>> {
         if let Some(shared) = &self.shared {
             return Ok(Arc::new(shared.node(&folder.identity.node.0)?));
         }
-        let single = self.single.lock().unwrap_or_else(PoisonError::into_inner).take();
-        single.map(|store| Arc::new(store) as Arc<dyn Store>).ok_or_else(|| anyhow::anyhow!("the store is taken"))
+        let single = self
+            .single
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        single
+            .map(|store| Arc::new(store) as Arc<dyn Store>)
+            .ok_or_else(|| anyhow::anyhow!("the store is taken"))
     }
 }
 
@@ -474,7 +558,12 @@ pub fn folders_of(config: &Config) -> Vec<PathBuf> {
     if config.places.host.is_empty() {
         return vec![config.data.folder.clone()];
     }
-    config.places.host.iter().map(|name| config.data.folder.join(name)).collect()
+    config
+        .places
+        .host
+        .iter()
+        .map(|name| config.data.folder.join(name))
+        .collect()
 }
 
 fn hold_reserve(config: &Config) -> anyhow::Result<Option<Reserve>> {
@@ -509,9 +598,10 @@ fn limits_of(config: &Config) -> Limits {
 }
 
 async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| anyhow::Error::new(error).context(format!("PORT_IN_USE: cannot listen on {address} ({key})")))
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::Error::new(error)
+            .context(format!("PORT_IN_USE: cannot listen on {address} ({key})"))
+    })
 }
 
 /// Resolves when the process is to stop.

@@ -14,7 +14,9 @@ use super::pool::Pool;
 use super::{Node, NodeParts};
 use crate::config::Config;
 use crate::engine::vault::Vault;
-use crate::engine::{Administration, Caller, Engine, EngineError, Input, Me, Parts, Request, Seals};
+use crate::engine::{
+    Administration, Caller, Engine, EngineError, Input, Me, Parts, Request, Seals,
+};
 use crate::enrolment::{Enroller, Issuer};
 use crate::folder::{ENCRYPTION_KEY, Folder, FolderError};
 use crate::journal::{FileJournal, JournalError, Options};
@@ -73,7 +75,11 @@ struct FolderSeals {
 
 impl FolderSeals {
     fn context(&self, chain: ChainId, recipient: fengqiao_hub::id::PlaceId) -> CaseKeyContext {
-        CaseKeyContext { deployment: self.deployment, case: chain.0, recipient }
+        CaseKeyContext {
+            deployment: self.deployment,
+            case: chain.0,
+            recipient,
+        }
     }
 }
 
@@ -84,7 +90,9 @@ impl Seals for FolderSeals {
     }
 
     fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
-        open_case_key(&self.key, &self.context(chain, self.place), sealed).ok().map(|key| *key)
+        open_case_key(&self.key, &self.context(chain, self.place), sealed)
+            .ok()
+            .map(|key| *key)
     }
 
     fn random(&mut self, bytes: &mut [u8]) {
@@ -109,9 +117,16 @@ impl Opener {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Arc<Node>, OpeningError> {
         let segment_bytes = u32::try_from(config.journal.segment_bytes).unwrap_or(u32::MAX);
-        let opened = FileJournal::open_or_create(folder.lock(), folder.identity.journal(), Options { segment_bytes })?;
+        let opened = FileJournal::open_or_create(
+            folder.lock(),
+            folder.identity.journal(),
+            Options { segment_bytes },
+        )?;
         if opened.cut_bytes > 0 {
-            tracing::warn!(bytes = opened.cut_bytes, "a torn tail was cut; nothing acknowledged was in it");
+            tracing::warn!(
+                bytes = opened.cut_bytes,
+                "a torn tail was cut; nothing acknowledged was in it"
+            );
         }
         if opened.file_system.deserves_a_warning() {
             tracing::warn!(file_system = ?opened.file_system, "the journal stands on a file system that was not tried");
@@ -121,7 +136,8 @@ impl Opener {
         let seals = FolderSeals {
             deployment: me.deployment,
             place: me.at.place,
-            key: EncryptionKey::load(&folder.path().join(ENCRYPTION_KEY)).map_err(|_| OpeningError::EncryptionKey)?,
+            key: EncryptionKey::load(&folder.path().join(ENCRYPTION_KEY))
+                .map_err(|_| OpeningError::EncryptionKey)?,
         };
         let vault = Arc::new(Vault::new(Box::new(keys.store), Box::new(seals)));
         let issuer = Issuer::of_folder(folder, Box::new(OsRandom))?;
@@ -148,7 +164,9 @@ impl Opener {
             clock: self.clock.clone(),
             folder: folder.path().to_owned(),
             pool: self.pool.clone(),
-            clock_skew_stop_ms: i64::try_from(config.time.clock_skew_stop_s).unwrap_or(3_600).saturating_mul(1_000),
+            clock_skew_stop_ms: i64::try_from(config.time.clock_skew_stop_s)
+                .unwrap_or(3_600)
+                .saturating_mul(1_000),
         }))
     }
 
@@ -157,7 +175,11 @@ impl Opener {
         let now = self.clock.now();
         let mut inputs = Vec::new();
         if engine.registry().root().is_none() {
-            let entries = folder.first_entries()?.iter().map(pb::SignedEntry::encode_to_vec).collect();
+            let entries = folder
+                .first_entries()?
+                .iter()
+                .map(pb::SignedEntry::encode_to_vec)
+                .collect();
             inputs.push(administration(1, "", Administration::Bootstrap(entries)));
             let account = pb::SetAccountRequest {
                 login: FIRST_LOGIN.to_owned(),
@@ -173,11 +195,17 @@ impl Opener {
                 .collect(),
                 ..Default::default()
             };
-            inputs.push(administration(2, FIRST_LOGIN, Administration::SetAccount(account, None)));
+            inputs.push(administration(
+                2,
+                FIRST_LOGIN,
+                Administration::SetAccount(account, None),
+            ));
         }
         inputs.push(Input::Started);
         engine.process(now, inputs)?;
-        if engine.registry().node(folder.identity.node).is_none() && folder.identity.parent.is_none() {
+        if engine.registry().node(folder.identity.node).is_none()
+            && folder.identity.parent.is_none()
+        {
             return Err(OpeningError::Bootstrap);
         }
         Ok(engine)
@@ -189,7 +217,9 @@ fn administration(ticket: u64, login: &str, what: Administration) -> Input {
         ticket,
         request_id: format!("first start {ticket}"),
         asked: Hash::default(),
-        caller: Caller { login: login.to_owned() },
+        caller: Caller {
+            login: login.to_owned(),
+        },
         what,
     }))
 }
@@ -199,7 +229,11 @@ fn administration(ticket: u64, login: &str, what: Administration) -> Input {
 pub fn me_of(folder: &Folder) -> Me {
     let identity = &folder.identity;
     Me {
-        at: Standpoint { node: identity.node, place: identity.place, unit: identity.unit },
+        at: Standpoint {
+            node: identity.node,
+            place: identity.place,
+            unit: identity.unit,
+        },
         deployment: identity.deployment,
         store: identity.store,
         incarnation: identity.incarnation,
@@ -217,7 +251,14 @@ pub fn registry_and_views(
     folder: &Path,
     me: &Me,
     reader: &Arc<dyn crate::journal::JournalReader>,
-) -> Result<(Arc<fengqiao_hub::jurisdiction::Registry>, crate::engine::Views, u64), EngineError> {
+) -> Result<
+    (
+        Arc<fengqiao_hub::jurisdiction::Registry>,
+        crate::engine::Views,
+        u64,
+    ),
+    EngineError,
+> {
     tracing::debug!(folder = %folder.display(), "reading the journal from its beginning");
     let store = Arc::new(crate::store::MemoryStore::default());
     let (registry, records) = Engine::rebuild_from_journal(me, reader.as_ref(), &store)?;

@@ -36,7 +36,11 @@ impl Pool {
 
     /// Has a node's inbox worked on.
     pub(crate) fn run(&self, node: Arc<Node>) {
-        let mut ready = self.queue.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ready = self
+            .queue
+            .ready
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         ready.push_back(node);
         self.queue.wake.notify_one();
     }
@@ -49,7 +53,10 @@ fn work(queue: &Queue) {
             if let Some(node) = ready.pop_front() {
                 break node;
             }
-            ready = queue.wake.wait(ready).unwrap_or_else(PoisonError::into_inner);
+            ready = queue
+                .wake
+                .wait(ready)
+                .unwrap_or_else(PoisonError::into_inner);
         };
         drop(ready);
         node.work();

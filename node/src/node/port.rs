@@ -84,7 +84,10 @@ impl Port for NodePort {
             boot: self.0.figures.load().counts.boot,
             registry: registry
                 .versions()
-                .map(|(place, sequence)| pb::RegistryReference { place: place.to_vec(), sequence })
+                .map(|(place, sequence)| pb::RegistryReference {
+                    place: place.to_vec(),
+                    sequence,
+                })
                 .collect(),
         })
     }
@@ -94,7 +97,9 @@ impl Port for NodePort {
     }
 
     fn opened(&self, link: &str, hello: &pb::Hello, events: UnboundedSender<Event>) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         let now = self.0.clock.now().0;
         for lane in LANES {
             let top_sequence = self.0.at_rest(|engine| engine.top_reached(peer, lane));
@@ -112,7 +117,9 @@ impl Port for NodePort {
     }
 
     fn closed(&self, link: &str, code: Code) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         if let Some(end) = lock(&self.0.links).get_mut(&peer) {
             end.events = None;
         }
@@ -120,7 +127,9 @@ impl Port for NodePort {
     }
 
     fn store(&self, link: &str, lane: pb::Lane, items: Vec<pb::Item>) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         let from = {
             let mut links = lock(&self.0.links);
             let end = links.entry(peer).or_default();
@@ -128,31 +137,56 @@ impl Port for NodePort {
             end.peer
         };
         let Some(from) = from else { return };
-        if !self.0.submit(Input::Items { link: peer, from, lane, items }) {
+        if !self.0.submit(Input::Items {
+            link: peer,
+            from,
+            lane,
+            items,
+        }) {
             // The peer's credit is spent on these: the session ends, and its cursors say where to go on.
             tracing::warn!(link, "the inbox is full");
-            self.answer(peer, Event::Leave { code: Code::Busy, retry_after_ms: 1_000 });
+            self.answer(
+                peer,
+                Event::Leave {
+                    code: Code::Busy,
+                    retry_after_ms: 1_000,
+                },
+            );
         }
     }
 
     fn peer_stored(&self, link: &str, cursor: pb::Cursor, top_sequence: u64) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         if let Some(end) = lock(&self.0.links).get_mut(&peer) {
             end.heard_ms = self.0.clock.now().0;
         }
         // Lost when the inbox is full: the next acknowledgement, or the next greeting, says it again.
-        self.0.submit(Input::PeerStored { link: peer, cursor, top_sequence });
+        self.0.submit(Input::PeerStored {
+            link: peer,
+            cursor,
+            top_sequence,
+        });
     }
 
     fn compute_digest(&self, link: &str) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         self.in_background(move |port| {
             let digest = port.0.at_rest(|_| {
                 let lanes = port.lane_view(peer);
                 let ranges = port.0.views.digest_ranges(peer);
                 ranges.map(|ranges| pb::Digest {
-                    received: LANES.iter().map(|lane| Lanes::received(&lanes, *lane)).collect(),
-                    sent: LANES.iter().map(|lane| Lanes::last(&lanes, *lane)).collect(),
+                    received: LANES
+                        .iter()
+                        .map(|lane| Lanes::received(&lanes, *lane))
+                        .collect(),
+                    sent: LANES
+                        .iter()
+                        .map(|lane| Lanes::last(&lanes, *lane))
+                        .collect(),
                     ranges,
                 })
             });
@@ -161,35 +195,54 @@ impl Port for NodePort {
     }
 
     fn compute_range(&self, link: &str, range: u8) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         self.in_background(move |port| {
             let chains = or_end(port.0.at_rest(|_| port.0.views.digest_range(peer, range)));
-            let range = pb::DigestRange { range: u32::from(range), chains };
+            let range = pb::DigestRange {
+                range: u32::from(range),
+                chains,
+            };
             port.answer(peer, Event::RangeComputed(range));
         });
     }
 
     fn digest_result(&self, link: &str, equal: bool) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         if let Some(end) = lock(&self.0.links).get_mut(&peer) {
             end.digest = Some(equal);
         }
     }
 
     fn range_differs(&self, link: &str, theirs: pb::DigestRange) {
-        let Ok(peer) = link.parse::<NodeId>() else { return };
+        let Ok(peer) = link.parse::<NodeId>() else {
+            return;
+        };
         self.in_background(move |port| {
             let range = u8::try_from(theirs.range).unwrap_or(u8::MAX);
             let ours = or_end(port.0.at_rest(|_| port.0.views.digest_range(peer, range)));
-            let differing = theirs.chains.iter().filter(|chain| !ours.contains(chain)).count();
+            let differing = theirs
+                .chains
+                .iter()
+                .filter(|chain| !ours.contains(chain))
+                .count();
             let detail = format!("{differing} chains differ in range {range} with {peer}");
-            port.0.submit(Input::Alarm { code: "DIGEST_DIFFERS".to_owned(), detail });
+            port.0.submit(Input::Alarm {
+                code: "DIGEST_DIFFERS".to_owned(),
+                detail,
+            });
         });
     }
 
     fn alarm(&self, link: &str, code: Code, detail: &str) {
         let detail = format!("{link}: {detail}");
-        self.0.submit(Input::Alarm { code: code.as_str().to_owned(), detail });
+        self.0.submit(Input::Alarm {
+            code: code.as_str().to_owned(),
+            detail,
+        });
     }
 
     fn now_ms(&self) -> i64 {

@@ -31,7 +31,9 @@ impl Standpoint {
             Some(_) => Some(self.place),
             None => registry.place(self.place).and_then(|place| place.parent),
         };
-        above.and_then(|place| registry.node_of(place)).map(|node| node.id)
+        above
+            .and_then(|place| registry.node_of(place))
+            .map(|node| node.id)
     }
 
     /// The nodes that dial this one.
@@ -40,9 +42,17 @@ impl Standpoint {
         if self.unit.is_some() {
             return Vec::new();
         }
-        let children = registry.children(self.place).iter().filter_map(|child| registry.node_of(*child));
-        let units = registry.nodes().filter(|node| node.place == self.place && node.unit.is_some());
-        children.chain(units.filter(|node| node.revoked.is_none())).map(|node| node.id).collect()
+        let children = registry
+            .children(self.place)
+            .iter()
+            .filter_map(|child| registry.node_of(*child));
+        let units = registry
+            .nodes()
+            .filter(|node| node.place == self.place && node.unit.is_some());
+        children
+            .chain(units.filter(|node| node.revoked.is_none()))
+            .map(|node| node.id)
+            .collect()
     }
 
     /// The neighbour through which a place is reached: a child on the way down, else the parent.
@@ -68,7 +78,11 @@ pub struct Involved {
 
 /// How much of a case each neighbour carries.
 #[must_use]
-pub fn of_case(from: &Standpoint, involved: &Involved, registry: &Registry) -> BTreeMap<NodeId, Extent> {
+pub fn of_case(
+    from: &Standpoint,
+    involved: &Involved,
+    registry: &Registry,
+) -> BTreeMap<NodeId, Extent> {
     let mut links = BTreeMap::new();
     if from.unit.is_some() {
         return links;
@@ -82,7 +96,8 @@ pub fn of_case(from: &Standpoint, involved: &Involved, registry: &Registry) -> B
     }
     if !involved.units.is_empty() {
         let own = registry.nodes().filter(|node| node.place == from.place);
-        for node in own.filter(|node| node.unit.is_some_and(|unit| involved.units.contains(&unit))) {
+        for node in own.filter(|node| node.unit.is_some_and(|unit| involved.units.contains(&unit)))
+        {
             links.insert(node.id, Extent::Full);
         }
     }
@@ -111,7 +126,11 @@ pub fn of_registry(from: &Standpoint, about: PlaceId, registry: &Registry) -> Ve
 
 /// The neighbours that carry a directive: those below that are addressed or stand on the way, and one hop up a copy.
 #[must_use]
-pub fn of_directive(from: &Standpoint, directive: &pb::DirectiveIssued, registry: &Registry) -> Vec<NodeId> {
+pub fn of_directive(
+    from: &Standpoint,
+    directive: &pb::DirectiveIssued,
+    registry: &Registry,
+) -> Vec<NodeId> {
     let issuer = PlaceId::from_bytes(&directive.issuer);
     let mut links: Vec<NodeId> = registry
         .children(from.place)

@@ -271,7 +271,10 @@ pub fn worklist_from(listed_at: i64) -> Vec<u8> {
 #[must_use]
 pub fn read_worklist(key: &[u8]) -> Option<(i64, ChainId)> {
     let due = <[u8; 8]>::try_from(key.get(1..9)?).ok()?;
-    Some(((u64::from_be_bytes(due) ^ (1 << 63)).cast_signed(), ChainId::from_bytes(key.get(9..)?)?))
+    Some((
+        (u64::from_be_bytes(due) ^ (1 << 63)).cast_signed(),
+        ChainId::from_bytes(key.get(9..)?)?,
+    ))
 }
 fn due_key(due: i64) -> [u8; 8] {
     (due.cast_unsigned() ^ (1 << 63)).to_be_bytes()
@@ -343,7 +346,18 @@ pub fn request(id: &str) -> Vec<u8> {
 #[must_use]
 pub fn tally(tally: &pb::Tally) -> Vec<u8> {
     let incarnation = tally.incarnation.to_be_bytes();
-    key(b't', &[&tally.node, &incarnation, &tally.day.to_be_bytes(), &[0], &tally.unit, &[0], tally.class.as_bytes()])
+    key(
+        b't',
+        &[
+            &tally.node,
+            &incarnation,
+            &tally.day.to_be_bytes(),
+            &[0],
+            &tally.unit,
+            &[0],
+            tally.class.as_bytes(),
+        ],
+    )
 }
 /// All of `t`.
 #[must_use]
@@ -401,6 +415,9 @@ mod tests {
 
     #[test]
     fn a_prefix_range_ends_where_the_next_prefix_begins() {
-        assert_eq!(prefixed(b"k\x01\xff"), (b"k\x01\xff".to_vec(), b"k\x02".to_vec()));
+        assert_eq!(
+            prefixed(b"k\x01\xff"),
+            (b"k\x01\xff".to_vec(), b"k\x02".to_vec())
+        );
     }
 }

@@ -18,7 +18,10 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl NodeService for Desk {
-    async fn get_status(&self, request: Request<pb::GetStatusRequest>) -> Answer<pb::GetStatusResponse> {
+    async fn get_status(
+        &self,
+        request: Request<pb::GetStatusRequest>,
+    ) -> Answer<pb::GetStatusResponse> {
         self.caller(&request)?;
         let node = self.node();
         let registry = self.registry();
@@ -49,7 +52,10 @@ impl NodeService for Desk {
         }))
     }
 
-    async fn get_digest(&self, request: Request<pb::GetDigestRequest>) -> Answer<pb::GetDigestResponse> {
+    async fn get_digest(
+        &self,
+        request: Request<pb::GetDigestRequest>,
+    ) -> Answer<pb::GetDigestResponse> {
         self.caller(&request)?;
         let node = std::sync::Arc::clone(self.node());
         let computed = tokio::task::spawn_blocking(move || {
@@ -57,43 +63,74 @@ impl NodeService for Desk {
             let (registry, views, records) = read;
             digest_of(&node.me.at, &registry, &views, records)
         });
-        let digest = computed.await.map_err(|_| Status::internal("the digest was not computed"))?;
+        let digest = computed
+            .await
+            .map_err(|_| Status::internal("the digest was not computed"))?;
         digest.map(Response::new).map_err(|error| {
             tracing::error!(%error, "the journal does not read");
             Status::data_loss(format!("JOURNAL_DAMAGED: {error}"))
         })
     }
 
-    async fn add_place(&self, request: Request<pb::AddPlaceRequest>) -> Answer<pb::AddPlaceResponse> {
+    async fn add_place(
+        &self,
+        request: Request<pb::AddPlaceRequest>,
+    ) -> Answer<pb::AddPlaceResponse> {
         let caller = self.caller(&request)?;
         let place = request.into_inner();
         let what = Administration::AddPlaces(vec![place]);
-        let added = self.node().administer(self.fresh_request(), Hash::default(), caller, what).await;
+        let added = self
+            .node()
+            .administer(self.fresh_request(), Hash::default(), caller, what)
+            .await;
         let added: Response<pb::AddPlacesResponse> = answer(added)?;
-        let place = added.into_inner().places.into_iter().next().unwrap_or_default();
+        let place = added
+            .into_inner()
+            .places
+            .into_iter()
+            .next()
+            .unwrap_or_default();
         Ok(Response::new(pb::AddPlaceResponse { place }))
     }
 
-    async fn add_places(&self, request: Request<pb::AddPlacesRequest>) -> Answer<pb::AddPlacesResponse> {
+    async fn add_places(
+        &self,
+        request: Request<pb::AddPlacesRequest>,
+    ) -> Answer<pb::AddPlacesResponse> {
         let caller = self.caller(&request)?;
         let message = request.into_inner();
         let asked = asked("add-places", &message);
         let what = Administration::AddPlaces(message.places);
-        answer(self.node().administer(self.fresh_request(), asked, caller, what).await)
+        answer(
+            self.node()
+                .administer(self.fresh_request(), asked, caller, what)
+                .await,
+        )
     }
 
     async fn add_unit(&self, request: Request<pb::AddUnitRequest>) -> Answer<pb::AddUnitResponse> {
         let caller = self.caller(&request)?;
         let what = Administration::AddUnit(request.into_inner());
-        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
     }
 
-    async fn set_account(&self, request: Request<pb::SetAccountRequest>) -> Answer<pb::SetAccountResponse> {
+    async fn set_account(
+        &self,
+        request: Request<pb::SetAccountRequest>,
+    ) -> Answer<pb::SetAccountResponse> {
         let caller = self.caller(&request)?;
         let message = request.into_inner();
         let unit = self.unit(&message.unit)?;
         let what = Administration::SetAccount(message, unit);
-        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
     }
 
     async fn invite(&self, request: Request<pb::InviteRequest>) -> Answer<pb::InviteResponse> {
@@ -106,19 +143,39 @@ impl NodeService for Desk {
         } else {
             self.child(&message.place)?
         };
-        let what = Administration::Invite { place, unit, hours: message.hours };
-        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+        let what = Administration::Invite {
+            place,
+            unit,
+            hours: message.hours,
+        };
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
     }
 
-    async fn revoke_node(&self, request: Request<pb::RevokeNodeRequest>) -> Answer<pb::RevokeNodeResponse> {
+    async fn revoke_node(
+        &self,
+        request: Request<pb::RevokeNodeRequest>,
+    ) -> Answer<pb::RevokeNodeResponse> {
         let caller = self.caller(&request)?;
         let text = request.into_inner().node;
-        let node = text.parse::<NodeId>().map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
+        let node = text
+            .parse::<NodeId>()
+            .map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
         let what = Administration::Revoke(node);
-        answer(self.node().administer(self.fresh_request(), Hash::default(), caller, what).await)
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
     }
 
-    async fn list_places(&self, request: Request<pb::ListPlacesRequest>) -> Answer<pb::ListPlacesResponse> {
+    async fn list_places(
+        &self,
+        request: Request<pb::ListPlacesRequest>,
+    ) -> Answer<pb::ListPlacesResponse> {
         self.caller(&request)?;
         let registry = self.registry();
         let places = registry
@@ -128,8 +185,14 @@ impl NodeService for Desk {
                 code: place.code.clone(),
                 name: place.name.clone(),
                 level: place.level,
-                parent: place.parent.map(|parent| parent.to_string()).unwrap_or_default(),
-                node: registry.node_of(place.id).map(|node| node.id.to_string()).unwrap_or_default(),
+                parent: place
+                    .parent
+                    .map(|parent| parent.to_string())
+                    .unwrap_or_default(),
+                node: registry
+                    .node_of(place.id)
+                    .map(|node| node.id.to_string())
+                    .unwrap_or_default(),
             })
             .collect();
         let units = registry
@@ -156,7 +219,9 @@ impl Desk {
             return Ok(None);
         }
         let found = self.registry().find_unit(text, self.node().me.at.place);
-        found.map(Some).ok_or_else(|| status(&Refusal::of(Code::UnitUnknown, "unit")))
+        found
+            .map(Some)
+            .ok_or_else(|| status(&Refusal::of(Code::UnitUnknown, "unit")))
     }
 
     fn child(&self, text: &str) -> Result<PlaceId, Status> {
@@ -176,13 +241,18 @@ impl Desk {
         let node = self.node();
         let end = node.link_ends().get(&link).cloned().unwrap_or_default();
         let record = registry.node(link);
-        let name = record.map_or_else(String::new, |record| match record.unit.and_then(|unit| registry.unit(unit)) {
-            Some(unit) => unit.name.clone(),
-            None => registry.name(record.place),
+        let name = record.map_or_else(String::new, |record| {
+            match record.unit.and_then(|unit| registry.unit(unit)) {
+                Some(unit) => unit.name.clone(),
+                None => registry.name(record.place),
+            }
         });
         let (mut owed, mut received, mut acknowledged) = (0, 0, 0);
         for lane in [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk] {
-            let row = node.views.lane(link, lane).map_err(|error| internal(&error))?;
+            let row = node
+                .views
+                .lane(link, lane)
+                .map_err(|error| internal(&error))?;
             owed += row.owed - row.acknowledged.min(row.owed);
             acknowledged += row.acknowledged;
             received += row.received.map_or(0, |cursor| cursor.sequence);
@@ -218,7 +288,11 @@ pub(crate) fn digest_of(
         let ranges = views.digest_ranges(link)?;
         let chains = views.carried_count(link)?;
         let hash = Hash::of("fengqiao/link-digest/1", &[&ranges.concat()]);
-        links.push(pb::LinkDigest { link: link.to_string(), hash: hash.to_string(), chains });
+        links.push(pb::LinkDigest {
+            link: link.to_string(),
+            hash: hash.to_string(),
+            chains,
+        });
     }
     let mut heads = Vec::new();
     let mut all: Vec<(ChainId, Hash)> = Vec::new();
@@ -236,9 +310,17 @@ pub(crate) fn digest_of(
         }
     }
     all.sort_unstable();
-    let joined: Vec<u8> = all.iter().flat_map(|(id, hash)| [&id.0[..], &hash.0[..]].concat()).collect();
+    let joined: Vec<u8> = all
+        .iter()
+        .flat_map(|(id, hash)| [&id.0[..], &hash.0[..]].concat())
+        .collect();
     let cases = Hash::of("fengqiao/cases-digest/1", &[&joined]).to_string();
-    Ok(pb::GetDigestResponse { links, cases, heads, records })
+    Ok(pb::GetDigestResponse {
+        links,
+        cases,
+        heads,
+        records,
+    })
 }
 
 fn head_of(listed: &Listed) -> (pb::CaseDigest, ChainId, Hash) {
@@ -247,11 +329,19 @@ fn head_of(listed: &Listed) -> (pb::CaseDigest, ChainId, Hash) {
             let case = chain.case.as_ref();
             let head = pb::CaseDigest {
                 case: id.to_string(),
-                head: chain.tree.head().map(|head| head.hash.to_string()).unwrap_or_default(),
+                head: chain
+                    .tree
+                    .head()
+                    .map(|head| head.hash.to_string())
+                    .unwrap_or_default(),
                 number: case.map(|case| case.number.clone()).unwrap_or_default(),
-                stage: case.map(|case| case.stage.as_str().to_owned()).unwrap_or_default(),
+                stage: case
+                    .map(|case| case.stage.as_str().to_owned())
+                    .unwrap_or_default(),
                 outcome: case.map_or(0, |case| i32::from(case.outcome).unsigned_abs()),
-                external_number: case.map(|case| case.external_number.clone()).unwrap_or_default(),
+                external_number: case
+                    .map(|case| case.external_number.clone())
+                    .unwrap_or_default(),
                 notice_only: false,
             };
             (head, *id, chain.tree.digest())

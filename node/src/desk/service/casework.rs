@@ -32,7 +32,9 @@ impl CaseworkService for Desk {
         let asked = asked("act", &message);
         let refused = |refusal: Refusal| status(&refusal);
         request_id(&message.request_id).map_err(refused)?;
-        let mut command = message.command.ok_or_else(|| status(&Refusal::of(Code::Empty, "command")))?;
+        let mut command = message
+            .command
+            .ok_or_else(|| status(&Refusal::of(Code::Empty, "command")))?;
         let requester = take_requester(&mut command);
         let registering = matches!(command.r#move, Some(pb::command::Move::Register(_)));
         let case = match (message.case.as_str(), registering) {
@@ -47,10 +49,20 @@ impl CaseworkService for Desk {
         }
         let registry = self.registry();
         let chain = match case {
-            Some(id) => Some(self.node().views.chain(&registry, id).map_err(|error| internal(&error))?),
+            Some(id) => Some(
+                self.node()
+                    .views
+                    .chain(&registry, id)
+                    .map_err(|error| internal(&error))?,
+            ),
             None => None,
         };
-        let known = chain.as_ref().and_then(|chain| Some(Known { case: chain.case.as_ref()?, tree: &chain.tree }));
+        let known = chain.as_ref().and_then(|chain| {
+            Some(Known {
+                case: chain.case.as_ref()?,
+                tree: &chain.tree,
+            })
+        });
         let around = Surroundings {
             registry: &registry,
             place: self.node().me.at.place,
@@ -58,8 +70,16 @@ impl CaseworkService for Desk {
             now: self.node().clock.now(),
         };
         let command = translate::command(command, &around).map_err(refused)?;
-        let what = CaseMove { case, command, content };
-        answer(self.node().act(message.request_id, asked, caller, what).await)
+        let what = CaseMove {
+            case,
+            command,
+            content,
+        };
+        answer(
+            self.node()
+                .act(message.request_id, asked, caller, what)
+                .await,
+        )
     }
 
     async fn get_case(&self, request: Request<pb::GetCaseRequest>) -> Answer<pb::GetCaseResponse> {
@@ -67,12 +87,20 @@ impl CaseworkService for Desk {
         let message = request.into_inner();
         let id = self.case(&message.case)?;
         let registry = self.registry();
-        let chain = self.node().views.chain(&registry, id).map_err(|error| internal(&error))?;
+        let chain = self
+            .node()
+            .views
+            .chain(&registry, id)
+            .map_err(|error| internal(&error))?;
         let shown = self.chain_view(&registry, id, &chain, true, message.show_texts)?;
         if shown.is_some() {
             return Ok(Response::new(pb::GetCaseResponse { case: shown }));
         }
-        let notice = self.node().views.notice(id).map_err(|error| internal(&error))?;
+        let notice = self
+            .node()
+            .views
+            .notice(id)
+            .map_err(|error| internal(&error))?;
         let notice = notice.and_then(|notice| {
             let custodian = PlaceId::from_bytes(&notice.custodian)?;
             let contact = self.contact(&registry, custodian);
@@ -80,17 +108,28 @@ impl CaseworkService for Desk {
         });
         match notice {
             Some(_) => Ok(Response::new(pb::GetCaseResponse { case: notice })),
-            None if !chain.tree.is_empty() => Err(status(&Refusal::of(Code::EarlierAwaited, "case"))),
+            None if !chain.tree.is_empty() => {
+                Err(status(&Refusal::of(Code::EarlierAwaited, "case")))
+            }
             None => Err(status(&Refusal::of(Code::CaseUnknown, "case"))),
         }
     }
 
-    async fn list_cases(&self, request: Request<pb::ListCasesRequest>) -> Answer<pb::ListCasesResponse> {
+    async fn list_cases(
+        &self,
+        request: Request<pb::ListCasesRequest>,
+    ) -> Answer<pb::ListCasesResponse> {
         self.caller(&request)?;
         let message = request.into_inner();
-        let size = if message.page_size == 0 { PAGE_DEFAULT } else { message.page_size };
+        let size = if message.page_size == 0 {
+            PAGE_DEFAULT
+        } else {
+            message.page_size
+        };
         if size > PAGE_MAX {
-            return Err(status(&Refusal::of(Code::OutOfRange, "page_size").because(format!("1-{PAGE_MAX}"))));
+            return Err(status(
+                &Refusal::of(Code::OutOfRange, "page_size").because(format!("1-{PAGE_MAX}")),
+            ));
         }
         let after = page_token(&message.page_token)?;
         let registry = self.registry();
@@ -107,8 +146,13 @@ impl CaseworkService for Desk {
             let shown = self.listed(&registry, listed)?;
             cases.extend(shown.filter(|case| message.with_notices || !case.notice_only));
         }
-        let next_page_token = next.map(|key| fengqiao_hub::id::base32(&key)).unwrap_or_default();
-        Ok(Response::new(pb::ListCasesResponse { cases, next_page_token }))
+        let next_page_token = next
+            .map(|key| fengqiao_hub::id::base32(&key))
+            .unwrap_or_default();
+        Ok(Response::new(pb::ListCasesResponse {
+            cases,
+            next_page_token,
+        }))
     }
 
     async fn issue_directive(
@@ -123,11 +167,16 @@ impl CaseworkService for Desk {
         let place = self.node().me.at.place;
         let mut scope = Vec::new();
         for text in &message.scope {
-            let found = registry.find_place(text, place).filter(|found| *found != place);
+            let found = registry
+                .find_place(text, place)
+                .filter(|found| *found != place);
             let found = found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, "scope")))?;
             scope.push(found.to_vec());
         }
-        let text = pb::PrivateText { role: "text".to_owned(), text: message.text };
+        let text = pb::PrivateText {
+            role: "text".to_owned(),
+            text: message.text,
+        };
         let content = texts(vec![text], None).map_err(|refusal| status(&refusal))?;
         let issued = pb::DirectiveIssued {
             issuer: place.to_vec(),
@@ -136,7 +185,11 @@ impl CaseworkService for Desk {
             report_required: message.report_required,
         };
         let what = Administration::IssueDirective(issued, content);
-        answer(self.node().administer(message.request_id, asked, caller, what).await)
+        answer(
+            self.node()
+                .administer(message.request_id, asked, caller, what)
+                .await,
+        )
     }
 
     async fn answer_directive(
@@ -151,7 +204,11 @@ impl CaseworkService for Desk {
             .or_else(|| message.directive.parse::<ChainId>().ok())
             .ok_or_else(|| status(&Refusal::of(Code::Malformed, "directive")))?;
         let what = Administration::AnswerDirective(id, message.executed);
-        answer(self.node().administer(message.request_id, asked, caller, what).await)
+        answer(
+            self.node()
+                .administer(message.request_id, asked, caller, what)
+                .await,
+        )
     }
 
     async fn list_directives(
@@ -160,7 +217,11 @@ impl CaseworkService for Desk {
     ) -> Answer<pb::ListDirectivesResponse> {
         self.caller(&request)?;
         let registry = self.registry();
-        let ids = self.node().views.directives().map_err(|error| internal(&error))?;
+        let ids = self
+            .node()
+            .views
+            .directives()
+            .map_err(|error| internal(&error))?;
         let mut directives = Vec::new();
         for id in ids {
             directives.extend(self.directive(&registry, id)?);
@@ -168,9 +229,16 @@ impl CaseworkService for Desk {
         Ok(Response::new(pb::ListDirectivesResponse { directives }))
     }
 
-    async fn list_tallies(&self, request: Request<pb::ListTalliesRequest>) -> Answer<pb::ListTalliesResponse> {
+    async fn list_tallies(
+        &self,
+        request: Request<pb::ListTalliesRequest>,
+    ) -> Answer<pb::ListTalliesResponse> {
         self.caller(&request)?;
-        let tallies = self.node().views.tallies().map_err(|error| internal(&error))?;
+        let tallies = self
+            .node()
+            .views
+            .tallies()
+            .map_err(|error| internal(&error))?;
         Ok(Response::new(pb::ListTalliesResponse { tallies }))
     }
 }
@@ -182,20 +250,43 @@ impl Desk {
         id: ChainId,
     ) -> Result<Option<pb::DirectiveView>, Status> {
         let node = self.node();
-        let chain = node.views.chain(registry, id).map_err(|error| internal(&error))?;
-        let issued = chain.standing().into_iter().find_map(|(entry, _)| match &entry.body.content {
-            Some(Content::DirectiveIssued(issued)) => Some((issued.clone(), entry)),
-            _ => None,
-        });
-        let Some((issued, entry)) = issued else { return Ok(None) };
-        let count = node.views.directive_count(id).map_err(|error| internal(&error))?;
+        let chain = node
+            .views
+            .chain(registry, id)
+            .map_err(|error| internal(&error))?;
+        let issued =
+            chain
+                .standing()
+                .into_iter()
+                .find_map(|(entry, _)| match &entry.body.content {
+                    Some(Content::DirectiveIssued(issued)) => Some((issued.clone(), entry)),
+                    _ => None,
+                });
+        let Some((issued, entry)) = issued else {
+            return Ok(None);
+        };
+        let count = node
+            .views
+            .directive_count(id)
+            .map_err(|error| internal(&error))?;
         let addressed = directive::addressed_within(&issued, node.me.at.place, registry);
-        let acknowledged: Vec<PlaceId> =
-            count.acknowledged.iter().filter_map(|place| PlaceId::from_bytes(place)).collect();
-        let missing = addressed.iter().filter(|place| !acknowledged.contains(place));
+        let acknowledged: Vec<PlaceId> = count
+            .acknowledged
+            .iter()
+            .filter_map(|place| PlaceId::from_bytes(place))
+            .collect();
+        let missing = addressed
+            .iter()
+            .filter(|place| !acknowledged.contains(place));
         let may_read = addressed.contains(&node.me.at.place) || issued.issuer == node.me.at.place.0;
-        let key = if may_read { node.vault.chain_key(id) } else { None };
-        let text = key.map(|key| opened_texts(&key, id, &entry)).unwrap_or_default();
+        let key = if may_read {
+            node.vault.chain_key(id)
+        } else {
+            None
+        };
+        let text = key
+            .map(|key| opened_texts(&key, id, &entry))
+            .unwrap_or_default();
         let issuer = PlaceId::from_bytes(&issued.issuer).unwrap_or_default();
         Ok(Some(pb::DirectiveView {
             directive: id.to_string(),
@@ -204,8 +295,15 @@ impl Desk {
             addressed: u32::try_from(addressed.len()).unwrap_or(u32::MAX),
             acknowledged: u32::try_from(acknowledged.len()).unwrap_or(u32::MAX),
             reported: u32::try_from(count.reported.len()).unwrap_or(u32::MAX),
-            missing: missing.take(MISSING_MAX).map(|place| registry.name(*place)).collect(),
-            text: text.into_iter().map(|text| text.text).collect::<Vec<_>>().join("\n"),
+            missing: missing
+                .take(MISSING_MAX)
+                .map(|place| registry.name(*place))
+                .collect(),
+            text: text
+                .into_iter()
+                .map(|text| text.text)
+                .collect::<Vec<_>>()
+                .join("\n"),
         }))
     }
 }
@@ -215,5 +313,6 @@ fn page_token(text: &str) -> Result<Option<Vec<u8>>, Status> {
         return Ok(None);
     }
     let key = fengqiao_hub::id::from_base32(text).filter(|key| key.len() <= 64);
-    key.map(Some).ok_or_else(|| status(&Refusal::of(Code::Malformed, "page_token")))
+    key.map(Some)
+        .ok_or_else(|| status(&Refusal::of(Code::Malformed, "page_token")))
 }
