@@ -97,6 +97,17 @@ impl EnrolRefusal {
             .flatten()
     }
 
+    /// What to show of a status that is no refusal this version knows: code and
+    /// words of a later one, or the bare kind of failure.
+    pub fn words_of(status: &Status) -> String {
+        match status.get_details_error_info() {
+            Some(info) if info.domain == DOMAIN => {
+                format!("{}: {}", info.reason, status.message())
+            }
+            Some(_) | None => format!("{:?}", status.code()),
+        }
+    }
+
     fn grpc(self) -> Grpc {
         match self.code {
             "ENROL_RATE" => Grpc::ResourceExhausted,
