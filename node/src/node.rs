@@ -355,6 +355,11 @@ impl Node {
         lock(&self.engine).renew(peer, registered, request, now)
     }
 
+    /// Issues by another authority from now on: its own was renewed.
+    pub(crate) fn use_enroller(&self, enroller: Option<Box<dyn crate::enrolment::Enroller>>) {
+        lock(&self.engine).use_enroller(enroller);
+    }
+
     fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);

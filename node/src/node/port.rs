@@ -12,11 +12,11 @@ use crate::link::Port;
 use crate::replication::session::{Code, Event, Identity, Lanes};
 
 /// Lanes of a link.
-pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
 
 /// A node's port. Its own type, so that a link cannot reach around it.
 #[derive(Debug, Clone)]
-pub struct NodePort(pub Arc<Node>);
+pub(crate) struct NodePort(pub(crate) Arc<Node>);
 
 impl Lanes for LaneView {
     fn received(&self, lane: pb::Lane) -> pb::Cursor {
