@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod command;
+pub mod import;
 pub mod connection;
 pub mod directive;
 pub mod failure;
@@ -68,6 +69,8 @@ pub enum ClientCommands {
     /// Issue directives to centres below, answer those received (指令)
     #[command(subcommand)]
     Directive(directive::DirectiveCommand),
+    /// Register requests from a table, by a mapping file (导入)
+    Import(import::ImportArgs),
     /// Show the node, its links and what waits (状态)
     Status(status::StatusArgs),
     /// Compute digests of everything from the journal on disk, to compare with a neighbour (校验)
@@ -192,6 +195,7 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
     match command {
         ClientCommands::Case(args) => args.run(context).await,
         ClientCommands::Directive(command) => command.run(context).await,
+        ClientCommands::Import(args) => args.run(context).await,
         ClientCommands::Status(args) => args.run(context).await,
         ClientCommands::Digest(args) => args.run(context).await,
         ClientCommands::Place(command) => command.run(context).await,

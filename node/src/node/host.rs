@@ -205,6 +205,9 @@ impl Host {
             tracing::info!(address = %desk.local_addr()?, "the desk is open");
             crate::desk::server::serve_tcp(Arc::clone(first), desk, stop.clone(), &mut tasks);
         }
+        let operations = listen(self.config.operations.listen, "operations.listen").await?;
+        tracing::info!(address = %operations.local_addr()?, "the operations port is open");
+        crate::pages::operations::serve(self.hosted.clone(), operations, stop.clone(), &mut tasks);
         self.tick(&stop, &mut tasks);
         self.renew(&stop, &mut tasks);
         for hosted in &self.hosted {
