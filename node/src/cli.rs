@@ -5,15 +5,16 @@
 
 pub mod case;
 pub mod command;
-pub mod import;
 pub mod connection;
 pub mod directive;
 pub mod failure;
+pub mod import;
 pub mod output;
 pub mod people;
 pub mod place;
 pub mod server;
 pub mod status;
+pub mod tally;
 pub mod verify;
 pub mod words;
 
@@ -71,6 +72,8 @@ pub enum ClientCommands {
     Directive(directive::DirectiveCommand),
     /// Register requests from a table, by a mapping file (导入)
     Import(import::ImportArgs),
+    /// Show the daily figures of this node and those below it (统计)
+    Tally(tally::TallyArgs),
     /// Show the node, its links and what waits (状态)
     Status(status::StatusArgs),
     /// Compute digests of everything from the journal on disk, to compare with a neighbour (校验)
@@ -196,6 +199,7 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
         ClientCommands::Case(args) => args.run(context).await,
         ClientCommands::Directive(command) => command.run(context).await,
         ClientCommands::Import(args) => args.run(context).await,
+        ClientCommands::Tally(args) => args.run(context).await,
         ClientCommands::Status(args) => args.run(context).await,
         ClientCommands::Digest(args) => args.run(context).await,
         ClientCommands::Place(command) => command.run(context).await,

@@ -106,6 +106,7 @@ pub struct Node {
     links: Mutex<BTreeMap<NodeId, LinkEnd>>,
     registry_changes: watch::Sender<u64>,
     clock_skew_stop_ms: i64,
+    clock_skew_warn_ms: i64,
 }
 
 impl std::fmt::Debug for Node {
@@ -135,6 +136,8 @@ pub struct NodeParts {
     pub pool: Pool,
     /// Beyond this skew to the parent no automatic warnings are written, milliseconds.
     pub clock_skew_stop_ms: i64,
+    /// Beyond this skew to a neighbour an alarm says so, milliseconds.
+    pub clock_skew_warn_ms: i64,
 }
 
 impl Node {
@@ -162,6 +165,7 @@ impl Node {
             links: Mutex::default(),
             registry_changes: watch::Sender::new(0),
             clock_skew_stop_ms: parts.clock_skew_stop_ms,
+            clock_skew_warn_ms: parts.clock_skew_warn_ms,
         });
         node.copy_figures(&lock(&node.engine));
         node
