@@ -21,10 +21,11 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 14] = [
+const FLOORS: [&str; 15] = [
     "cli",
-    "node",
+    "host",
     "desk",
+    "node",
     "link",
     "engine",
     "enrolment",
@@ -105,6 +106,10 @@ fn a_hub_that_names_the_node_is_found() {
 /// The floor a file of the node stands on.
 fn floor_of(file: &File) -> Option<&str> {
     let inside = file.path.strip_prefix("node/src/")?;
+    // Putting a process together is above the desk; one running node is below it.
+    if file.is_in("node/src/node/host") {
+        return Some("host");
+    }
     let name = inside.split(['/', '.']).next()?;
     (inside != "main.rs" && inside != "lib.rs").then_some(name)
 }
@@ -123,7 +128,8 @@ fn floors(files: &[File]) -> Vec<String> {
         };
         for name in from_the_root(file, files) {
             let Some(there) = height(&name) else { continue };
-            let upwards = there < here;
+            // The test of a lower floor may set up its ground with a higher one; on the ground it may not.
+            let upwards = there < here && (!file.is_test() || GROUND.contains(&own));
             let sideways = there != here && GROUND.contains(&own);
             if upwards || sideways {
                 wrong.push(format!("{} names {name}", file.path));
@@ -186,6 +192,10 @@ fn a_floor_that_looks_up_is_found() {
             "node/src/engine.rs",
             "use crate::{store::Read, replication::route};",
         ),
+        made_up("node/src/folder/tests.rs", "use crate::enrolment::init;"),
+        made_up("node/src/store/tests/disk.rs", "use crate::engine::Engine;"),
+        made_up("node/src/node/host.rs", "use crate::desk::server;"),
+        made_up("node/src/node.rs", "use crate::desk::server;"),
         made_up("node/src/gateway.rs", ""),
     ];
     assert_eq!(
@@ -196,6 +206,8 @@ fn a_floor_that_looks_up_is_found() {
             "node/src/trust/seal.rs names desk",
             "node/src/store/engine.rs names journal",
             "node/src/replication/route.rs names link",
+            "node/src/store/tests/disk.rs names engine",
+            "node/src/node.rs names desk",
             "node/src/gateway.rs stands on no floor: give `gateway` its place in FLOORS",
         ]
     );

@@ -1,3 +1,4 @@
+//! Facts about a case as it is shown.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use fengqiao_hub::clock::{Calendar, LocalTime};
