@@ -21,9 +21,10 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 15] = [
+const FLOORS: [&str; 16] = [
     "cli",
     "host",
+    "pages",
     "desk",
     "node",
     "link",

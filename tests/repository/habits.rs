@@ -8,6 +8,9 @@ use super::{made_up, nothing_wrong, tree};
 /// Lines past which a file holds two ideas.
 const LINES_MAX: usize = 600;
 
+/// Files that hold two ideas and are still to be taken apart. Nothing may be added.
+const TO_TAKE_APART: [&str; 2] = ["node/src/engine/projection.rs", "node/src/node/host.rs"];
+
 // Put together here, so that this file does not hold what it looks for.
 const UNFINISHED: [&str; 4] = [
     concat!("TO", "DO"),
@@ -34,8 +37,15 @@ fn too_long(files: &[File]) -> Vec<String> {
 
 #[test]
 fn no_file_outgrows_what_one_reads_at_a_sitting() {
-    let wrong = too_long(tree());
+    let (known, wrong): (Vec<_>, Vec<_>) = too_long(tree())
+        .into_iter()
+        .partition(|line| TO_TAKE_APART.iter().any(|path| line.starts_with(path)));
     nothing_wrong("longer than 600 lines", &wrong);
+    assert_eq!(
+        known.len(),
+        TO_TAKE_APART.len(),
+        "taken apart: strike it from TO_TAKE_APART"
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tonic::{Request, Status};
 
 use super::error::status;
 use super::view::{Background, EntryLine, notice_view, view};
-use crate::cli::connection::LOGIN_KEY;
+use super::LOGIN_KEY;
 use crate::engine::chains::Chain;
 use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
 use crate::node::Node;
