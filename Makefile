@@ -47,5 +47,6 @@ simulate: ## Run worlds of engines in memory, optimised
 # Measures on this machine, each figure beside its raw append and sync.
 ifneq ($(wildcard tests/speed/main.rs),)
 speed:
-	$(CARGO) bench $(LOCKED) --package fengqiao-tests --bench speed
+	$(CARGO) build $(LOCKED) --release --bin fengqiao
+	$(CARGO) run $(LOCKED) --release --package fengqiao-tests --bin speed
 endif
