@@ -5,8 +5,8 @@ use std::path::{Component, Path};
 
 use super::reader::{Reader, words};
 use super::{
-    Config, Data, Desk, Enrol, Journal, Link, Log, LogFormat, Operations, PLACES_HOSTED_MAX, SOCKET_NAME,
-    Places, Store, Time,
+    Config, Data, Desk, Enrol, Journal, Link, Log, LogFormat, Operations, PLACES_HOSTED_MAX,
+    Places, SOCKET_NAME, Store, Time,
 };
 
 const KIB: u64 = 1 << 10;

@@ -150,7 +150,10 @@ fn custodian_lead_origin_and_first_receiver_are_shown_by_name() {
     assert_eq!(shown.origin, "和平社区");
     assert_eq!(shown.first_receiver, "区城管局");
     assert_eq!(shown.case, fixture::CASE.to_string());
-    assert_eq!(shown.pending_submissions, [SubmissionId([0xcd; 16]).to_string()]);
+    assert_eq!(
+        shown.pending_submissions,
+        [SubmissionId([0xcd; 16]).to_string()]
+    );
     assert_eq!(shown.standing(), pb::Standing::AtParent);
     assert!(!shown.notice_only && !shown.frozen);
     assert_eq!(shown.awaited_below, 0);
