@@ -1526,7 +1526,7 @@ pub struct Tally {
 /// One count of a tally.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TallyCount {
-    /// What is counted: the name of the move, or closed.<outcome>.
+    /// What is counted: the name of the move, or `closed.` and the outcome.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// How often.
