@@ -29,8 +29,7 @@ use clap::{Args, Subcommand};
 use failure::Failure;
 use output::Output;
 
-/// Name of the socket in a data folder.
-pub const SOCKET_NAME: &str = "fengqiao.sock";
+pub use crate::config::SOCKET_NAME;
 
 const HEADING: &str = "Node, account and output";
 

@@ -247,15 +247,16 @@ async fn register_all(
         };
         match client.act(context.request(request)?).await {
             Ok(_) => outcome.registered += 1,
-            Err(status) => match Failure::of(&status, &call) {
-                Failure::Refused(told) => {
-                    outcome
-                        .refused
-                        .push((row.line, told.code.clone(), told.english.clone()))
-                }
-                // Nothing is lost: the same command goes on where this one stopped.
-                other => return Err(other),
-            },
+            Err(status) => {
+                let failure = Failure::of(&status, &call);
+                let Failure::Refused(told) = failure else {
+                    // Nothing is lost: the same command goes on where this one stopped.
+                    return Err(failure);
+                };
+                outcome
+                    .refused
+                    .push((row.line, told.code.clone(), told.english.clone()));
+            }
         }
         bar.inc(1);
     }

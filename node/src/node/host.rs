@@ -433,7 +433,7 @@ impl Host {
         if self.hosted.len() == 1 {
             return self.config.desk.socket.clone();
         }
-        hosted.node.folder.join(crate::cli::SOCKET_NAME)
+        hosted.node.folder.join(crate::config::SOCKET_NAME)
     }
 }
 
@@ -519,7 +519,7 @@ async fn renew_one(
     Ok(())
 }
 
-/// The stores of a process: one sled for one node, one shared sled for several.
+/// The stores of a process: a file for one node, a shared one for several.
 struct Stores {
     shared: Option<SharedSled>,
     single: Mutex<Option<SledStore>>,
