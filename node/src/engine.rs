@@ -532,8 +532,16 @@ impl Engine {
                 if all_there {
                     self.state.top_reached.insert((link, lane), sequence);
                 } else {
-                    let awaiting = AwaitingTop { lane, sequence, owed_up };
-                    self.state.awaiting_top.entry(link).or_default().push(awaiting);
+                    let awaiting = AwaitingTop {
+                        lane,
+                        sequence,
+                        owed_up,
+                    };
+                    self.state
+                        .awaiting_top
+                        .entry(link)
+                        .or_default()
+                        .push(awaiting);
                 }
             }
         }
