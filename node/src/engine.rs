@@ -440,6 +440,11 @@ impl Engine {
         enroller.renew(peer, registered, request, now)
     }
 
+    /// Issues by another authority from now on.
+    pub fn use_enroller(&mut self, enroller: Option<Box<dyn Enroller>>) {
+        self.enroller = enroller;
+    }
+
     /// Stops or allows writes by people; what arrives by links goes on as long as the disk takes it.
     pub fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;

@@ -22,7 +22,6 @@ use crate::node::pool::Pool;
 use crate::trust::random::OsRandom;
 
 const USAGE: u8 = 64;
-const TRY_AGAIN: u8 = 75;
 
 /// Commands that need no running node.
 #[derive(Debug, Subcommand)]
@@ -528,6 +527,3 @@ pub(crate) fn resting_folder(ground: &Ground) -> Result<Folder, Failed> {
     let folder = Folder::open(&data)?;
     Ok(folder)
 }
-
-/// For the exit code of a command that may be repeated.
-pub(crate) const EXIT_TRY_AGAIN: u8 = TRY_AGAIN;
