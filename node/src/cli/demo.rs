@@ -78,15 +78,17 @@ async fn demonstrate(args: &DemoArgs, ground: &Ground) -> Done<()> {
     }
     if tale.differences.is_empty() {
         if !args.once {
-            tale.print(&addresses(scene.as_ref()));
+            tale.print(&addresses(scene.as_ref(), &tale));
             std::future::pending::<()>().await;
         }
         return Ok(());
     }
     let kept = folder.keep();
-    ended?;
-    let english = format!("{}; logs and folders: {}", tale.differences.join("; "), kept.display());
-    Err(failed("DEMO_DIFFERS", english, "演示结果与预期不符"))
+    let where_to_look = format!("; logs and folders: {}", kept.display());
+    Err(match ended {
+        Err(failure) => Failed { english: failure.english.clone() + &where_to_look, ..failure },
+        Ok(()) => failed("DEMO_DIFFERS", tale.differences.join("; ") + &where_to_look, "演示结果与预期不符"),
+    })
 }
 
 /// Everything from the first process to the last digest. The scene is handed back however it ends.
@@ -215,30 +217,42 @@ fn node_json(node: &node::Node) -> Value {
         "link": node.ports.link,
         "enrol": node.ports.enrol,
         "desk": node.ports.desk,
+        "operations": node.ports.operations,
     })
 }
 
-fn addresses(scene: Option<&Scene>) -> String {
+fn addresses(scene: Option<&Scene>, tale: &Tale) -> String {
     let Some(scene) = scene else { return String::new() };
     let rows: Vec<Vec<String>> = scene
         .nodes()
         .iter()
         .map(|node| {
-            let socket = node.folder.join(super::SOCKET_NAME).display().to_string();
-            vec![node.name.to_owned(), node.ports.desk.to_string(), node.ports.link.to_string(), socket]
+            let ports = node.ports;
+            let folder = node.folder.display().to_string();
+            vec![node.name.to_owned(), ports.desk.to_string(), ports.link.to_string(), ports.operations.to_string(), folder]
         })
         .collect();
-    let header = ["节点 NODE", "gRPC", "链路 LINK", "套接字 SOCKET"];
-    let at = |at: At| scene.node(at).folder.display().to_string();
+    let header = ["节点 NODE", "gRPC", "链路 LINK", "运行 OPERATIONS", "数据 DATA FOLDER"];
     let binary = std::env::current_exe().map_or_else(|_| "fengqiao".to_owned(), |path| path.display().to_string());
+    let number = |story| tale.cases.iter().find(|told| told.story == story).map_or("", |told| told.number.as_str());
+    let lines = [
+        (At::City, "status".to_owned()),
+        (At::City, "case list --notices --closed".to_owned()),
+        (At::City, "tally".to_owned()),
+        (At::Lingcheng, format!("case show {} --texts", number('d'))),
+        (At::Wangjia, format!("case show {} --texts", number('c'))),
+        (At::Wangjia, format!("--as clerk case take-action {} --evidence 已按决定恢复界石", number('c'))),
+        (At::Wangjia, "digest".to_owned()),
+    ];
+    let examples: Vec<String> = lines
+        .iter()
+        .map(|(at, line)| format!("{binary} --data {} {line}", scene.node(*at).folder.display()))
+        .collect();
     format!(
-        "\n节点继续运行，可以看看 · The nodes run on; have a look:\n\n{}\n\
-         {binary} --data {} status\n{binary} --data {} case list\n{binary} --data {} digest\n\
-         \n按 Ctrl-C 结束 · Ctrl-C ends it all.",
+        "\n节点继续运行，可以看看、接着办 · The nodes run on; look around and go on:\n\n{}\n{}\n\n\
+         按 Ctrl-C 结束 · Ctrl-C ends it all.",
         super::output::table(&header, &rows),
-        at(At::City),
-        at(At::Wangjia),
-        at(At::Lingcheng),
+        examples.join("\n"),
     )
 }
 

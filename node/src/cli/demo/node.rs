@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fengqiao_proto::v1 as pb;
 use pb::command::Move;
@@ -19,6 +20,9 @@ use crate::cli::{Context, Globals, Streams};
 
 /// Seconds a call may take.
 const CALL_SECONDS_MAX: u64 = 30;
+/// Looks at whether a killed process has ended, and the pause between two.
+const END_LOOKS_MAX: u32 = 400;
+const END_LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Settings of every node of the demonstration: clocks looked at often and links dialled again soon, so that nobody waits.
 const SETTINGS: [&str; 6] = [
@@ -39,6 +43,8 @@ pub(super) struct Ports {
     pub(super) enrol: SocketAddr,
     /// gRPC.
     pub(super) desk: SocketAddr,
+    /// Health and metrics.
+    pub(super) operations: SocketAddr,
 }
 
 /// A node.
@@ -94,6 +100,7 @@ impl Node {
             format!("link.listen={}", self.ports.link),
             format!("enrol.listen={}", self.ports.enrol),
             format!("desk.listen={}", self.ports.desk),
+            format!("operations.listen={}", self.ports.operations),
         ];
         let upward = self.wire.as_ref().map(|wire| format!("link.parent_address={}", wire.address()));
         for setting in SETTINGS.map(str::to_owned).into_iter().chain(listens).chain(upward) {
@@ -284,6 +291,21 @@ impl Node {
 
     fn refused(&self, what: &str, failure: &Failure) -> crate::cli::server::Failed {
         failed(&code_of(failure), format!("{} ({}): {what}: {failure}", self.name, self.at.english()), "节点拒绝或没有答复")
+    }
+}
+
+impl Drop for Node {
+    /// Ends the process and waits for its end, so that nothing is written into its folder any more.
+    fn drop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        // Both fail only for a process that is gone already.
+        let _ = child.start_kill();
+        for _ in 0..END_LOOKS_MAX {
+            if !matches!(child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(END_LOOK_PAUSE);
+        }
     }
 }
 

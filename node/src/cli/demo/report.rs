@@ -89,12 +89,21 @@ impl Report {
 
     /// The tables.
     pub(super) fn text(&self) -> String {
-        let cases = self.cases.iter().map(case_cells).collect::<Vec<_>>();
-        let header =
-            ["案 CASE", "编号 NUMBER", "层级 TIER", "地方 AT", "责任方 CUSTODIAN", "灯 LAMP", "阶段 STAGE", "回执 STORED", "所知 KNOWS"];
+        let cells: Vec<_> = self.cases.iter().map(case_cells).collect();
+        let header = ["层级 TIER", "地方 AT", "责任方 CUSTODIAN", "灯 LAMP", "阶段 STAGE", "回执 STORED", "所知 KNOWS", "链头 HEAD"];
+        let laid_out = table(&header, &cells);
+        let mut lines = laid_out.lines();
+        let mut text = format!("{}\n", lines.next().unwrap_or_default());
+        let mut story = None;
+        for (row, line) in self.cases.iter().zip(lines) {
+            if story.replace(row.told.story) != Some(row.told.story) {
+                text.push_str(&format!("({}) {} {}\n", row.told.story, row.told.number, row.told.title));
+            }
+            text.push_str(&format!("{line}\n"));
+        }
         let links: Vec<_> = self.links.iter().map(link_cells).collect();
-        let link_header = ["下级 LOWER", "上级 UPPER", "链数 CHAINS", "下级摘要 DIGEST BELOW", "上级摘要 DIGEST ABOVE", "相符 EQUAL"];
-        format!("{}\n{}", table(&header, &cases), table(&link_header, &links))
+        let header = ["下级 LOWER", "上级 UPPER", "链数 CHAINS", "下级摘要 DIGEST BELOW", "上级摘要 DIGEST ABOVE", "相符 EQUAL"];
+        format!("{text}\n{}", table(&header, &links))
     }
 
     /// The same for programs.
@@ -108,7 +117,11 @@ impl Report {
 async fn links(scene: &Scene, tale: &mut Tale) -> Vec<LinkRow> {
     let mut ends: Vec<(At, String, pb::GetDigestResponse)> = Vec::new();
     for node in scene.nodes() {
-        let id = node.status().await.map(|status| status.node).unwrap_or_default();
+        let status = node.status().await.unwrap_or_default();
+        let (id, here) = (status.node, node.at.english());
+        for link in status.links.iter().filter(|link| link.digest == "different") {
+            tale.differences.push(format!("a session between {here} and {} found different digests", link.name));
+        }
         let digest = match node.digest().await {
             Ok(digest) => digest,
             Err(failure) => {
@@ -141,8 +154,6 @@ async fn links(scene: &Scene, tale: &mut Tale) -> Vec<LinkRow> {
 fn case_cells(row: &CaseRow) -> Vec<String> {
     let view = &row.view;
     vec![
-        row.told.story.to_string(),
-        row.told.number.clone(),
         row.at.tier().to_owned(),
         row.at.name().unwrap_or_default().to_owned(),
         view.custodian_name.clone(),
@@ -150,6 +161,7 @@ fn case_cells(row: &CaseRow) -> Vec<String> {
         stage(&view.stage),
         receipt(view).to_owned(),
         knows(view),
+        view.head.chars().take(8).collect(),
     ]
 }
 

@@ -25,7 +25,7 @@ pub(super) const FIRST_MORNING: &str = "2023-02-16T08:30:00+08:00";
 pub(super) struct Scene {
     nodes: Vec<Node>,
     clock: PathBuf,
-    ports: Box<PortSearch>,
+    ports: PortSearch,
 }
 
 impl Scene {
@@ -35,7 +35,7 @@ impl Scene {
     /// A process, a folder or a port fails.
     pub(super) async fn build(folder: &Path, tale: &mut Tale) -> Done<Self> {
         let clock = folder.join("clock.txt");
-        let mut scene = Self { nodes: Vec::new(), clock, ports: Box::new(PortSearch::new()) };
+        let mut scene = Self { nodes: Vec::new(), clock, ports: PortSearch::new() };
         scene.set_clock(FIRST_MORNING)?;
         for at in At::ALL {
             scene.add(at, folder, tale).await?;
@@ -48,7 +48,12 @@ impl Scene {
     async fn add(&mut self, at: At, folder: &Path, tale: &mut Tale) -> Done<()> {
         let data = folder.join(at.folder());
         let name = at.name()?;
-        let ports = Ports { link: self.ports.free()?, enrol: self.ports.free()?, desk: self.ports.free()? };
+        let ports = Ports {
+            link: self.ports.free()?,
+            enrol: self.ports.free()?,
+            desk: self.ports.free()?,
+            operations: self.ports.free()?,
+        };
         let mut command = fengqiao()?;
         command.arg("--data").arg(&data);
         let wire = match at.parent() {

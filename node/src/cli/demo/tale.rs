@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 
 use super::place::At;
 
+/// Where words stand on a line, behind date and time.
+const INDENT: usize = 18;
+/// Characters of an English line.
+const LINE_CHARACTERS_MAX: usize = 80;
+
 /// A case a story is about.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
@@ -17,6 +22,8 @@ pub(super) struct Told {
     pub(super) case: String,
     /// Readable number.
     pub(super) number: String,
+    /// Title of the story, in Chinese.
+    pub(super) title: String,
 }
 
 /// The tale.
@@ -24,6 +31,7 @@ pub(super) struct Told {
 pub(super) struct Tale {
     silent: bool,
     story: char,
+    title: String,
     moment: String,
     steps: Vec<Value>,
     facts: Vec<Value>,
@@ -39,6 +47,7 @@ impl Tale {
         Self {
             silent,
             story: ' ',
+            title: String::new(),
             moment: String::new(),
             steps: Vec::new(),
             facts: Vec::new(),
@@ -65,6 +74,7 @@ impl Tale {
     /// A story begins.
     pub(super) fn begin(&mut self, story: char, chinese: &str, english: &str) {
         self.story = story;
+        chinese.clone_into(&mut self.title);
         self.print(&format!("\n({story}) {chinese}\n    {english}\n"));
     }
 
@@ -77,7 +87,8 @@ impl Tale {
     pub(super) fn say(&mut self, at: At, chinese: &str, english: &str) {
         let name = at.name().unwrap_or_default();
         let when = self.moment.get(..16).unwrap_or_default().replace('T', " ");
-        self.print(&format!("{when}  {name}：{chinese}\n{:18}{}: {english}", "", at.english()));
+        let english_line = wrapped(&format!("{}: {english}", at.english()));
+        self.print(&format!("{when}  {name}：{chinese}\n{english_line}"));
         self.steps.push(json!({
             "story": self.story.to_string(), "time": self.moment, "place": name, "code": at.code(),
             "chinese": chinese, "english": english,
@@ -87,7 +98,7 @@ impl Tale {
     /// Something that must be so was looked at.
     pub(super) fn fact(&mut self, holds: bool, chinese: &str, english: &str) {
         let (mark, word) = if holds { ("✓", "") } else { ("✗", "不符 DIFFERENT: ") };
-        self.print(&format!("{:16}{mark} {word}{chinese}\n{:18}{english}", "", ""));
+        self.print(&format!("{:16}{mark} {word}{chinese}\n{}", "", wrapped(english)));
         self.facts.push(json!({
             "story": self.story.to_string(), "chinese": chinese, "english": english, "holds": holds,
         }));
@@ -98,11 +109,28 @@ impl Tale {
 
     /// A case of this story.
     pub(super) fn case(&mut self, case: &str, number: &str) {
-        self.cases.push(Told { story: self.story, case: case.to_owned(), number: number.to_owned() });
+        let (case, number) = (case.to_owned(), number.to_owned());
+        self.cases.push(Told { story: self.story, case, number, title: self.title.clone() });
     }
 
     /// Steps and facts for programs.
     pub(super) fn json(&self) -> (Value, Value) {
         (Value::from(self.steps.clone()), Value::from(self.facts.clone()))
     }
+}
+
+/// Breaks English into short lines below the Chinese.
+fn wrapped(english: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in english.split(' ') {
+        let full = lines.last().is_some_and(|line| !line.is_empty() && line.len() + word.len() >= LINE_CHARACTERS_MAX);
+        if full {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            let gap = if line.is_empty() { "" } else { " " };
+            line.push_str(&format!("{gap}{word}"));
+        }
+    }
+    lines.iter().map(|line| format!("{:INDENT$}{line}", "")).collect::<Vec<_>>().join("\n")
 }

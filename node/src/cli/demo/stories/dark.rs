@@ -51,9 +51,12 @@ async fn run_out(play: &mut Play<'_>, case: &str) -> Done<()> {
     });
     found.await?;
     play.tale.say(At::Lingcheng, "不等镇里联系，到点亮红灯，红牌记入区里督办台账", "hears nothing and turns red on time; the red warning goes into its own ledger");
-    let below = warned(play, At::Zhengjiazhai, case)?;
-    let is_so = seen.custodian_name == At::Zhengjiazhai.name()? && !below;
-    play.tale.fact(is_so, "红灯、红牌由区里自己算出，责任仍在镇里", "lamp and warning are the district's own; the town is still responsible");
+    let below = until("the red warning stands at the town too", async || {
+        Ok(warned(play, At::Zhengjiazhai, case)?.then_some(()))
+    });
+    below.await?;
+    let is_so = seen.custodian_name == At::Zhengjiazhai.name()?;
+    play.tale.fact(is_so, "断链两边同一时刻变红，红牌编号相同，只算一次；责任仍在镇里", "both sides of the cut turn red alike, the warning has one id and counts once; the town is still responsible");
     Ok(())
 }
 
