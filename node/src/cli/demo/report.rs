@@ -18,6 +18,8 @@ struct CaseRow {
     told: Told,
     at: At,
     view: pb::CaseView,
+    /// The chain is here, but its texts may not be read here.
+    is_sealed: bool,
 }
 
 /// One link from both ends.
@@ -53,7 +55,8 @@ impl Report {
         for told in tale.cases.clone() {
             for node in scene.nodes() {
                 if let Some(view) = node.case(&told.case).await? {
-                    report.cases.push(CaseRow { told: told.clone(), at: node.at, view });
+                    let is_sealed = node.case_with_texts(&told.case).await.is_err_and(|code| code == "TEXT_SEALED");
+                    report.cases.push(CaseRow { told: told.clone(), at: node.at, view, is_sealed });
                 }
             }
         }
@@ -160,7 +163,7 @@ fn case_cells(row: &CaseRow) -> Vec<String> {
         lamp(&view.lamp).to_owned(),
         stage(&view.stage),
         receipt(view).to_owned(),
-        knows(view),
+        knows(row),
         view.head.chars().take(8).collect(),
     ]
 }
@@ -218,14 +221,17 @@ fn receipt(view: &pb::CaseView) -> &'static str {
     }
 }
 
-fn knows(view: &pb::CaseView) -> String {
+fn knows(row: &CaseRow) -> String {
+    let view = &row.view;
     if view.notice_only {
         return "摘要 notice".to_owned();
     }
-    if view.annex.is_empty() {
-        return format!("{}条 entries", view.entries.len());
-    }
-    format!("{}条 entries + 附录{} annex", view.entries.len(), view.annex.len())
+    let annex = match view.annex.len() {
+        0 => String::new(),
+        count => format!(" + 附录{count} annex"),
+    };
+    let sealed = if row.is_sealed { " 密封 sealed" } else { "" };
+    format!("{}条 entries{annex}{sealed}", view.entries.len())
 }
 
 fn case_json(row: &CaseRow) -> Value {
@@ -248,6 +254,7 @@ fn case_json(row: &CaseRow) -> Value {
         "outcome": or_null(&view.outcome),
         "stored": receipt(view).split(' ').next_back().filter(|word| *word != "-"),
         "notice_only": view.notice_only,
+        "sealed": row.is_sealed,
         "entries": view.entries.len(),
         "annex": annex,
         "head": view.head,
