@@ -230,7 +230,10 @@ impl Node {
 
     fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
         // First of all: whoever is answered now may ask for the place it just added.
-        if outputs.iter().any(|output| matches!(output, Output::RegistryChanged)) {
+        if outputs
+            .iter()
+            .any(|output| matches!(output, Output::RegistryChanged))
+        {
             self.publish_registry(engine);
         }
         for output in outputs {

@@ -26,7 +26,9 @@ fn rows<'a>(told: &'a Value, key: &str) -> &'a [Value] {
 }
 
 fn case<'a>(told: &'a Value, story: &str, code: &str) -> &'a Value {
-    let found = rows(told, "cases").iter().find(|row| row["story"] == story && row["code"] == code);
+    let found = rows(told, "cases")
+        .iter()
+        .find(|row| row["story"] == story && row["code"] == code);
     found.unwrap_or_else(|| panic!("story {story} at {code}"))
 }
 
@@ -51,7 +53,10 @@ fn the_stories_hold_and_every_link_agrees_from_both_ends() {
     assert!(facts.len() >= 15 && facts.iter().all(|fact| fact["holds"] == true));
 
     let track = case(&told, "a", "3714");
-    assert_eq!((&track["stage"], &track["outcome"], &track["custodian"]), (&"closed".into(), &"solved".into(), &"德州市".into()));
+    assert_eq!(
+        (&track["stage"], &track["outcome"], &track["custodian"]),
+        (&"closed".into(), &"solved".into(), &"德州市".into())
+    );
     assert_eq!(case(&told, "a", "371402002")["head"], track["head"]);
 
     assert_eq!(case(&told, "b", "3714")["notice_only"], true);
@@ -61,7 +66,11 @@ fn the_stories_hold_and_every_link_agrees_from_both_ends() {
 
     for code in ["3714", "371403", "371403101", "371403101200"] {
         let row = case(&told, "c", code);
-        assert_eq!((&row["custodian"], &row["lamp"]), (&"郑寨汪家村委会".into(), &"green".into()), "{row}");
+        assert_eq!(
+            (&row["custodian"], &row["lamp"]),
+            (&"郑寨汪家村委会".into(), &"green".into()),
+            "{row}"
+        );
     }
 
     let annex = rows(case(&told, "d", "371403101"), "annex");
@@ -77,9 +86,19 @@ fn one_changed_byte_in_one_journal_makes_it_exit_1() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(told["ok"], false);
     let differences = told["differences"].to_string();
-    assert!(differences.contains("JOURNAL_DAMAGED") && differences.contains("Decheng"), "{differences}");
-    let different: Vec<_> = rows(&told, "links").iter().filter(|link| link["equal"] == false).collect();
-    assert!(different.iter().all(|link| link["lower"] == "德城区" || link["upper"] == "德城区"));
+    assert!(
+        differences.contains("JOURNAL_DAMAGED") && differences.contains("Decheng"),
+        "{differences}"
+    );
+    let different: Vec<_> = rows(&told, "links")
+        .iter()
+        .filter(|link| link["equal"] == false)
+        .collect();
+    assert!(
+        different
+            .iter()
+            .all(|link| link["lower"] == "德城区" || link["upper"] == "德城区")
+    );
     assert_eq!(different.len(), 2, "its link up and its link down");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("DEMO_DIFFERS"), "{error}");

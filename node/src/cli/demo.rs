@@ -51,7 +51,10 @@ pub struct DemoArgs {
 /// # Errors
 /// The ground could not be made, a node refused, or something was otherwise than told: `DEMO_DIFFERS`.
 pub fn run(args: &DemoArgs, ground: &Ground) -> Done<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(anyhow::Error::new)?;
     runtime.block_on(async {
         tokio::select! {
@@ -86,15 +89,28 @@ async fn demonstrate(args: &DemoArgs, ground: &Ground) -> Done<()> {
     let kept = folder.keep();
     let where_to_look = format!("; logs and folders: {}", kept.display());
     Err(match ended {
-        Err(failure) => Failed { english: failure.english.clone() + &where_to_look, ..failure },
-        Ok(()) => failed("DEMO_DIFFERS", tale.differences.join("; ") + &where_to_look, "演示结果与预期不符"),
+        Err(failure) => Failed {
+            english: failure.english.clone() + &where_to_look,
+            ..failure
+        },
+        Ok(()) => failed(
+            "DEMO_DIFFERS",
+            tale.differences.join("; ") + &where_to_look,
+            "演示结果与预期不符",
+        ),
     })
 }
 
 /// Everything from the first process to the last digest. The scene is handed back however it ends.
-async fn play(folder: &Path, corrupt: Option<At>, tale: &mut Tale) -> (Option<Scene>, Report, Done<()>) {
+async fn play(
+    folder: &Path,
+    corrupt: Option<At>,
+    tale: &mut Tale,
+) -> (Option<Scene>, Report, Done<()>) {
     tale.print("枫桥演示：七个节点，四个层级，一个程序（2023年2月至3月，德州）");
-    tale.print("Fengqiao: seven nodes on four tiers, one program (Dezhou, February and March 2023)\n");
+    tale.print(
+        "Fengqiao: seven nodes on four tiers, one program (Dezhou, February and March 2023)\n",
+    );
     tale.print("建立部署，逐级凭邀请入网 · Each node joins its parent by invitation, with certificates of its own:");
     let mut scene = match Scene::build(folder, tale).await {
         Ok(scene) => scene,
@@ -124,7 +140,10 @@ fn change_one_byte(folder: &Path) -> Done<()> {
             let path = segment?.path();
             let content = std::fs::read(&path)?;
             // What was reserved and not yet written is zero.
-            let written = content.iter().rposition(|byte| *byte != 0).unwrap_or_default();
+            let written = content
+                .iter()
+                .rposition(|byte| *byte != 0)
+                .unwrap_or_default();
             sized.push((written, path, content));
         }
         let largest = sized.into_iter().max_by_key(|(written, _, _)| *written);
@@ -138,7 +157,13 @@ fn change_one_byte(folder: &Path) -> Done<()> {
 
 fn place_of(code: &str) -> Done<At> {
     let found = At::ALL.into_iter().find(|at| at.code() == code);
-    found.ok_or_else(|| Failed::usage("PLACE_UNKNOWN", format!("no node of the demonstration has code {code}"), "没有此地区的节点"))
+    found.ok_or_else(|| {
+        Failed::usage(
+            "PLACE_UNKNOWN",
+            format!("no node of the demonstration has code {code}"),
+            "没有此地区的节点",
+        )
+    })
 }
 
 /// The folder played in.
@@ -152,13 +177,23 @@ impl Playground {
     fn make(given: Option<&Path>) -> Done<Self> {
         let (path, is_removed) = match given {
             Some(path) => (path.to_owned(), false),
-            None => (std::env::temp_dir().join(format!("fengqiao-demo-{}", std::process::id())), true),
+            None => (
+                std::env::temp_dir().join(format!("fengqiao-demo-{}", std::process::id())),
+                true,
+            ),
         };
         let unusable = |why: String| {
-            Failed::usage("FOLDER_UNUSABLE", format!("{}: {why}", path.display()), "请给出新的或空的文件夹")
+            Failed::usage(
+                "FOLDER_UNUSABLE",
+                format!("{}: {why}", path.display()),
+                "请给出新的或空的文件夹",
+            )
         };
         std::fs::create_dir_all(&path).map_err(|error| unusable(error.to_string()))?;
-        let is_empty = std::fs::read_dir(&path).map_err(|error| unusable(error.to_string()))?.next().is_none();
+        let is_empty = std::fs::read_dir(&path)
+            .map_err(|error| unusable(error.to_string()))?
+            .next()
+            .is_none();
         if !is_empty {
             return Err(unusable("it is not empty".to_owned()));
         }
@@ -183,9 +218,15 @@ impl Drop for Playground {
 
 fn ending(tale: &Tale, report: &Report, seconds: f64) -> String {
     let verdict = if tale.differences.is_empty() {
-        format!("全部相符：每条链路两端摘要相等，用时{seconds:.0}秒\nEverything is as told, every digest equal, in {seconds:.0} s")
+        format!(
+            "全部相符：每条链路两端摘要相等，用时{seconds:.0}秒\nEverything is as told, every digest equal, in {seconds:.0} s"
+        )
     } else {
-        let told: Vec<String> = tale.differences.iter().map(|difference| format!("  {difference}")).collect();
+        let told: Vec<String> = tale
+            .differences
+            .iter()
+            .map(|difference| format!("  {difference}"))
+            .collect();
         format!("不符 DIFFERENT:\n{}", told.join("\n"))
     };
     format!("\n{}\n{verdict}", report.text())
@@ -194,7 +235,12 @@ fn ending(tale: &Tale, report: &Report, seconds: f64) -> String {
 fn whole(tale: &Tale, report: &Report, scene: Option<&Scene>, seconds: f64) -> Value {
     let (steps, facts) = tale.json();
     let (cases, links) = report.json();
-    let nodes: Vec<Value> = scene.map(Scene::nodes).unwrap_or_default().iter().map(node_json).collect();
+    let nodes: Vec<Value> = scene
+        .map(Scene::nodes)
+        .unwrap_or_default()
+        .iter()
+        .map(node_json)
+        .collect();
     json!({
         "ok": tale.differences.is_empty(),
         "differences": tale.differences,
@@ -222,31 +268,62 @@ fn node_json(node: &node::Node) -> Value {
 }
 
 fn addresses(scene: Option<&Scene>, tale: &Tale) -> String {
-    let Some(scene) = scene else { return String::new() };
+    let Some(scene) = scene else {
+        return String::new();
+    };
     let rows: Vec<Vec<String>> = scene
         .nodes()
         .iter()
         .map(|node| {
             let ports = node.ports;
             let folder = node.folder.display().to_string();
-            vec![node.name.to_owned(), ports.desk.to_string(), ports.link.to_string(), ports.operations.to_string(), folder]
+            vec![
+                node.name.to_owned(),
+                ports.desk.to_string(),
+                ports.link.to_string(),
+                ports.operations.to_string(),
+                folder,
+            ]
         })
         .collect();
-    let header = ["节点 NODE", "gRPC", "链路 LINK", "运行 OPERATIONS", "数据 DATA FOLDER"];
-    let binary = std::env::current_exe().map_or_else(|_| "fengqiao".to_owned(), |path| path.display().to_string());
-    let number = |story| tale.cases.iter().find(|told| told.story == story).map_or("", |told| told.number.as_str());
+    let header = [
+        "节点 NODE",
+        "gRPC",
+        "链路 LINK",
+        "运行 OPERATIONS",
+        "数据 DATA FOLDER",
+    ];
+    let binary = std::env::current_exe()
+        .map_or_else(|_| "fengqiao".to_owned(), |path| path.display().to_string());
+    let number = |story| {
+        tale.cases
+            .iter()
+            .find(|told| told.story == story)
+            .map_or("", |told| told.number.as_str())
+    };
     let lines = [
         (At::City, "status".to_owned()),
         (At::City, "case list --notices --closed".to_owned()),
         (At::City, "tally".to_owned()),
         (At::Lingcheng, format!("case show {} --texts", number('d'))),
         (At::Wangjia, format!("case show {} --texts", number('c'))),
-        (At::Wangjia, format!("--as clerk case take-action {} --evidence 已按决定恢复界石", number('c'))),
+        (
+            At::Wangjia,
+            format!(
+                "--as clerk case take-action {} --evidence 已按决定恢复界石",
+                number('c')
+            ),
+        ),
         (At::Wangjia, "digest".to_owned()),
     ];
     let examples: Vec<String> = lines
         .iter()
-        .map(|(at, line)| format!("{binary} --data {} {line}", scene.node(*at).folder.display()))
+        .map(|(at, line)| {
+            format!(
+                "{binary} --data {} {line}",
+                scene.node(*at).folder.display()
+            )
+        })
         .collect();
     format!(
         "\n节点继续运行，可以看看、接着办 · The nodes run on; look around and go on:\n\n{}\n{}\n\n\
@@ -260,8 +337,11 @@ fn addresses(scene: Option<&Scene>, tale: &Tale) -> String {
 async fn told_to_stop() -> Done<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(anyhow::Error::new);
-    let (mut interrupt, mut terminate, mut hang_up) =
-        (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?, listen(SignalKind::hangup())?);
+    let (mut interrupt, mut terminate, mut hang_up) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::hangup())?,
+    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -280,9 +360,20 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Done<Option<T>>) ->
             tokio::time::sleep(LOOK_PAUSE).await;
         }
     });
-    found.await.unwrap_or_else(|_| Err(failed("DEMO_STUCK", format!("waited in vain: {what}"), "等待超时")))
+    found.await.unwrap_or_else(|_| {
+        Err(failed(
+            "DEMO_STUCK",
+            format!("waited in vain: {what}"),
+            "等待超时",
+        ))
+    })
 }
 
 fn failed(code: &str, english: impl Into<String>, chinese: &str) -> Failed {
-    Failed { code: code.to_owned(), english: english.into(), chinese: chinese.to_owned(), exit: 1 }
+    Failed {
+        code: code.to_owned(),
+        english: english.into(),
+        chinese: chinese.to_owned(),
+        exit: 1,
+    }
 }

@@ -66,10 +66,17 @@ pub(super) struct Node {
 
 /// This binary, without what the caller's environment would tell it.
 pub(super) fn fengqiao() -> Done<Command> {
-    let binary = std::env::current_exe()
-        .map_err(|error| failed("DEMO_BINARY", format!("this program's own file: {error}"), "找不到本程序"))?;
+    let binary = std::env::current_exe().map_err(|error| {
+        failed(
+            "DEMO_BINARY",
+            format!("this program's own file: {error}"),
+            "找不到本程序",
+        )
+    })?;
     let mut command = Command::new(binary);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FENGQIAO_")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FENGQIAO_"))
+    {
         command.env_remove(name);
     }
     command.stdin(Stdio::null()).kill_on_drop(true);
@@ -78,8 +85,23 @@ pub(super) fn fengqiao() -> Done<Command> {
 
 impl Node {
     /// A node whose folder is made; it does not run yet.
-    pub(super) fn new(at: At, name: &'static str, folder: PathBuf, ports: Ports, wire: Option<Proxy>, clock: &Path) -> Self {
-        Self { at, name, folder, ports, wire, clock: clock.to_owned(), child: None }
+    pub(super) fn new(
+        at: At,
+        name: &'static str,
+        folder: PathBuf,
+        ports: Ports,
+        wire: Option<Proxy>,
+        clock: &Path,
+    ) -> Self {
+        Self {
+            at,
+            name,
+            folder,
+            ports,
+            wire,
+            clock: clock.to_owned(),
+            child: None,
+        }
     }
 
     /// Where its process writes its log.
@@ -93,28 +115,55 @@ impl Node {
             .create(true)
             .append(true)
             .open(self.log())
-            .map_err(|error| failed("DEMO_FOLDER", format!("{}: {error}", self.log().display()), "无法写入文件夹"))?;
+            .map_err(|error| {
+                failed(
+                    "DEMO_FOLDER",
+                    format!("{}: {error}", self.log().display()),
+                    "无法写入文件夹",
+                )
+            })?;
         let mut command = fengqiao()?;
-        command.arg("--data").arg(&self.folder).arg("run").arg("--clock").arg(&self.clock);
+        command
+            .arg("--data")
+            .arg(&self.folder)
+            .arg("run")
+            .arg("--clock")
+            .arg(&self.clock);
         let listens = [
             format!("link.listen={}", self.ports.link),
             format!("enrol.listen={}", self.ports.enrol),
             format!("desk.listen={}", self.ports.desk),
             format!("operations.listen={}", self.ports.operations),
         ];
-        let upward = self.wire.as_ref().map(|wire| format!("link.parent_address={}", wire.address()));
-        for setting in SETTINGS.map(str::to_owned).into_iter().chain(listens).chain(upward) {
+        let upward = self
+            .wire
+            .as_ref()
+            .map(|wire| format!("link.parent_address={}", wire.address()));
+        for setting in SETTINGS
+            .map(str::to_owned)
+            .into_iter()
+            .chain(listens)
+            .chain(upward)
+        {
             command.arg("--set").arg(setting);
         }
         let child = command.stdout(Stdio::null()).stderr(log).spawn();
-        let child = child.map_err(|error| failed("DEMO_START", format!("{}: {error}", self.name), "节点无法启动"))?;
+        let child = child.map_err(|error| {
+            failed(
+                "DEMO_START",
+                format!("{}: {error}", self.name),
+                "节点无法启动",
+            )
+        })?;
         self.child = Some(child);
         self.answering().await
     }
 
     async fn answering(&mut self) -> Done<()> {
         let (log, name) = (self.log(), self.name);
-        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
         let what = format!("{name} answers");
         let answering = tokio::select! {
             answering = until(&what, async || Ok(self.status().await.ok())) => answering.map(|_| ()),
@@ -129,8 +178,16 @@ impl Node {
 
     /// Ends the process as a power failure would: SIGKILL, nothing drained.
     pub(super) async fn kill(&mut self) -> Done<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        child.kill().await.map_err(|error| failed("DEMO_KILL", format!("{}: {error}", self.name), "无法结束进程"))
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        child.kill().await.map_err(|error| {
+            failed(
+                "DEMO_KILL",
+                format!("{}: {error}", self.name),
+                "无法结束进程",
+            )
+        })
     }
 
     fn context(&self, login: &str) -> Context {
@@ -141,7 +198,10 @@ impl Node {
             output: Output::Json,
             timeout: CALL_SECONDS_MAX,
         };
-        Context { globals, streams: std::sync::Mutex::new(Streams::of_process()) }
+        Context {
+            globals,
+            streams: std::sync::Mutex::new(Streams::of_process()),
+        }
     }
 
     /// Makes a move as an account of this centre.
@@ -156,7 +216,10 @@ impl Node {
         let request_id = format!("demo-{}", REQUESTS.fetch_add(1, Ordering::Relaxed));
         let texts = texts
             .iter()
-            .map(|(role, text)| pb::PrivateText { role: (*role).to_owned(), text: (*text).to_owned() })
+            .map(|(role, text)| pb::PrivateText {
+                role: (*role).to_owned(),
+                text: (*text).to_owned(),
+            })
             .collect();
         let what = what_of(&mv);
         let message = pb::ActRequest {
@@ -169,9 +232,13 @@ impl Node {
         let answered = async {
             let request = context.request(message)?;
             let mut client = context.casework().await?;
-            context.call(&Call::Write { request_id }, client.act(request)).await
+            context
+                .call(&Call::Write { request_id }, client.act(request))
+                .await
         };
-        answered.await.map_err(|failure| self.refused(&what, &failure))
+        answered
+            .await
+            .map_err(|failure| self.refused(&what, &failure))
     }
 
     /// A case as this node knows it; nothing when it does not.
@@ -185,26 +252,41 @@ impl Node {
 
     /// A case as this node knows it, with the texts it may show; or the code of the refusal.
     pub(super) async fn case_with_texts(&self, case: &str) -> Result<Option<pb::CaseView>, String> {
-        self.look(case, true).await.map_err(|failure| code_of(&failure))
+        self.look(case, true)
+            .await
+            .map_err(|failure| code_of(&failure))
     }
 
     async fn look(&self, case: &str, show_texts: bool) -> Result<Option<pb::CaseView>, Failure> {
         let context = self.context("clerk");
-        let request = context.request(pb::GetCaseRequest { case: case.to_owned(), show_texts })?;
+        let request = context.request(pb::GetCaseRequest {
+            case: case.to_owned(),
+            show_texts,
+        })?;
         let mut client = context.casework().await?;
-        Ok(context.call(&Call::Read, client.get_case(request)).await?.case)
+        Ok(context
+            .call(&Call::Read, client.get_case(request))
+            .await?
+            .case)
     }
 
     /// Open cases, those known by notice too.
     pub(super) async fn open_cases(&self) -> Done<Vec<pb::CaseView>> {
         let context = self.context("clerk");
         let listed = async {
-            let message = pb::ListCasesRequest { page_size: 500, with_notices: true, ..Default::default() };
+            let message = pb::ListCasesRequest {
+                page_size: 500,
+                with_notices: true,
+                ..Default::default()
+            };
             let request = context.request(message)?;
             let mut client = context.casework().await?;
             context.call(&Call::Read, client.list_cases(request)).await
         };
-        listed.await.map(|list| list.cases).map_err(|failure| self.refused("case list", &failure))
+        listed
+            .await
+            .map(|list| list.cases)
+            .map_err(|failure| self.refused("case list", &failure))
     }
 
     /// The count of a name in a class over every figure held here.
@@ -213,11 +295,22 @@ impl Node {
         let listed = async {
             let request = context.request(pb::ListTalliesRequest {})?;
             let mut client = context.casework().await?;
-            context.call(&Call::Read, client.list_tallies(request)).await
+            context
+                .call(&Call::Read, client.list_tallies(request))
+                .await
         };
-        let tallies = listed.await.map_err(|failure| self.refused("tallies", &failure))?.tallies;
-        let counts = tallies.iter().filter(|tally| tally.class == class).flat_map(|tally| &tally.counts);
-        Ok(counts.filter(|count| count.name == name).map(|count| count.count).sum())
+        let tallies = listed
+            .await
+            .map_err(|failure| self.refused("tallies", &failure))?
+            .tallies;
+        let counts = tallies
+            .iter()
+            .filter(|tally| tally.class == class)
+            .flat_map(|tally| &tally.counts);
+        Ok(counts
+            .filter(|count| count.name == name)
+            .map(|count| count.count)
+            .sum())
     }
 
     /// Status.
@@ -236,23 +329,38 @@ impl Node {
             let mut client = context.node().await?;
             context.call(&Call::Read, client.get_digest(request)).await
         };
-        computed.await.map_err(|failure| self.refused("digest", &failure))
+        computed
+            .await
+            .map_err(|failure| self.refused("digest", &failure))
     }
 
     /// Adds a place below, if it is not there, and invites its node.
     pub(super) async fn invite(&self, below: At) -> Done<String> {
         let context = self.context("admin");
         let name = below.name()?.to_owned();
-        let write = Call::Write { request_id: String::new() };
+        let write = Call::Write {
+            request_id: String::new(),
+        };
         let invited = async {
             let (code, level) = (below.code().to_owned(), below.level());
             let mut client = context.node().await?;
-            let place = context.request(pb::AddPlaceRequest { code: code.clone(), name, level, place: String::new() })?;
+            let place = context.request(pb::AddPlaceRequest {
+                code: code.clone(),
+                name,
+                level,
+                place: String::new(),
+            })?;
             context.call(&write, client.add_place(place)).await?;
-            let invite = context.request(pb::InviteRequest { place: code, ..Default::default() })?;
+            let invite = context.request(pb::InviteRequest {
+                place: code,
+                ..Default::default()
+            })?;
             context.call(&write, client.invite(invite)).await
         };
-        invited.await.map(|invited| invited.token).map_err(|failure| self.refused("invite", &failure))
+        invited
+            .await
+            .map(|invited| invited.token)
+            .map_err(|failure| self.refused("invite", &failure))
     }
 
     /// Adds a unit of this centre with an account that handles for it.
@@ -266,14 +374,28 @@ impl Node {
             };
             let request = context.request(unit)?;
             let mut client = context.node().await?;
-            context.call(&Call::Write { request_id: String::new() }, client.add_unit(request)).await
+            context
+                .call(
+                    &Call::Write {
+                        request_id: String::new(),
+                    },
+                    client.add_unit(request),
+                )
+                .await
         };
-        added.await.map_err(|failure| self.refused("unit add", &failure))?;
+        added
+            .await
+            .map_err(|failure| self.refused("unit add", &failure))?;
         self.add_account(login, name, &[pb::Role::Handler]).await
     }
 
     /// Opens an account.
-    pub(super) async fn add_account(&self, login: &str, unit: &str, roles: &[pb::Role]) -> Done<()> {
+    pub(super) async fn add_account(
+        &self,
+        login: &str,
+        unit: &str,
+        roles: &[pb::Role],
+    ) -> Done<()> {
         let context = self.context("admin");
         let set = async {
             let account = pb::SetAccountRequest {
@@ -284,20 +406,35 @@ impl Node {
             };
             let request = context.request(account)?;
             let mut client = context.node().await?;
-            context.call(&Call::Write { request_id: String::new() }, client.set_account(request)).await
+            context
+                .call(
+                    &Call::Write {
+                        request_id: String::new(),
+                    },
+                    client.set_account(request),
+                )
+                .await
         };
-        set.await.map(|_| ()).map_err(|failure| self.refused("account set", &failure))
+        set.await
+            .map(|_| ())
+            .map_err(|failure| self.refused("account set", &failure))
     }
 
     fn refused(&self, what: &str, failure: &Failure) -> crate::cli::server::Failed {
-        failed(&code_of(failure), format!("{} ({}): {what}: {failure}", self.name, self.at.english()), "节点拒绝或没有答复")
+        failed(
+            &code_of(failure),
+            format!("{} ({}): {what}: {failure}", self.name, self.at.english()),
+            "节点拒绝或没有答复",
+        )
     }
 }
 
 impl Drop for Node {
     /// Ends the process and waits for its end, so that nothing is written into its folder any more.
     fn drop(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
         // Both fail only for a process that is gone already.
         let _ = child.start_kill();
         for _ in 0..END_LOOKS_MAX {
@@ -312,7 +449,11 @@ impl Drop for Node {
 fn what_of(mv: &Move) -> String {
     // The name of the variant alone: what stands in it may be about a person.
     let shown = format!("{mv:?}");
-    shown.split(['(', ' ']).next().unwrap_or_default().to_owned()
+    shown
+        .split(['(', ' '])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn code_of(failure: &Failure) -> String {

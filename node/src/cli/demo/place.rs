@@ -114,10 +114,17 @@ impl At {
         let parent = self.parent().map(Self::code);
         let found = DIVISIONS.lines().find_map(|line| {
             let mut cells = line.split(',');
-            let (code, above, _tier, name) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
+            let (code, above, _tier, name) =
+                (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
             (code == self.code() && parent.is_none_or(|parent| parent == above)).then_some(name)
         });
-        found.ok_or_else(|| super::failed("DIVISION_UNKNOWN", format!("no division {}", self.code()), "区划不存在"))
+        found.ok_or_else(|| {
+            super::failed(
+                "DIVISION_UNKNOWN",
+                format!("no division {}", self.code()),
+                "区划不存在",
+            )
+        })
     }
 }
 
@@ -129,7 +136,15 @@ mod tests {
     #[test]
     fn every_place_is_a_real_one_below_its_real_parent() {
         let names: Vec<_> = At::ALL.iter().map(|at| at.name().unwrap()).collect();
-        let real = ["德州市", "德城区", "新华街道", "辛庄社区居委会", "陵城区", "郑家寨镇", "郑寨汪家村委会"];
+        let real = [
+            "德州市",
+            "德城区",
+            "新华街道",
+            "辛庄社区居委会",
+            "陵城区",
+            "郑家寨镇",
+            "郑寨汪家村委会",
+        ];
         assert_eq!(names, real);
     }
 }

@@ -25,7 +25,11 @@ impl Proxy {
         let address = listener.local_addr()?;
         let (cut, watched) = watch::channel(false);
         let accepting = tokio::spawn(accept(listener, target, watched)).abort_handle();
-        Ok(Self { address, cut, accepting })
+        Ok(Self {
+            address,
+            cut,
+            accepting,
+        })
     }
 
     /// Where the child dials.
@@ -61,7 +65,9 @@ async fn accept(listener: TcpListener, target: SocketAddr, cut: watch::Receiver<
 }
 
 async fn carry(mut near: TcpStream, target: SocketAddr, mut cut: watch::Receiver<bool>) {
-    let Ok(mut far) = TcpStream::connect(target).await else { return };
+    let Ok(mut far) = TcpStream::connect(target).await else {
+        return;
+    };
     tokio::select! {
         // How a connection ended is for its two ends to judge.
         _ = copy_bidirectional(&mut near, &mut far) => {}

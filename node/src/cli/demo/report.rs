@@ -55,8 +55,16 @@ impl Report {
         for told in tale.cases.clone() {
             for node in scene.nodes() {
                 if let Some(view) = node.case(&told.case).await? {
-                    let is_sealed = node.case_with_texts(&told.case).await.is_err_and(|code| code == "TEXT_SEALED");
-                    report.cases.push(CaseRow { told: told.clone(), at: node.at, view, is_sealed });
+                    let is_sealed = node
+                        .case_with_texts(&told.case)
+                        .await
+                        .is_err_and(|code| code == "TEXT_SEALED");
+                    report.cases.push(CaseRow {
+                        told: told.clone(),
+                        at: node.at,
+                        view,
+                        is_sealed,
+                    });
                 }
             }
         }
@@ -64,7 +72,8 @@ impl Report {
         report.links = links(scene, tale).await;
         for link in report.links.iter().filter(|link| !link.is_equal()) {
             let (lower, upper) = (link.lower.english(), link.upper.english());
-            tale.differences.push(format!("the digests of the link {lower} - {upper} differ"));
+            tale.differences
+                .push(format!("the digests of the link {lower} - {upper} differ"));
         }
         Ok(report)
     }
@@ -72,20 +81,33 @@ impl Report {
     /// Whoever knows a case knows the same of it.
     fn compare_cases(&self, tale: &mut Tale) {
         for told in tale.cases.clone() {
-            let rows: Vec<_> = self.cases.iter().filter(|row| row.told.case == told.case).collect();
+            let rows: Vec<_> = self
+                .cases
+                .iter()
+                .filter(|row| row.told.case == told.case)
+                .collect();
             let Some(first) = rows.first() else {
-                tale.differences.push(format!("nobody knows case {}", told.number));
+                tale.differences
+                    .push(format!("nobody knows case {}", told.number));
                 continue;
             };
             let same = |row: &CaseRow| {
                 let of = |view: &pb::CaseView| {
-                    (view.head.clone(), view.stage.clone(), view.custodian.clone(), view.lamp.clone())
+                    (
+                        view.head.clone(),
+                        view.stage.clone(),
+                        view.custodian.clone(),
+                        view.lamp.clone(),
+                    )
                 };
                 of(&row.view) == of(&first.view)
             };
             for row in rows.iter().filter(|row| !same(row)) {
                 let (here, there) = (row.at.english(), first.at.english());
-                tale.differences.push(format!("case {} at {here} is not as at {there}", told.number));
+                tale.differences.push(format!(
+                    "case {} at {here} is not as at {there}",
+                    told.number
+                ));
             }
         }
     }
@@ -93,19 +115,38 @@ impl Report {
     /// The tables.
     pub(super) fn text(&self) -> String {
         let cells: Vec<_> = self.cases.iter().map(case_cells).collect();
-        let header = ["层级 TIER", "地方 AT", "责任方 CUSTODIAN", "灯 LAMP", "阶段 STAGE", "回执 STORED", "所知 KNOWS", "链头 HEAD"];
+        let header = [
+            "层级 TIER",
+            "地方 AT",
+            "责任方 CUSTODIAN",
+            "灯 LAMP",
+            "阶段 STAGE",
+            "回执 STORED",
+            "所知 KNOWS",
+            "链头 HEAD",
+        ];
         let laid_out = table(&header, &cells);
         let mut lines = laid_out.lines();
         let mut text = format!("{}\n", lines.next().unwrap_or_default());
         let mut story = None;
         for (row, line) in self.cases.iter().zip(lines) {
             if story.replace(row.told.story) != Some(row.told.story) {
-                text.push_str(&format!("({}) {} {}\n", row.told.story, row.told.number, row.told.title));
+                text.push_str(&format!(
+                    "({}) {} {}\n",
+                    row.told.story, row.told.number, row.told.title
+                ));
             }
             text.push_str(&format!("{line}\n"));
         }
         let links: Vec<_> = self.links.iter().map(link_cells).collect();
-        let header = ["下级 LOWER", "上级 UPPER", "链数 CHAINS", "下级摘要 DIGEST BELOW", "上级摘要 DIGEST ABOVE", "相符 EQUAL"];
+        let header = [
+            "下级 LOWER",
+            "上级 UPPER",
+            "链数 CHAINS",
+            "下级摘要 DIGEST BELOW",
+            "上级摘要 DIGEST ABOVE",
+            "相符 EQUAL",
+        ];
         format!("{text}\n{}", table(&header, &links))
     }
 
@@ -122,8 +163,15 @@ async fn links(scene: &Scene, tale: &mut Tale) -> Vec<LinkRow> {
     for node in scene.nodes() {
         let status = node.status().await.unwrap_or_default();
         let (id, here) = (status.node, node.at.english());
-        for link in status.links.iter().filter(|link| link.digest == "different") {
-            tale.differences.push(format!("a session between {here} and {} found different digests", link.name));
+        for link in status
+            .links
+            .iter()
+            .filter(|link| link.digest == "different")
+        {
+            tale.differences.push(format!(
+                "a session between {here} and {} found different digests",
+                link.name
+            ));
         }
         let digest = match node.digest().await {
             Ok(digest) => digest,
@@ -139,7 +187,9 @@ async fn links(scene: &Scene, tale: &mut Tale) -> Vec<LinkRow> {
         let (_, neighbour, _) = end(other)?;
         end(at)?.2.links.iter().find(|link| link.link == *neighbour)
     };
-    let pairs = At::ALL.into_iter().filter_map(|lower| Some((lower, lower.parent()?)));
+    let pairs = At::ALL
+        .into_iter()
+        .filter_map(|lower| Some((lower, lower.parent()?)));
     pairs
         .map(|(lower, upper)| {
             let (below, above) = (toward(lower, upper), toward(upper, lower));
@@ -208,7 +258,10 @@ fn stage(word: &str) -> String {
         Stage::Redo,
         Stage::Closed,
     ];
-    let chinese = STAGES.iter().find(|stage| stage.as_str() == word).map_or("", |stage| stage.chinese());
+    let chinese = STAGES
+        .iter()
+        .find(|stage| stage.as_str() == word)
+        .map_or("", |stage| stage.chinese());
     format!("{chinese} {word}").trim().to_owned()
 }
 
@@ -239,7 +292,9 @@ fn case_json(row: &CaseRow) -> Value {
     let annex: Vec<Value> = view
         .annex
         .iter()
-        .map(|entry| json!({ "move": entry.r#move, "hash": entry.hash, "state": entry.annex_state }))
+        .map(
+            |entry| json!({ "move": entry.r#move, "hash": entry.hash, "state": entry.annex_state }),
+        )
         .collect();
     json!({
         "story": row.told.story.to_string(),

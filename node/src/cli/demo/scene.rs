@@ -35,7 +35,11 @@ impl Scene {
     /// A process, a folder or a port fails.
     pub(super) async fn build(folder: &Path, tale: &mut Tale) -> Done<Self> {
         let clock = folder.join("clock.txt");
-        let mut scene = Self { nodes: Vec::new(), clock, ports: PortSearch::new() };
+        let mut scene = Self {
+            nodes: Vec::new(),
+            clock,
+            ports: PortSearch::new(),
+        };
         scene.set_clock(FIRST_MORNING)?;
         for at in At::ALL {
             scene.add(at, folder, tale).await?;
@@ -66,14 +70,23 @@ impl Scene {
                 let token = parent.invite(at).await?;
                 command.args(["join", "--parent", &parent.ports.enrol.to_string()]);
                 command.env("FENGQIAO_JOIN_TOKEN", token);
-                Some(Proxy::start(parent.ports.link).await.map_err(|error| no_port(&error))?)
+                Some(
+                    Proxy::start(parent.ports.link)
+                        .await
+                        .map_err(|error| no_port(&error))?,
+                )
             }
         };
         let made = command.arg("--clock").arg(&self.clock).output().await;
-        let made = made.map_err(|error| failed("DEMO_START", format!("{name}: {error}"), "无法启动"))?;
+        let made =
+            made.map_err(|error| failed("DEMO_START", format!("{name}: {error}"), "无法启动"))?;
         if !made.status.success() {
             let said = String::from_utf8_lossy(&made.stderr).trim().to_owned();
-            return Err(failed("DEMO_JOIN", format!("{name}: {said}"), "节点无法建立"));
+            return Err(failed(
+                "DEMO_JOIN",
+                format!("{name}: {said}"),
+                "节点无法建立",
+            ));
         }
         let mut node = Node::new(at, name, data, ports, wire, &self.clock);
         node.start().await?;
@@ -86,11 +99,16 @@ impl Scene {
     async fn staff(&self) -> Done<()> {
         for node in &self.nodes {
             node.add_account("clerk", "", &[pb::Role::Clerk]).await?;
-            node.add_account("leader", "", &[pb::Role::Leader, pb::Role::Approver]).await?;
+            node.add_account("leader", "", &[pb::Role::Leader, pb::Role::Approver])
+                .await?;
         }
-        self.node(At::City).add_unit("市城市管理局", "chengguan").await?;
+        self.node(At::City)
+            .add_unit("市城市管理局", "chengguan")
+            .await?;
         self.node(At::City).add_unit("市公安局", "gongan").await?;
-        self.node(At::Zhengjiazhai).add_unit("镇综合行政执法队", "zhifa").await
+        self.node(At::Zhengjiazhai)
+            .add_unit("镇综合行政执法队", "zhifa")
+            .await
     }
 
     /// A node.
@@ -120,10 +138,19 @@ impl Scene {
             std::fs::write(&fresh, moment)?;
             // Read again when the file's time changes: two settings within one tick of the disk's clock must differ.
             let since = Duration::from_millis(at.0.unsigned_abs());
-            std::fs::File::options().write(true).open(&fresh)?.set_modified(UNIX_EPOCH + since)?;
+            std::fs::File::options()
+                .write(true)
+                .open(&fresh)?
+                .set_modified(UNIX_EPOCH + since)?;
             std::fs::rename(&fresh, &self.clock)
         };
-        written().map_err(|error| failed("DEMO_CLOCK", format!("{}: {error}", self.clock.display()), "无法设置时钟"))
+        written().map_err(|error| {
+            failed(
+                "DEMO_CLOCK",
+                format!("{}: {error}", self.clock.display()),
+                "无法设置时钟",
+            )
+        })
     }
 
     /// Cuts the wire from a node to its parent, and waits until the parent has noticed.
@@ -144,12 +171,21 @@ impl Scene {
 
     /// Waits until a node's parent sees their link as told.
     pub(super) async fn await_link(&self, at: At, connected: bool) -> Done<()> {
-        let Some(parent) = at.parent().map(|parent| self.node(parent)) else { return Ok(()) };
+        let Some(parent) = at.parent().map(|parent| self.node(parent)) else {
+            return Ok(());
+        };
         let name = self.node(at).name;
-        let what = format!("{} sees {name} {}", parent.name, if connected { "connected" } else { "cut off" });
+        let what = format!(
+            "{} sees {name} {}",
+            parent.name,
+            if connected { "connected" } else { "cut off" }
+        );
         until(&what, async || {
             let status = parent.status().await.unwrap_or_default();
-            let link = status.links.iter().find(|link| link.direction == "down" && link.name == name);
+            let link = status
+                .links
+                .iter()
+                .find(|link| link.direction == "down" && link.name == name);
             Ok(link.filter(|link| link.connected == connected).map(|_| ()))
         })
         .await
@@ -185,7 +221,11 @@ impl Scene {
 }
 
 fn no_port(error: &std::io::Error) -> crate::cli::server::Failed {
-    failed("DEMO_PORT", format!("no free port on loopback: {error}"), "没有可用端口")
+    failed(
+        "DEMO_PORT",
+        format!("no free port on loopback: {error}"),
+        "没有可用端口",
+    )
 }
 
 /// Looks for free ports on loopback, each given once.
@@ -198,14 +238,20 @@ impl PortSearch {
     fn new() -> Self {
         // Two demonstrations begin at different places.
         let spread = u16::try_from(std::process::id() % 400).unwrap_or_default() * 30;
-        Self { next: PORTS_FROM + spread }
+        Self {
+            next: PORTS_FROM + spread,
+        }
     }
 
     fn free(&mut self) -> Done<SocketAddr> {
         let room = usize::from(PORTS_TO - PORTS_FROM);
         for _ in 0..room {
             let address = SocketAddr::from(([127, 0, 0, 1], self.next));
-            self.next = if self.next >= PORTS_TO { PORTS_FROM } else { self.next + 1 };
+            self.next = if self.next >= PORTS_TO {
+                PORTS_FROM
+            } else {
+                self.next + 1
+            };
             if TcpListener::bind(address).is_ok() {
                 return Ok(address);
             }

@@ -43,14 +43,30 @@ impl Play<'_> {
     }
 
     /// Makes a move at a place, as an account there.
-    async fn act(&self, at: At, login: &str, case: &str, mv: Move, texts: &[(&str, &str)]) -> Done<()> {
-        self.scene.node(at).act(login, case, mv, texts).await.map(|_| ())
+    async fn act(
+        &self,
+        at: At,
+        login: &str,
+        case: &str,
+        mv: Move,
+        texts: &[(&str, &str)],
+    ) -> Done<()> {
+        self.scene
+            .node(at)
+            .act(login, case, mv, texts)
+            .await
+            .map(|_| ())
     }
 
     /// Takes a case in and accepts it; gives its id.
     async fn take_in(&mut self, at: At, register: pb::Register, text: &str) -> Done<String> {
-        let answer = self.scene.node(at).act("clerk", "", Move::Register(register), &[("text", text)]).await?;
-        self.act(at, "clerk", &answer.case, Move::Accept(pb::Accept {}), &[]).await?;
+        let answer = self
+            .scene
+            .node(at)
+            .act("clerk", "", Move::Register(register), &[("text", text)])
+            .await?;
+        self.act(at, "clerk", &answer.case, Move::Accept(pb::Accept {}), &[])
+            .await?;
         self.tale.case(&answer.case, &answer.number);
         Ok(answer.case)
     }
@@ -58,7 +74,13 @@ impl Play<'_> {
     /// The case at a node that must know it.
     async fn seen(&self, at: At, case: &str) -> Done<pb::CaseView> {
         let seen = self.scene.node(at).case(case).await?;
-        seen.ok_or_else(|| failed("CASE_UNKNOWN", format!("{} does not know the case", at.english()), "节点没有此件"))
+        seen.ok_or_else(|| {
+            failed(
+                "CASE_UNKNOWN",
+                format!("{} does not know the case", at.english()),
+                "节点没有此件",
+            )
+        })
     }
 
     /// Waits until a node sees a case as it should be.
@@ -70,23 +92,41 @@ impl Play<'_> {
         is_so: impl Fn(&pb::CaseView) -> bool,
     ) -> Done<pb::CaseView> {
         let node = self.scene.node(at);
-        until(&format!("{}: {what}", at.english()), async || Ok(node.case(case).await?.filter(|view| is_so(view)))).await
+        until(&format!("{}: {what}", at.english()), async || {
+            Ok(node.case(case).await?.filter(|view| is_so(view)))
+        })
+        .await
     }
 
     /// Reply of a centre or its unit: drafted by one, approved by another, sent.
     async fn reply(&self, at: At, drafter: &str, case: &str, text: &str) -> Done<()> {
         let draft = Move::DraftReply(pb::DraftReply { reasonable: true });
-        self.act(at, drafter, case, draft, &[("reply", text)]).await?;
-        self.act(at, "leader", case, Move::ApproveReply(pb::ApproveReply {}), &[]).await?;
-        self.act(at, "clerk", case, Move::SendReply(pb::SendReply {}), &[]).await
+        self.act(at, drafter, case, draft, &[("reply", text)])
+            .await?;
+        self.act(
+            at,
+            "leader",
+            case,
+            Move::ApproveReply(pb::ApproveReply {}),
+            &[],
+        )
+        .await?;
+        self.act(at, "clerk", case, Move::SendReply(pb::SendReply {}), &[])
+            .await
     }
 
     /// Return visit, rating, closing as solved.
     async fn visit_and_close(&self, at: At, case: &str, score: u32) -> Done<()> {
-        let visit = Move::ReturnVisit(pb::ReturnVisit { reached: true, reasonable: true });
+        let visit = Move::ReturnVisit(pb::ReturnVisit {
+            reached: true,
+            reasonable: true,
+        });
         self.act(at, "clerk", case, visit, &[]).await?;
-        self.act(at, "clerk", case, Move::Rate(pb::Rate { score }), &[]).await?;
-        let close = Move::Close(pb::Close { outcome: pb::Outcome::Solved.into() });
+        self.act(at, "clerk", case, Move::Rate(pb::Rate { score }), &[])
+            .await?;
+        let close = Move::Close(pb::Close {
+            outcome: pb::Outcome::Solved.into(),
+        });
         self.act(at, "clerk", case, close, &[]).await
     }
 }
@@ -94,10 +134,15 @@ impl Play<'_> {
 /// Milliseconds of an RFC 3339 moment written in a story.
 fn ms(moment: &str) -> Done<i64> {
     let parsed = Moment::parse_rfc3339(moment);
-    parsed.map(|moment| moment.0).map_err(|error| failed("DEMO_CLOCK", error.to_string(), "日期有误"))
+    parsed
+        .map(|moment| moment.0)
+        .map_err(|error| failed("DEMO_CLOCK", error.to_string(), "日期有误"))
 }
 
 /// How often a move stands in a case.
 fn count_of(view: &pb::CaseView, mv: &str) -> usize {
-    view.entries.iter().filter(|entry| entry.r#move == mv).count()
+    view.entries
+        .iter()
+        .filter(|entry| entry.r#move == mv)
+        .count()
 }

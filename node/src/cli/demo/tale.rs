@@ -68,7 +68,12 @@ impl Tale {
 
     /// A node has joined.
     pub(super) fn joined(&self, at: At, name: &str) {
-        self.print(&format!("  {}  {name} {}  {}", at.tier(), at.code(), at.english()));
+        self.print(&format!(
+            "  {}  {name} {}  {}",
+            at.tier(),
+            at.code(),
+            at.english()
+        ));
     }
 
     /// A story begins.
@@ -97,8 +102,16 @@ impl Tale {
 
     /// Something that must be so was looked at.
     pub(super) fn fact(&mut self, holds: bool, chinese: &str, english: &str) {
-        let (mark, word) = if holds { ("✓", "") } else { ("✗", "不符 DIFFERENT: ") };
-        self.print(&format!("{:16}{mark} {word}{chinese}\n{}", "", wrapped(english)));
+        let (mark, word) = if holds {
+            ("✓", "")
+        } else {
+            ("✗", "不符 DIFFERENT: ")
+        };
+        self.print(&format!(
+            "{:16}{mark} {word}{chinese}\n{}",
+            "",
+            wrapped(english)
+        ));
         self.facts.push(json!({
             "story": self.story.to_string(), "chinese": chinese, "english": english, "holds": holds,
         }));
@@ -110,12 +123,20 @@ impl Tale {
     /// A case of this story.
     pub(super) fn case(&mut self, case: &str, number: &str) {
         let (case, number) = (case.to_owned(), number.to_owned());
-        self.cases.push(Told { story: self.story, case, number, title: self.title.clone() });
+        self.cases.push(Told {
+            story: self.story,
+            case,
+            number,
+            title: self.title.clone(),
+        });
     }
 
     /// Steps and facts for programs.
     pub(super) fn json(&self) -> (Value, Value) {
-        (Value::from(self.steps.clone()), Value::from(self.facts.clone()))
+        (
+            Value::from(self.steps.clone()),
+            Value::from(self.facts.clone()),
+        )
     }
 }
 
@@ -123,7 +144,9 @@ impl Tale {
 fn wrapped(english: &str) -> String {
     let mut lines = vec![String::new()];
     for word in english.split(' ') {
-        let full = lines.last().is_some_and(|line| !line.is_empty() && line.len() + word.len() >= LINE_CHARACTERS_MAX);
+        let full = lines
+            .last()
+            .is_some_and(|line| !line.is_empty() && line.len() + word.len() >= LINE_CHARACTERS_MAX);
         if full {
             lines.push(String::new());
         }
@@ -132,5 +155,9 @@ fn wrapped(english: &str) -> String {
             line.push_str(&format!("{gap}{word}"));
         }
     }
-    lines.iter().map(|line| format!("{:INDENT$}{line}", "")).collect::<Vec<_>>().join("\n")
+    lines
+        .iter()
+        .map(|line| format!("{:INDENT$}{line}", ""))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

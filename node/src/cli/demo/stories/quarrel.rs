@@ -17,7 +17,11 @@ const REPLY: &str = "天花板已修好，双方握手言和。";
 const WORDS: [&str; 5] = [NAME, PHONE, TEXT, MEDIATED, REPLY];
 
 pub(super) async fn play(play: &mut Play<'_>) -> Done<()> {
-    play.tale.begin('b', "邻里纠纷：小事不出村", "A quarrel between neighbours, settled where it began");
+    play.tale.begin(
+        'b',
+        "邻里纠纷：小事不出村",
+        "A quarrel between neighbours, settled where it began",
+    );
     let case = open(play).await?;
     close(play, &case).await?;
     stays_sealed(play, &case).await
@@ -28,30 +32,60 @@ async fn open(play: &mut Play<'_>) -> Done<String> {
     let register = pb::Register {
         channel: pb::Channel::GridWorker.into(),
         class: CLASS.to_owned(),
-        requester: Some(pb::Requester { name: NAME.to_owned(), phone: PHONE.to_owned(), address: String::new() }),
+        requester: Some(pb::Requester {
+            name: NAME.to_owned(),
+            phone: PHONE.to_owned(),
+            address: String::new(),
+        }),
         ..Default::default()
     };
     let case = play.take_in(At::Xinzhuang, register, TEXT).await?;
-    play.tale.say(At::Xinzhuang, "网格员带来一起邻里纠纷，社区登记受理", "a grid worker brings in a quarrel between neighbours; the community takes it on");
+    play.tale.say(
+        At::Xinzhuang,
+        "网格员带来一起邻里纠纷，社区登记受理",
+        "a grid worker brings in a quarrel between neighbours; the community takes it on",
+    );
     play.scene.settle().await?;
     let mut notices = 0;
     for above in [At::Decheng, At::City] {
         let listed = play.scene.node(above).open_cases().await?;
-        notices += listed.iter().filter(|view| view.case == case && view.notice_only).count();
+        notices += listed
+            .iter()
+            .filter(|view| view.case == case && view.notice_only)
+            .count();
     }
-    play.tale.fact(notices == 2, "区、市只见摘要（编号、类别、阶段），无文字无姓名", "district and city hold a notice only: number, class, stage; no text, no name");
+    play.tale.fact(
+        notices == 2,
+        "区、市只见摘要（编号、类别、阶段），无文字无姓名",
+        "district and city hold a notice only: number, class, stage; no text, no name",
+    );
     let refused = play.scene.node(At::Xinhua).case_with_texts(&case).await;
-    play.tale.fact(refused == Err("TEXT_SEALED".to_owned()), "街道只有密封副本，看不到内容", "the sub-district has a sealed copy and may not read it");
+    play.tale.fact(
+        refused == Err("TEXT_SEALED".to_owned()),
+        "街道只有密封副本，看不到内容",
+        "the sub-district has a sealed copy and may not read it",
+    );
     Ok(case)
 }
 
 async fn close(play: &mut Play<'_>, case: &str) -> Done<()> {
     play.on("2023-03-03T16:00:00+08:00")?;
-    play.act(At::Xinzhuang, "clerk", case, Move::TakeAction(pb::TakeAction {}), &[("evidence", MEDIATED)]).await?;
+    play.act(
+        At::Xinzhuang,
+        "clerk",
+        case,
+        Move::TakeAction(pb::TakeAction {}),
+        &[("evidence", MEDIATED)],
+    )
+    .await?;
     play.reply(At::Xinzhuang, "clerk", case, REPLY).await?;
     play.on("2023-03-04T09:00:00+08:00")?;
     play.visit_and_close(At::Xinzhuang, case, 5).await?;
-    play.tale.say(At::Xinzhuang, "调解成功，回访满意，社区办结", "settled, visited, closed by the community");
+    play.tale.say(
+        At::Xinzhuang,
+        "调解成功，回访满意，社区办结",
+        "settled, visited, closed by the community",
+    );
     play.scene.settle().await?;
     let mut still_listed = 0;
     for above in [At::Xinhua, At::Decheng, At::City] {
@@ -59,21 +93,45 @@ async fn close(play: &mut Play<'_>, case: &str) -> Done<()> {
         still_listed += listed.iter().filter(|view| view.case == case).count();
     }
     let city = play.scene.node(At::City);
-    let counted = (city.count(CLASS, "register").await?, city.count(CLASS, "close.outcome_solved").await?);
-    play.tale.fact(still_listed == 0 && counted == (1, 1), "上级在办清单中不再有此件，只剩一个数：登记1、解决1", "no tier above lists it any more; a count remains: 1 registered, 1 solved");
+    let counted = (
+        city.count(CLASS, "register").await?,
+        city.count(CLASS, "close.outcome_solved").await?,
+    );
+    play.tale.fact(
+        still_listed == 0 && counted == (1, 1),
+        "上级在办清单中不再有此件，只剩一个数：登记1、解决1",
+        "no tier above lists it any more; a count remains: 1 registered, 1 solved",
+    );
     Ok(())
 }
 
 /// The control first: the search finds what is no secret, and the village itself can read its case.
 async fn stays_sealed(play: &mut Play<'_>, case: &str) -> Done<()> {
     let village = play.scene.node(At::Xinzhuang);
-    let own = village.case_with_texts(case).await.ok().flatten().unwrap_or_default();
-    let shown: Vec<&str> =
-        own.entries.iter().flat_map(|entry| &entry.texts).map(|text| text.text.as_str()).collect();
-    let reads_all = WORDS.iter().all(|word| shown.iter().any(|text| text.contains(word)));
-    play.tale.fact(reads_all, "社区自己能看到全文", "the community itself reads every word");
+    let own = village
+        .case_with_texts(case)
+        .await
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let shown: Vec<&str> = own
+        .entries
+        .iter()
+        .flat_map(|entry| &entry.texts)
+        .map(|text| text.text.as_str())
+        .collect();
+    let reads_all = WORDS
+        .iter()
+        .all(|word| shown.iter().any(|text| text.contains(word)));
+    play.tale.fact(
+        reads_all,
+        "社区自己能看到全文",
+        "the community itself reads every word",
+    );
     let found = holding(&village.folder, own.number.as_bytes())?;
-    let control = found.iter().any(|file| file.starts_with(village.folder.join("journal")));
+    let control = found
+        .iter()
+        .any(|file| file.starts_with(village.folder.join("journal")));
     let mut leaks = Vec::new();
     for node in play.scene.nodes() {
         let mut paths = vec![node.folder.clone()];
@@ -84,8 +142,16 @@ async fn stays_sealed(play: &mut Play<'_>, case: &str) -> Done<()> {
             }
         }
     }
-    let english = format!("searched byte by byte: no word of it in any file or log of the {} nodes ({} leaks)", play.scene.nodes().len(), leaks.len());
-    play.tale.fact(control && leaks.is_empty(), "逐字节搜索全部节点的文件与日志：无一字可读", &english);
+    let english = format!(
+        "searched byte by byte: no word of it in any file or log of the {} nodes ({} leaks)",
+        play.scene.nodes().len(),
+        leaks.len()
+    );
+    play.tale.fact(
+        control && leaks.is_empty(),
+        "逐字节搜索全部节点的文件与日志：无一字可读",
+        &english,
+    );
     Ok(())
 }
 
@@ -94,8 +160,13 @@ fn holding(path: &Path, bytes: &[u8]) -> Done<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut waiting = vec![path.to_owned()];
     while let Some(path) = waiting.pop() {
-        let unreadable =
-            |error: std::io::Error| failed("DEMO_FOLDER", format!("{}: {error}", path.display()), "文件无法读取");
+        let unreadable = |error: std::io::Error| {
+            failed(
+                "DEMO_FOLDER",
+                format!("{}: {error}", path.display()),
+                "文件无法读取",
+            )
+        };
         let kind = match std::fs::symlink_metadata(&path) {
             // A running node renames and removes files of its own.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -118,7 +189,9 @@ fn holding(path: &Path, bytes: &[u8]) -> Done<Vec<PathBuf>> {
 
 /// Whether bytes stand in others.
 pub(super) fn contains(content: &[u8], bytes: &[u8]) -> bool {
-    let Some(first) = bytes.first() else { return true };
+    let Some(first) = bytes.first() else {
+        return true;
+    };
     let mut rest = content;
     while let Some(at) = rest.iter().position(|byte| byte == first) {
         rest = &rest[at..];
