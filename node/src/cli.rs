@@ -6,6 +6,7 @@
 pub mod case;
 pub mod command;
 pub mod connection;
+pub mod demo;
 pub mod directive;
 pub mod failure;
 pub mod import;

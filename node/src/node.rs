@@ -229,6 +229,13 @@ impl Node {
     }
 
     fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
+        // First of all: whoever is answered now may ask for the place it just added.
+        if outputs
+            .iter()
+            .any(|output| matches!(output, Output::RegistryChanged))
+        {
+            self.publish_registry(engine);
+        }
         for output in outputs {
             match output {
                 Output::Answer(ticket, answer) => {
@@ -249,14 +256,16 @@ impl Node {
                     self.tell(link, Event::TopMoved { lane, top_sequence })
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
-                Output::RegistryChanged => {
-                    let registry = engine.registry();
-                    self.registrar.replace(Arc::clone(&registry));
-                    self.registry.store(registry);
-                    self.registry_changes.send_modify(|changes| *changes += 1);
-                }
+                Output::RegistryChanged => {}
             }
         }
+    }
+
+    fn publish_registry(&self, engine: &Engine) {
+        let registry = engine.registry();
+        self.registrar.replace(Arc::clone(&registry));
+        self.registry.store(registry);
+        self.registry_changes.send_modify(|changes| *changes += 1);
     }
 
     fn tell(&self, link: NodeId, event: Event) {

@@ -36,6 +36,8 @@ pub enum ServerCommands {
     Config(ConfigArgs),
     /// Check the journal and every chain of a folder that is not running (核验)
     Verify(VerifyArgs),
+    /// Play four tiers on this machine: links cut, machines killed, every digest equal (演示)
+    Demo(super::demo::DemoArgs),
 }
 
 /// `init`
@@ -139,6 +141,7 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Join(args) => join(args, ground),
         ServerCommands::Config(args) => config(&args, ground),
         ServerCommands::Verify(_) => super::verify::verify(ground),
+        ServerCommands::Demo(args) => super::demo::run(&args, ground),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
