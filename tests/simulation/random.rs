@@ -85,7 +85,7 @@ impl Run {
             50..85 => self.carry(),
             85..90 => {
                 let node = self.dice.pick(&self.nodes);
-                if !self.world.cut.remove(&node) {
+                if !self.world.cut.remove(&node) && self.dice.roll(3) == 0 {
                     self.world.cut.insert(node);
                 }
             }
@@ -351,6 +351,13 @@ impl Run {
         let Some(upper) = node.me.at.up(&node.engine.registry()) else {
             return;
         };
+        if self.dice.roll(2) == 0 {
+            for lane in LANES {
+                self.world.carry(lower, upper, lane);
+                self.world.carry(upper, lower, lane);
+            }
+            return;
+        }
         let lane = self.dice.pick(&LANES);
         let (from, to) = if self.dice.roll(2) == 0 {
             (lower, upper)
@@ -438,6 +445,12 @@ fn run(seed: u64) -> BTreeMap<&'static str, u64> {
     }
     run.heal();
     run.check();
+    let annexed: usize = run
+        .cases
+        .iter()
+        .map(|case| run.world.chain(run.nodes[0], *case).tree.annex().len())
+        .sum();
+    *run.accepted.entry("(annex entries)").or_default() += annexed as u64;
     run.accepted
 }
 
