@@ -225,6 +225,15 @@ impl Node {
     }
 
     fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
+        // Whoever was answered may name at once what was added: the registry stands before any answer goes out.
+        if outputs
+            .iter()
+            .any(|output| matches!(output, Output::RegistryChanged))
+        {
+            let registry = engine.registry();
+            self.registrar.replace(Arc::clone(&registry));
+            self.registry.store(registry);
+        }
         for output in outputs {
             match output {
                 Output::Answer(ticket, answer) => {
@@ -246,9 +255,6 @@ impl Node {
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
                 Output::RegistryChanged => {
-                    let registry = engine.registry();
-                    self.registrar.replace(Arc::clone(&registry));
-                    self.registry.store(registry);
                     self.registry_changes.send_modify(|changes| *changes += 1);
                 }
             }

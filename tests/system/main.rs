@@ -1,0 +1,4 @@
+//! Whole systems of real processes: what a city keeps through cut links, killed machines, moved clocks and bad input.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod life;
