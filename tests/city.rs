@@ -92,6 +92,8 @@ pub struct City {
     root: TempDir,
     /// Its time.
     pub time: Arc<Time>,
+    /// Settings of every node made from here on, `KEY=VALUE`.
+    pub settings: Vec<String>,
 }
 
 impl Default for City {
@@ -113,7 +115,14 @@ impl City {
         Self {
             root: tempfile::Builder::new().prefix("fq").tempdir().unwrap(),
             time: Arc::new(time),
+            settings: Vec::new(),
         }
+    }
+
+    /// The folder in which all data folders stand.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.root.path()
     }
 
     /// A path for something of a test's own.
@@ -125,7 +134,9 @@ impl City {
     /// A node's place on this machine, before any folder is made: clock, ports, log.
     #[must_use]
     pub fn ground(&self, name: &str) -> Node {
-        Node::new(self.root.path(), name, &self.time)
+        let mut node = Node::new(self.root.path(), name, &self.time);
+        node.settings.extend(self.settings.iter().cloned());
+        node
     }
 
     /// Makes a deployment without starting it.

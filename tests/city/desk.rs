@@ -337,6 +337,18 @@ impl Desk {
         status.links.into_iter().find(|link| link.name == name)
     }
 
+    /// Waits until the link to the tier above runs.
+    pub async fn sees_up(&self) {
+        until("the link up runs", async || {
+            let status = self.try_status().await?;
+            status
+                .links
+                .into_iter()
+                .find(|link| link.direction == "up" && link.connected)
+        })
+        .await;
+    }
+
     /// Waits until the link to a neighbour runs, or does not.
     pub async fn link_runs(&self, name: &str, runs: bool) {
         let what = format!("the link to {name} runs: {runs}");

@@ -142,6 +142,12 @@ impl Node {
         std::fs::rename(&aside, &self.clock).unwrap();
     }
 
+    /// The file its clock is read from.
+    #[must_use]
+    pub fn clock_file(&self) -> &Path {
+        &self.clock
+    }
+
     /// Sets this node's clock off by so much.
     pub fn put_clock_off(&mut self, ms: i64) {
         self.off_ms = ms;
@@ -279,6 +285,16 @@ impl Node {
     #[must_use]
     pub fn desk(&self) -> Desk {
         Desk::of_socket(self.data.join(&self.hosted).join("fengqiao.sock"))
+    }
+
+    /// Waits until a line of its log holds all these words.
+    pub async fn logs(&self, words: &[&str]) {
+        let holds = |line: &str| words.iter().all(|word| line.contains(word));
+        let what = format!("{} logs {words:?}", self.name);
+        until(&what, async || {
+            self.log_text().lines().any(holds).then_some(())
+        })
+        .await;
     }
 
     /// What it logged.

@@ -1,8 +1,8 @@
-//! The main job: a case goes up, its decision comes down; a village works alone.
+//! The main jobs: a case up and its decision down, a department with a node of its own, a directive and its count.
 
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::{close, dispatch, escalate, reply, take};
-use fengqiao_tests::city::{City, FourTiers, agree};
+use fengqiao_tests::city::{COUNTY, City, FourTiers, agree, until};
 use pb::command::Move;
 
 fn accept() -> Move {
@@ -54,5 +54,112 @@ async fn a_case_goes_up_four_tiers_and_its_decision_comes_down() {
             "the decision is here"
         );
     }
+    agree(&tiers.all()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_department_with_its_own_node_signs_and_drafts_by_submission() {
+    let ground = City::new();
+    let city = ground.found("德州市").await;
+    let county = ground.join(&city, "德城区", COUNTY).await;
+    const UNIT: &str = "德城区城市管理局";
+    county.desk().add_unit(UNIT).await;
+    let token = county.desk().invite("", UNIT, 0).await;
+    let mut department = ground.ground(UNIT);
+    ground.redeem(&county, &department, &token);
+    department.start().await;
+    let (centre, unit) = (county.desk(), department.desk());
+    let case = centre.register("路灯不亮").await.case;
+    let to_unit = Move::Dispatch(pb::Dispatch {
+        lead: UNIT.to_owned(),
+        ..Default::default()
+    });
+    centre.moves(&case, [accept(), to_unit]).await;
+    unit.sees_stage(&case, "dispatched").await;
+    let signed = unit.act(&case, sign(), &[]).await.unwrap();
+    assert!(signed.entry.is_empty(), "a department writes no entry");
+    assert_eq!(signed.submission.len(), 26);
+    centre.sees_stage(&case, "handling").await;
+    unit.sees_stage(&case, "handling").await;
+    for (mv, name) in [
+        (Move::TakeAction(pb::TakeAction {}), "take-action"),
+        (
+            Move::DraftReply(pb::DraftReply { reasonable: true }),
+            "draft-reply",
+        ),
+    ] {
+        unit.moves(&case, [mv]).await;
+        centre.sees_move(&case, name, "德城区").await;
+        let what = format!("{name} comes back to the department");
+        unit.sees(&case, &what, |case| case.pending_submissions.is_empty())
+            .await;
+    }
+    let drafted = unit.sees_stage(&case, "drafted").await;
+    assert_eq!(drafted.head, centre.case(&case).await.unwrap().head);
+    agree(&[&city, &county, &department]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_directive_reaches_the_village_and_the_count_says_who_is_missing() {
+    let ground = City::new();
+    let tiers = FourTiers::found(&ground).await;
+    let (city, village) = (tiers.city.desk(), tiers.village.desk());
+    let issue = pb::IssueDirectiveRequest {
+        request_id: "directive-1".to_owned(),
+        text: "汛期值守".to_owned(),
+        report_required: true,
+        ..Default::default()
+    };
+    let issued = city
+        .casework()
+        .issue_directive(city.request(issue))
+        .await
+        .unwrap()
+        .into_inner();
+    let read = until("the directive at the village", async || {
+        let asked = village.request(pb::ListDirectivesRequest {});
+        let answer = village
+            .casework()
+            .list_directives(asked)
+            .await
+            .unwrap()
+            .into_inner();
+        answer.directives.into_iter().next()
+    })
+    .await;
+    assert_eq!(
+        (read.directive.as_str(), read.text.as_str()),
+        (issued.directive.as_str(), "汛期值守")
+    );
+    let answer = |id: &str, executed| pb::AnswerDirectiveRequest {
+        request_id: id.to_owned(),
+        directive: issued.directive.clone(),
+        executed,
+    };
+    for (id, executed) in [("read", false), ("done", true)] {
+        village
+            .casework()
+            .answer_directive(village.request(answer(id, executed)))
+            .await
+            .unwrap();
+    }
+    let counted = until("the count at the city", async || {
+        let asked = city.request(pb::ListDirectivesRequest {});
+        let answer = city
+            .casework()
+            .list_directives(asked)
+            .await
+            .unwrap()
+            .into_inner();
+        answer
+            .directives
+            .into_iter()
+            .find(|directive| directive.reported == 1)
+    })
+    .await;
+    assert_eq!((counted.addressed, counted.acknowledged), (3, 1));
+    let mut missing = counted.missing;
+    missing.sort();
+    assert_eq!(missing, ["德城区", "新华街道"]);
     agree(&tiers.all()).await;
 }

@@ -66,7 +66,7 @@ pub fn view(
         .map_or(case.custodian, |custody| custody.custodian);
     let head = tree.head();
     pb::CaseView {
-        case: hexadecimal(&id.0),
+        case: id.to_string(),
         number: case.number.clone(),
         stage: case.stage.as_str().to_owned(),
         custodian: custodian.to_string(),
@@ -88,7 +88,7 @@ pub fn view(
             .first_receiver
             .map(|receiver| receiver_name(receiver, registry))
             .unwrap_or_default(),
-        pending_submissions: pending.iter().map(|id| hexadecimal(&id.0)).collect(),
+        pending_submissions: pending.iter().map(ToString::to_string).collect(),
         standing: standing.into(),
         awaited_below: tree.awaited_below(),
         frozen: tree.is_frozen(),
@@ -120,7 +120,7 @@ pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<p
         .and_then(|number| pb::Outcome::try_from(number).ok())
         .unwrap_or_default();
     Some(pb::CaseView {
-        case: hexadecimal(&id.0),
+        case: id.to_string(),
         number: notice.number.clone(),
         stage: notice.stage.clone(),
         custodian: custodian.to_string(),

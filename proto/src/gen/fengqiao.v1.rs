@@ -2407,7 +2407,7 @@ pub struct Supplement {}
 /// What a move came to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ActResponse {
-    /// Case id, 32 hexadecimal digits.
+    /// Case id, 26 characters.
     #[prost(string, tag = "1")]
     pub case: ::prost::alloc::string::String,
     /// Readable number.
@@ -2416,7 +2416,7 @@ pub struct ActResponse {
     /// Hash of the entry written, hexadecimal; empty when it went as a submission.
     #[prost(string, tag = "3")]
     pub entry: ::prost::alloc::string::String,
-    /// Id of the submission sent to the custodian, hexadecimal; empty when an entry was written.
+    /// Id of the submission sent to the custodian, 26 characters; empty when an entry was written.
     #[prost(string, tag = "4")]
     pub submission: ::prost::alloc::string::String,
     /// The resident's secret code; only when a case is registered, and only this once.
@@ -2443,7 +2443,7 @@ pub struct GetCaseResponse {
 /// A case as a node knows it.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CaseView {
-    /// Case id, hexadecimal.
+    /// Case id, 26 characters.
     #[prost(string, tag = "1")]
     pub case: ::prost::alloc::string::String,
     /// Readable number.
@@ -2611,7 +2611,7 @@ pub struct IssueDirectiveRequest {
 /// A directive was issued.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IssueDirectiveResponse {
-    /// Directive id, hexadecimal.
+    /// Directive id, 26 characters.
     #[prost(string, tag = "1")]
     pub directive: ::prost::alloc::string::String,
 }
@@ -2644,7 +2644,7 @@ pub struct ListDirectivesResponse {
 /// A directive as shown.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DirectiveView {
-    /// Id, hexadecimal.
+    /// Id, 26 characters.
     #[prost(string, tag = "1")]
     pub directive: ::prost::alloc::string::String,
     /// Issuer's name.
@@ -4290,7 +4290,7 @@ pub struct LinkDigest {
 /// One case in short.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CaseDigest {
-    /// Case id, hexadecimal.
+    /// Case id, 26 characters.
     #[prost(string, tag = "1")]
     pub case: ::prost::alloc::string::String,
     /// Head hash, hexadecimal.
