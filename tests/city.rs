@@ -5,6 +5,7 @@
 //! Waiting is for a condition that can be seen, with an end; never for a time to pass.
 
 pub mod desk;
+pub mod intruder;
 pub mod process;
 pub mod wire;
 

@@ -142,6 +142,12 @@ impl Node {
         std::fs::rename(&aside, &self.clock).unwrap();
     }
 
+    /// Now, by its clock.
+    #[must_use]
+    pub fn now(&self) -> fengqiao_hub::clock::Moment {
+        self.time.now(self.off_ms)
+    }
+
     /// The file its clock is read from.
     #[must_use]
     pub fn clock_file(&self) -> &Path {

@@ -76,9 +76,6 @@ async fn one_process_hosts_a_county_and_two_townships_for_a_village_elsewhere() 
             [take(), Move::Decide(pb::Decide {}), dispatch("新湖街道")],
         )
         .await;
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    eprintln!("{:#?}", xinhu.desk().status().await);
-    eprintln!("{:#?}", upper.status().await);
     xinhu.desk().sees_move(&case, "dispatch", "德城区").await;
     let own = xinhu.desk().register("路灯不亮").await.case;
     agree(&[&city, &county, &xinhua, &xinhu, &village]).await;

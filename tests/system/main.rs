@@ -2,8 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod alone;
+mod bad_input;
+mod certificates;
+mod clock;
 mod faults;
+mod forgery;
 mod hosting;
+mod invitations;
 mod life;
+mod machine;
 mod privacy;
 mod writers;
