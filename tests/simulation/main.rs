@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod random;
+mod beside;
 
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, UnitId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::{notice, tally};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use super::chains::Chain;
 use super::group::{Group, NewEntry, Owed, Touched};
-use super::projection::{lane_row, read_notice_row};
+use super::projection::{author_place, lane_row, read_notice_row};
 use super::{AwaitingTop, EngineError, Output, item_hash};
 use crate::replication::route::{self, Involved};
 use crate::store::tables::{self, Extent};
@@ -73,9 +73,18 @@ impl Group<'_> {
         let registry = self.registry();
         let mut extents: BTreeMap<NodeId, Extent> = match chain.kind {
             pb::ChainKind::Case => route::of_case(&self.me.at, &involved(&chain), &registry),
-            pb::ChainKind::Registry => id.place().map_or_else(BTreeMap::new, |place| {
-                full(route::of_registry(&self.me.at, place, &registry))
-            }),
+            pb::ChainKind::Registry => {
+                let mut links = id.place().map_or_else(Vec::new, |place| {
+                    route::of_registry(&self.me.at, place, &registry)
+                });
+                // Also whoever was told who its people are because of a case.
+                for link in self.me.at.down(&registry) {
+                    if !links.contains(&link) && self.carried(link, id)?.whole {
+                        links.push(link);
+                    }
+                }
+                full(links)
+            }
             pb::ChainKind::Directive => directive_of(&chain)
                 .map_or_else(BTreeMap::new, |directive| {
                     full(route::of_directive(&self.me.at, &directive, &registry))
@@ -116,6 +125,9 @@ impl Group<'_> {
         new: &[NewEntry],
     ) -> Result<(), EngineError> {
         let lane = lane_of(chain.kind);
+        if chain.kind == pb::ChainKind::Case {
+            self.introduce(id, chain, link, new)?;
+        }
         if self.carried(link, id)?.whole {
             for entry in new.iter().filter(|new| new.from != Some(link)) {
                 self.owe_entry(link, lane, &entry.entry, entry.at, None)?;
@@ -126,6 +138,46 @@ impl Group<'_> {
         let mut secret_of = Some(id).filter(|_| chain.kind != pb::ChainKind::Registry);
         for (entry, at) in self.whole(id, chain)? {
             self.owe_entry(link, lane, &entry, at, secret_of.take())?;
+        }
+        Ok(())
+    }
+
+    /// Whoever is given a case from beside its own way must be able to judge it: the registry chains that name the
+    /// authors go to the same neighbour, from then on with all that follows in them.
+    fn introduce(
+        &mut self,
+        id: ChainId,
+        chain: &Chain,
+        link: NodeId,
+        new: &[NewEntry],
+    ) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let below = registry
+            .node(link)
+            .filter(|_| self.me.at.up(&registry) != Some(link));
+        let Some(below) = below else { return Ok(()) };
+        let authors: BTreeSet<PlaceId> = if self.carried(link, id)?.whole {
+            new.iter()
+                .filter_map(|new| author_place(&registry, &new.entry))
+                .collect()
+        } else {
+            chain.entries.values().map(|(_, place)| *place).collect()
+        };
+        let knows = |place: PlaceId| {
+            let own = below.unit.is_none() && registry.is_within(place, below.place);
+            own || registry.is_within(below.place, place)
+        };
+        let strangers: BTreeSet<PlaceId> = authors
+            .iter()
+            .flat_map(|author| registry.way_up(*author).map(|place| place.id))
+            .filter(|place| !knows(*place))
+            .collect();
+        for place in strangers {
+            let named_by = ChainId::of_place(place);
+            let names = self.chain(named_by)?.clone();
+            if !names.tree.is_empty() && !self.carried(link, named_by)?.whole {
+                self.spread_full(named_by, &names, link, &[])?;
+            }
         }
         Ok(())
     }

@@ -1,0 +1,105 @@
+//! Clocks that are wrong: shown, and not believed for warnings; writing goes on.
+
+use fengqiao_proto::v1 as pb;
+use fengqiao_tests::city::desk::Desk;
+use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree, until};
+use pb::command::Move;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// A case dispatched to a village, due in so long by its dispatcher's clock.
+async fn dispatch_due(township: &Desk, village: &str, due_ms: i64) -> String {
+    let case = township.register("限时办理").await.case;
+    let dispatch = Move::Dispatch(pb::Dispatch {
+        place: village.to_owned(),
+        due_ms,
+        ..Default::default()
+    });
+    township
+        .moves(&case, [Move::Accept(pb::Accept {}), dispatch])
+        .await;
+    case
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_clock_more_than_an_hour_off_warns_nobody_and_work_goes_on() {
+    let ground = City::new();
+    let city = ground.found("德州市").await;
+    let county = ground.join(&city, "德城区", COUNTY).await;
+    let right = ground.join(&county, "新湖街道", TOWNSHIP).await;
+    let right_village = ground.join(&right, "新湖社区", VILLAGE).await;
+    let mut wrong = ground.join(&county, "新华街道", TOWNSHIP).await;
+    let wrong_village = ground.join(&wrong, "新华社区", VILLAGE).await;
+    let all = [&city, &county, &right, &right_village, &wrong_village];
+    agree(&all).await;
+
+    assert!(wrong.stop().await.success());
+    wrong.put_clock_off(2 * HOUR_MS);
+    wrong.start().await;
+    wrong.desk().link_runs("德城区", true).await;
+    let skew = wrong.desk().link("德城区").await.unwrap().skew_ms;
+    assert!(
+        (-2 * HOUR_MS - 60_000..=-2 * HOUR_MS + 60_000).contains(&skew),
+        "{skew}"
+    );
+    let seen = county.desk().link("新华街道").await.unwrap().skew_ms;
+    assert!(
+        (2 * HOUR_MS - 60_000..=2 * HOUR_MS + 60_000).contains(&seen),
+        "{seen}"
+    );
+
+    let due = |node: &fengqiao_tests::city::process::Node| node.now().0 + 10 * 60_000;
+    let a = dispatch_due(&right.desk(), "新湖社区", due(&right)).await;
+    let b = dispatch_due(&wrong.desk(), "新华社区", due(&wrong)).await;
+    right_village.desk().sees_stage(&a, "dispatched").await;
+    wrong_village.desk().sees_stage(&b, "dispatched").await;
+    agree(&[&county, &right, &wrong, &right_village, &wrong_village]).await;
+    let (calm, still) = (
+        right.desk().status().await.entries,
+        wrong.desk().status().await.entries,
+    );
+    ground.time.advance(HOUR_MS / 2);
+    for node in [
+        &city,
+        &county,
+        &right,
+        &right_village,
+        &wrong,
+        &wrong_village,
+    ] {
+        node.set_clock();
+    }
+    let lamp = |case: &pb::CaseView| case.lamp == "red";
+    right.desk().sees(&a, "a red lamp", lamp).await;
+    wrong.desk().sees(&b, "a red lamp here too", lamp).await;
+    until("the right clock warns", async || {
+        (right.desk().status().await.entries > calm).then_some(())
+    })
+    .await;
+    let written = wrong.desk().status().await.entries;
+    assert_eq!(written, still, "a clock that is not believed warns nobody");
+    wrong.desk().register("时钟不准照常受理").await;
+
+    assert!(wrong.stop().await.success());
+    wrong.put_clock_off(0);
+    // By the right clock its case is due later: two hours on.
+    ground.time.advance(3 * HOUR_MS);
+    for node in [&city, &county, &right, &right_village, &wrong_village] {
+        node.set_clock();
+    }
+    wrong.start().await;
+    let after = written + 2;
+    until("the clock is right again and warns", async || {
+        (wrong.desk().status().await.entries >= after).then_some(())
+    })
+    .await;
+    agree(&[
+        &city,
+        &county,
+        &right,
+        &wrong,
+        &right_village,
+        &wrong_village,
+    ])
+    .await;
+}

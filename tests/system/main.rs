@@ -1,0 +1,15 @@
+//! Whole systems of real processes: what a city keeps through cut links, killed machines, moved clocks and bad input.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod alone;
+mod bad_input;
+mod certificates;
+mod clock;
+mod faults;
+mod forgery;
+mod hosting;
+mod invitations;
+mod life;
+mod machine;
+mod privacy;
+mod writers;
