@@ -21,7 +21,7 @@ use fengqiao_node::engine::{
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
 use fengqiao_node::replication::route::Standpoint;
-use fengqiao_node::store::MemoryStore;
+use fengqiao_node::store::{MemoryStore, tables};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
@@ -105,6 +105,22 @@ fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&hash[..N]);
     bytes
+}
+
+/// Why entries wait at a node.
+fn parked(views: &Views) -> Vec<String> {
+    let (lo, hi) = tables::prefixed(&tables::parked_all());
+    let rows = views.store().range(&lo, &hi, 100).unwrap();
+    let row = |value: &[u8]| tables::ParkedRow::decode(value).unwrap();
+    rows.iter()
+        .map(|(key, value)| {
+            format!(
+                "{} of {}",
+                row(value).reason,
+                ChainId::from_bytes(&key[1..17]).unwrap()
+            )
+        })
+        .collect()
 }
 
 /// The catalogue and calendar that ship.
@@ -535,18 +551,59 @@ impl World {
         self.nodes[&node].vault.chain_key(case).is_some()
     }
 
+    /// What a node holds of a case, in one line.
+    fn told(&self, node: NodeId, case: ChainId) -> String {
+        let chain = self.chain(node, case);
+        let head = chain
+            .tree
+            .head()
+            .map(|head| format!("{}@{} {}", head.sequence, head.rank, head.hash.short()));
+        let notice = self.nodes[&node]
+            .views
+            .notice(case)
+            .unwrap()
+            .map(|notice| notice.sequence);
+        format!(
+            "{head:?} annex {} of {} notice {notice:?}",
+            chain.tree.annex().len(),
+            chain.tree.len()
+        )
+    }
+
     /// Asserts that both ends of every link know the same of all they carried.
     pub fn assert_links_agree(&self) {
         for node in self.nodes.values() {
             let Some(up) = node.me.at.up(&node.engine.registry()) else {
                 continue;
             };
-            let below = node.views.digest_ranges(up).unwrap();
-            let above = self.nodes[&up]
-                .views
-                .digest_ranges(node.me.at.node)
-                .unwrap();
-            assert_eq!(below, above, "link {} - {up}", node.me.at.node);
+            let above = &self.nodes[&up].views;
+            let lower = node.me.at.node;
+            for range in 0..=u8::MAX {
+                let ours = node.views.digest_range(up, range).unwrap();
+                let theirs = above.digest_range(lower, range).unwrap();
+                let chains: Vec<String> = ours
+                    .iter()
+                    .filter(|chain| !theirs.contains(chain))
+                    .chain(theirs.iter().filter(|chain| !ours.contains(chain)))
+                    .map(|chain| ChainId::from_bytes(&chain.chain).unwrap())
+                    .map(|id| {
+                        format!(
+                            "{id} below {} above {}",
+                            self.told(lower, id),
+                            self.told(up, id)
+                        )
+                    })
+                    .collect();
+                assert!(
+                    chains.is_empty(),
+                    "link {lower} - {up}: {} differ; parked below {:?}, above {:?}; alarms {:?} {:?}",
+                    chains.join("\n"),
+                    parked(&node.views),
+                    parked(above),
+                    node.engine.alarms(),
+                    self.nodes[&up].engine.alarms(),
+                );
+            }
         }
     }
 

@@ -342,6 +342,7 @@ impl Engine {
             tallies: BTreeMap::new(),
             stored: std::collections::BTreeSet::new(),
             owed: std::collections::BTreeSet::new(),
+            retry_too: std::collections::BTreeSet::new(),
             registry_changed: false,
             outputs: Vec::new(),
             read_only: self.read_only,

@@ -3,6 +3,8 @@
 //!
 //! A failing seed is replayed by `FENGQIAO_SEED=n cargo test -p fengqiao-tests --test simulation random`.
 
+#![allow(clippy::print_stderr, reason = "a failing seed is told")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::casework::{Command, Party};
@@ -439,6 +441,8 @@ fn hex(text: &str) -> Option<Hash> {
 }
 
 fn run(seed: u64) -> BTreeMap<&'static str, u64> {
+    // Shown with the failure, if there is one: this line replays it.
+    eprintln!("FENGQIAO_SEED={seed}");
     let mut run = Run::new(seed);
     for _ in 0..STEPS {
         run.step();

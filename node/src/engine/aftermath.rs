@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::custody::Verdict;
-use fengqiao_hub::entry::Entry;
+use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::{notice, tally};
 use fengqiao_proto::v1 as pb;
@@ -55,7 +55,8 @@ impl Group<'_> {
             if self.registry_changed {
                 joined = self.retry_parked(None)?;
             } else {
-                let chains: Vec<ChainId> = self.touched.keys().copied().collect();
+                let mut chains = std::mem::take(&mut self.retry_too);
+                chains.extend(self.touched.keys().copied());
                 for chain in chains {
                     joined |= self.retry_parked(Some(chain))?;
                 }
@@ -520,19 +521,50 @@ impl Group<'_> {
     }
 }
 
+/// Everyone the case has anything to do with, by the standing chain and by what was annexed: who was overtaken must
+/// learn it (PROTOCOL.md 15).
 fn involved(chain: &Chain) -> Involved {
+    let mut involved = Involved::default();
+    let mut told_by_fold = 0;
     if let Some(case) = &chain.case {
-        return Involved {
-            places: case.custodians.union(&case.parties).copied().collect(),
-            units: case.handlers.clone(),
-        };
+        involved.places.extend(case.custodians.union(&case.parties));
+        involved.units.extend(&case.handlers);
+        told_by_fold = usize::try_from(case.entries).unwrap_or(usize::MAX);
     }
-    // The first entries are awaited: whoever wrote the known ones, or holds the case by them, is involved.
-    let mut places: BTreeSet<_> = chain.entries.values().map(|(_, place)| *place).collect();
-    places.extend(chain.tree.custody().map(|custody| custody.custodian));
-    Involved {
-        places,
-        units: BTreeSet::new(),
+    if told_by_fold < chain.entries.len() {
+        for (entry, place) in chain.entries.values() {
+            involved.places.insert(*place);
+            involve(&mut involved, entry);
+        }
+    }
+    involved
+}
+
+/// Adds the places and units an entry gives the case to, asks, or convenes.
+fn involve(involved: &mut Involved, entry: &Entry) {
+    match entry.mv {
+        Move::Dispatched(to) | Move::Offered(to) => {
+            involved.places.insert(to);
+        }
+        Move::None | Move::Taken(_) => {}
+    }
+    match &entry.body.content {
+        Some(Content::Dispatched(dispatched)) => {
+            let units = std::iter::once(&dispatched.lead).chain(&dispatched.co_handlers);
+            involved
+                .units
+                .extend(units.filter_map(|unit| UnitId::from_bytes(unit)));
+        }
+        Some(Content::Designated(designated)) => {
+            involved.units.extend(UnitId::from_bytes(&designated.unit));
+        }
+        Some(Content::Convened(convened)) => {
+            for task in &convened.tasks {
+                involved.places.extend(PlaceId::from_bytes(&task.place));
+                involved.units.extend(UnitId::from_bytes(&task.unit));
+            }
+        }
+        _ => {}
     }
 }
 

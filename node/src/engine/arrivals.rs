@@ -171,32 +171,28 @@ impl Group<'_> {
         Ok(by_custody.and_then(|()| self.owner_writes(entry, place, verdict, &registry)))
     }
 
-    /// Whether a taking may stand above entries that are not here: it must continue the very head that the notice names,
-    /// at the rank this author's taking gives it, from a place below the author's.
+    /// Whether a taking may stand above entries that are not here. Its author knew the head by a notice, perhaps an
+    /// earlier or later one than ours, so heads need not agree; but the author must stand above the custodian that our
+    /// notice names, and its rank must carry the takings above it as they are known, and one more of its own.
     fn continues_notice(&self, entry: &Entry, place: PlaceId) -> Result<bool, EngineError> {
         let Some(notice) = self.noticed(entry.chain)? else {
             return Ok(false);
         };
         let registry = &self.state.registry;
-        let rank = Rank::from_wire(&notice.rank);
+        let Some(noticed) = Rank::from_wire(&notice.rank) else {
+            return Ok(false);
+        };
         let level = registry.place(place).map_or(0, |place| place.level);
-        let generation = registry
-            .node(entry.author)
-            .map_or(0, |node| node.generation);
-        let raised = (1..=generation).any(|generation| {
-            rank.as_ref()
-                .and_then(|rank| rank.raised(level, generation))
-                .as_ref()
-                == Some(&entry.rank)
-        });
-        let head = entry
-            .previous
-            .is_some_and(|previous| previous.0 == notice.head[..]);
+        let above = |rank: &Rank| -> Vec<pb::RankPart> {
+            rank.to_wire()
+                .into_iter()
+                .filter(|part| part.level < level)
+                .collect()
+        };
+        let one_more = entry.rank.part(level) > noticed.part(level);
         let custodian = PlaceId::from_bytes(&notice.custodian);
-        Ok(
-            head && raised
-                && custodian.is_some_and(|custodian| registry.is_above(place, custodian)),
-        )
+        let below = custodian.is_some_and(|custodian| registry.is_above(place, custodian));
+        Ok(below && one_more && above(&entry.rank) == above(&noticed))
     }
 
     /// Key, signature, deployment, registry versions.
@@ -412,6 +408,8 @@ impl Group<'_> {
         if self.overlay.get(&tables::chain(case))?.is_some() {
             return Ok(());
         }
+        // A taking that waits may fit what this notice tells.
+        self.retry_too.insert(case);
         if let Some(up) = self.me.at.up(&registry) {
             self.owe_bytes(up, pb::Lane::Cases, pb::ItemKind::Notice, bytes, Some(case))?;
         }

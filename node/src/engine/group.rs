@@ -56,6 +56,8 @@ pub(crate) struct Group<'a> {
     pub(crate) tallies: BTreeMap<super::aftermath::TallyKey, i64>,
     pub(crate) stored: BTreeSet<(NodeId, pb::Lane)>,
     pub(crate) owed: BTreeSet<NodeId>,
+    /// Chains whose waiting entries are tried again though nothing joined them.
+    pub(crate) retry_too: BTreeSet<ChainId>,
     pub(crate) registry_changed: bool,
     pub(crate) outputs: Vec<Output>,
     pub(crate) read_only: bool,
