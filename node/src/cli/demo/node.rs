@@ -79,7 +79,11 @@ pub(super) fn fengqiao() -> Done<Command> {
     {
         command.env_remove(name);
     }
-    command.stdin(Stdio::null()).kill_on_drop(true);
+    // A group of its own: Ctrl-C is for the demonstration, which ends its nodes itself.
+    command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .process_group(0);
     Ok(command)
 }
 
