@@ -18,7 +18,7 @@ use fengqiao_node::engine::{
     Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Seals,
     Views,
 };
-use fengqiao_node::journal::MemoryJournal;
+use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
 use fengqiao_node::replication::route::Standpoint;
 use fengqiao_node::store::MemoryStore;
@@ -325,6 +325,46 @@ impl World {
         node
     }
 
+    /// Ends a node's process and starts it again: its journal and keys are what is left, its store is rebuilt.
+    pub fn restart(&mut self, node: NodeId) {
+        let old = self.nodes.remove(&node).unwrap();
+        let payloads: Vec<Vec<u8>> = old
+            .views
+            .reader()
+            .tail(Position(0))
+            .map(|record| record.unwrap().payload)
+            .collect();
+        let mut journal = MemoryJournal::new();
+        for payload in payloads {
+            journal.append(journal.end(), &[payload]).unwrap();
+        }
+        let parts = Parts {
+            me: old.me.clone(),
+            catalogue: Arc::clone(&self.catalogue),
+            zone_offset_minutes: 480,
+            journal: Box::new(journal),
+            store: Arc::new(MemoryStore::default()),
+            vault: Arc::clone(&old.vault),
+            enroller: None,
+            chains_held_max: 64,
+        };
+        let mut engine = Engine::open(parts, &mut |_, _| {}).unwrap();
+        engine.process(self.now, vec![Input::Started]).unwrap();
+        let views = engine.views();
+        old.registry.store(engine.registry());
+        let (vault, me, registry) = (old.vault, old.me, old.registry);
+        self.nodes.insert(
+            node,
+            Node {
+                engine,
+                views,
+                vault,
+                me,
+                registry,
+            },
+        );
+    }
+
     fn administer(
         &mut self,
         node: NodeId,
@@ -456,7 +496,7 @@ impl World {
         let cursor = self.lanes(to, from).received(lane).unwrap();
         let top = self.nodes[&to].engine.top_reached(from, lane);
         let row = self.nodes[&from].views.lane(to, lane).unwrap();
-        if (row.acknowledged, row.top) == (cursor.sequence, top) || cursor.sequence == 0 {
+        if (row.acknowledged >= cursor.sequence && row.top >= top) || cursor.sequence == 0 {
             return false;
         }
         self.process(

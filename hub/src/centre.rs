@@ -191,7 +191,7 @@ fn submitted(content: &Content) -> Option<Command> {
 }
 
 /// Who stands behind a submission: the person and the place or unit of the sending node. Its own node judged the role;
-/// what a submission may do is bounded by [`submitted`].
+/// what a submission may do is bounded by `submitted`.
 #[must_use]
 pub fn submitter(person: &[u8], place: PlaceId, unit: Option<UnitId>) -> Actor {
     Actor {

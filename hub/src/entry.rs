@@ -6,6 +6,7 @@
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, SubmissionId};
 use crate::rank::Rank;
@@ -134,9 +135,9 @@ pub struct Draft {
 /// First eight bytes of the SHA-256 of a signing key.
 #[must_use]
 pub fn key_id(key: &VerifyingKey) -> [u8; 8] {
-    let hash = Hash::of("fengqiao/key/1", &[key.as_bytes()]);
+    let hash = Sha256::digest(key.as_bytes());
     let mut id = [0; 8];
-    id.copy_from_slice(&hash.0[..8]);
+    id.copy_from_slice(&hash[..8]);
     id
 }
 

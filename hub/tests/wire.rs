@@ -389,32 +389,32 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "opened",
         include_bytes!("golden/opened.bin"),
-        "84cfe9ebd381737f9fa7e9254503f1623223dc50b28ebeb26b9477ec80ce2eb9",
+        "a6274b18bbb8658d8298a9a352e4f46f4865ab0302876a7e0c8b600ebfbff2b9",
     ),
     (
         "offered",
         include_bytes!("golden/offered.bin"),
-        "6f529c73e371208cdb79d4b7f9f0b45d5341a7f9222928b46355ec7647425cfa",
+        "08b1f77a78dab242d78f0d4a246ac7daaecefe61ce9e2bb7868db4bbd7605d4f",
     ),
     (
         "taken",
         include_bytes!("golden/taken.bin"),
-        "912410ae7ba3b2aaa13a3af990becbced6374072bf0b94f8645f84979e7db68c",
+        "36f1d5d701343a63899b3e472daee3afb8eab909e4e82e593f30373c5e40bd5e",
     ),
     (
         "dispatched",
         include_bytes!("golden/dispatched.bin"),
-        "996206baa04997a9ec856736062b2bf73a71615d017ee10d90c55d3fbf5a403a",
+        "5ce12791290fd3f0f416eff9b6123c647fcfba074ecd9938a0182573b5a1b32b",
     ),
     (
         "sealed",
         include_bytes!("golden/sealed.bin"),
-        "ffc1228caaf6245603c9873c5308faa3fe101f989525060be3649807022fca90",
+        "12eaf474c2ee7459abf095712cc9b41b4d6d16d6048108aea3006811ae04a27d",
     ),
     (
         "future",
         include_bytes!("golden/future.bin"),
-        "839af85b68c09ef879ffd0d21c27a12ff0a538d9f6e792afff58d49528779303",
+        "42bf5af95aada7f723bc51d164b1d56bb0f52d04131d7e620077e70332929c96",
     ),
 ];
 

@@ -6,13 +6,16 @@
 pub mod case;
 pub mod command;
 pub mod connection;
+pub mod demo;
 pub mod directive;
 pub mod failure;
+pub mod import;
 pub mod output;
 pub mod people;
 pub mod place;
 pub mod server;
 pub mod status;
+pub mod tally;
 pub mod verify;
 pub mod words;
 
@@ -27,8 +30,7 @@ use clap::{Args, Subcommand};
 use failure::Failure;
 use output::Output;
 
-/// Name of the socket in a data folder.
-pub const SOCKET_NAME: &str = "fengqiao.sock";
+pub use crate::config::SOCKET_NAME;
 
 const HEADING: &str = "Node, account and output";
 
@@ -68,6 +70,10 @@ pub enum ClientCommands {
     /// Issue directives to centres below, answer those received (指令)
     #[command(subcommand)]
     Directive(directive::DirectiveCommand),
+    /// Register requests from a table, by a mapping file (导入)
+    Import(import::ImportArgs),
+    /// Show the daily figures of this node and those below it (统计)
+    Tally(tally::TallyArgs),
     /// Show the node, its links and what waits (状态)
     Status(status::StatusArgs),
     /// Compute digests of everything from the journal on disk, to compare with a neighbour (校验)
@@ -192,6 +198,8 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
     match command {
         ClientCommands::Case(args) => args.run(context).await,
         ClientCommands::Directive(command) => command.run(context).await,
+        ClientCommands::Import(args) => args.run(context).await,
+        ClientCommands::Tally(args) => args.run(context).await,
         ClientCommands::Status(args) => args.run(context).await,
         ClientCommands::Digest(args) => args.run(context).await,
         ClientCommands::Place(command) => command.run(context).await,

@@ -26,6 +26,8 @@ use source::Sources;
 
 /// The most places that one process hosts.
 pub const PLACES_HOSTED_MAX: usize = 1024;
+/// Name of the local socket in a data folder.
+pub const SOCKET_NAME: &str = "fengqiao.sock";
 /// The longest path of a socket in the file system, in bytes: a bound of the kernel.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 

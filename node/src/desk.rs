@@ -12,3 +12,6 @@ pub mod view;
 
 #[cfg(test)]
 mod fixture;
+
+/// Metadata key under which the acting account travels over the local socket.
+pub const LOGIN_KEY: &str = "fengqiao-login";

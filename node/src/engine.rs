@@ -316,6 +316,7 @@ impl Engine {
         };
         engine.load()?;
         engine.catch_up(progress)?;
+        engine.load_tops()?;
         Ok(engine)
     }
 
@@ -440,6 +441,11 @@ impl Engine {
         enroller.renew(peer, registered, request, now)
     }
 
+    /// Issues by another authority from now on.
+    pub fn use_enroller(&mut self, enroller: Option<Box<dyn Enroller>>) {
+        self.enroller = enroller;
+    }
+
     /// Stops or allows writes by people; what arrives by links goes on as long as the disk takes it.
     pub fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;
@@ -501,6 +507,43 @@ impl Engine {
             self.state
                 .book
                 .insert(id, String::from_utf8_lossy(&value).into_owned());
+        }
+        Ok(())
+    }
+
+    /// What neighbours have sent so far is at the top once all that this node owes upwards now is.
+    fn load_tops(&mut self) -> Result<(), EngineError> {
+        const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+        let registry = Arc::clone(&self.state.registry);
+        let up = self.me.at.up(&registry);
+        let mut owed_up = [0; 3];
+        let mut all_there = true;
+        if let Some(up) = up {
+            for (owed, lane) in owed_up.iter_mut().zip(LANES) {
+                let row = projection::lane_row(self.store.as_ref(), up, lane)?;
+                *owed = row.owed;
+                all_there &= row.owed <= row.top;
+            }
+        }
+        for link in self.me.at.down(&registry) {
+            for lane in LANES {
+                let row = projection::lane_row(self.store.as_ref(), link, lane)?;
+                let sequence = row.received.map_or(0, |cursor| cursor.sequence);
+                if all_there {
+                    self.state.top_reached.insert((link, lane), sequence);
+                } else {
+                    let awaiting = AwaitingTop {
+                        lane,
+                        sequence,
+                        owed_up,
+                    };
+                    self.state
+                        .awaiting_top
+                        .entry(link)
+                        .or_default()
+                        .push(awaiting);
+                }
+            }
         }
         Ok(())
     }

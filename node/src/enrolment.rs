@@ -27,7 +27,7 @@ mod tests;
 pub use client::{Authorities, JoinOptions, join, renew};
 pub use enroller::{Enrolled, Enroller, Issuer, Minted, ParentAddress};
 pub use error::EnrolmentError;
-pub use init::{InitOptions, Initialised, init, renew_at_the_top};
+pub use init::{InitOptions, Initialised, init, renew_at_the_top, renew_authority_at_the_top};
 pub use refusal::EnrolRefusal;
 pub use registrar::RegistryRegistrar;
 pub use server::{EnrolDesk, EnrolServer};

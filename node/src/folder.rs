@@ -170,9 +170,9 @@ impl Root {
         self.key.fingerprint()
     }
 
-    /// The certificate in PEM.
-    pub fn to_pem(&self) -> String {
-        Chain::from_der(std::slice::from_ref(&self.certificate)).to_pem()
+    /// The certificate as a chain of one.
+    pub fn chain(&self) -> Chain {
+        Chain::from_der(std::slice::from_ref(&self.certificate))
     }
 }
 
@@ -383,11 +383,10 @@ fn key_error(file: &'static str, error: KeyFileError) -> FolderError {
         KeyFileError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
             FolderError::Missing { file }
         }
-        KeyFileError::Read { source, .. } | KeyFileError::Write { source, .. } => {
-            disk::failed(file)(source).into()
-        }
-        KeyFileError::TooOpen { path, mode } => FolderError::KeyTooOpen { path, mode },
         malformed @ KeyFileError::Malformed { .. } => damaged(file)(malformed),
+        other @ (KeyFileError::Read { .. }
+        | KeyFileError::Write { .. }
+        | KeyFileError::TooOpen { .. }) => other.into(),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod journal;
 pub mod keystore;
 pub mod link;
 pub mod node;
+pub mod pages;
 pub mod replication;
 pub mod store;
 pub mod tabular;

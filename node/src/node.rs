@@ -106,6 +106,7 @@ pub struct Node {
     links: Mutex<BTreeMap<NodeId, LinkEnd>>,
     registry_changes: watch::Sender<u64>,
     clock_skew_stop_ms: i64,
+    clock_skew_warn_ms: i64,
 }
 
 impl std::fmt::Debug for Node {
@@ -135,6 +136,8 @@ pub struct NodeParts {
     pub pool: Pool,
     /// Beyond this skew to the parent no automatic warnings are written, milliseconds.
     pub clock_skew_stop_ms: i64,
+    /// Beyond this skew to a neighbour an alarm says so, milliseconds.
+    pub clock_skew_warn_ms: i64,
 }
 
 impl Node {
@@ -162,6 +165,7 @@ impl Node {
             links: Mutex::default(),
             registry_changes: watch::Sender::new(0),
             clock_skew_stop_ms: parts.clock_skew_stop_ms,
+            clock_skew_warn_ms: parts.clock_skew_warn_ms,
         });
         node.copy_figures(&lock(&node.engine));
         node
@@ -225,14 +229,12 @@ impl Node {
     }
 
     fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
-        // Whoever was answered may name at once what was added: the registry stands before any answer goes out.
+        // First of all: whoever is answered now may ask for the place it just added.
         if outputs
             .iter()
             .any(|output| matches!(output, Output::RegistryChanged))
         {
-            let registry = engine.registry();
-            self.registrar.replace(Arc::clone(&registry));
-            self.registry.store(registry);
+            self.publish_registry(engine);
         }
         for output in outputs {
             match output {
@@ -254,11 +256,16 @@ impl Node {
                     self.tell(link, Event::TopMoved { lane, top_sequence })
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
-                Output::RegistryChanged => {
-                    self.registry_changes.send_modify(|changes| *changes += 1);
-                }
+                Output::RegistryChanged => {}
             }
         }
+    }
+
+    fn publish_registry(&self, engine: &Engine) {
+        let registry = engine.registry();
+        self.registrar.replace(Arc::clone(&registry));
+        self.registry.store(registry);
+        self.registry_changes.send_modify(|changes| *changes += 1);
     }
 
     fn tell(&self, link: NodeId, event: Event) {
@@ -359,6 +366,11 @@ impl Node {
     ) -> Result<pb::RenewResponse, EnrolRefusal> {
         let now = self.clock.now();
         lock(&self.engine).renew(peer, registered, request, now)
+    }
+
+    /// Issues by another authority from now on: its own was renewed.
+    pub(crate) fn use_enroller(&self, enroller: Option<Box<dyn crate::enrolment::Enroller>>) {
+        lock(&self.engine).use_enroller(enroller);
     }
 
     fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {

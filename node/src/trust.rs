@@ -36,7 +36,7 @@ pub mod renewal;
 pub mod code;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use authority::{Authority, AuthorityError};
 pub use code::Code;

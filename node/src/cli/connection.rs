@@ -12,9 +12,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::Context;
 use super::failure::{Call, Failure};
-
-/// Metadata key under which the acting account travels over the local socket.
-pub const LOGIN_KEY: &str = "fengqiao-login";
+use crate::desk::LOGIN_KEY;
 
 /// Largest answer read: a page of cases or a digest of all heads.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;

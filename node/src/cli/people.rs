@@ -24,6 +24,8 @@ pub enum AccountCommand {
     /// Close an account; what its person did stays on record (停用)
     Close {
         /// Sign-in name
+        // An id of its own: the parser would take the one of `--as` for the same argument.
+        #[arg(id = "account", value_name = "LOGIN")]
         login: String,
     },
 }
@@ -32,6 +34,7 @@ pub enum AccountCommand {
 #[derive(Debug, Args)]
 pub struct SetArgs {
     /// Sign-in name, 1 to 32 of a-z, 0-9, dot and hyphen
+    #[arg(id = "account", value_name = "LOGIN")]
     login: String,
     /// Role; may be repeated
     #[arg(long = "role", value_enum, required = true)]

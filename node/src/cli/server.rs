@@ -22,7 +22,6 @@ use crate::node::pool::Pool;
 use crate::trust::random::OsRandom;
 
 const USAGE: u8 = 64;
-const TRY_AGAIN: u8 = 75;
 
 /// Commands that need no running node.
 #[derive(Debug, Subcommand)]
@@ -37,6 +36,8 @@ pub enum ServerCommands {
     Config(ConfigArgs),
     /// Check the journal and every chain of a folder that is not running (核验)
     Verify(VerifyArgs),
+    /// Play four tiers on this machine: links cut, machines killed, every digest equal (演示)
+    Demo(super::demo::DemoArgs),
 }
 
 /// `init`
@@ -140,6 +141,7 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Join(args) => join(args, ground),
         ServerCommands::Config(args) => config(&args, ground),
         ServerCommands::Verify(_) => super::verify::verify(ground),
+        ServerCommands::Demo(args) => super::demo::run(&args, ground),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -525,6 +527,3 @@ pub(crate) fn resting_folder(ground: &Ground) -> Result<Folder, Failed> {
     let folder = Folder::open(&data)?;
     Ok(folder)
 }
-
-/// For the exit code of a command that may be repeated.
-pub(crate) const EXIT_TRY_AGAIN: u8 = TRY_AGAIN;

@@ -6,7 +6,7 @@ use std::path::{Component, Path};
 use super::reader::{Reader, words};
 use super::{
     Config, Data, Desk, Enrol, Journal, Link, Log, LogFormat, Operations, PLACES_HOSTED_MAX,
-    Places, Store, Time,
+    Places, SOCKET_NAME, Store, Time,
 };
 
 const KIB: u64 = 1 << 10;
@@ -128,7 +128,7 @@ fn ask_desk(reader: &mut Reader, folder: &Path) -> Desk {
     reader.example("\"/run/fengqiao/fengqiao.sock\"");
     Desk {
         listen,
-        socket: socket.unwrap_or_else(|| folder.join("fengqiao.sock")),
+        socket: socket.unwrap_or_else(|| folder.join(SOCKET_NAME)),
     }
 }
 

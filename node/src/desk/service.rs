@@ -15,9 +15,9 @@ use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use tonic::{Request, Status};
 
+use super::LOGIN_KEY;
 use super::error::status;
 use super::view::{Background, EntryLine, notice_view, view};
-use crate::cli::connection::LOGIN_KEY;
 use crate::engine::chains::Chain;
 use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
 use crate::node::Node;

@@ -88,7 +88,7 @@ pub fn view(
             .first_receiver
             .map(|receiver| receiver_name(receiver, registry))
             .unwrap_or_default(),
-        pending_submissions: pending.iter().map(ToString::to_string).collect(),
+        pending_submissions: pending.iter().map(|id| id.to_string()).collect(),
         standing: standing.into(),
         awaited_below: tree.awaited_below(),
         frozen: tree.is_frozen(),

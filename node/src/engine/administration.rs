@@ -74,7 +74,11 @@ impl Group<'_> {
                 self.answer_directive(&actor, id, executed)?
             }
             Administration::Bootstrap(_) => Ok(Vec::new()),
-            other => {
+            other @ (Administration::AddPlaces(_)
+            | Administration::AddUnit(_)
+            | Administration::SetAccount(..)
+            | Administration::Invite { .. }
+            | Administration::Revoke(_)) => {
                 if !actor.roles.contains(&pb::Role::Administrator) {
                     return Ok(Err(Refusal::of(Code::RoleMissing, "")
                         .because(role_name(pb::Role::Administrator))));
@@ -379,12 +383,8 @@ impl Group<'_> {
         let now = self.now;
         let book = self.state.book.clone();
         let Some(enroller) = self.enroller.as_deref_mut().filter(|_| !self.read_only) else {
-            let refusal = EnrolRefusal {
-                code: "NO_AUTHORITY",
-                english: "this node enrols nobody",
-                chinese: "本节点不办理接入",
-            };
-            self.outputs.push(Output::Joined(ticket, Err(refusal)));
+            self.outputs
+                .push(Output::Joined(ticket, Err(EnrolRefusal::NO_AUTHORITY)));
             return Ok(());
         };
         let enrolled = match enroller.join(&book, request, now) {

@@ -244,7 +244,7 @@ impl Group<'_> {
             Decision::Write(_) if self.me.at.unit.is_some() => {
                 return Ok(Err(Refusal::of(Code::NotCustodian, "")));
             }
-            other => other,
+            decision @ (Decision::Write(_) | Decision::Submit(_)) => decision,
         };
         let payloads = accept!(self.seal(id, content));
         let mut answer = pb::ActResponse {

@@ -7,8 +7,11 @@
 //! invitation whose answer never came may be used up, and then the parent has
 //! to give a new one.
 
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use fengqiao_hub::clock::Moment;
@@ -19,8 +22,10 @@ use pb::enrol_service_client::EnrolServiceClient;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -56,7 +61,7 @@ pub enum Authorities {
 }
 
 /// How to join.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct JoinOptions<'a> {
     /// The folder to be made.
     pub path: &'a Path,
@@ -68,6 +73,19 @@ pub struct JoinOptions<'a> {
     pub parent_name: Option<&'a str>,
     /// Whether the node is to enrol others.
     pub authorities: Authorities,
+}
+
+impl std::fmt::Debug for JoinOptions<'_> {
+    /// Without the token, which is a secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("JoinOptions")
+            .field("path", &self.path)
+            .field("address", &self.address)
+            .field("parent_name", &self.parent_name)
+            .field("authorities", &self.authorities)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Joins: makes the keys, asks, checks, and makes the data folder.
@@ -235,11 +253,12 @@ pub async fn renew(
         name: &name,
         config: trust.client_config(&presented)?,
     };
-    let (mut client, _) = dial.connect().await?;
-    let response = client
+    let mut connection = dial.connect().await?;
+    let response = connection
+        .client
         .renew(request)
         .await
-        .map_err(|status| failure(address, status))?
+        .map_err(|status| connection.failure(address, status))?
         .into_inner();
     let issued = Issued {
         node: Chain::from_pem(&response.certificate_chain)?,
@@ -294,10 +313,10 @@ async fn ask_to_join(
 ) -> Result<Answered, EnrolmentError> {
     let mut attempt = 1;
     loop {
-        let (mut client, chain) = dial.connect().await?;
-        let failed = match client.join(request.clone()).await {
-            Ok(response) => return Ok((response.into_inner(), chain)),
-            Err(status) => failure(dial.address, status),
+        let mut connection = dial.connect().await?;
+        let failed = match connection.client.join(request.clone()).await {
+            Ok(response) => return Ok((response.into_inner(), connection.chain)),
+            Err(status) => connection.failure(dial.address, status),
         };
         let lost = matches!(failed, EnrolmentError::Unreachable { .. });
         if !lost || attempt == ATTEMPTS_MAX {
@@ -317,9 +336,7 @@ struct Dial<'a> {
 impl Dial<'_> {
     /// Opens one connection. Nothing is sent on it before its other end is
     /// proven, and it is never opened anew behind the caller's back.
-    async fn connect(
-        &self,
-    ) -> Result<(EnrolServiceClient<Channel>, Vec<CertificateDer<'static>>), EnrolmentError> {
+    async fn connect(&self) -> Result<Connection, EnrolmentError> {
         let name =
             ServerName::try_from(self.name.to_owned()).map_err(|_| EnrolmentError::Address)?;
         let connecting = async {
@@ -334,65 +351,119 @@ impl Dial<'_> {
             .map_err(|error| not_connected(self.address, error))?;
         let chain = stream.get_ref().1.peer_certificates();
         let chain = chain.unwrap_or_default().to_vec();
-        let mut stream = Some(TokioIo::new(stream));
+        let verdict = Arc::default();
+        let mut stream = Some(TokioIo::new(Listening {
+            stream,
+            verdict: Arc::clone(&verdict),
+        }));
         let channel = Endpoint::from_static("https://enrol.fq.internal")
             .timeout(ANSWER_TIMEOUT)
             .connect_with_connector(tower::service_fn(move |_| {
                 let stream = stream.take();
-                async { stream.ok_or_else(|| std::io::Error::other("the connection ended")) }
+                async { stream.ok_or_else(|| io::Error::other("the connection ended")) }
             }))
             .await
-            .map_err(|error| from_chain(self.address, error))?;
+            .map_err(|error| broken(self.address, &verdict, error))?;
         let client = EnrolServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-        Ok((client, chain))
+        Ok(Connection {
+            client,
+            chain,
+            verdict,
+        })
     }
 }
 
-fn not_connected(address: &str, error: std::io::Error) -> EnrolmentError {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match tls.and_then(code_of) {
+/// A proven connection.
+struct Connection {
+    client: EnrolServiceClient<Channel>,
+    /// What the other end has shown.
+    chain: Vec<CertificateDer<'static>>,
+    verdict: Arc<OnceLock<Code>>,
+}
+
+impl Connection {
+    /// What the other end said, or why it said nothing.
+    fn failure(&self, address: &str, status: Status) -> EnrolmentError {
+        if let Some(refusal) = EnrolRefusal::of_status(&status) {
+            return EnrolmentError::Refused(refusal);
+        }
+        let lost = std::error::Error::source(&status).is_some()
+            || matches!(
+                status.code(),
+                tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::DeadlineExceeded
+            );
+        if lost {
+            broken(address, &self.verdict, status)
+        } else {
+            EnrolmentError::Failed(EnrolRefusal::words_of(&status))
+        }
+    }
+}
+
+/// Remembers why TLS ended a connection: in version 1.3 a refusal of the
+/// certificate shown arrives after the handshake, and the layers above keep
+/// only that the connection broke.
+struct Listening {
+    stream: TlsStream<TcpStream>,
+    verdict: Arc<OnceLock<Code>>,
+}
+
+impl AsyncRead for Listening {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(code) = tls_code(error)
+        {
+            // The first verdict stands.
+            let _ = self.verdict.set(code);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Listening {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+fn not_connected(address: &str, error: io::Error) -> EnrolmentError {
+    match tls_code(&error) {
         Some(code) => EnrolmentError::Handshake(code),
         None => unreachable(address, error),
     }
 }
 
-/// What the other end said, or why it said nothing.
-fn failure(address: &str, status: Status) -> EnrolmentError {
-    if let Some(refusal) = EnrolRefusal::of_status(&status) {
-        return EnrolmentError::Refused(refusal);
-    }
-    if std::error::Error::source(&status).is_some() {
-        return from_chain(address, status);
-    }
-    match status.code() {
-        tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::DeadlineExceeded => {
-            unreachable(address, status)
-        }
-        code => EnrolmentError::Failed(format!("{code:?}")),
-    }
+fn tls_code(error: &io::Error) -> Option<Code> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<rustls::Error>().and_then(code_of)
 }
 
-/// In TLS 1.3 a refusal of the certificate shown arrives after the handshake,
-/// somewhere among the causes of a broken connection.
-fn from_chain(
+fn broken(
     address: &str,
+    verdict: &OnceLock<Code>,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> EnrolmentError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = error.downcast_ref::<rustls::Error>().or(inner);
-        if let Some(code) = tls.and_then(code_of) {
-            return EnrolmentError::Handshake(code);
-        }
-        cause = error.source();
+    match verdict.get() {
+        Some(code) => EnrolmentError::Handshake(*code),
+        None => unreachable(address, error),
     }
-    unreachable(address, error)
 }
 
 fn unreachable(

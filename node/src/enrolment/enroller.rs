@@ -73,7 +73,6 @@ pub trait Enroller: Send {
 }
 
 /// A new invitation.
-#[derive(Debug)]
 pub struct Minted {
     /// Its id.
     pub id: String,
@@ -83,6 +82,17 @@ pub struct Minted {
     pub token: Zeroizing<String>,
     /// When it ends.
     pub expires: Moment,
+}
+
+impl std::fmt::Debug for Minted {
+    /// Without the token, which is a secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Minted")
+            .field("id", &self.id)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A join that was granted.
@@ -286,7 +296,7 @@ impl Enroller for Issuer {
             registration: registration(&joined.registration, unit),
             certificate_chain: joined.issued.node.to_pem(),
             authority_chain: authority.map(Chain::to_pem).unwrap_or_default(),
-            root: self.root.to_pem(),
+            root: self.root.chain().to_pem(),
             repeated: joined.repeated,
         })
     }

@@ -15,8 +15,8 @@ use fengqiao_hub::rank::Rank;
 use fengqiao_proto::v1 as pb;
 
 use super::{EnrolmentError, timestamp};
-use crate::folder::{Folder, Identity, Making, NewFolder, NodeKeys, Root};
-use crate::trust::authority::signing_request;
+use crate::folder::{Folder, FolderError, Identity, Making, NewFolder, NodeKeys, Root};
+use crate::trust::authority::{Chain, signing_request};
 use crate::trust::name::AUTHORITY_DEPTH_MAX;
 use crate::trust::{Authority, AuthorityKey, Random, draw};
 
@@ -115,11 +115,9 @@ pub fn init(
         root_authority: Some(&root_authority),
         first_entries: &[genesis],
     })?;
-    let root_key_file = folder
-        .root_key_file()
-        .ok_or(crate::folder::FolderError::Missing {
-            file: "root/authority.pem",
-        })?;
+    let root_key_file = folder.root_key_file().ok_or(FolderError::Missing {
+        file: "root/authority.pem",
+    })?;
     Ok(Initialised {
         folder,
         root_key_file,
@@ -130,21 +128,58 @@ pub fn init(
 ///
 /// # Errors
 /// [`EnrolmentError::Folder`], [`EnrolmentError::Authority`] where its
-/// authority has expired or is not there.
+/// authority has expired; the present certificate stays then.
 pub fn renew_at_the_top(
     folder: &mut Folder,
     now: Moment,
     random: &mut dyn Random,
 ) -> Result<(), EnrolmentError> {
-    let authority = folder
-        .authority()?
-        .ok_or(crate::folder::FolderError::Missing {
-            file: "private/authority.pem",
-        })?;
+    let authority = own_authority(folder)?;
+    let chain = own_leaf(folder, &authority, now, random)?;
+    Ok(folder.replace_chains(&chain, None)?)
+}
+
+/// Renews the authority of the first node by the root key, and its certificate
+/// under it. An enroller made before is to be made anew.
+///
+/// # Errors
+/// [`EnrolmentError::Folder`], also for the file of the root key;
+/// [`EnrolmentError::Authority`] where that holds another key. The present
+/// certificates stay then.
+pub fn renew_authority_at_the_top(
+    folder: &mut Folder,
+    root_key_file: &Path,
+    now: Moment,
+    random: &mut dyn Random,
+) -> Result<(), EnrolmentError> {
+    let at = timestamp(now);
+    let present = own_authority(folder)?;
+    let fingerprint = folder.root.fingerprint();
+    let key = AuthorityKey::load(root_key_file).map_err(FolderError::from)?;
+    let root = Authority::load(key, folder.root.chain(), &fingerprint, at)?;
+    let request = signing_request(present.key())?;
+    let (place, levels) = (folder.identity.place, present.levels_below());
+    let chain = root.issue_authority(place, &request, levels, at, random)?;
+    let renewed = present.with_chain(chain, &fingerprint, at)?;
+    let chain = own_leaf(folder, &renewed, now, random)?;
+    Ok(folder.replace_chains(&chain, Some(renewed.chain()))?)
+}
+
+fn own_authority(folder: &Folder) -> Result<Authority, FolderError> {
+    folder.authority()?.ok_or(FolderError::Missing {
+        file: "private/authority.pem",
+    })
+}
+
+fn own_leaf(
+    folder: &Folder,
+    authority: &Authority,
+    now: Moment,
+    random: &mut dyn Random,
+) -> Result<Chain, EnrolmentError> {
     let request = signing_request(&folder.keys.transport)?;
     let node = folder.identity.node;
-    let chain = authority.issue_leaf(node, &request, timestamp(now), random)?;
-    Ok(folder.replace_chains(&chain, None)?)
+    Ok(authority.issue_leaf(node, &request, timestamp(now), random)?)
 }
 
 /// The first place issues by an authority of its own, so that the root key can

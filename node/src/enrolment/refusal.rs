@@ -60,14 +60,22 @@ impl EnrolRefusal {
         chinese: "本地保存的邀请记录无法读取，请联系中心管理员。",
     };
 
+    /// A node without an issuing authority.
+    pub const NO_AUTHORITY: Self = Self {
+        code: "ENROL_NO_AUTHORITY",
+        english: "This node has no issuing authority and enrols nobody.",
+        chinese: "本节点没有签发机构，不办理接入。",
+    };
+
     /// Every refusal that is not one of the trust floor's codes.
-    pub const OWN: [Self; 6] = [
+    pub const OWN: [Self; 7] = [
         Self::RATE,
         Self::LEVELS,
         Self::HOURS,
         Self::OTHER_KEY,
         Self::NOT_ENROLLED_HERE,
         Self::STORED,
+        Self::NO_AUTHORITY,
     ];
 
     /// The refusal of a code, if this version knows it.
@@ -95,6 +103,17 @@ impl EnrolRefusal {
         (info.domain == DOMAIN)
             .then(|| Self::of_code(&info.reason))
             .flatten()
+    }
+
+    /// What to show of a status that is no refusal this version knows: code and
+    /// words of a later one, or the bare kind of failure.
+    pub fn words_of(status: &Status) -> String {
+        match status.get_details_error_info() {
+            Some(info) if info.domain == DOMAIN => {
+                format!("{}: {}", info.reason, status.message())
+            }
+            Some(_) | None => format!("{:?}", status.code()),
+        }
     }
 
     fn grpc(self) -> Grpc {

@@ -93,7 +93,7 @@ impl EnrolServer {
             .server_config(Port::Enrol, &self.hosted, self.fallback.clone())?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let (connections, incoming) = mpsc::channel(HANDSHAKES_MAX);
-        let accepting = tokio::spawn(accept(listener, acceptor, self, connections));
+        let accepting = AbortOnDrop(tokio::spawn(accept(listener, acceptor, self, connections)));
         let service = EnrolServiceServer::new(Service {
             desk,
             rate: Mutex::default(),
@@ -111,7 +111,7 @@ impl EnrolServer {
             .add_service(service)
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), async {
                 shutdown.await;
-                accepting.abort();
+                drop(accepting);
             })
             .await;
         Ok(served?)
@@ -127,6 +127,15 @@ pub enum ServeError {
     /// The server ended.
     #[error("the enrol port")]
     Server(#[from] tonic::transport::Error),
+}
+
+/// Ends a task with the future that owns it.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Takes connections in and hands those on that have shaken hands.

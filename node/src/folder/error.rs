@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::journal::disk::DiskError;
+use crate::journal::disk::{self, DiskError};
+use crate::trust::keys::KeyFileError;
 
 /// Why a data folder cannot be made or used. Nothing was changed.
 #[derive(Debug, Error)]
@@ -126,6 +127,20 @@ impl FolderError {
             Self::DiskFull => "磁盘已满".to_owned(),
             Self::ReadOnly => "文件系统只读".to_owned(),
             Self::Io { attempt, .. } => format!("操作系统拒绝了操作（{attempt}）"),
+        }
+    }
+}
+
+impl From<KeyFileError> for FolderError {
+    fn from(error: KeyFileError) -> Self {
+        match error {
+            KeyFileError::Read { source, .. } => disk::failed("read a key")(source).into(),
+            KeyFileError::Write { source, .. } => disk::failed("write a key")(source).into(),
+            KeyFileError::TooOpen { path, mode } => Self::KeyTooOpen { path, mode },
+            malformed @ KeyFileError::Malformed { .. } => Self::Damaged {
+                file: "a key",
+                source: malformed.into(),
+            },
         }
     }
 }

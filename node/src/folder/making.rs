@@ -117,7 +117,7 @@ impl Making {
     fn write_trust(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
         disk::make_folder(&self.aside.join("trust"))?;
         put(&self.aside, CHAIN, new.chain.to_pem().as_bytes())?;
-        put(&self.aside, ROOT, new.root.to_pem().as_bytes())?;
+        put(&self.aside, ROOT, new.root.chain().to_pem().as_bytes())?;
         if let Some(authority) = new.authority {
             let pem = authority.chain().to_pem();
             put(&self.aside, AUTHORITY_CHAIN, pem.as_bytes())?;

@@ -1,3 +1,4 @@
+//! Facts about the journal, and the disk they are tried on.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod appending;

@@ -1,3 +1,4 @@
+//! Facts about keys kept, merged and erased.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use std::fs;

@@ -1,3 +1,4 @@
+//! Facts about sessions over TLS, through proxies and in memory.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,

@@ -18,7 +18,9 @@ use super::clock::Clock;
 use super::opening::{Opener, OpeningError};
 use super::port::NodePort;
 use crate::config::Config;
-use crate::enrolment::{EnrolDesk, EnrolRefusal, EnrolServer, renew, renew_at_the_top};
+use crate::enrolment::{
+    EnrolDesk, EnrolRefusal, EnrolServer, Enroller, Issuer, renew, renew_at_the_top,
+};
 use crate::folder::Folder;
 use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
 use crate::link::{
@@ -26,6 +28,7 @@ use crate::link::{
 };
 use crate::replication::session;
 use crate::store::{Opening, Settings, SharedSled, SledStore, Store, boot_id};
+use crate::trust::code::Code;
 use crate::trust::identity::{Pinned, Registrar};
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::{OsRandom, Random as _};
@@ -202,6 +205,9 @@ impl Host {
             tracing::info!(address = %desk.local_addr()?, "the desk is open");
             crate::desk::server::serve_tcp(Arc::clone(first), desk, stop.clone(), &mut tasks);
         }
+        let operations = listen(self.config.operations.listen, "operations.listen").await?;
+        tracing::info!(address = %operations.local_addr()?, "the operations port is open");
+        crate::pages::operations::serve(self.hosted.clone(), operations, stop.clone(), &mut tasks);
         self.tick(&stop, &mut tasks);
         self.renew(&stop, &mut tasks);
         for hosted in &self.hosted {
@@ -427,7 +433,7 @@ impl Host {
         if self.hosted.len() == 1 {
             return self.config.desk.socket.clone();
         }
-        hosted.node.folder.join(crate::cli::SOCKET_NAME)
+        hosted.node.folder.join(crate::config::SOCKET_NAME)
     }
 }
 
@@ -443,6 +449,7 @@ impl EnrolDesk for HostDesk {
         &self,
         request: fengqiao_proto::v1::JoinRequest,
     ) -> Result<fengqiao_proto::v1::JoinResponse, EnrolRefusal> {
+        // Only the node that issued an invitation knows it; the others say so, and that must not hide its own words.
         let mut refusal = EnrolRefusal::NOT_ENROLLED_HERE;
         for hosted in &self.hosted {
             match hosted.node.join(request.clone()).await {
@@ -451,7 +458,13 @@ impl EnrolDesk for HostDesk {
                     response.link_address.clone_from(&self.link_address);
                     return Ok(*response);
                 }
-                Err(refused) => refusal = refused,
+                Err(refused)
+                    if refused.code == Code::TokenUnknown.as_str()
+                        || refused == EnrolRefusal::NO_AUTHORITY =>
+                {
+                    refusal = refused;
+                }
+                Err(refused) => return Err(refused),
             }
         }
         Err(refusal)
@@ -475,6 +488,12 @@ impl EnrolDesk for HostDesk {
     }
 }
 
+/// The issuer made anew from a folder whose authority may have been renewed.
+fn issuer_of(folder: &Folder) -> anyhow::Result<Option<Box<dyn Enroller>>> {
+    let issuer = Issuer::of_folder(folder, Box::new(OsRandom))?;
+    Ok(issuer.map(|issuer| Box::new(issuer) as Box<dyn Enroller>))
+}
+
 async fn renew_one(
     hosted: &Hosted,
     trust: &Trust,
@@ -493,13 +512,14 @@ async fn renew_one(
         None => renew_at_the_top(&mut folder, now, &mut OsRandom)?,
         Some(parent) => renew(&mut folder, trust, &parent.enrol_address, now).await?,
     }
+    hosted.node.use_enroller(issuer_of(&folder)?);
     hosted.presented.replace(&folder.credentials);
     names.install(&folder.credentials);
     tracing::info!(node = %hosted.node.me.at.node, "the certificate was renewed");
     Ok(())
 }
 
-/// The stores of a process: one sled for one node, one shared sled for several.
+/// The stores of a process: a file for one node, a shared one for several.
 struct Stores {
     shared: Option<SharedSled>,
     single: Mutex<Option<SledStore>>,

@@ -164,6 +164,9 @@ impl Opener {
             clock: self.clock.clone(),
             folder: folder.path().to_owned(),
             pool: self.pool.clone(),
+            clock_skew_warn_ms: i64::try_from(config.time.clock_skew_warn_s)
+                .unwrap_or(300)
+                .saturating_mul(1_000),
             clock_skew_stop_ms: i64::try_from(config.time.clock_skew_stop_s)
                 .unwrap_or(3_600)
                 .saturating_mul(1_000),

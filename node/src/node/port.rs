@@ -12,11 +12,11 @@ use crate::link::Port;
 use crate::replication::session::{Code, Event, Identity, Lanes};
 
 /// Lanes of a link.
-pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
 
 /// A node's port. Its own type, so that a link cannot reach around it.
 #[derive(Debug, Clone)]
-pub struct NodePort(pub Arc<Node>);
+pub(crate) struct NodePort(pub(crate) Arc<Node>);
 
 impl Lanes for LaneView {
     fn received(&self, lane: pb::Lane) -> pb::Cursor {
@@ -112,7 +112,15 @@ impl Port for NodePort {
         end.peer = StoreId::from_bytes(&hello.store).map(|store| (store, hello.incarnation));
         end.heard_ms = now;
         end.skew_ms = hello.wall_time_ms.saturating_sub(now);
+        let skew_ms = end.skew_ms;
         drop(links);
+        if skew_ms.abs() > self.0.clock_skew_warn_ms {
+            let detail = format!("{link}: {} s", skew_ms / 1000);
+            self.0.submit(Input::Alarm {
+                code: "CLOCK_SKEW".to_owned(),
+                detail,
+            });
+        }
         tracing::info!(node = %self.0.me.at.node, link, "a session began");
     }
 

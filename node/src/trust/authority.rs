@@ -205,6 +205,20 @@ impl Authority {
         })
     }
 
+    /// The same key under a renewed chain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authority::load`].
+    pub fn with_chain(
+        self,
+        chain: Chain,
+        root: &Fingerprint,
+        now: Timestamp,
+    ) -> Result<Self, AuthorityError> {
+        Self::load(self.key, chain, root, now)
+    }
+
     /// The path certificates of this authority hang from.
     pub const fn path(&self) -> &IssuingPath {
         &self.path

@@ -429,6 +429,22 @@ async fn the_acting_account_travels_beside_every_request() {
     assert_eq!(node.seen().acts.len(), 1, "nothing was sent");
 }
 
+#[tokio::test]
+async fn an_account_that_is_set_or_closed_is_not_the_one_that_acts() {
+    let node = Node::start(Answers::default());
+    let set = ["account", "set", "wang.li", "--role", "clerk"];
+    node.run(&set).await;
+    node.run(&[&set[..], &["--as", "admin-1"]].concat()).await;
+    node.run(&["account", "close", "wang.li"]).await;
+    let seen = node.seen();
+    assert_eq!(seen.logins, [None, Some("admin-1".into()), None]);
+    assert!(
+        seen.accounts
+            .iter()
+            .all(|account| account.login == "wang.li")
+    );
+}
+
 #[test]
 fn nothing_about_a_person_is_in_a_parsed_command_as_it_prints() {
     let lines: [&[&str]; 3] = [

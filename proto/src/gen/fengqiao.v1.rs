@@ -1526,7 +1526,7 @@ pub struct Tally {
 /// One count of a tally.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TallyCount {
-    /// What is counted: the name of the move, or closed.<outcome>.
+    /// What is counted: the name of the move, or `closed.` and the outcome.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// How often.
@@ -2407,7 +2407,7 @@ pub struct Supplement {}
 /// What a move came to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ActResponse {
-    /// Case id, 26 characters.
+    /// Case id, 26 characters of Crockford base32.
     #[prost(string, tag = "1")]
     pub case: ::prost::alloc::string::String,
     /// Readable number.
@@ -4290,7 +4290,7 @@ pub struct LinkDigest {
 /// One case in short.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CaseDigest {
-    /// Case id, 26 characters.
+    /// Case id, 26 characters of Crockford base32.
     #[prost(string, tag = "1")]
     pub case: ::prost::alloc::string::String,
     /// Head hash, hexadecimal.

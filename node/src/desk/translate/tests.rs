@@ -1,3 +1,4 @@
+//! Facts about moves put into commands.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use fengqiao_hub::case::Case;

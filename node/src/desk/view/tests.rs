@@ -1,3 +1,4 @@
+//! Facts about a case as it is shown.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use fengqiao_hub::clock::{Calendar, LocalTime};
@@ -148,8 +149,11 @@ fn custodian_lead_origin_and_first_receiver_are_shown_by_name() {
     assert_eq!(shown.lead, "区城管局");
     assert_eq!(shown.origin, "和平社区");
     assert_eq!(shown.first_receiver, "区城管局");
-    assert_eq!(shown.case, "09".repeat(16));
-    assert_eq!(shown.pending_submissions, ["cd".repeat(16)]);
+    assert_eq!(shown.case, fixture::CASE.to_string());
+    assert_eq!(
+        shown.pending_submissions,
+        [SubmissionId([0xcd; 16]).to_string()]
+    );
     assert_eq!(shown.standing(), pb::Standing::AtParent);
     assert!(!shown.notice_only && !shown.frozen);
     assert_eq!(shown.awaited_below, 0);

@@ -63,6 +63,26 @@ async fn the_stored_form_of_an_invitation_does_not_hold_its_secret() {
 }
 
 #[tokio::test]
+async fn a_token_is_not_printed_by_accident() {
+    let world = World::new().await;
+    let now = world.city.now();
+    world.city.with(|state| {
+        let minted = state.issuer.mint(PlaceId([1; 10]), None, None, 0, now);
+        let minted = minted.unwrap();
+        let options = JoinOptions {
+            path: Path::new("county"),
+            token: &minted.token,
+            address: "city.example:7444",
+            parent_name: None,
+            authorities: Authorities::IfGranted,
+        };
+        let secret = minted.token.rsplit('.').next().unwrap();
+        let shown = format!("{minted:?} {options:?} {:?}", state.issuer);
+        assert!(!shown.contains(secret), "{shown}");
+    });
+}
+
+#[tokio::test]
 async fn a_request_that_is_not_sound_is_refused_and_the_invitation_stays_open() {
     let world = World::new().await;
     let place = world.city.add_place(1, "平原县", 40);
@@ -143,6 +163,7 @@ async fn authorities_are_granted_as_far_as_they_reach_and_hours_within_their_bou
 #[tokio::test]
 async fn an_answer_that_was_changed_on_any_point_is_not_believed() {
     let world = World::new().await;
+    world.city.add_unit(7, "市公安局");
     let place = world.city.add_place(1, "平原县", 40);
     let joiner = Joiner::new(&world.city.invite(place, None, Some(9)), 10);
     let request = joiner.request();
@@ -159,7 +180,7 @@ async fn an_answer_that_was_changed_on_any_point_is_not_believed() {
     };
     assert!(asked.judge(&sound).is_ok());
     type Change = fn(&mut pb::JoinResponse);
-    let changes: [(&str, Change); 15] = [
+    let changes: [(&str, Change); 16] = [
         ("place", |a| a.place = PlaceId([9; 10]).to_string()),
         ("node", |a| a.node = NodeId([9; 10]).to_string()),
         ("deployment", |a| a.deployment = NodeId([9; 10]).to_string()),
@@ -177,6 +198,7 @@ async fn an_answer_that_was_changed_on_any_point_is_not_believed() {
         }),
         ("no authority", |a| a.authority_chain.clear()),
         ("no genesis", |a| drop(a.registry.remove(0))),
+        ("a gap", |a| drop(a.registry.remove(1))),
         ("no registration", |a| drop(a.registry.pop())),
         ("a signature", |a| a.registry[1].signature[0] ^= 1),
     ];
@@ -225,6 +247,15 @@ fn every_refusal_comes_back_from_its_status() {
         assert_eq!(EnrolRefusal::of_status(&refusal.to_status()), Some(refusal));
         assert!(refusal.english.is_ascii() && !refusal.chinese.is_ascii());
     }
+    let later = EnrolRefusal {
+        code: "ENROL_LATER",
+        english: "something new",
+        chinese: "新",
+    };
+    let later = later.to_status();
+    assert_eq!(EnrolRefusal::of_status(&later), None);
+    assert_eq!(EnrolRefusal::words_of(&later), "ENROL_LATER: something new");
     let foreign = tonic::Status::permission_denied("no");
     assert_eq!(EnrolRefusal::of_status(&foreign), None);
+    assert_eq!(EnrolRefusal::words_of(&foreign), "PermissionDenied");
 }

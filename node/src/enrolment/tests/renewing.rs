@@ -25,6 +25,31 @@ impl Centre {
     }
 }
 
+#[test]
+fn the_first_place_renews_its_authority_by_the_root_key_alone() {
+    let room = tempfile::tempdir().unwrap();
+    let clock = StandingClock::new();
+    let now = |clock: &StandingClock| Moment(clock.now().as_millisecond());
+    let (path, random) = (room.path().join("city"), &mut Seeded::new(1));
+    let made = init(&path, &city_options(), now(&clock), random).unwrap();
+    let (mut folder, root_key) = (made.folder, made.root_key_file);
+    clock.forward_days(1097);
+    let over = renew_at_the_top(&mut folder, now(&clock), random);
+    assert_eq!(over.unwrap_err().code(), "ENROL_CERTIFICATE");
+    let other = folder.path().join("private/authority.pem");
+    let wrong = renew_authority_at_the_top(&mut folder, &other, now(&clock), random);
+    assert_eq!(wrong.unwrap_err().code(), "ENROL_CERTIFICATE");
+    let before = folder.authority().unwrap().unwrap();
+    renew_authority_at_the_top(&mut folder, &root_key, now(&clock), random).unwrap();
+    drop(folder);
+    let folder = Folder::open(&path).unwrap();
+    let after = folder.authority().unwrap().unwrap();
+    assert_eq!(after.public(), before.public());
+    assert_eq!(after.levels_below(), before.levels_below());
+    assert!(after.not_after() > clock.now());
+    assert!(folder.credentials.own.not_after > clock.now());
+}
+
 async fn county(world: &World) -> Folder {
     let place = world.city.add_place(1, "平原县", 40);
     let token = world.city.invite(place, None, Some(9));
@@ -52,7 +77,11 @@ async fn a_node_renews_its_certificate_and_its_authority_and_keeps_its_keys() {
     let renewed = county.authority().unwrap().unwrap();
     assert_eq!(renewed.public(), authority.public());
     assert_eq!(renewed.levels_below(), authority.levels_below());
-    assert!(renewed.not_after() > authority.not_after());
+    let (before, after) = (authority.chain(), renewed.chain());
+    assert_ne!(
+        before, after,
+        "as long as the city's own lasts, and no longer"
+    );
 }
 
 #[tokio::test]
@@ -107,37 +136,46 @@ async fn only_the_centre_that_enrolled_a_node_renews_it() {
 
 #[tokio::test]
 async fn a_renewal_for_another_key_or_without_its_proofs_is_refused() {
-    use crate::trust::TransportKey;
     use crate::trust::enrol::RenewRequest;
+    use crate::trust::{AuthorityKey, TransportKey};
     let world = World::new().await;
     let county = county(&world).await;
     let peer = county.credentials.own.clone();
     let other = TransportKey::generate(&mut Seeded::new(50)).unwrap();
     let keys = &county.keys;
-    let compose = |next: &TransportKey| {
-        let request =
-            RenewRequest::compose(&peer, &keys.transport, next, &keys.signing, None).unwrap();
+    let authority = county.authority().unwrap().unwrap();
+    let compose = |next: &TransportKey, authority: Option<&AuthorityKey>| {
+        let (present, signing) = (&keys.transport, &keys.signing);
+        let request = RenewRequest::compose(&peer, present, next, signing, authority).unwrap();
         pb::RenewRequest {
             certificate_request: request.transport_request,
             transport_proof: request.transport_proof.to_vec(),
             signing_proof: request.signing_proof.to_vec(),
-            ..pb::RenewRequest::default()
+            authority_request: request.authority_request.unwrap_or_default(),
+            authority_chain: String::new(),
         }
     };
-    let sound = compose(&keys.transport);
-    let rekeyed = compose(&other);
+    let sound = compose(&keys.transport, None);
+    let mut with_authority = compose(&keys.transport, Some(authority.key()));
+    with_authority.authority_chain = authority.chain().to_pem();
+    let rekeyed = compose(&other, None);
     let mut unproven = sound.clone();
     unproven.signing_proof[0] ^= 1;
     let mut greedy = sound.clone();
     greedy.authority_request = sound.certificate_request.clone();
-    greedy.authority_chain = county.authority().unwrap().unwrap().chain().to_pem();
+    greedy.authority_chain = authority.chain().to_pem();
     world.city.with(|state| {
         let now = state.now();
         let record = state.registry.node(peer.node()).unwrap().clone();
+        let mut elsewhere = record.clone();
+        elsewhere.place = PlaceId([9; 10]);
+        let refused = state.issuer.renew(&peer, &elsewhere, &with_authority, now);
+        assert_eq!(refused.unwrap_err().code, "ENROL_NO_AUTHORITY");
         let mut judge = |request| state.issuer.renew(&peer, &record, request, now);
         assert_eq!(judge(&rekeyed).unwrap_err().code, "ENROL_OTHER_KEY");
         assert_eq!(judge(&unproven).unwrap_err().code, "ENROL_KEY_PROOF");
         assert_eq!(judge(&greedy).unwrap_err().code, "ENROL_NO_AUTHORITY");
         assert!(judge(&sound).is_ok());
+        assert!(judge(&with_authority).is_ok());
     });
 }

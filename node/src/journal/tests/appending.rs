@@ -1,3 +1,5 @@
+//! Facts about appending: order, durability, limits.
+
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Facts about torn tails and damage.
+
 use std::os::unix::fs::FileExt;
 
 use super::*;

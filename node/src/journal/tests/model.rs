@@ -1,3 +1,5 @@
+//! The journal on disk behaves as the one in memory.
+
 use proptest::prelude::*;
 
 use super::*;

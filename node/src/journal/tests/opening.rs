@@ -1,3 +1,5 @@
+//! Facts about opening and creating.
+
 use super::*;
 
 #[test]

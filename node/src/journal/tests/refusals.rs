@@ -1,3 +1,5 @@
+//! Facts about failed writes and what is refused after them.
+
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 

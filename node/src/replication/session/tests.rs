@@ -1,3 +1,4 @@
+//! Facts about the session.
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,

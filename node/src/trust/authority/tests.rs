@@ -1,3 +1,4 @@
+//! Facts about what an authority issues and refuses to issue.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use rcgen::KeyPair;

@@ -1,3 +1,4 @@
+//! Facts about joining and renewing.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use jiff::SignedDuration;

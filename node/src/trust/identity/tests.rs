@@ -1,3 +1,4 @@
+//! Facts about certificate chains and the identities they give.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use rcgen::{CertificateParams, DnType, KeyUsagePurpose, SanType};

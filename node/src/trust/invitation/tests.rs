@@ -1,3 +1,4 @@
+//! Facts about invitations: one use, one place, one day.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;

@@ -1,3 +1,4 @@
+//! Facts about keys and the files they lie in.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::os::unix::fs::PermissionsExt;

@@ -1,0 +1,52 @@
+# What is done with this tree. `verify` only reads, `fix` writes; a fresh machine needs cargo, a C compiler and make.
+
+CARGO ?= cargo
+# Builds take the versions that Cargo.lock names.
+LOCKED = --locked
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test verify fix proto keep simulate speed
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+demo: ## Build the release and play four tiers on this machine
+	$(CARGO) build $(LOCKED) --release --bin fengqiao
+	target/release/fengqiao demo
+
+build: ## Build everything for tests
+	$(CARGO) build $(LOCKED) --workspace
+
+# The tests run real processes of target/debug/fengqiao, so it is built before them.
+test: build ## Run every test
+	$(CARGO) test $(LOCKED) --workspace
+
+verify: ## Check form, lints, documents, dependencies and the repository's own facts; write nothing in git
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
+	@tree=$$($(CARGO) tree $(LOCKED) --workspace --target all --prefix none --format '{p}') || exit 1; \
+	  if printf '%s\n' "$$tree" | grep -E '^(aws-lc|openssl-sys|native-tls|bincode)'; then \
+	    echo 'the crates above must not be linked: see .deny.toml'; exit 1; fi
+	$(CARGO) test $(LOCKED) --package fengqiao-proto --test words
+	$(CARGO) test $(LOCKED) --package fengqiao-tests --test repository
+
+fix: proto ## Write what can be written: generated code, form
+	$(CARGO) fmt --all
+
+proto: ## Generate proto/src/gen from the .proto files
+	$(CARGO) run --package fengqiao-proto --example generate
+
+keep: ## At a release: keep today's words, after checking that those kept before still stand
+	$(CARGO) test --package fengqiao-proto --test words kept
+	cp proto/src/gen/fengqiao.v1.bin proto/tests/kept/v1.bin
+
+simulate: ## Run worlds of engines in memory, optimised
+	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test simulation
+
+# Measures on this machine, each figure beside its raw append and sync.
+ifneq ($(wildcard tests/speed/main.rs),)
+speed:
+	$(CARGO) build $(LOCKED) --release --bin fengqiao
+	$(CARGO) run $(LOCKED) --release --package fengqiao-tests --bin speed
+endif

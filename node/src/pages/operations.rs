@@ -1,0 +1,218 @@
+//! The operations port: `/healthz`, `/readyz`, `/metrics`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fengqiao_hub::id::NodeId;
+use fengqiao_proto::v1 as pb;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::node::host::{Hosted, stopped};
+
+/// A request must have come by then.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const LANES: [(pb::Lane, &str); 3] = [
+    (pb::Lane::Control, "control"),
+    (pb::Lane::Cases, "cases"),
+    (pb::Lane::Bulk, "bulk"),
+];
+
+/// Serves the operations port until the process stops.
+pub fn serve(
+    hosted: Vec<Arc<Hosted>>,
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    tasks.spawn(async move {
+        let until = stopped(stop);
+        tokio::pin!(until);
+        let mut connections = JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                () = &mut until => return,
+                Some(_) = connections.join_next() => continue,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(_) => continue,
+                },
+            };
+            let hosted = hosted.clone();
+            connections.spawn(async move {
+                let service = service_fn(move |request| {
+                    let response = answer(&request, &hosted);
+                    async move { Ok::<_, std::convert::Infallible>(response) }
+                });
+                // Whoever hangs up early has no answer to wait for.
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+}
+
+fn answer(request: &Request<Incoming>, hosted: &[Arc<Hosted>]) -> Response<String> {
+    let (status, kind, body) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/healthz" | "/readyz") => (
+            StatusCode::OK,
+            "text/plain; charset=utf-8",
+            "ok\n".to_owned(),
+        ),
+        (&Method::GET, "/metrics") => (
+            StatusCode::OK,
+            "text/plain; version=0.0.4; charset=utf-8",
+            metrics(hosted),
+        ),
+        (&Method::GET, _) => (
+            StatusCode::NOT_FOUND,
+            "text/plain; charset=utf-8",
+            "not found\n".to_owned(),
+        ),
+        _ => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "text/plain; charset=utf-8",
+            "only GET\n".to_owned(),
+        ),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    if let Ok(kind) = kind.parse() {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
+}
+
+/// All figures in the text format of Prometheus.
+fn metrics(hosted: &[Arc<Hosted>]) -> String {
+    let mut page = Page::default();
+    for hosted in hosted {
+        let node = &hosted.node;
+        let figures = node.figures.load();
+        let own = format!("node=\"{}\"", node.me.at.node);
+        page.put(
+            "fengqiao_entries",
+            "Entries stored.",
+            &own,
+            figures.counts.entries,
+        );
+        page.put(
+            "fengqiao_cases",
+            "Cases whose chain is held.",
+            &own,
+            figures.counts.cases,
+        );
+        page.put(
+            "fengqiao_notices",
+            "Cases known by notice only.",
+            &own,
+            figures.counts.notices,
+        );
+        page.put(
+            "fengqiao_parked_entries",
+            "Entries that wait.",
+            &own,
+            figures.counts.parked,
+        );
+        page.put(
+            "fengqiao_pending_submissions",
+            "Submissions that wait.",
+            &own,
+            figures.counts.submissions,
+        );
+        page.put(
+            "fengqiao_journal_bytes",
+            "End of the journal.",
+            &own,
+            figures.journal_bytes,
+        );
+        page.put(
+            "fengqiao_journal_syncs_total",
+            "Syncs since the start.",
+            &own,
+            figures.syncs,
+        );
+        page.put(
+            "fengqiao_alarms",
+            "Alarms since the start, at most 50.",
+            &own,
+            figures.alarms.len() as u64,
+        );
+        for (link, end) in node.link_ends() {
+            links(&mut page, node, link, &end);
+        }
+    }
+    let build = format!("version=\"{}\",protocol=\"1\"", env!("CARGO_PKG_VERSION"));
+    page.put("fengqiao_build_info", "Version of the binary.", &build, 1);
+    page.finish()
+}
+
+fn links(page: &mut Page, node: &crate::node::Node, link: NodeId, end: &crate::node::LinkEnd) {
+    let labels = format!("node=\"{}\",peer=\"{link}\"", node.me.at.node);
+    page.put(
+        "fengqiao_peer_connected",
+        "Whether a session runs.",
+        &labels,
+        u64::from(end.is_connected()),
+    );
+    let skew = end.skew_ms.unsigned_abs() / 1000;
+    page.put(
+        "fengqiao_clock_skew_seconds",
+        "Distance of the neighbour's clock.",
+        &labels,
+        skew,
+    );
+    for (lane, name) in LANES {
+        // A row that does not read is the engine's to report; the figure is left out.
+        let Ok(row) = node.views.lane(link, lane) else {
+            continue;
+        };
+        let labels = format!("{labels},lane=\"{name}\"");
+        let owed = row.owed.saturating_sub(row.acknowledged);
+        page.put(
+            "fengqiao_outbox_items",
+            "Items owed and not acknowledged.",
+            &labels,
+            owed,
+        );
+    }
+}
+
+/// Figures grouped by name, each with its one line of help.
+#[derive(Default)]
+struct Page(std::collections::BTreeMap<&'static str, (&'static str, Vec<String>)>);
+
+impl Page {
+    fn put(&mut self, name: &'static str, help: &'static str, labels: &str, value: u64) {
+        let (_, lines) = self.0.entry(name).or_insert_with(|| (help, Vec::new()));
+        lines.push(format!("{name}{{{labels}}} {value}"));
+    }
+
+    fn finish(self) -> String {
+        let mut text = String::new();
+        for (name, (help, lines)) in self.0 {
+            let kind = if name.ends_with("_total") {
+                "counter"
+            } else {
+                "gauge"
+            };
+            // Writing into a String cannot fail.
+            let _ = writeln!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{}",
+                lines.join("\n")
+            );
+        }
+        text
+    }
+}

@@ -1,0 +1,24 @@
+//! Facts about this tree, read from its files: what may name what, how long a file gets, what every file begins with.
+//!
+//! Runs nothing and writes nothing. Each rule is first shown to find a breach in a made-up file, then asked of the tree.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod arrows;
+mod habits;
+mod rust;
+mod tree;
+
+use tree::{File, tree};
+
+/// Stops with every line of `wrong`.
+fn nothing_wrong(rule: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{rule}:\n{}", wrong.join("\n"));
+}
+
+/// A made-up file, to show what a rule finds.
+fn made_up(path: &str, text: &str) -> File {
+    File {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
+}
