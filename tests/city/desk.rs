@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fengqiao_hub::id::base32;
-use fengqiao_node::cli::connection::LOGIN_KEY;
+use fengqiao_node::desk::LOGIN_KEY;
 use fengqiao_node::desk::error::told;
 use fengqiao_node::trust::random::{OsRandom, draw};
 use fengqiao_proto::v1 as pb;

@@ -1,8 +1,8 @@
 //! Worlds of engines in memory, told as stories: the code that ships, without sockets or disks.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod random;
 mod beside;
+mod random;
 
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;
