@@ -92,6 +92,8 @@ pub struct Node {
     pub enrol: u16,
     /// Desk port.
     pub desk: u16,
+    /// Operations port.
+    pub operations: u16,
     /// Log, over all starts.
     pub log: PathBuf,
     /// Further settings, `KEY=VALUE`.
@@ -123,6 +125,7 @@ impl Node {
             link: free_port(),
             enrol: free_port(),
             desk: free_port(),
+            operations: free_port(),
             log: root.join(format!("{name}.log")),
             settings: settings.map(str::to_owned).to_vec(),
             words: Vec::new(),
@@ -199,6 +202,7 @@ impl Node {
             ("link", self.link),
             ("enrol", self.enrol),
             ("desk", self.desk),
+            ("operations", self.operations),
         ];
         let ports = ports.map(|(section, port)| format!("{section}.listen=127.0.0.1:{port}"));
         for setting in ports.iter().chain(&self.settings) {
@@ -279,6 +283,18 @@ impl Node {
     pub async fn ended(&mut self) -> ExitStatus {
         let mut child = self.process.take().unwrap();
         until("the process ends", async || child.try_wait().unwrap()).await
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = self
+            .process
+            .as_mut()
+            .is_some_and(|child| child.try_wait().unwrap().is_some());
+        if ended {
+            self.process = None;
+        }
+        ended
     }
 
     /// Its process.

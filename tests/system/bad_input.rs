@@ -253,7 +253,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "nobody",
             accept(),
             none(),
-            (Code::Unauthenticated, "NOT_SIGNED_IN", ""),
+            (Code::Unauthenticated, "NOT_SIGNED_IN", "login"),
         ),
         (
             "unknown number",

@@ -44,9 +44,14 @@ async fn every_unsound_invitation_is_refused_with_its_code_and_leaves_nothing() 
     };
     for (token, code, exit, why) in [
         (used.as_str(), "TOKEN_USED", 1, "used"),
-        (&other_place, "TOKEN_OTHER_PLACE", 1, "another place"),
+        (
+            &other_place,
+            "TOKEN_OTHER_PARENT",
+            1,
+            "another place put in",
+        ),
         (&foreign, "TOKEN_OTHER_ROOT", 1, "another deployment"),
-        (&guessed, "TOKEN_UNKNOWN", 1, "a guessed secret"),
+        (&guessed, "TOKEN_OTHER_PARENT", 1, "a guessed secret"),
         ("fq1.abc", "TOKEN_MALFORMED", 64, "malformed"),
         ("", "TOKEN_MALFORMED", 64, "empty"),
     ] {

@@ -122,6 +122,7 @@ impl Host {
             .iter()
             .map(|path| Folder::open(path))
             .collect::<Result<Vec<_>, _>>()?;
+        let gave_way = let_reserve_give_way(&config)?;
         let stores = Stores::open(&config, &opener.clock, opened.len())?;
         let registrars = Arc::new(Registrars::default());
         let root = opened.first().map(|folder| folder.root.certificate.clone());
@@ -150,7 +151,11 @@ impl Host {
                 folder: tokio::sync::Mutex::new(folder),
             }));
         }
-        let reserve = hold_reserve(&config)?;
+        let reserve = if gave_way {
+            None
+        } else {
+            hold_reserve(&config)?
+        };
         Ok(Self {
             hosted,
             trust,
@@ -584,6 +589,24 @@ pub fn folders_of(config: &Config) -> Vec<PathBuf> {
         .iter()
         .map(|name| config.data.folder.join(name))
         .collect()
+}
+
+/// On a full disk the reserve gives way, so that what stands there can be opened and read; says whether it did. The
+/// next start with room takes it again.
+fn let_reserve_give_way(config: &Config) -> anyhow::Result<bool> {
+    let path = config.data.folder.join("reserve");
+    let Ok(held) = std::fs::metadata(&path) else {
+        return Ok(false);
+    };
+    if fs4::available_space(&config.data.folder)? >= held.len() {
+        return Ok(false);
+    }
+    tracing::warn!(
+        bytes = held.len(),
+        "the disk is full; the reserve gives way"
+    );
+    Reserve::hold(&path, held.len())?.release()?;
+    Ok(true)
 }
 
 fn hold_reserve(config: &Config) -> anyhow::Result<Option<Reserve>> {

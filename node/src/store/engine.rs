@@ -7,8 +7,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use super::StoreError;
+
+/// How often and how long a file is waited for that this very process has just closed.
+const RELEASE_TRIES_MAX: u32 = 500;
+const RELEASE_PAUSE: Duration = Duration::from_millis(10);
 
 /// An open sled file.
 pub(super) struct Engine {
@@ -34,9 +40,21 @@ impl Engine {
             .cache_capacity(cache_bytes)
             .flush_every_ms(None)
             .use_compression(false);
-        match config.open() {
+        let mut opened = config.open();
+        for _ in 0..RELEASE_TRIES_MAX {
+            // The caller holds the folder, so only a database of this process that was just dropped can hold the file:
+            // sled's writing threads let go of it a moment later.
+            if !opened.as_ref().is_err_and(is_held) {
+                break;
+            }
+            thread::sleep(RELEASE_PAUSE);
+            opened = config.open();
+        }
+        match opened {
             Ok(db) => Ok(Engine { db }),
-            Err(error) if is_the_machine(&error) => Err(OpenFailure::Machine(error)),
+            Err(error) if is_the_machine(&error) || is_held(&error) => {
+                Err(OpenFailure::Machine(error))
+            }
             Err(error) => Err(OpenFailure::Contents(error.to_string())),
         }
     }
@@ -94,6 +112,11 @@ fn failed(action: &'static str, error: sled::Error) -> StoreError {
         action,
         source: Box::new(error),
     }
+}
+
+/// Whether the file is locked; sled says so in words only.
+fn is_held(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock"))
 }
 
 fn is_the_machine(error: &sled::Error) -> bool {

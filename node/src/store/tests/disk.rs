@@ -457,3 +457,19 @@ fn a_killed_process_leaves_whole_batches_in_order() {
         assert_eq!(rows.len() as u64, applied.min(10_000));
     }
 }
+
+#[test]
+fn a_store_just_closed_by_this_process_is_opened_again_however_slowly_it_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sled");
+    drop(Engine::open(&file, 1 << 20).ok().unwrap());
+    let held = fs::File::open(file.join("db")).unwrap();
+    held.lock().unwrap();
+    let later = std::thread::spawn(move || {
+        // The slowness itself, not a wait for anything.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        drop(held);
+    });
+    assert!(Engine::open(&file, 1 << 20).is_ok());
+    later.join().unwrap();
+}
