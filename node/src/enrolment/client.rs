@@ -7,6 +7,7 @@
 //! invitation whose answer never came may be used up, and then the parent has
 //! to give a new one.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use pb::enrol_service_client::EnrolServiceClient;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -79,6 +80,20 @@ pub async fn join(
     now: Moment,
     random: &mut (dyn Random + Send),
 ) -> Result<Folder, EnrolmentError> {
+    join_from(options, None, now, random).await
+}
+
+/// The same from one address of this machine. A parent counts joins by address:
+/// who sets up many nodes on one machine uses many of its loopback addresses.
+///
+/// # Errors
+/// As [`join`].
+pub async fn join_from(
+    options: &JoinOptions<'_>,
+    from: Option<Ipv4Addr>,
+    now: Moment,
+    random: &mut (dyn Random + Send),
+) -> Result<Folder, EnrolmentError> {
     let invitation: Invitation = options.token.parse().map_err(EnrolmentError::Token)?;
     let (host, _) = host_and_port(options.address)?;
     // Room first: a full disk must not cost the invitation.
@@ -91,6 +106,7 @@ pub async fn join(
     };
     let dial = Dial {
         address: options.address,
+        from,
         name: options.parent_name.unwrap_or(host),
         config: FirstContact::new(invitation.clone()).client_config(Arc::new(Standing(now)))?,
     };
@@ -232,6 +248,7 @@ pub async fn renew(
     let presented = Arc::new(Presented::new(&folder.credentials));
     let dial = Dial {
         address,
+        from: None,
         name: &name,
         config: trust.client_config(&presented)?,
     };
@@ -310,11 +327,24 @@ async fn ask_to_join(
 /// Whom to dial, and how to know it.
 struct Dial<'a> {
     address: &'a str,
+    from: Option<Ipv4Addr>,
     name: &'a str,
     config: ClientConfig,
 }
 
 impl Dial<'_> {
+    async fn stream(&self) -> std::io::Result<TcpStream> {
+        let Some(from) = self.from else {
+            return TcpStream::connect(self.address).await;
+        };
+        let mut found = tokio::net::lookup_host(self.address).await?;
+        let to = found.find(SocketAddr::is_ipv4);
+        let to = to.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(to).await
+    }
+
     /// Opens one connection. Nothing is sent on it before its other end is
     /// proven, and it is never opened anew behind the caller's back.
     async fn connect(
@@ -323,7 +353,7 @@ impl Dial<'_> {
         let name =
             ServerName::try_from(self.name.to_owned()).map_err(|_| EnrolmentError::Address)?;
         let connecting = async {
-            let stream = TcpStream::connect(self.address).await?;
+            let stream = self.stream().await?;
             stream.set_nodelay(true)?;
             let connector = TlsConnector::from(Arc::new(self.config.clone()));
             connector.connect(name, stream).await
