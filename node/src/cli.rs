@@ -8,6 +8,7 @@ pub mod server;
 pub mod verify;
 pub mod case;
 pub mod connection;
+pub mod demo;
 pub mod directive;
 pub mod failure;
 pub mod output;

@@ -37,6 +37,8 @@ pub enum ServerCommands {
     Config(ConfigArgs),
     /// Check the journal and every chain of a folder that is not running (核验)
     Verify(VerifyArgs),
+    /// Show the whole system at work on this machine, between real processes (演示)
+    Demo(super::demo::DemoArgs),
 }
 
 /// `init`
@@ -140,6 +142,7 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Join(args) => join(args, ground),
         ServerCommands::Config(args) => config(&args, ground),
         ServerCommands::Verify(_) => super::verify::verify(ground),
+        ServerCommands::Demo(args) => super::demo::demo(&args, ground),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
