@@ -223,6 +223,13 @@ impl Node {
     }
 
     fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
+        // Whoever is answered and asks again at once must find what was just added.
+        if outputs.iter().any(|output| matches!(output, Output::RegistryChanged)) {
+            let registry = engine.registry();
+            self.registrar.replace(Arc::clone(&registry));
+            self.registry.store(registry);
+            self.registry_changes.send_modify(|changes| *changes += 1);
+        }
         for output in outputs {
             match output {
                 Output::Answer(ticket, answer) => {
@@ -239,12 +246,7 @@ impl Node {
                 Output::Stored(link, lane, top_sequence) => self.tell(link, Event::Stored { lane, top_sequence }),
                 Output::TopMoved(link, lane, top_sequence) => self.tell(link, Event::TopMoved { lane, top_sequence }),
                 Output::Owed(link) => self.tell(link, Event::Owed),
-                Output::RegistryChanged => {
-                    let registry = engine.registry();
-                    self.registrar.replace(Arc::clone(&registry));
-                    self.registry.store(registry);
-                    self.registry_changes.send_modify(|changes| *changes += 1);
-                }
+                Output::RegistryChanged => {}
             }
         }
     }
