@@ -127,7 +127,8 @@ impl Report {
 async fn replay(options: &Options, ground: Ground, plan: Plan, expected: &Oracle) -> anyhow::Result<Report> {
     let building = Instant::now();
     let bar = bar("{msg} {wide_bar} {pos}/{len}", "nodes join 节点接入");
-    let world = Arc::new(World::build(ground, &plan, &bar).await?);
+    let (world, before) = World::build(ground, &plan, &bar).await?;
+    let world = Arc::new(world);
     bar.finish_and_clear();
     let built_in = building.elapsed();
 
@@ -169,7 +170,7 @@ async fn replay(options: &Options, ground: Ground, plan: Plan, expected: &Oracle
         refused: Vec::new(),
         escalations: meters.escalations.load(Ordering::Relaxed),
         acts: meters.acts.load(Ordering::Relaxed),
-        tiers: report::tier_figures(&world.tree, &statuses, &kills),
+        tiers: report::tier_figures(&world.tree, &before, &statuses, &kills),
         latencies_ms,
         kills,
         checked,

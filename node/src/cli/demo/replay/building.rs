@@ -43,7 +43,13 @@ pub(super) struct World {
 
 impl World {
     /// Makes and starts everything of a plan.
-    pub(super) async fn build(ground: Ground, plan: &Plan, bar: &ProgressBar) -> anyhow::Result<Self> {
+    ///
+    /// The statuses are those before the first case, in the order of the places.
+    pub(super) async fn build(
+        ground: Ground,
+        plan: &Plan,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<(Self, Vec<pb::GetStatusResponse>)> {
         let tree = plan.tree.clone();
         let desks = tree.places.iter().enumerate();
         let desks = desks.map(|(index, place)| Desk::at(ground.socket(place.tier, index))).collect();
@@ -65,8 +71,8 @@ impl World {
                 world.start(*lower).await?;
             }
         }
-        world.settle().await?;
-        Ok(world)
+        let statuses = world.settle().await?;
+        Ok((world, statuses))
     }
 
     /// Starts the process of a tier, and waits until its nodes answer.

@@ -51,19 +51,25 @@ pub(super) struct Report {
     pub(super) checked_in: Duration,
 }
 
-/// Sums up the statuses of each tier.
-pub(super) fn tier_figures(tree: &Tree, statuses: &[pb::GetStatusResponse], kills: &Kills) -> Vec<TierFigures> {
-    let sum = |tier: Tier, read: fn(&pb::GetStatusResponse) -> u64| {
-        tree.of(tier).filter_map(|place| statuses.get(place)).map(read).sum::<u64>()
+/// What each tier did between two looks at all nodes. Syncs are counted by process: those of killed ones are added.
+pub(super) fn tier_figures(
+    tree: &Tree,
+    before: &[pb::GetStatusResponse],
+    after: &[pb::GetStatusResponse],
+    kills: &Kills,
+) -> Vec<TierFigures> {
+    let sum = |tier: Tier, read: fn(&pb::GetStatusResponse) -> u64, more: u64| {
+        let of = |statuses: &[pb::GetStatusResponse]| tree.of(tier).filter_map(|place| statuses.get(place)).map(read).sum::<u64>();
+        (of(after) + more).saturating_sub(of(before))
     };
     [Tier::Village, Tier::Township, Tier::County, Tier::City]
         .into_iter()
         .map(|tier| TierFigures {
             tier,
             nodes: tree.of(tier).count(),
-            entries: sum(tier, |status| status.entries),
-            syncs: sum(tier, |status| status.syncs) + if tier == Tier::County { kills.syncs_before } else { 0 },
-            journal_bytes: sum(tier, |status| status.journal_bytes),
+            entries: sum(tier, |status| status.entries, 0),
+            syncs: sum(tier, |status| status.syncs, if tier == Tier::County { kills.syncs_before } else { 0 }),
+            journal_bytes: sum(tier, |status| status.journal_bytes, 0),
         })
         .collect()
 }
