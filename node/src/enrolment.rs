@@ -24,7 +24,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Authorities, JoinOptions, join, renew};
+pub use client::{Authorities, JoinOptions, join, join_from, renew};
 pub use enroller::{Enrolled, Enroller, Issuer, Minted, ParentAddress};
 pub use error::EnrolmentError;
 pub use init::{InitOptions, Initialised, init, renew_at_the_top, renew_authority_at_the_top};

@@ -6,9 +6,11 @@
 //! story ends with exit code 1.
 
 mod node;
+pub mod oracle;
 mod place;
 mod play;
 mod proxy;
+pub mod replay;
 mod report;
 mod scene;
 mod stories;
@@ -41,6 +43,18 @@ pub struct DemoArgs {
     /// Change one byte of this place's journal (its official code) before the last digest: the demonstration must notice
     #[arg(long, hide = true, value_name = "CODE")]
     corrupt: Option<String>,
+    /// Replay requests of the Boston file through four tiers; the sample that ships where no file is named
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = replay::SAMPLE)]
+    replay: Option<String>,
+    /// Kill the county process so often during a replay, 0 to 1000
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    kill_county: u32,
+    /// Cases under way at once during a replay, 1 to 4096
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    in_flight: u32,
+    /// Change one byte of one journal of a replay before the ends are compared: it must notice
+    #[arg(long, hide = true)]
+    damage: bool,
 }
 
 /// Plays the demonstration.
@@ -48,6 +62,16 @@ pub struct DemoArgs {
 /// # Errors
 /// The ground could not be made, a node refused, or something was otherwise than told: `DEMO_DIFFERS`.
 pub fn run(args: &DemoArgs, ground: &Ground) -> Done<()> {
+    if let Some(file) = &args.replay {
+        return replay::play(&replay::Options {
+            file: file.clone(),
+            folder: args.folder.clone(),
+            kills: args.kill_county,
+            in_flight: args.in_flight,
+            damage: args.damage,
+            json: ground.json,
+        });
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -8,6 +8,7 @@
 //! to give a new one.
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -23,7 +24,8 @@ use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::Status;
@@ -97,6 +99,20 @@ pub async fn join(
     now: Moment,
     random: &mut (dyn Random + Send),
 ) -> Result<Folder, EnrolmentError> {
+    join_from(options, None, now, random).await
+}
+
+/// The same from one address of this machine. A parent counts joins by address:
+/// who sets up many nodes on one machine uses many of its loopback addresses.
+///
+/// # Errors
+/// As [`join`].
+pub async fn join_from(
+    options: &JoinOptions<'_>,
+    from: Option<Ipv4Addr>,
+    now: Moment,
+    random: &mut (dyn Random + Send),
+) -> Result<Folder, EnrolmentError> {
     let invitation: Invitation = options.token.parse().map_err(EnrolmentError::Token)?;
     let (host, _) = host_and_port(options.address)?;
     // Room first: a full disk must not cost the invitation.
@@ -109,6 +125,7 @@ pub async fn join(
     };
     let dial = Dial {
         address: options.address,
+        from,
         name: options.parent_name.unwrap_or(host),
         config: FirstContact::new(invitation.clone()).client_config(Arc::new(Standing(now)))?,
     };
@@ -250,6 +267,7 @@ pub async fn renew(
     let presented = Arc::new(Presented::new(&folder.credentials));
     let dial = Dial {
         address,
+        from: None,
         name: &name,
         config: trust.client_config(&presented)?,
     };
@@ -329,18 +347,31 @@ async fn ask_to_join(
 /// Whom to dial, and how to know it.
 struct Dial<'a> {
     address: &'a str,
+    from: Option<Ipv4Addr>,
     name: &'a str,
     config: ClientConfig,
 }
 
 impl Dial<'_> {
+    async fn stream(&self) -> std::io::Result<TcpStream> {
+        let Some(from) = self.from else {
+            return TcpStream::connect(self.address).await;
+        };
+        let mut found = tokio::net::lookup_host(self.address).await?;
+        let to = found.find(SocketAddr::is_ipv4);
+        let to = to.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(to).await
+    }
+
     /// Opens one connection. Nothing is sent on it before its other end is
     /// proven, and it is never opened anew behind the caller's back.
     async fn connect(&self) -> Result<Connection, EnrolmentError> {
         let name =
             ServerName::try_from(self.name.to_owned()).map_err(|_| EnrolmentError::Address)?;
         let connecting = async {
-            let stream = TcpStream::connect(self.address).await?;
+            let stream = self.stream().await?;
             stream.set_nodelay(true)?;
             let connector = TlsConnector::from(Arc::new(self.config.clone()));
             connector.connect(name, stream).await
