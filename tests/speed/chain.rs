@@ -18,8 +18,8 @@ use crate::process::disk_bytes;
 use crate::report::Report;
 use crate::tiers::Tiers;
 
-/// Entries of a case, so that chains are as long as busy ones get.
-const ENTRIES_A_CASE: u64 = 20;
+/// Open cases that get their entries in turn.
+const CASES: u64 = 500;
 const PAUSE: Duration = Duration::from_millis(5);
 const NAMES: [&str; 4] = ["city", "county", "township", "village"];
 const SYNC_GROUP: &str = "raw groups of 128";
@@ -33,8 +33,7 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let tiers = Tiers::start(binary, &folder.join("chain")).await?;
-    let rounds = options.entries * 3 / 2 + options.singles;
-    let cases = Arc::new(cases(&tiers, rounds.div_ceil(ENTRIES_A_CASE)).await?);
+    let cases = Arc::new(cases(&tiers, CASES).await?);
     ground.look()?;
     grouped(options, &tiers, &cases, ground, report).await?;
     ground.look()?;
