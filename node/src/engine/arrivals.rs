@@ -161,8 +161,8 @@ impl Group<'_> {
         if !chain.tree.is_empty() && chain.kind != entry.kind {
             return Ok(Err(Hindrance::Refused("CHAIN_KIND")));
         }
-        // The tree itself is the judge: asked on a copy, so that nothing joins before it is written down.
-        let verdict = chain.tree.clone().insert(step, &registry, gap_allowed);
+        // Nothing joins before it is written down.
+        let verdict = chain.tree.verdict(&step, &registry, gap_allowed);
         let by_custody = match verdict {
             Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => Ok(()),
             Verdict::Waits(waiting) => Err(Hindrance::Waits(waiting.code())),
