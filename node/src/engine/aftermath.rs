@@ -69,7 +69,7 @@ impl Group<'_> {
 
     /// Sends a chain's new entries to whoever carries it, and the whole chain to who carries it from now on.
     fn spread(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
-        let chain = self.chain(id)?.clone();
+        let chain = self.shared_chain(id)?;
         let registry = self.registry();
         let mut extents: BTreeMap<NodeId, Extent> = match chain.kind {
             pb::ChainKind::Case => route::of_case(&self.me.at, &involved(&chain), &registry),
@@ -232,7 +232,7 @@ impl Group<'_> {
             for place in &places {
                 if route::of_registry(&self.me.at, *place, &registry).contains(&link) {
                     let id = ChainId::of_place(*place);
-                    let chain = self.chain(id)?.clone();
+                    let chain = self.shared_chain(id)?;
                     self.spread_full(id, &chain, link, &[])?;
                 }
             }

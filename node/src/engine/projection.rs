@@ -596,7 +596,7 @@ pub(crate) fn load_chain(
     state: &mut State,
     id: ChainId,
 ) -> Result<(), EngineError> {
-    if state.chains.get(id).is_some() {
+    if state.chains.touch(id) {
         return Ok(());
     }
     let chain = read_chain(read, reader, record, &state.registry, id)?;
