@@ -116,7 +116,7 @@ impl Group<'_> {
         new: &[NewEntry],
     ) -> Result<(), EngineError> {
         let lane = lane_of(chain.kind);
-        if self.carried(link, id)?.whole {
+        if chain.whole_at.contains(&link) || self.carried(link, id)?.whole {
             for entry in new.iter().filter(|new| new.from != Some(link)) {
                 self.owe_entry(link, lane, &entry.entry, entry.at, None)?;
             }

@@ -1,14 +1,16 @@
 //! Chains in memory: trees and folds of the chains in use, loaded from the store and the journal when needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fengqiao_hub::case::Case;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, PlaceId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_proto::v1 as pb;
+
+use crate::store::tables::ChainRow;
 
 /// Entries that a chain in memory has on average, at most.
 const ENTRIES_EACH: usize = 16;
@@ -24,6 +26,10 @@ pub struct Chain {
     pub entries: BTreeMap<Hash, (Arc<Entry>, PlaceId)>,
     /// The fold of the standing chain; `None` while its first entry is awaited, or when it is no case.
     pub case: Option<Case>,
+    /// Its short row as last written, once it was read or written.
+    pub(crate) row: Option<ChainRow>,
+    /// Links known to carry it whole; what a link carries never becomes less.
+    pub(crate) whole_at: BTreeSet<NodeId>,
 }
 
 impl Chain {
