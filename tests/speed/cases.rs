@@ -27,13 +27,24 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let data = folder.join("cases");
-    command(binary, &data, &["init", "--name", "德州市", "--code", "3714"])?;
+    command(
+        binary,
+        &data,
+        &["init", "--name", "德州市", "--code", "3714"],
+    )?;
     let process = Process::start(binary, &data, &[])?;
     let total = options.cases;
-    flood(&process.socket(), options.in_flight, total, |client, index| async move {
-        client.act("", register(), Some(("text", text(index)))).await?;
-        Ok(())
-    })
+    flood(
+        &process.socket(),
+        options.in_flight,
+        total,
+        |client, index| async move {
+            client
+                .act("", register(), Some(("text", text(index))))
+                .await?;
+            Ok(())
+        },
+    )
     .await?;
     let client = Client::connect(&process.socket()).await?;
     let (mut first, mut later, mut token) = (Vec::new(), Vec::new(), String::new());
@@ -47,10 +58,20 @@ pub(crate) async fn measure(
     }
     report.add("worklist: cases", total as f64, "");
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-        report.time(&format!("worklist: first page of 50, {name}"), quantile(&first, share));
-        report.time(&format!("worklist: pages in turn, {name}"), quantile(&later, share));
+        report.time(
+            &format!("worklist: first page of 50, {name}"),
+            quantile(&first, share),
+        );
+        report.time(
+            &format!("worklist: pages in turn, {name}"),
+            quantile(&later, share),
+        );
     }
-    report.add("worklist: resident memory", process.resident_bytes()? as f64 / 1e6, "MB");
+    report.add(
+        "worklist: resident memory",
+        process.resident_bytes()? as f64 / 1e6,
+        "MB",
+    );
     drop(client);
     process.stop()?;
     let raw = entry_bytes(&data)?;
@@ -59,10 +80,22 @@ pub(crate) async fn measure(
         ("store", disk_bytes(&data.join("store"))),
         ("keys", std::fs::metadata(data.join("keys"))?.len()),
     ] {
-        report.beside(&format!("disk: {name} a case"), bytes as f64 / total as f64, "B", raw as f64 / total as f64, "raw entry");
+        report.beside(
+            &format!("disk: {name} a case"),
+            bytes as f64 / total as f64,
+            "B",
+            raw as f64 / total as f64,
+            "raw entry",
+        );
     }
     let all = disk_bytes(&data.join("journal")) + disk_bytes(&data.join("store"));
-    report.beside("disk: journal and store", all as f64 / 1e6, "MB", raw as f64 / 1e6, "raw entries");
+    report.beside(
+        "disk: journal and store",
+        all as f64 / 1e6,
+        "MB",
+        raw as f64 / 1e6,
+        "raw entries",
+    );
     let start = Process::start(binary, &data, &[])?;
     report.time("start with these cases", start.started_in);
     start.stop()

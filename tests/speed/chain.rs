@@ -50,7 +50,10 @@ async fn cases(tiers: &Tiers, count: u64) -> anyhow::Result<Vec<String>> {
     flood(&tiers.nodes[0].socket(), 32, count, move |city, _| {
         let keep = Arc::clone(&keep);
         async move {
-            let case = city.act("", register(), Some(("text", text(0)))).await?.case;
+            let case = city
+                .act("", register(), Some(("text", text(0))))
+                .await?
+                .case;
             city.act(&case, Move::Accept(pb::Accept {}), None).await?;
             let dispatch = pb::Dispatch {
                 place: "新华社区".to_owned(),
@@ -68,20 +71,34 @@ async fn cases(tiers: &Tiers, count: u64) -> anyhow::Result<Vec<String>> {
         .village()
         .await_status(PAUSE, |status| status.cases >= count)
         .await?;
-    let cases = made.lock().map_err(|_| anyhow::anyhow!("a caller failed"))?;
+    let cases = made
+        .lock()
+        .map_err(|_| anyhow::anyhow!("a caller failed"))?;
     Ok(cases.clone())
 }
 
-async fn write(tiers: &Tiers, in_flight: usize, total: u64, cases: &Arc<Vec<String>>) -> anyhow::Result<Duration> {
+async fn write(
+    tiers: &Tiers,
+    in_flight: usize,
+    total: u64,
+    cases: &Arc<Vec<String>>,
+) -> anyhow::Result<Duration> {
     let cases = Arc::clone(cases);
-    flood(&tiers.nodes[3].socket(), in_flight, total, move |village, index| {
-        let case = cases[index as usize % cases.len()].clone();
-        async move {
-            let mv = Move::TakeAction(pb::TakeAction {});
-            village.act(&case, mv, Some(("evidence", text(index)))).await?;
-            Ok(())
-        }
-    })
+    flood(
+        &tiers.nodes[3].socket(),
+        in_flight,
+        total,
+        move |village, index| {
+            let case = cases[index as usize % cases.len()].clone();
+            async move {
+                let mv = Move::TakeAction(pb::TakeAction {});
+                village
+                    .act(&case, mv, Some(("evidence", text(index))))
+                    .await?;
+                Ok(())
+            }
+        },
+    )
     .await
 }
 
@@ -102,9 +119,21 @@ async fn grouped(
         .await?;
     let rate = total as f64 / start.elapsed().as_secs_f64();
     let raw = ground.entries_grouped();
-    report.beside("chain in groups: village -> city", rate, "entries/s", raw, SYNC_GROUP);
+    report.beside(
+        "chain in groups: village -> city",
+        rate,
+        "entries/s",
+        raw,
+        SYNC_GROUP,
+    );
     let rate = total as f64 / written.as_secs_f64();
-    report.beside("chain in groups: answered at the village", rate, "entries/s", raw, SYNC_GROUP);
+    report.beside(
+        "chain in groups: answered at the village",
+        rate,
+        "entries/s",
+        raw,
+        SYNC_GROUP,
+    );
     Look::at(tiers).await?.since(&before, total, report);
     Ok(())
 }
@@ -129,7 +158,13 @@ async fn backlog(
         .await?;
     let rate = total as f64 / start.elapsed().as_secs_f64();
     let raw = ground.entries_grouped();
-    report.beside("chain, back-log of a healed link", rate, "entries/s", raw, SYNC_GROUP);
+    report.beside(
+        "chain, back-log of a healed link",
+        rate,
+        "entries/s",
+        raw,
+        SYNC_GROUP,
+    );
     Ok(())
 }
 
@@ -161,21 +196,42 @@ async fn singly(
     ground.look()?;
     let total: Duration = arrived.iter().sum();
     let rate = arrived.len() as f64 / total.as_secs_f64();
-    report.beside("chain one by one: village -> city", rate, "entries/s", ground.entries_each(), "raw one by one");
+    report.beside(
+        "chain one by one: village -> city",
+        rate,
+        "entries/s",
+        ground.entries_each(),
+        "raw one by one",
+    );
     let least = ground.four_tiers().as_secs_f64() * 1e3;
     report.add("4 fdatasyncs + 3 round trips, same run", least, "ms");
     for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
         let time = quantile(&arrived, share).as_secs_f64() * 1e3;
-        report.beside(&format!("one entry village -> city, {name}"), time, "ms", least, "4 syncs + 3 trips");
+        report.beside(
+            &format!("one entry village -> city, {name}"),
+            time,
+            "ms",
+            least,
+            "4 syncs + 3 trips",
+        );
         let time = quantile(&answered, share).as_secs_f64() * 1e3;
         let sync = ground.sync().as_secs_f64() * 1e3;
-        report.beside(&format!("one entry answered at the village, {name}"), time, "ms", sync, "fdatasync");
+        report.beside(
+            &format!("one entry answered at the village, {name}"),
+            time,
+            "ms",
+            sync,
+            "fdatasync",
+        );
     }
     let start = Instant::now();
     for _ in 0..100 {
         tiers.city().status().await?;
     }
-    report.time("resolution of arrival: one look at the city's status", start.elapsed() / 100);
+    report.time(
+        "resolution of arrival: one look at the city's status",
+        start.elapsed() / 100,
+    );
     Ok(())
 }
 
@@ -216,13 +272,20 @@ impl Look {
             let used = used.as_secs_f64() * 1e6 / total as f64;
             report.add(&format!("  {name}: processor an entry"), used, "us");
             let syncs = self.syncs[at].saturating_sub(before.syncs[at]);
-            report.add(&format!("  {name}: entries a sync"), total as f64 / syncs as f64, "");
+            report.add(
+                &format!("  {name}: entries a sync"),
+                total as f64 / syncs as f64,
+                "",
+            );
             let journal = each(self.journals[at], before.journals[at]);
             report.add(&format!("  {name}: journal an entry"), journal, "B");
             let store = each(self.stores[at], before.stores[at]);
             report.add(&format!("  {name}: store an entry"), store, "B");
         }
-        for (at, link) in ["city - county", "county - township", "township - village"].iter().enumerate() {
+        for (at, link) in ["city - county", "county - township", "township - village"]
+            .iter()
+            .enumerate()
+        {
             let wire = each(self.wire[at], before.wire[at]);
             report.add(&format!("  wire {link}: both ways, an entry"), wire, "B");
         }

@@ -62,7 +62,11 @@ impl Client {
     }
 
     /// A page of open cases.
-    pub(crate) async fn page(&self, page_size: u32, token: &str) -> anyhow::Result<pb::ListCasesResponse> {
+    pub(crate) async fn page(
+        &self,
+        page_size: u32,
+        token: &str,
+    ) -> anyhow::Result<pb::ListCasesResponse> {
         let request = pb::ListCasesRequest {
             page_size,
             page_token: token.to_owned(),
@@ -78,7 +82,11 @@ impl Client {
 
     /// The status.
     pub(crate) async fn status(&self) -> anyhow::Result<pb::GetStatusResponse> {
-        let answer = self.node.clone().get_status(pb::GetStatusRequest {}).await?;
+        let answer = self
+            .node
+            .clone()
+            .get_status(pb::GetStatusRequest {})
+            .await?;
         Ok(answer.into_inner())
     }
 

@@ -99,10 +99,7 @@ pub(crate) fn quantile(samples: &[Duration], share: f64) -> Duration {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();
     let at = (sorted.len().saturating_sub(1) as f64 * share).round();
-    sorted
-        .get(at as usize)
-        .copied()
-        .unwrap_or_default()
+    sorted.get(at as usize).copied().unwrap_or_default()
 }
 
 fn appends(folder: &Path, bytes: usize, times: usize) -> anyhow::Result<Vec<Duration>> {

@@ -34,13 +34,21 @@ fn places() -> Vec<Place> {
 }
 
 /// Enrols them one after the other, then starts all at once.
-pub(crate) async fn measure(binary: &Path, folder: &Path, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    binary: &Path,
+    folder: &Path,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let data = folder.join("hosted");
     std::fs::create_dir_all(&data)?;
     let places = places();
     let city = places.first().context("a city")?;
     let at = data.join(&city.code);
-    command(binary, &at, &["init", "--name", &city.name, "--code", &city.code])?;
+    command(
+        binary,
+        &at,
+        &["init", "--name", &city.name, "--code", &city.code],
+    )?;
     let mut hosted = vec![city.code.clone()];
     for level in ["county", "township"] {
         let process = start(binary, &data, &hosted)?;
@@ -61,7 +69,10 @@ pub(crate) async fn measure(binary: &Path, folder: &Path, report: &mut Report) -
             status.links.len() >= 12 && status.links.iter().all(|link| link.connected)
         })
         .await?;
-    report.time("hosted: from there until the city's links stand", began.elapsed());
+    report.time(
+        "hosted: from there until the city's links stand",
+        began.elapsed(),
+    );
     tokio::time::sleep(Duration::from_secs(2)).await;
     let resident = process.resident_bytes()? as f64 / 1e6;
     report.add("hosted: resident memory", resident, "MB");
@@ -70,18 +81,29 @@ pub(crate) async fn measure(binary: &Path, folder: &Path, report: &mut Report) -
     // Rest is what is measured here.
     tokio::time::sleep(Duration::from_secs(10)).await;
     let used = process.processor_time()?.saturating_sub(before);
-    report.add("hosted: processor at rest over 10 s", used.as_secs_f64() * 10.0, "%");
+    report.add(
+        "hosted: processor at rest over 10 s",
+        used.as_secs_f64() * 10.0,
+        "%",
+    );
     process.stop()?;
     let alone = start(binary, &data, &hosted[..1])?;
     let first = alone.resident_bytes()? as f64 / 1e6;
-    report.add("hosted: memory of one more place", (resident - first) / (count - 1.0), "MB");
+    report.add(
+        "hosted: memory of one more place",
+        (resident - first) / (count - 1.0),
+        "MB",
+    );
     alone.stop()
 }
 
 fn start(binary: &Path, data: &Path, hosted: &[String]) -> anyhow::Result<Process> {
     let names: Vec<String> = hosted.iter().map(|name| format!("\"{name}\"")).collect();
     let config = data.join("hosted.toml");
-    std::fs::write(&config, format!("[places]\nhost = [{}]\n", names.join(", ")))?;
+    std::fs::write(
+        &config,
+        format!("[places]\nhost = [{}]\n", names.join(", ")),
+    )?;
     let sockets: Vec<PathBuf> = hosted
         .iter()
         .map(|name| data.join(name).join("fengqiao.sock"))
@@ -91,13 +113,29 @@ fn start(binary: &Path, data: &Path, hosted: &[String]) -> anyhow::Result<Proces
 
 fn enrol(binary: &Path, data: &Path, process: &Process, place: &Place) -> anyhow::Result<()> {
     let above = data.join(&place.parent);
-    let add = ["place", "add", &place.name, "--level", &place.level, "--code", &place.code];
+    let add = [
+        "place",
+        "add",
+        &place.name,
+        "--level",
+        &place.level,
+        "--code",
+        &place.code,
+    ];
     command(binary, &above, &add)?;
     let invited = command(binary, &above, &["invite", &place.code])?;
     let token = invited["token"].as_str().context("a token")?;
     let parent = format!("127.0.0.1:{}", process.enrol_port);
     let name = certificate_name(data, &above)?;
-    let join = ["join", "--parent", &parent, "--parent-name", &name, "--token", token];
+    let join = [
+        "join",
+        "--parent",
+        &parent,
+        "--parent-name",
+        &name,
+        "--token",
+        token,
+    ];
     command(binary, &data.join(&place.code), &join)?;
     Ok(())
 }

@@ -35,22 +35,37 @@ pub(crate) async fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let data = folder.join("intake");
-    command(binary, &data, &["init", "--name", "德州市", "--code", "3714"])?;
+    command(
+        binary,
+        &data,
+        &["init", "--name", "德州市", "--code", "3714"],
+    )?;
     let total = options.intake;
     let process = Process::start(binary, &data, &[])?;
     let client = Client::connect(&process.socket()).await?;
     let (before, used) = (client.status().await?, process.processor_time()?);
-    let elapsed = flood(&process.socket(), options.in_flight, total, |client, index| async move {
-        client.act("", register(), Some(("text", text(index)))).await?;
-        Ok(())
-    })
+    let elapsed = flood(
+        &process.socket(),
+        options.in_flight,
+        total,
+        |client, index| async move {
+            client
+                .act("", register(), Some(("text", text(index))))
+                .await?;
+            Ok(())
+        },
+    )
     .await?;
     ground.look()?;
     let used = process.processor_time()?.saturating_sub(used);
     let after = client.status().await?;
     put(report, "intake through gRPC", total, elapsed, ground);
     let each = |value: f64| value / total as f64;
-    report.add("  processor a registration", each(used.as_secs_f64() * 1e6), "us");
+    report.add(
+        "  processor a registration",
+        each(used.as_secs_f64() * 1e6),
+        "us",
+    );
     let syncs = after.syncs - before.syncs;
     report.add("  registrations a sync", total as f64 / syncs as f64, "");
     let journal = after.journal_bytes - before.journal_bytes;

@@ -41,7 +41,11 @@ impl Report {
             }),
             figures: Vec::new(),
         };
-        report.add("binary", std::fs::metadata(binary)?.len() as f64 / 1e6, "MB");
+        report.add(
+            "binary",
+            std::fs::metadata(binary)?.len() as f64 / 1e6,
+            "MB",
+        );
         report.time("raw append + fdatasync, 600 B", ground.sync());
         report.time("raw append + fdatasync, 128 x 600 B", ground.group_sync());
         report.time("loopback round trip, 600 B", ground.round_trip());
@@ -91,7 +95,10 @@ impl Report {
                 .ratio
                 .map(|(ratio, what)| format!("{ratio:>9.3} x {what}"));
             let (name, value, unit) = (&figure.name, figure.value, figure.unit);
-            let line = format!("{name:<62}{value:>12.3} {unit:<10}{}", ratio.unwrap_or_default());
+            let line = format!(
+                "{name:<62}{value:>12.3} {unit:<10}{}",
+                ratio.unwrap_or_default()
+            );
             writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())

@@ -11,7 +11,11 @@ const STARTS: usize = 7;
 const REST: Duration = Duration::from_secs(10);
 
 /// Starts, memory, processor.
-pub(crate) async fn measure(binary: &Path, folder: &Path, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    binary: &Path,
+    folder: &Path,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let mut tiers = Tiers::start(binary, &folder.join("rest")).await?;
     let mut starts = Vec::new();
     for _ in 0..STARTS {

@@ -35,7 +35,11 @@ impl Tiers {
     pub(crate) async fn start(binary: &Path, folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let data = folder.join("0");
-        command(binary, &data, &["init", "--name", "德州市", "--code", "3714"])?;
+        command(
+            binary,
+            &data,
+            &["init", "--name", "德州市", "--code", "3714"],
+        )?;
         let city = Process::start(binary, &data, &[])?;
         let mut tiers = Self {
             clients: vec![Client::connect(&city.socket()).await?],
@@ -65,7 +69,11 @@ impl Tiers {
         let proxy = Proxy::before(above.link_port).await?;
         let data = folder.join(self.nodes.len().to_string());
         let parent = format!("127.0.0.1:{}", above.enrol_port);
-        command(binary, &data, &["join", "--parent", &parent, "--token", token])?;
+        command(
+            binary,
+            &data,
+            &["join", "--parent", &parent, "--token", token],
+        )?;
         let node = Process::start(binary, &data, &[parent_address(&proxy)])?;
         let client = Client::connect(&node.socket()).await?;
         client

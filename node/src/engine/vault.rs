@@ -54,7 +54,9 @@ impl Vault {
     /// The key a secret holds, opened.
     #[must_use]
     pub fn opened(&self, chain: ChainId, secret: &CaseSecret) -> Option<ChainKey> {
-        let key = secret.key.or_else(|| self.unsealed(chain, &secret.wrapped))?;
+        let key = secret
+            .key
+            .or_else(|| self.unsealed(chain, &secret.wrapped))?;
         Some(ChainKey {
             key,
             salt: secret.salt,
