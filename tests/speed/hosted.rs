@@ -108,7 +108,12 @@ fn start(binary: &Path, data: &Path, hosted: &[String]) -> anyhow::Result<Proces
         .iter()
         .map(|name| data.join(name).join("fengqiao.sock"))
         .collect();
-    Process::start_until(binary, data, Some(&config), &[], &sockets)
+    // A process with one place has its socket where the configuration says, not in the place's folder.
+    let one = match sockets.as_slice() {
+        [only] => vec![format!("desk.socket={}", only.display())],
+        _ => Vec::new(),
+    };
+    Process::start_until(binary, data, Some(&config), &one, &sockets)
 }
 
 fn enrol(binary: &Path, data: &Path, process: &Process, place: &Place) -> anyhow::Result<()> {

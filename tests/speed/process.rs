@@ -73,6 +73,12 @@ impl Process {
         for pair in set {
             run.arg("--set").arg(pair);
         }
+        for socket in sockets {
+            // One that was left behind is not the sign of this start.
+            if let Err(error) = std::fs::remove_file(socket) {
+                ensure!(error.kind() == std::io::ErrorKind::NotFound, error);
+            }
+        }
         let log = std::fs::File::create(data.with_extension("log"))?;
         let start = Instant::now();
         let child = run.stdout(Stdio::null()).stderr(log).spawn()?;

@@ -89,12 +89,13 @@ impl Tiers {
 
     /// The village's process, stopped and started again.
     pub(crate) async fn restart_village(&mut self, binary: &Path) -> anyhow::Result<()> {
+        // A call that stays open would hold the drain up.
+        self.clients.pop();
         let village = self.nodes.pop().context("a village")?;
         let data = village.data.clone();
         village.stop()?;
         let proxy = self.proxies.last().context("a link")?;
         let village = Process::start(binary, &data, &[parent_address(proxy)])?;
-        self.clients.pop();
         self.clients.push(Client::connect(&village.socket()).await?);
         self.nodes.push(village);
         Ok(())
