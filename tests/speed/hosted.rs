@@ -141,8 +141,15 @@ fn enrol(binary: &Path, data: &Path, process: &Process, place: &Place) -> anyhow
         "--token",
         token,
     ];
-    command(binary, &data.join(&place.code), &join)?;
-    Ok(())
+    // An address may try to enrol so often in a minute, and here all come from one.
+    loop {
+        match command(binary, &data.join(&place.code), &join) {
+            Err(error) if error.to_string().contains("ENROL_RATE") => {
+                std::thread::sleep(Duration::from_secs(5));
+            }
+            joined => return joined.map(|_| ()),
+        }
+    }
 }
 
 /// The parent's name in certificates, which tells hosted places of one port apart: the process says it when it serves.
