@@ -7,9 +7,12 @@ use anyhow::Context as _;
 
 use crate::client::Client;
 use crate::process::{Process, command};
+use crate::proxy::Proxy;
 use crate::report::Report;
 
 const DIVISIONS: &str = include_str!("../../deploy/dezhou/divisions.csv");
+/// Enrolments from one address.
+const ENROLMENTS_EACH: usize = 4;
 const PAUSE: Duration = Duration::from_millis(20);
 
 struct Place {
@@ -53,7 +56,11 @@ pub(crate) async fn measure(
     for level in ["county", "township"] {
         let process = start(binary, &data, &hosted)?;
         for place in places.iter().filter(|place| place.level == level) {
-            enrol(binary, &data, &process, place)?;
+            // One address may try to enrol only a few times a minute.
+            let source = u8::try_from(hosted.len() / ENROLMENTS_EACH).unwrap_or(u8::MAX);
+            let address = std::net::Ipv4Addr::new(127, 0, 1, source);
+            let proxy = Proxy::before_from(process.enrol_port, Some(address)).await?;
+            enrol(binary, &data, &proxy, place)?;
             hosted.push(place.code.clone());
         }
         process.stop()?;
@@ -116,7 +123,7 @@ fn start(binary: &Path, data: &Path, hosted: &[String]) -> anyhow::Result<Proces
     Process::start_until(binary, data, Some(&config), &one, &sockets)
 }
 
-fn enrol(binary: &Path, data: &Path, process: &Process, place: &Place) -> anyhow::Result<()> {
+fn enrol(binary: &Path, data: &Path, proxy: &Proxy, place: &Place) -> anyhow::Result<()> {
     let above = data.join(&place.parent);
     let add = [
         "place",
@@ -130,7 +137,7 @@ fn enrol(binary: &Path, data: &Path, process: &Process, place: &Place) -> anyhow
     command(binary, &above, &add)?;
     let invited = command(binary, &above, &["invite", &place.code])?;
     let token = invited["token"].as_str().context("a token")?;
-    let parent = format!("127.0.0.1:{}", process.enrol_port);
+    let parent = format!("127.0.0.1:{}", proxy.port);
     let name = certificate_name(data, &above)?;
     let join = [
         "join",
@@ -141,15 +148,8 @@ fn enrol(binary: &Path, data: &Path, process: &Process, place: &Place) -> anyhow
         "--token",
         token,
     ];
-    // An address may try to enrol so often in a minute, and here all come from one.
-    loop {
-        match command(binary, &data.join(&place.code), &join) {
-            Err(error) if error.to_string().contains("ENROL_RATE") => {
-                std::thread::sleep(Duration::from_secs(5));
-            }
-            joined => return joined.map(|_| ()),
-        }
-    }
+    command(binary, &data.join(&place.code), &join)?;
+    Ok(())
 }
 
 /// The parent's name in certificates, which tells hosted places of one port apart: the process says it when it serves.

@@ -1,11 +1,12 @@
 //! A proxy on loopback that counts the bytes of a link and can hold them back. Reads nothing of them.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
 /// A proxy in front of one port.
@@ -20,6 +21,14 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Listens, and passes on whatever comes.
     pub(crate) async fn before(upstream: u16) -> anyhow::Result<Self> {
+        Self::before_from(upstream, None).await
+    }
+
+    /// The same, calling from an address of its own.
+    pub(crate) async fn before_from(
+        upstream: u16,
+        source: Option<Ipv4Addr>,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let bytes = Arc::new(AtomicU64::new(0));
@@ -27,7 +36,7 @@ impl Proxy {
         let (counter, gate) = (Arc::clone(&bytes), open.subscribe());
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                if let Ok(far) = TcpStream::connect(("127.0.0.1", upstream)).await {
+                if let Ok(far) = connect(upstream, source).await {
                     pass(near, far, &counter, &gate);
                 }
             }
@@ -44,6 +53,14 @@ impl Proxy {
     pub(crate) fn let_pass(&self, open: bool) {
         self.open.send_replace(open);
     }
+}
+
+async fn connect(upstream: u16, source: Option<Ipv4Addr>) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(source) = source {
+        socket.bind((source, 0).into())?;
+    }
+    socket.connect((Ipv4Addr::LOCALHOST, upstream).into()).await
 }
 
 fn pass(near: TcpStream, far: TcpStream, bytes: &Arc<AtomicU64>, gate: &watch::Receiver<bool>) {
