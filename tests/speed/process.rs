@@ -1,5 +1,6 @@
 //! Real processes: one node each, in a data folder of its own, with ports the system chose.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -89,7 +90,8 @@ impl Process {
             started_in: Duration::ZERO,
             child,
         };
-        while !sockets.iter().all(|socket| socket.exists()) {
+        // The file is there a moment before it is listened on.
+        while !sockets.iter().all(|at| UnixStream::connect(at).is_ok()) {
             if let Some(status) = process.child.try_wait()? {
                 bail!("{} ended: {status}", data.display());
             }
