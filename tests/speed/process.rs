@@ -38,10 +38,16 @@ pub(crate) fn command(binary: &Path, data: &Path, arguments: &[&str]) -> anyhow:
     serde_json::from_str(text.trim()).with_context(|| format!("{arguments:?} printed {text}"))
 }
 
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?
-        .local_addr()?
-        .port())
+/// Three ports that were free a moment ago, and differ.
+fn free_ports() -> anyhow::Result<[u16; 3]> {
+    let bind = || std::net::TcpListener::bind("127.0.0.1:0");
+    let held = [bind()?, bind()?, bind()?];
+    let [link, enrol, desk] = &held;
+    Ok([
+        link.local_addr()?.port(),
+        enrol.local_addr()?.port(),
+        desk.local_addr()?.port(),
+    ])
 }
 
 impl Process {
@@ -58,7 +64,7 @@ impl Process {
         set: &[String],
         sockets: &[PathBuf],
     ) -> anyhow::Result<Self> {
-        let (link_port, enrol_port, desk_port) = (free_port()?, free_port()?, free_port()?);
+        let [link_port, enrol_port, desk_port] = free_ports()?;
         let mut run = Command::new(binary);
         run.arg("--data").arg(data).arg("run");
         for (key, port) in [
