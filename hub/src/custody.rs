@@ -215,6 +215,9 @@ impl Tree {
     /// The sequence below which entries of the standing chain are still awaited; 0 when it is whole.
     #[must_use]
     pub fn awaited_below(&self) -> u64 {
+        if self.gaps.is_empty() {
+            return 0;
+        }
         self.standing()
             .first()
             .and_then(|hash| self.steps.get(hash))
@@ -226,6 +229,9 @@ impl Tree {
     /// standing chain are not counted.
     #[must_use]
     pub fn annex(&self) -> Vec<Hash> {
+        if self.is_one_branch() {
+            return Vec::new();
+        }
         let standing: BTreeSet<Hash> = self.standing().into_iter().collect();
         let awaited = self.awaited_below();
         let mut annex: Vec<(u64, Hash)> = self
@@ -238,6 +244,12 @@ impl Tree {
             .collect();
         annex.sort_unstable();
         annex.into_iter().map(|(_, hash)| hash).collect()
+    }
+
+    /// Whether everything known stands. Without a gap the standing chain has as many entries as its head's sequence says.
+    fn is_one_branch(&self) -> bool {
+        let sequence = self.head().map_or(0, |head| head.sequence);
+        self.gaps.is_empty() && self.steps.len() as u64 == sequence
     }
 
     /// One value for all that two holders must agree on: rank, sequence and hash of the head, and the sorted annex.
@@ -278,7 +290,7 @@ impl Tree {
         };
         let hash = step.hash;
         let before = self.head;
-        let extends = step.previous == before && !self.forked;
+        let extends = self.continues_head(&step);
         if let Some(previous) = step
             .previous
             .filter(|previous| !self.steps.contains_key(previous))
@@ -305,6 +317,26 @@ impl Tree {
             (false, true) if extends => Verdict::Extended,
             (false, _) => Verdict::Overtook,
         }
+    }
+
+    /// What [`Tree::insert`] would answer, with nothing changed.
+    #[must_use]
+    pub fn verdict(&self, step: &Step, registry: &Registry, gap_allowed: bool) -> Verdict {
+        if self.steps.contains_key(&step.hash) {
+            return Verdict::Known;
+        }
+        if let Err(verdict) = self.judge(step, registry, gap_allowed) {
+            return verdict;
+        }
+        if self.continues_head(step) && self.gaps.is_empty() {
+            return Verdict::Extended;
+        }
+        // Whatever else joins may overtake or close a gap: a copy is asked, which costs as much as the chain is long.
+        self.clone().insert(step.clone(), registry, gap_allowed)
+    }
+
+    fn continues_head(&self, step: &Step) -> bool {
+        step.previous == self.head && !self.forked
     }
 
     fn judge(

@@ -99,7 +99,9 @@ fn fed(world: &World, order: &[&Entry]) -> Tree {
         let before = waiting.len();
         let mut joined = false;
         waiting.retain(|entry| {
+            let foretold = tree.verdict(&step(entry), &world.registry, true);
             let verdict = tree.insert(step(entry), &world.registry, true);
+            assert_eq!(foretold, verdict, "asked before and put to it");
             joined |= !matches!(
                 verdict,
                 Verdict::Waits(_) | Verdict::Refused(_) | Verdict::Known

@@ -10,7 +10,10 @@ use fengqiao_hub::rank::Rank;
 use support::*;
 
 fn put(world: &World, tree: &mut Tree, entry: &Entry) -> Verdict {
-    tree.insert(step(entry), &world.registry, true)
+    let foretold = tree.verdict(&step(entry), &world.registry, true);
+    let verdict = tree.insert(step(entry), &world.registry, true);
+    assert_eq!(foretold, verdict, "asked before and put to it");
+    verdict
 }
 
 /// A tree with these entries, each of which must join.

@@ -26,10 +26,19 @@ pub struct Surroundings<'a> {
     pub registry: &'a Registry,
     /// Centre whose node is called.
     pub place: PlaceId,
-    /// The case, when the command names one.
+    /// The case, when the command names an entry of its annex.
     pub case: Option<Known<'a>>,
     /// Now, for times left open.
     pub now: Moment,
+}
+
+/// Whether a command names an annex entry, which only the case can resolve.
+#[must_use]
+pub fn names_annex(command: &pb::Command) -> bool {
+    matches!(
+        command.r#move,
+        Some(Move::AdoptAnnex(_) | Move::DeclineAnnex(_))
+    )
 }
 
 /// Puts a wire command into the command of the rules.

@@ -70,7 +70,7 @@ impl Group<'_> {
 
     /// Sends a chain's new entries to whoever carries it, and the whole chain to who carries it from now on.
     fn spread(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
-        let chain = self.chain(id)?.clone();
+        let chain = self.shared_chain(id)?;
         let registry = self.registry();
         let mut extents: BTreeMap<NodeId, Extent> = match chain.kind {
             pb::ChainKind::Case => route::of_case(&self.me.at, &involved(&chain), &registry),
@@ -129,7 +129,7 @@ impl Group<'_> {
         if chain.kind == pb::ChainKind::Case {
             self.introduce(id, chain, link, new)?;
         }
-        if self.carried(link, id)?.whole {
+        if chain.whole_at.contains(&link) || self.carried(link, id)?.whole {
             for entry in new.iter().filter(|new| new.from != Some(link)) {
                 self.owe_entry(link, lane, &entry.entry, entry.at, None)?;
             }
@@ -285,7 +285,7 @@ impl Group<'_> {
             for place in &places {
                 if route::of_registry(&self.me.at, *place, &registry).contains(&link) {
                     let id = ChainId::of_place(*place);
-                    let chain = self.chain(id)?.clone();
+                    let chain = self.shared_chain(id)?;
                     self.spread_full(id, &chain, link, &[])?;
                 }
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fengqiao_hub::custody::{Step, Verdict};
 use fengqiao_hub::directive;
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, NodeId, PlaceId, StoreId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, issuer};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::{notice, tally};
@@ -58,9 +58,9 @@ impl Group<'_> {
                 self.alarm("LANE_GAP", &link.to_string());
                 break;
             }
-            self.arrive_item(link, item)?;
+            let arrived = self.arrive_item(link, item)?;
             sequence = item.sequence;
-            hash = lane_hash(&hash, item_hash(item.kind(), &item.payload)).to_vec();
+            hash = lane_hash(&hash, arrived).to_vec();
         }
         if sequence == before.sequence {
             self.stored.insert((link, lane));
@@ -81,9 +81,17 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn arrive_item(&mut self, link: NodeId, item: &pb::Item) -> Result<(), EngineError> {
+    /// Handles an item and gives its hash.
+    fn arrive_item(&mut self, link: NodeId, item: &pb::Item) -> Result<Hash, EngineError> {
+        if item.kind() == pb::ItemKind::Entry {
+            return self.arrive_entry(link, &item.payload, item.secret.as_ref());
+        }
+        self.arrive_other(link, item)?;
+        Ok(item_hash(item.kind(), &item.payload))
+    }
+
+    fn arrive_other(&mut self, link: NodeId, item: &pb::Item) -> Result<(), EngineError> {
         match item.kind() {
-            pb::ItemKind::Entry => self.arrive_entry(link, &item.payload, item.secret.as_ref()),
             pb::ItemKind::Notice => self.arrive_notice(link, &item.payload),
             pb::ItemKind::Tally => self.arrive_tally(link, &item.payload),
             pb::ItemKind::Submission => self.arrive_submission(&item.payload, link),
@@ -99,7 +107,7 @@ impl Group<'_> {
                 }
                 Ok(())
             }
-            pb::ItemKind::Unspecified => {
+            pb::ItemKind::Entry | pb::ItemKind::Unspecified => {
                 self.alarm("ITEM_UNKNOWN", &link.to_string());
                 Ok(())
             }
@@ -111,19 +119,15 @@ impl Group<'_> {
         link: NodeId,
         bytes: &[u8],
         secret: Option<&pb::ChainSecret>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Hash, EngineError> {
         let (reference, at) = self.record.blob(bytes);
         let entry = match Entry::parse(bytes) {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
                 tracing::debug!(%link, %error, "an entry does not read");
-                return self.park(
-                    None,
-                    bytes,
-                    reference,
-                    Hindrance::Refused("MALFORMED"),
-                    link,
-                );
+                let malformed = Hindrance::Refused("MALFORMED");
+                self.park(None, bytes, reference, malformed, link)?;
+                return Ok(item_hash(pb::ItemKind::Entry, bytes));
             }
         };
         if let Some(secret) = secret {
@@ -132,10 +136,10 @@ impl Group<'_> {
         match self.admissible(&entry)? {
             Ok(()) => {
                 self.keep_entry_at(&entry, reference, at, Some(link))?;
-                Ok(())
             }
-            Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, link),
+            Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, link)?,
         }
+        Ok(entry.hash)
     }
 
     /// Everything a reader judges about an entry.
@@ -161,8 +165,8 @@ impl Group<'_> {
         if !chain.tree.is_empty() && chain.kind != entry.kind {
             return Ok(Err(Hindrance::Refused("CHAIN_KIND")));
         }
-        // The tree itself is the judge: asked on a copy, so that nothing joins before it is written down.
-        let verdict = chain.tree.clone().insert(step, &registry, gap_allowed);
+        // Nothing joins before it is written down.
+        let verdict = chain.tree.verdict(&step, &registry, gap_allowed);
         let by_custody = match verdict {
             Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => Ok(()),
             Verdict::Waits(waiting) => Err(Hindrance::Waits(waiting.code())),

@@ -1,14 +1,19 @@
 //! Chains in memory: trees and folds of the chains in use, loaded from the store and the journal when needed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fengqiao_hub::case::Case;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, PlaceId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_proto::v1 as pb;
+
+use crate::store::tables::ChainRow;
+
+/// Entries that a chain in memory has on average, at most.
+const ENTRIES_EACH: usize = 16;
 
 /// One chain: its tree, its entries, and for a case its fold.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +26,10 @@ pub struct Chain {
     pub entries: BTreeMap<Hash, (Arc<Entry>, PlaceId)>,
     /// The fold of the standing chain; `None` while its first entry is awaited, or when it is no case.
     pub case: Option<Case>,
+    /// Its short row as last written, once it was read or written.
+    pub(crate) row: Option<ChainRow>,
+    /// Links known to carry it whole; what a link carries never becomes less.
+    pub(crate) whole_at: BTreeSet<NodeId>,
 }
 
 impl Chain {
@@ -67,21 +76,34 @@ impl Chain {
     }
 }
 
-/// The chains in use, at most so many.
+/// The chains in use, at most so many and with so many entries together.
 #[derive(Debug)]
 pub struct Chains {
-    held: BTreeMap<ChainId, Chain>,
-    order: VecDeque<ChainId>,
+    held: BTreeMap<ChainId, Held>,
+    /// By the moment of the last use.
+    uses: BTreeMap<u64, ChainId>,
+    used: u64,
+    entries: usize,
     held_max: usize,
 }
 
+#[derive(Debug)]
+struct Held {
+    chain: Arc<Chain>,
+    used: u64,
+    /// As counted in the sum.
+    entries: usize,
+}
+
 impl Chains {
-    /// Holds at most `held_max` chains, at least 16.
+    /// Holds at most `held_max` chains, at least 16, and about [`ENTRIES_EACH`] entries for each.
     #[must_use]
     pub fn new(held_max: usize) -> Self {
         Self {
             held: BTreeMap::new(),
-            order: VecDeque::new(),
+            uses: BTreeMap::new(),
+            used: 0,
+            entries: 0,
             held_max: held_max.max(16),
         }
     }
@@ -89,24 +111,59 @@ impl Chains {
     /// A chain, if it is in memory.
     #[must_use]
     pub fn get(&self, id: ChainId) -> Option<&Chain> {
-        self.held.get(&id)
+        self.held.get(&id).map(|held| &*held.chain)
+    }
+
+    /// The same to keep while other chains change; what then changes in this one is not seen.
+    #[must_use]
+    pub fn share(&self, id: ChainId) -> Option<Arc<Chain>> {
+        self.held.get(&id).map(|held| Arc::clone(&held.chain))
+    }
+
+    /// Notes that a chain is in use; says whether it is in memory.
+    pub fn touch(&mut self, id: ChainId) -> bool {
+        let Some(held) = self.held.get_mut(&id) else {
+            return false;
+        };
+        if held.used != self.used {
+            self.used += 1;
+            self.uses.remove(&held.used);
+            self.uses.insert(self.used, id);
+            held.used = self.used;
+        }
+        let entries = held.chain.entries.len();
+        self.entries = self.entries + entries - held.entries;
+        held.entries = entries;
+        true
     }
 
     /// A chain, if it is in memory.
     pub fn get_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
-        self.held.get_mut(&id)
+        self.held
+            .get_mut(&id)
+            .map(|held| Arc::make_mut(&mut held.chain))
     }
 
-    /// Keeps a chain just loaded; the one loaded longest ago makes room.
+    /// Keeps a chain just loaded; those not used for the longest time make room.
     pub fn keep(&mut self, id: ChainId, chain: Chain) {
-        while self.held.len() >= self.held_max {
-            let Some(oldest) = self.order.pop_front() else {
+        let entries_max = self.held_max.saturating_mul(ENTRIES_EACH);
+        while self.held.len() >= self.held_max || self.entries > entries_max {
+            let Some((_, oldest)) = self.uses.pop_first() else {
                 break;
             };
-            self.held.remove(&oldest);
+            self.entries -= self.held.remove(&oldest).map_or(0, |held| held.entries);
         }
-        if self.held.insert(id, chain).is_none() {
-            self.order.push_back(id);
+        self.used += 1;
+        self.uses.insert(self.used, id);
+        let held = Held {
+            entries: chain.entries.len(),
+            chain: Arc::new(chain),
+            used: self.used,
+        };
+        self.entries += held.entries;
+        if let Some(before) = self.held.insert(id, held) {
+            self.uses.remove(&before.used);
+            self.entries -= before.entries;
         }
     }
 }

@@ -105,8 +105,14 @@ impl<'a> Group<'a> {
 
     /// Writes a fact into the record and applies it at once, so that the next input sees it.
     pub(crate) fn fact(&mut self, fact: Fact) -> Result<(), EngineError> {
-        let places = self.record.places().to_vec();
-        self.projection().apply(&fact, &places)?;
+        let mut projection = Projection {
+            me: self.me,
+            state: self.state,
+            overlay: &mut self.overlay,
+            reader: self.reader,
+            record: &self.record,
+        };
+        projection.apply(&fact, self.record.places())?;
         self.record.fact(fact);
         Ok(())
     }
@@ -128,6 +134,13 @@ impl<'a> Group<'a> {
             .chains
             .get(id)
             .ok_or(EngineError::Unreadable("a chain"))
+    }
+
+    /// The same to keep while entries of other chains are decided.
+    pub(crate) fn shared_chain(&mut self, id: ChainId) -> Result<Arc<Chain>, EngineError> {
+        load_chain(&self.overlay, self.reader, &self.record, self.state, id)?;
+        let shared = self.state.chains.share(id);
+        shared.ok_or(EngineError::Unreadable("a chain"))
     }
 
     pub(crate) fn registry(&self) -> Arc<Registry> {

@@ -97,7 +97,7 @@ impl Projection<'_, '_> {
         at: Place,
         from: Option<NodeId>,
     ) -> Result<Verdict, EngineError> {
-        if let Some(link) = from {
+        if let Some(link) = from.filter(|link| !self.is_whole_at(*link, entry.chain)) {
             // Whoever sends the first entry known here has all that is here; who sends a later one may lack the earlier.
             let first = self.overlay.get(&tables::chain(entry.chain))?.is_none();
             self.carries(
@@ -218,8 +218,14 @@ impl Projection<'_, '_> {
 
     /// Writes a chain's short row, its place in the worklist and its number anew.
     fn refresh(&mut self, id: ChainId) -> Result<(), EngineError> {
-        let before = self.overlay.get(&tables::chain(id))?;
-        let before = before.and_then(|row| ChainRow::decode(&row[..]).ok());
+        let kept = self.state.chains.get_mut(id);
+        let before = match kept.and_then(|chain| chain.row.take()) {
+            Some(row) => Some(row),
+            None => {
+                let row = self.overlay.get(&tables::chain(id))?;
+                row.and_then(|row| ChainRow::decode(&row[..]).ok())
+            }
+        };
         let Some(chain) = self.state.chains.get(id) else {
             return Ok(());
         };
@@ -253,6 +259,9 @@ impl Projection<'_, '_> {
             self.put(tables::number(&row.number), id.to_vec());
         }
         self.put(tables::chain(id), row.encode_to_vec());
+        if let Some(chain) = self.state.chains.get_mut(id) {
+            chain.row = Some(row);
+        }
         Ok(())
     }
 
@@ -347,6 +356,9 @@ impl Projection<'_, '_> {
         chain: ChainId,
         now: Carried,
     ) -> Result<(), EngineError> {
+        if now.notice.is_none() && self.is_whole_at(link, chain) {
+            return Ok(());
+        }
         let before = self.overlay.get(&tables::carried(link, chain))?;
         let before = before
             .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
@@ -359,7 +371,19 @@ impl Projection<'_, '_> {
         if row != before {
             self.put(tables::carried(link, chain), row.encode_to_vec());
         }
+        if row.whole
+            && row.extent() == tables::Extent::Full
+            && let Some(held) = self.state.chains.get_mut(chain)
+        {
+            held.whole_at.insert(link);
+        }
         Ok(())
+    }
+
+    /// Whether a link is known to carry all of a chain that is in memory.
+    fn is_whole_at(&self, link: NodeId, chain: ChainId) -> bool {
+        let held = self.state.chains.get(chain);
+        held.is_some_and(|held| held.whole_at.contains(&link))
     }
 
     fn received(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
@@ -596,7 +620,7 @@ pub(crate) fn load_chain(
     state: &mut State,
     id: ChainId,
 ) -> Result<(), EngineError> {
-    if state.chains.get(id).is_some() {
+    if state.chains.touch(id) {
         return Ok(());
     }
     let chain = read_chain(read, reader, record, &state.registry, id)?;

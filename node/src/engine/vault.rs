@@ -1,21 +1,31 @@
 //! The chain keys of a node, shared by the engine that writes them, the desk that reads texts and the links that hand
 //! keys on. It never gives a key to anyone but this node's own code, and hands it on only sealed.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use fengqiao_hub::id::ChainId;
 use fengqiao_hub::jurisdiction::NodeRecord;
 use fengqiao_hub::payload::ChainKey;
 use fengqiao_proto::v1 as pb;
+use zeroize::Zeroizing;
 
 use super::Seals;
 use crate::keystore::{CaseSecret, KeyStore, KeyStoreError};
+
+/// Keys opened lately that are kept open, at most; opening one costs more than signing an entry.
+const OPENED_MAX: usize = 1_024;
+
+/// Keys opened lately, with the sealed bytes each came from.
+type OpenedKeys = BTreeMap<ChainId, (Vec<u8>, Zeroizing<[u8; 32]>)>;
 
 /// Chain keys and what seals them.
 #[expect(missing_debug_implementations, reason = "holds keys")]
 pub struct Vault {
     keys: Mutex<Box<dyn KeyStore>>,
     seals: Mutex<Box<dyn Seals>>,
+    /// As secret as the keys that were drawn here, which stand open in `keys`.
+    opened: Mutex<OpenedKeys>,
 }
 
 impl Vault {
@@ -25,6 +35,7 @@ impl Vault {
         Self {
             keys: Mutex::new(keys),
             seals: Mutex::new(seals),
+            opened: Mutex::default(),
         }
     }
 
@@ -45,11 +56,26 @@ impl Vault {
     pub fn opened(&self, chain: ChainId, secret: &CaseSecret) -> Option<ChainKey> {
         let key = secret
             .key
-            .or_else(|| lock(&self.seals).open(chain, &secret.wrapped))?;
+            .or_else(|| self.unsealed(chain, &secret.wrapped))?;
         Some(ChainKey {
             key,
             salt: secret.salt,
         })
+    }
+
+    fn unsealed(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
+        let mut opened = lock(&self.opened);
+        if let Some((from, key)) = opened.get(&chain)
+            && from == sealed
+        {
+            return Some(**key);
+        }
+        let key = lock(&self.seals).open(chain, sealed)?;
+        if opened.len() >= OPENED_MAX {
+            opened.clear();
+        }
+        opened.insert(chain, (sealed.to_vec(), Zeroizing::new(key)));
+        Some(key)
     }
 
     /// What a neighbour is to hold of a chain: the salt, and the key sealed to it.

@@ -48,7 +48,8 @@ impl CaseworkService for Desk {
             require(mv, content.as_ref()).map_err(refused)?;
         }
         let registry = self.registry();
-        let chain = match case {
+        // Only an annex entry is named by its chain; the engine judges every move on the chain it holds.
+        let chain = match case.filter(|_| translate::names_annex(&command)) {
             Some(id) => Some(
                 self.node()
                     .views
