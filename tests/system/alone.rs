@@ -45,7 +45,7 @@ async fn a_village_works_alone_for_a_month_and_all_of_it_arrives() {
     for _ in 0..DAYS {
         cases.extend(one_day(&village, &second).await);
         ground.time.advance(DAY_MS);
-        tiers.all().map(|node| node.set_clock());
+        tiers.all().iter().for_each(|node| node.set_clock());
     }
     let refused = village.act(&cases[1], register(), &[]).await;
     assert!(refused.is_err(), "a refusal in between leaves no trace");

@@ -47,6 +47,16 @@ fn check(what: &str, status: &Status, expected: (Code, &str, &str)) {
     );
 }
 
+/// What it is, case, login, move, texts; class, code and field of its refusal.
+type Row<'a> = (
+    &'a str,
+    &'a str,
+    &'a str,
+    Move,
+    Vec<(&'a str, String)>,
+    (Code, &'a str, &'a str),
+);
+
 async fn state(desk: &Desk) -> (u64, String) {
     (desk.status().await.entries, desk.digest().await.cases)
 }
@@ -74,14 +84,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
     let text = |role: &'static str, text: &str| vec![(role, text.to_owned())];
     let none = Vec::new;
     let accept = || Move::Accept(pb::Accept {});
-    let table: Vec<(
-        &str,
-        &str,
-        &str,
-        Move,
-        Vec<(&str, String)>,
-        (Code, &str, &str),
-    )> = vec![
+    let table: Vec<Row<'_>> = vec![
         (
             "unknown class",
             "",

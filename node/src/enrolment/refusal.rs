@@ -62,7 +62,7 @@ impl EnrolRefusal {
 
     /// A node without an issuing authority.
     pub const NO_AUTHORITY: Self = Self {
-        code: "ENROL_NO_AUTHORITY",
+        code: "ENROL_NOBODY_HERE",
         english: "This node has no issuing authority and enrols nobody.",
         chinese: "本节点没有签发机构，不办理接入。",
     };
@@ -182,5 +182,25 @@ fn network(address: std::net::IpAddr) -> std::net::IpAddr {
             std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
         four @ std::net::IpAddr::V4(_) => four,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_is_read_back_from_its_own_code() {
+        for refusal in EnrolRefusal::OWN {
+            assert_eq!(EnrolRefusal::of_code(refusal.code), Some(refusal));
+        }
+        for code in Code::ALL {
+            let refusal = EnrolRefusal::from(*code);
+            assert_eq!(
+                EnrolRefusal::of_code(code.as_str()),
+                Some(refusal),
+                "{code}"
+            );
+        }
     }
 }
