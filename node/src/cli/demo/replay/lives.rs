@@ -112,7 +112,7 @@ struct Life {
 impl Life {
     async fn live(&self) -> Result<(), CallError> {
         let Some(village) = self.case.way.first().copied() else { return Ok(()) };
-        let registered = self.act(village, ADMIN, "", self.registration(), self.told("text", &self.description())).await?;
+        let registered = self.act(village, ADMIN, "", ("register", self.registration()), self.told("text", &self.description())).await?;
         let case = registered.case;
         for (height, pair) in self.case.way.windows(2).enumerate() {
             if let [lower, upper] = pair {
@@ -134,7 +134,7 @@ impl Life {
     async fn push_up(&self, case: &str, lower: usize, upper: usize, height: usize) -> Result<(), CallError> {
         let reason = self.told("reason", "beyond this centre's means");
         let escalate = Move::Escalate(pb::Escalate { reason: pb::EscalationReason::Hard.into() });
-        let offered = self.act(lower, ADMIN, case, escalate, reason).await?;
+        let offered = self.act(lower, ADMIN, case, ("escalate", escalate), reason).await?;
         let answered = Instant::now();
         self.meters.escalations.fetch_add(1, Ordering::Relaxed);
         if self.measured && height == 0 {
@@ -173,7 +173,7 @@ impl Life {
             tokio::time::sleep(Duration::from_micros(look_us)).await;
             // Without a reason of its own a taking only answers an offer: it is refused until the offer is here.
             let take = Move::Take(pb::Take { reason: pb::TakingReason::Unspecified.into() });
-            let taken = self.act(upper, ADMIN, case, take, self.told("reason", "taken as offered")).await;
+            let taken = self.act(upper, ADMIN, case, ("take", take), self.told("reason", "taken as offered")).await;
             match taken {
                 Ok(_) => {
                     let way_us = u64::try_from(offered.elapsed().as_micros()).unwrap_or(LOOK_US_MAX);
@@ -196,7 +196,7 @@ impl Life {
         let unit = login_of(&request.agency);
         let due_ms = request.due.map_or(0, |due| due.0);
         let dispatch = Move::Dispatch(pb::Dispatch { lead, due_ms, ..Default::default() });
-        self.act(handler, ADMIN, case, dispatch, Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("dispatch", dispatch), Vec::new()).await?;
         if !request.closed && request.due.is_none() {
             return Ok(());
         }
@@ -205,19 +205,19 @@ impl Life {
         } else {
             (Move::Contact(pb::Contact { reached: true }), Vec::new())
         };
-        self.act(handler, &unit, case, work, evidence).await?;
+        self.act(handler, &unit, case, ("work", work), evidence).await?;
         if !request.closed {
             return Ok(());
         }
         let reasonable = self.case.outcome != pb::Outcome::UnreasonableExplained;
         let reply = self.told("reply", &plain(&request.resolution));
-        self.act(handler, &unit, case, Move::DraftReply(pb::DraftReply { reasonable }), reply).await?;
-        self.act(handler, ADMIN, case, Move::ApproveReply(pb::ApproveReply {}), Vec::new()).await?;
-        self.act(handler, ADMIN, case, Move::SendReply(pb::SendReply {}), Vec::new()).await?;
+        self.act(handler, &unit, case, ("draft", Move::DraftReply(pb::DraftReply { reasonable })), reply).await?;
+        self.act(handler, ADMIN, case, ("approve", Move::ApproveReply(pb::ApproveReply {})), Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("send", Move::SendReply(pb::SendReply {})), Vec::new()).await?;
         let visit = Move::ReturnVisit(pb::ReturnVisit { reached: true, reasonable });
-        self.act(handler, ADMIN, case, visit, Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("visit", visit), Vec::new()).await?;
         let close = Move::Close(pb::Close { outcome: self.case.outcome.into() });
-        self.act(handler, ADMIN, case, close, Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("close", close), Vec::new()).await?;
         Ok(())
     }
 
@@ -226,12 +226,12 @@ impl Life {
         place: usize,
         login: &str,
         case: &str,
-        mv: Move,
+        (word, mv): (&str, Move),
         texts: Vec<pb::PrivateText>,
     ) -> Result<pb::ActResponse, CallError> {
         let request = pb::ActRequest {
             // Each move is made once at a place, so the request's id and the move's word name it.
-            request_id: format!("{} {}", self.case.request.id, word_of(&mv)),
+            request_id: format!("{} {}", self.case.request.id, word),
             case: case.to_owned(),
             command: Some(pb::Command { r#move: Some(mv) }),
             texts,
@@ -276,21 +276,4 @@ fn plain(text: &str) -> String {
         plain.pop();
     }
     if plain.trim().is_empty() { "-".to_owned() } else { plain }
-}
-
-fn word_of(mv: &Move) -> &'static str {
-    match mv {
-        Move::Register(_) => "register",
-        Move::Escalate(_) => "escalate",
-        Move::Take(_) => "take",
-        Move::Dispatch(_) => "dispatch",
-        Move::Contact(_) => "contact",
-        Move::TakeAction(_) => "act",
-        Move::DraftReply(_) => "draft",
-        Move::ApproveReply(_) => "approve",
-        Move::SendReply(_) => "send",
-        Move::ReturnVisit(_) => "visit",
-        Move::Close(_) => "close",
-        _ => "other",
-    }
 }
