@@ -131,7 +131,7 @@ impl Life {
                 village,
                 ADMIN,
                 "",
-                self.registration(),
+                ("register", self.registration()),
                 self.told("text", &self.description()),
             )
             .await?;
@@ -166,7 +166,9 @@ impl Life {
         let escalate = Move::Escalate(pb::Escalate {
             reason: pb::EscalationReason::Hard.into(),
         });
-        let offered = self.act(lower, ADMIN, case, escalate, reason).await?;
+        let offered = self
+            .act(lower, ADMIN, case, ("escalate", escalate), reason)
+            .await?;
         let answered = Instant::now();
         self.meters.escalations.fetch_add(1, Ordering::Relaxed);
         if self.measured && height == 0 {
@@ -224,7 +226,7 @@ impl Life {
                     upper,
                     ADMIN,
                     case,
-                    take,
+                    ("take", take),
                     self.told("reason", "taken as offered"),
                 )
                 .await;
@@ -265,7 +267,8 @@ impl Life {
             due_ms,
             ..Default::default()
         });
-        self.act(handler, ADMIN, case, dispatch, Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("dispatch", dispatch), Vec::new())
+            .await?;
         if !request.closed && request.due.is_none() {
             return Ok(());
         }
@@ -277,7 +280,8 @@ impl Life {
         } else {
             (Move::Contact(pb::Contact { reached: true }), Vec::new())
         };
-        self.act(handler, &unit, case, work, evidence).await?;
+        self.act(handler, &unit, case, ("work", work), evidence)
+            .await?;
         if !request.closed {
             return Ok(());
         }
@@ -287,7 +291,7 @@ impl Life {
             handler,
             &unit,
             case,
-            Move::DraftReply(pb::DraftReply { reasonable }),
+            ("draft", Move::DraftReply(pb::DraftReply { reasonable })),
             reply,
         )
         .await?;
@@ -295,7 +299,7 @@ impl Life {
             handler,
             ADMIN,
             case,
-            Move::ApproveReply(pb::ApproveReply {}),
+            ("approve", Move::ApproveReply(pb::ApproveReply {})),
             Vec::new(),
         )
         .await?;
@@ -303,7 +307,7 @@ impl Life {
             handler,
             ADMIN,
             case,
-            Move::SendReply(pb::SendReply {}),
+            ("send", Move::SendReply(pb::SendReply {})),
             Vec::new(),
         )
         .await?;
@@ -311,11 +315,13 @@ impl Life {
             reached: true,
             reasonable,
         });
-        self.act(handler, ADMIN, case, visit, Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("visit", visit), Vec::new())
+            .await?;
         let close = Move::Close(pb::Close {
             outcome: self.case.outcome.into(),
         });
-        self.act(handler, ADMIN, case, close, Vec::new()).await?;
+        self.act(handler, ADMIN, case, ("close", close), Vec::new())
+            .await?;
         Ok(())
     }
 
@@ -324,12 +330,12 @@ impl Life {
         place: usize,
         login: &str,
         case: &str,
-        mv: Move,
+        (word, mv): (&str, Move),
         texts: Vec<pb::PrivateText>,
     ) -> Result<pb::ActResponse, CallError> {
         let request = pb::ActRequest {
             // Each move is made once at a place, so the request's id and the move's word name it.
-            request_id: format!("{} {}", self.case.request.id, word_of(&mv)),
+            request_id: format!("{} {}", self.case.request.id, word),
             case: case.to_owned(),
             command: Some(pb::Command { r#move: Some(mv) }),
             texts,
@@ -385,22 +391,5 @@ fn plain(text: &str) -> String {
         "-".to_owned()
     } else {
         plain
-    }
-}
-
-fn word_of(mv: &Move) -> &'static str {
-    match mv {
-        Move::Register(_) => "register",
-        Move::Escalate(_) => "escalate",
-        Move::Take(_) => "take",
-        Move::Dispatch(_) => "dispatch",
-        Move::Contact(_) => "contact",
-        Move::TakeAction(_) => "act",
-        Move::DraftReply(_) => "draft",
-        Move::ApproveReply(_) => "approve",
-        Move::SendReply(_) => "send",
-        Move::ReturnVisit(_) => "visit",
-        Move::Close(_) => "close",
-        _ => "other",
     }
 }
