@@ -13,6 +13,7 @@ mod commands;
 mod directives;
 mod group;
 mod lanes;
+mod loading;
 mod projection;
 pub mod record;
 mod submissions;
@@ -501,7 +502,7 @@ impl Engine {
                 .map_err(|_| EngineError::Unreadable("the author sequence"))?;
             self.state.author_sequence = u64::from_be_bytes(bytes);
         }
-        projection::load_registry(self.store.as_ref(), self.reader.as_ref(), &mut self.state)?;
+        loading::load_registry(self.store.as_ref(), self.reader.as_ref(), &mut self.state)?;
         let (lo, hi) = tables::prefixed(&tables::invitations());
         for (key, value) in self.store.range(&lo, &hi, crate::store::RANGE_ROWS_MAX)? {
             let id = String::from_utf8_lossy(&key[1..]).into_owned();

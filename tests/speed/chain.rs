@@ -89,7 +89,7 @@ async fn write(
         in_flight,
         total,
         move |village, index| {
-            let case = cases[index as usize % cases.len()].clone();
+            let case = cases[usize::try_from(index).unwrap_or(0) % cases.len()].clone();
             async move {
                 let mv = Move::TakeAction(pb::TakeAction {});
                 village
@@ -179,7 +179,7 @@ async fn singly(
     let mut expected = Look::at(tiers).await?.entries;
     let (mut arrived, mut answered) = (Vec::new(), Vec::new());
     for index in 0..options.singles {
-        let case = &cases[index as usize % cases.len()];
+        let case = &cases[usize::try_from(index).unwrap_or(0) % cases.len()];
         let mv = Move::TakeAction(pb::TakeAction {});
         expected += 1;
         let start = Instant::now();

@@ -98,8 +98,12 @@ impl Ground {
 pub(crate) fn quantile(samples: &[Duration], share: f64) -> Duration {
     let mut sorted = samples.to_vec();
     sorted.sort_unstable();
-    let at = (sorted.len().saturating_sub(1) as f64 * share).round();
-    sorted.get(at as usize).copied().unwrap_or_default()
+    // Parts in ten thousand, so that the index is whole-number arithmetic.
+    let parts = format!("{:.0}", share * 10_000.0)
+        .parse::<usize>()
+        .unwrap_or(0);
+    let at = (sorted.len().saturating_sub(1) * parts + 5_000) / 10_000;
+    sorted.get(at).copied().unwrap_or_default()
 }
 
 fn appends(folder: &Path, bytes: usize, times: usize) -> anyhow::Result<Vec<Duration>> {

@@ -19,7 +19,8 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::group::Group;
-use super::projection::{author_place, lane_row, parking_key, read_bytes};
+use super::loading::read_bytes;
+use super::projection::{author_place, lane_row, parking_key};
 use super::record::reference_to;
 use super::{EngineError, item_hash, lane_hash};
 use crate::keystore::CaseSecret;

@@ -15,7 +15,8 @@ use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 
 use super::chains::Chain;
-use super::projection::{Projection, lane_row, load_chain};
+use super::loading::load_chain;
+use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, reference_to};
 use super::vault::Vault;
 use super::{EngineError, Input, Me, Output, State, item_hash, lane_hash};

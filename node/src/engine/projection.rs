@@ -10,12 +10,12 @@ use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::chains::Chain;
+use super::loading::{load_chain, read_bytes};
 use super::record::{RecordWriter, place_of};
 use super::{EngineError, Me, State};
-use crate::journal::{JournalReader, Location, Position};
+use crate::journal::JournalReader;
 use crate::store::tables::{self, ChainRow, EntryRow, Place};
-use crate::store::{Overlay, RANGE_ROWS_MAX, Read};
+use crate::store::{Overlay, Read};
 
 /// Applies facts to an overlay and to the state in memory.
 pub(crate) struct Projection<'a, 's> {
@@ -593,130 +593,4 @@ pub(crate) fn lane_row(
     row.map_or(Ok(tables::LaneRow::default()), |row| {
         tables::LaneRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a lane"))
     })
-}
-
-/// Bytes of this record or an earlier one.
-pub(crate) fn read_bytes(
-    record: &RecordWriter,
-    reader: &dyn JournalReader,
-    at: &Place,
-) -> Result<Vec<u8>, EngineError> {
-    if let Some(bytes) = record.read(at) {
-        return Ok(bytes);
-    }
-    let location = Location {
-        position: Position(at.position),
-        offset: at.offset,
-        length: at.length,
-    };
-    Ok(reader.read(location)?)
-}
-
-/// Brings a chain into memory; a chain nobody knows becomes an empty one.
-pub(crate) fn load_chain(
-    read: &dyn Read,
-    reader: &dyn JournalReader,
-    record: &RecordWriter,
-    state: &mut State,
-    id: ChainId,
-) -> Result<(), EngineError> {
-    if state.chains.touch(id) {
-        return Ok(());
-    }
-    let chain = read_chain(read, reader, record, &state.registry, id)?;
-    state.chains.keep(id, chain);
-    Ok(())
-}
-
-/// Reads a whole chain from its rows.
-pub(crate) fn read_chain(
-    read: &dyn Read,
-    reader: &dyn JournalReader,
-    record: &RecordWriter,
-    registry: &fengqiao_hub::jurisdiction::Registry,
-    id: ChainId,
-) -> Result<Chain, EngineError> {
-    let mut chain = Chain::default();
-    let (mut lo, hi) = tables::prefixed(&tables::entries(id));
-    loop {
-        let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
-        let Some((last, _)) = rows.last() else {
-            return Ok(chain);
-        };
-        lo = [last.as_slice(), &[0]].concat();
-        for (_, value) in &rows {
-            let row = EntryRow::decode(&value[..])
-                .map_err(|_| EngineError::Unreadable("an entry row"))?;
-            let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
-            let bytes = read_bytes(record, reader, &at)?;
-            let entry = Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?;
-            let place =
-                author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
-            chain.insert(Arc::new(entry), place, registry);
-        }
-        if rows.len() < RANGE_ROWS_MAX {
-            return Ok(chain);
-        }
-    }
-}
-
-/// Folds every registry chain in the store. A chain is written for children of its place, so parents come first.
-pub(crate) fn load_registry(
-    read: &dyn Read,
-    reader: &dyn JournalReader,
-    state: &mut State,
-) -> Result<(), EngineError> {
-    let (lo, hi) = tables::prefixed(&tables::registries());
-    let mut waiting: Vec<ChainId> = read
-        .range(&lo, &hi, RANGE_ROWS_MAX)?
-        .iter()
-        .filter_map(|(key, _)| ChainId::from_bytes(&key[1..]))
-        .collect();
-    let writer = RecordWriter::at(u64::MAX);
-    while !waiting.is_empty() {
-        let before = waiting.len();
-        let mut later = Vec::new();
-        for id in waiting {
-            if !load_registry_chain(read, reader, &writer, state, id)? {
-                later.push(id);
-            }
-        }
-        if later.len() == before {
-            return Err(EngineError::Unreadable(
-                "a registry chain without its parent",
-            ));
-        }
-        waiting = later;
-    }
-    Ok(())
-}
-
-fn load_registry_chain(
-    read: &dyn Read,
-    reader: &dyn JournalReader,
-    writer: &RecordWriter,
-    state: &mut State,
-    id: ChainId,
-) -> Result<bool, EngineError> {
-    let (lo, hi) = tables::prefixed(&tables::entries(id));
-    let mut entries = Vec::new();
-    for (_, value) in read.range(&lo, &hi, RANGE_ROWS_MAX)? {
-        let row =
-            EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
-        let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
-        let bytes = read_bytes(writer, reader, &at)?;
-        entries.push(Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?);
-    }
-    let known = entries
-        .first()
-        .is_some_and(|first| author_place(&state.registry, first).is_some());
-    if known {
-        let registry = Arc::make_mut(&mut state.registry);
-        for entry in &entries {
-            registry
-                .apply(entry)
-                .map_err(|_| EngineError::Unreadable("a registry entry"))?;
-        }
-    }
-    Ok(known)
 }

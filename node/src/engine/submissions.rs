@@ -12,7 +12,8 @@ use prost::Message as _;
 use super::EngineError;
 use super::group::{Group, Owed};
 use super::item_hash;
-use super::projection::{read_bytes, read_notice_row};
+use super::loading::read_bytes;
+use super::projection::read_notice_row;
 use super::writing::Writing;
 use crate::store::{RANGE_ROWS_MAX, Read as _, tables};
 

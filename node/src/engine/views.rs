@@ -8,7 +8,8 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::chains::Chain;
-use super::projection::{Projection, lane_row, read_chain, read_notice_row};
+use super::loading::read_chain;
+use super::projection::{Projection, lane_row, read_notice_row};
 use super::record::{RecordWriter, read_record};
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};

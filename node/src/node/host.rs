@@ -1,5 +1,8 @@
 //! One process: it opens the nodes of its folders, keeps their links, listens, watches clocks and disk, and drains.
 
+mod enrolling;
+mod stores;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,22 +21,20 @@ use super::clock::Clock;
 use super::opening::{Opener, OpeningError};
 use super::port::NodePort;
 use crate::config::Config;
-use crate::enrolment::{
-    EnrolDesk, EnrolRefusal, EnrolServer, Enroller, Issuer, renew, renew_at_the_top,
-};
+use crate::enrolment::{EnrolDesk, EnrolServer};
 use crate::folder::Folder;
 use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
 use crate::link::{
     Admit, Admitted, Dialer, Draw, Limits, Listener, LocalLink, Port as _, Refused, Seats,
 };
 use crate::replication::session;
-use crate::store::{Opening, Settings, SharedSled, SledStore, Store, boot_id};
-use crate::trust::code::Code;
+use crate::store::{SharedSled, Store};
 use crate::trust::identity::{Pinned, Registrar};
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::{OsRandom, Random as _};
-use crate::trust::renewal::{Renewal, renewal};
 use crate::trust::tls::{HostedNodes, Port, Presented, Trust};
+use enrolling::{HostDesk, renew_one};
+use stores::Stores;
 
 /// Between two looks at certificates, seconds.
 const RENEWAL_LOOK_S: u64 = 3_600;
@@ -439,141 +440,6 @@ impl Host {
             return self.config.desk.socket.clone();
         }
         hosted.node.folder.join(crate::config::SOCKET_NAME)
-    }
-}
-
-/// Takes joins for whichever hosted node issued the invitation.
-struct HostDesk {
-    hosted: Vec<Arc<Hosted>>,
-    link_address: String,
-}
-
-#[tonic::async_trait]
-impl EnrolDesk for HostDesk {
-    async fn join(
-        &self,
-        request: fengqiao_proto::v1::JoinRequest,
-    ) -> Result<fengqiao_proto::v1::JoinResponse, EnrolRefusal> {
-        // Only the node that issued an invitation knows it; the others say so, and that must not hide its own words.
-        let mut refusal = EnrolRefusal::NOT_ENROLLED_HERE;
-        for hosted in &self.hosted {
-            match hosted.node.join(request.clone()).await {
-                Ok(mut response) => {
-                    response.parent_name.clone_from(&hosted.name);
-                    response.link_address.clone_from(&self.link_address);
-                    return Ok(*response);
-                }
-                Err(refused)
-                    if refused.code == Code::TokenUnknown.as_str()
-                        || refused == EnrolRefusal::NO_AUTHORITY =>
-                {
-                    refusal = refused;
-                }
-                Err(refused) => return Err(refused),
-            }
-        }
-        Err(refusal)
-    }
-
-    async fn renew(
-        &self,
-        peer: crate::trust::identity::PeerIdentity,
-        request: fengqiao_proto::v1::RenewRequest,
-    ) -> Result<fengqiao_proto::v1::RenewResponse, EnrolRefusal> {
-        for hosted in &self.hosted {
-            let registry = hosted.node.registry.load_full();
-            let own = registry
-                .node(peer.node())
-                .filter(|node| node.pinned_at.0 == hosted.node.me.at.place);
-            if let Some(registered) = own {
-                return hosted.node.renew_for(&peer, registered, &request);
-            }
-        }
-        Err(EnrolRefusal::NOT_ENROLLED_HERE)
-    }
-}
-
-/// The issuer made anew from a folder whose authority may have been renewed.
-fn issuer_of(folder: &Folder) -> anyhow::Result<Option<Box<dyn Enroller>>> {
-    let issuer = Issuer::of_folder(folder, Box::new(OsRandom))?;
-    Ok(issuer.map(|issuer| Box::new(issuer) as Box<dyn Enroller>))
-}
-
-async fn renew_one(
-    hosted: &Hosted,
-    trust: &Trust,
-    names: &HostedNodes,
-    now: Moment,
-) -> anyhow::Result<()> {
-    let mut folder = hosted.folder.lock().await;
-    let own = &folder.credentials.own;
-    if matches!(
-        renewal(own.not_before, own.not_after, timestamp(now)),
-        Renewal::NotBefore(_)
-    ) {
-        return Ok(());
-    }
-    match folder.identity.parent.clone() {
-        None => renew_at_the_top(&mut folder, now, &mut OsRandom)?,
-        Some(parent) => renew(&mut folder, trust, &parent.enrol_address, now).await?,
-    }
-    hosted.node.use_enroller(issuer_of(&folder)?);
-    hosted.presented.replace(&folder.credentials);
-    names.install(&folder.credentials);
-    tracing::info!(node = %hosted.node.me.at.node, "the certificate was renewed");
-    Ok(())
-}
-
-/// The stores of a process: a file for one node, a shared one for several.
-struct Stores {
-    shared: Option<SharedSled>,
-    single: Mutex<Option<SledStore>>,
-}
-
-impl Stores {
-    fn open(config: &Config, clock: &Clock, nodes: usize) -> anyhow::Result<Self> {
-        let path = config.data.folder.join("store");
-        let cache_bytes = config.store.cache_bytes;
-        let settings = Settings { cache_bytes };
-        let opening = Opening {
-            unix_s: u64::try_from(clock.now().0 / 1000).unwrap_or(0),
-            boot_id: boot_id()?,
-        };
-        if nodes == 1 {
-            let opened = crate::store::open_guarded(&path, settings, &opening)?;
-            report(&opened.quarantined);
-            return Ok(Self {
-                shared: None,
-                single: Mutex::new(Some(opened.store)),
-            });
-        }
-        let opened = SledStore::open_shared(&path, settings, &opening)?;
-        report(&opened.quarantined);
-        Ok(Self {
-            shared: Some(opened.store),
-            single: Mutex::new(None),
-        })
-    }
-
-    fn of(&self, folder: &Folder) -> anyhow::Result<Arc<dyn Store>> {
-        if let Some(shared) = &self.shared {
-            return Ok(Arc::new(shared.node(&folder.identity.node.0)?));
-        }
-        let single = self
-            .single
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        single
-            .map(|store| Arc::new(store) as Arc<dyn Store>)
-            .ok_or_else(|| anyhow::anyhow!("the store is taken"))
-    }
-}
-
-fn report(quarantined: &Option<crate::store::Quarantined>) {
-    if let Some(quarantined) = quarantined {
-        let folder = quarantined.folder.display().to_string();
-        tracing::warn!(folder, reason = ?quarantined.reason, "the store was set aside; it is rebuilt from the journal");
     }
 }
 

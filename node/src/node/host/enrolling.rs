@@ -1,0 +1,95 @@
+//! Joins and renewals of a process: asked of whichever hosted node they concern.
+
+use std::sync::Arc;
+
+use fengqiao_hub::clock::Moment;
+
+use super::{Hosted, timestamp};
+use crate::enrolment::{EnrolDesk, EnrolRefusal, Enroller, Issuer, renew, renew_at_the_top};
+use crate::folder::Folder;
+use crate::trust::code::Code;
+use crate::trust::random::OsRandom;
+use crate::trust::renewal::{Renewal, renewal};
+use crate::trust::tls::{HostedNodes, Trust};
+
+/// Takes joins for whichever hosted node issued the invitation.
+pub(super) struct HostDesk {
+    pub(super) hosted: Vec<Arc<Hosted>>,
+    pub(super) link_address: String,
+}
+
+#[tonic::async_trait]
+impl EnrolDesk for HostDesk {
+    async fn join(
+        &self,
+        request: fengqiao_proto::v1::JoinRequest,
+    ) -> Result<fengqiao_proto::v1::JoinResponse, EnrolRefusal> {
+        // Only the node that issued an invitation knows it; the others say so, and that must not hide its own words.
+        let mut refusal = EnrolRefusal::NOT_ENROLLED_HERE;
+        for hosted in &self.hosted {
+            match hosted.node.join(request.clone()).await {
+                Ok(mut response) => {
+                    response.parent_name.clone_from(&hosted.name);
+                    response.link_address.clone_from(&self.link_address);
+                    return Ok(*response);
+                }
+                Err(refused)
+                    if refused.code == Code::TokenUnknown.as_str()
+                        || refused == EnrolRefusal::NO_AUTHORITY =>
+                {
+                    refusal = refused;
+                }
+                Err(refused) => return Err(refused),
+            }
+        }
+        Err(refusal)
+    }
+
+    async fn renew(
+        &self,
+        peer: crate::trust::identity::PeerIdentity,
+        request: fengqiao_proto::v1::RenewRequest,
+    ) -> Result<fengqiao_proto::v1::RenewResponse, EnrolRefusal> {
+        for hosted in &self.hosted {
+            let registry = hosted.node.registry.load_full();
+            let own = registry
+                .node(peer.node())
+                .filter(|node| node.pinned_at.0 == hosted.node.me.at.place);
+            if let Some(registered) = own {
+                return hosted.node.renew_for(&peer, registered, &request);
+            }
+        }
+        Err(EnrolRefusal::NOT_ENROLLED_HERE)
+    }
+}
+
+/// The issuer made anew from a folder whose authority may have been renewed.
+fn issuer_of(folder: &Folder) -> anyhow::Result<Option<Box<dyn Enroller>>> {
+    let issuer = Issuer::of_folder(folder, Box::new(OsRandom))?;
+    Ok(issuer.map(|issuer| Box::new(issuer) as Box<dyn Enroller>))
+}
+
+pub(super) async fn renew_one(
+    hosted: &Hosted,
+    trust: &Trust,
+    names: &HostedNodes,
+    now: Moment,
+) -> anyhow::Result<()> {
+    let mut folder = hosted.folder.lock().await;
+    let own = &folder.credentials.own;
+    if matches!(
+        renewal(own.not_before, own.not_after, timestamp(now)),
+        Renewal::NotBefore(_)
+    ) {
+        return Ok(());
+    }
+    match folder.identity.parent.clone() {
+        None => renew_at_the_top(&mut folder, now, &mut OsRandom)?,
+        Some(parent) => renew(&mut folder, trust, &parent.enrol_address, now).await?,
+    }
+    hosted.node.use_enroller(issuer_of(&folder)?);
+    hosted.presented.replace(&folder.credentials);
+    names.install(&folder.credentials);
+    tracing::info!(node = %hosted.node.me.at.node, "the certificate was renewed");
+    Ok(())
+}
