@@ -28,7 +28,7 @@ use crate::link::{
     Admit, Admitted, Dialer, Draw, Limits, Listener, LocalLink, Port as _, Refused, Seats,
 };
 use crate::replication::session;
-use crate::store::{SharedSled, Store};
+use crate::store::SharedSled;
 use crate::trust::identity::{Pinned, Registrar};
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::{OsRandom, Random as _};
@@ -124,7 +124,7 @@ impl Host {
             .map(|path| Folder::open(path))
             .collect::<Result<Vec<_>, _>>()?;
         let gave_way = let_reserve_give_way(&config)?;
-        let stores = Stores::open(&config, &opener.clock, opened.len())?;
+        let stores = Stores::open(&config, &opener.clock)?;
         let registrars = Arc::new(Registrars::default());
         let root = opened.first().map(|folder| folder.root.certificate.clone());
         let root = root.ok_or_else(|| anyhow::anyhow!("no folder is configured"))?;
@@ -436,7 +436,7 @@ impl Host {
     }
 
     fn socket_of(&self, hosted: &Hosted) -> PathBuf {
-        if self.hosted.len() == 1 {
+        if self.config.places.host.is_empty() {
             return self.config.desk.socket.clone();
         }
         hosted.node.folder.join(crate::config::SOCKET_NAME)

@@ -14,7 +14,7 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub(super) fn open(config: &Config, clock: &Clock, nodes: usize) -> anyhow::Result<Self> {
+    pub(super) fn open(config: &Config, clock: &Clock) -> anyhow::Result<Self> {
         let path = config.data.folder.join("store");
         let cache_bytes = config.store.cache_bytes;
         let settings = Settings { cache_bytes };
@@ -22,7 +22,7 @@ impl Stores {
             unix_s: u64::try_from(clock.now().0 / 1000).unwrap_or(0),
             boot_id: boot_id()?,
         };
-        if nodes == 1 {
+        if config.places.host.is_empty() {
             let opened = crate::store::open_guarded(&path, settings, &opening)?;
             report(&opened.quarantined);
             return Ok(Self {
