@@ -161,6 +161,7 @@ impl Ground {
             Tier::County | Tier::Township => (4 << 20, 64 << 20),
             Tier::Village => (1 << 20, 64 << 20),
         };
+        // The clock file moves days in a minute, so two processes read it far apart: no skew is worth an alarm.
         format!(
             "[link]\nlisten = \"127.0.0.1:{link}\"\nretry_ms_min = 50\nretry_ms_max = 400\n\
              [enrol]\nlisten = \"127.0.0.1:{enrol}\"\n\
