@@ -21,6 +21,10 @@ pub struct FolderLock {
     _file: Arc<File>,
 }
 
+/// How often and how long a lock is waited for that a child not yet started may hold.
+const FORK_TRIES_MAX: u32 = 30;
+const FORK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 impl FolderLock {
     /// Takes the folder, making it when absent.
     ///
@@ -35,7 +39,19 @@ impl FolderLock {
             .mode(0o600)
             .open(folder.join(LOCK_FILE))
             .map_err(disk::failed("open the lock file"))?;
-        if !FileExt::try_lock_exclusive(&file).map_err(disk::failed("lock the data folder"))? {
+        let take =
+            || FileExt::try_lock_exclusive(&file).map_err(disk::failed("lock the data folder"));
+        let mut taken = take()?;
+        for _ in 0..FORK_TRIES_MAX {
+            // A child that another thread has just forked holds a copy of a closed lock until it has become its own
+            // program.
+            if taken {
+                break;
+            }
+            std::thread::sleep(FORK_PAUSE);
+            taken = take()?;
+        }
+        if !taken {
             return Err(JournalError::Locked);
         }
         Ok(Self {

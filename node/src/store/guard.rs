@@ -235,6 +235,10 @@ fn mark_open(places: &Places, opening: &Opening, positions: Positions) -> Result
     Marker { state, positions }.write(&places.marker())
 }
 
+/// How often and how long a lock is waited for that a child not yet started may hold.
+const FORK_TRIES_MAX: u32 = 30;
+const FORK_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 fn take_lock(places: &Places) -> Result<File, StoreError> {
     let path = places.lock();
     let lock = OpenOptions::new()
@@ -243,7 +247,16 @@ fn take_lock(places: &Places) -> Result<File, StoreError> {
         .truncate(false)
         .open(&path)
         .map_err(|error| files("open", &path, error))?;
-    match lock.try_lock() {
+    let mut taken = lock.try_lock();
+    for _ in 0..FORK_TRIES_MAX {
+        // A child that another thread has just forked holds a copy of a closed lock until it has become its own program.
+        if !matches!(taken, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(FORK_PAUSE);
+        taken = lock.try_lock();
+    }
+    match taken {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(places.root.clone())),
         Err(TryLockError::Error(error)) => Err(files("lock", &path, error)),
