@@ -96,7 +96,7 @@ struct Held {
 }
 
 impl Chains {
-    /// Holds at most `held_max` chains, at least 16, and about [`ENTRIES_EACH`] entries for each.
+    /// Holds at most `held_max` chains, at least 16, and sixteen entries for each on the average.
     #[must_use]
     pub fn new(held_max: usize) -> Self {
         Self {
