@@ -71,6 +71,8 @@ impl Process {
             ("link.listen", link_port),
             ("enrol.listen", enrol_port),
             ("desk.listen", desk_port),
+            // Whatever is free: nobody asks it here.
+            ("operations.listen", 0),
         ] {
             run.arg("--set").arg(format!("{key}=127.0.0.1:{port}"));
         }
