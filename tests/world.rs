@@ -21,13 +21,11 @@ use fengqiao_node::engine::{
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
 use fengqiao_node::replication::route::Standpoint;
+pub use fengqiao_node::replication::session::LANES;
 use fengqiao_node::store::{MemoryStore, tables};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
-
-/// Lanes, in the order in which a session sends.
-pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
 
 /// Randomness and sealing that repeat for a seed. A key is "sealed" by naming its recipient: enough to tell who may open.
 #[derive(Debug)]

@@ -41,6 +41,7 @@ use crate::enrolment::{EnrolRefusal, Enroller};
 use crate::journal::{Journal, JournalError, JournalReader, Position};
 use crate::keystore::KeyStoreError;
 use crate::replication::route::Standpoint;
+use crate::replication::session::LANES;
 use crate::store::{Batch, Overlay, Store, StoreError, tables};
 use chains::Chains;
 use group::Group;
@@ -515,7 +516,6 @@ impl Engine {
 
     /// What neighbours have sent so far is at the top once all that this node owes upwards now is.
     fn load_tops(&mut self) -> Result<(), EngineError> {
-        const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
         let registry = Arc::clone(&self.state.registry);
         let up = self.me.at.up(&registry);
         let mut owed_up = [0; 3];

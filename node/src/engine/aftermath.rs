@@ -17,6 +17,7 @@ use super::group::{Group, NewEntry, Owed, Touched};
 use super::projection::{author_place, lane_row, read_notice_row};
 use super::{AwaitingTop, EngineError, Output, item_hash};
 use crate::replication::route::{self, Involved};
+use crate::replication::session::LANES;
 use crate::store::tables::{self, Extent};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
 
@@ -25,8 +26,6 @@ const RETRY_ROUNDS_MAX: usize = 10_000;
 
 /// What a daily figure is kept by: day, unit, class, name of the count.
 pub(crate) type TallyKey = (i32, Vec<u8>, String, String);
-
-const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
 
 impl Group<'_> {
     /// Everything that follows from what was decided.

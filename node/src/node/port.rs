@@ -9,10 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Node, lock};
 use crate::engine::{Input, LaneView};
 use crate::link::Port;
-use crate::replication::session::{Code, Event, Identity, Lanes};
-
-/// Lanes of a link.
-const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
+use crate::replication::session::{Code, Event, Identity, LANES, Lanes};
 
 /// A node's port. Its own type, so that a link cannot reach around it.
 #[derive(Debug, Clone)]
