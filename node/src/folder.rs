@@ -36,12 +36,14 @@ use crate::trust::{
 
 mod error;
 mod making;
+pub mod restored;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::FolderError;
 pub use making::{Making, NewFolder};
+pub use restored::Restored;
 
 /// Version of the layout; a folder of a higher one is refused.
 pub const FORMAT: u32 = 1;
@@ -323,32 +325,48 @@ impl Folder {
     }
 }
 
-/// Reads who the node is; refuses a newer layout before anything else of it is
-/// read.
+/// Reads who the node is, before anything else of the folder.
 fn read_identity(path: &Path) -> Result<Identity, FolderError> {
-    let bytes = match fs::read(path.join(IDENTITY)) {
-        Ok(bytes) => bytes,
+    match fs::read(path.join(IDENTITY)) {
+        Ok(bytes) => of_json(IDENTITY, &bytes),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Err(FolderError::Absent {
-                path: path.to_owned(),
-            });
+            Err(without_identity(path))
         }
-        Err(error) => return Err(disk::failed("read identity.json")(error).into()),
-    };
-    let head: Written<serde_json::Value> =
-        serde_json::from_slice(&bytes).map_err(damaged(IDENTITY))?;
+        Err(error) => Err(disk::failed("read identity.json")(error).into()),
+    }
+}
+
+fn without_identity(path: &Path) -> FolderError {
+    match Restored::read(path) {
+        Ok(Some(restored)) => FolderError::Restored {
+            path: path.to_owned(),
+            restored: Box::new(restored),
+        },
+        Ok(None) => FolderError::Absent {
+            path: path.to_owned(),
+        },
+        Err(error) => error,
+    }
+}
+
+/// Reads a file that says who or whence; refuses a newer layout before anything else of it is read.
+fn of_json<T: serde::de::DeserializeOwned>(
+    file: &'static str,
+    bytes: &[u8],
+) -> Result<T, FolderError> {
+    let head: Written<serde_json::Value> = serde_json::from_slice(bytes).map_err(damaged(file))?;
     if head.format > FORMAT {
         return Err(FolderError::Newer {
             format: head.format,
             written_by: head.written_by,
         });
     }
-    serde_json::from_value(head.identity).map_err(damaged(IDENTITY))
+    serde_json::from_value(head.identity).map_err(damaged(file))
 }
 
 fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
     fs::read(path.join(file)).map_err(|error| {
-        if error.kind() == ErrorKind::NotFound {
+        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
             FolderError::Missing { file }
         } else {
             disk::failed(file)(error).into()

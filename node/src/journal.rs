@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+mod beside;
 mod damage;
 pub(crate) mod disk;
 mod file;
@@ -28,6 +29,7 @@ mod witness;
 #[cfg(test)]
 mod tests;
 
+pub use beside::{Beside, Segment};
 pub use damage::{Damage, Wound};
 pub use file::{FileJournal, Identity, Options, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 pub use file_system::FileSystem;

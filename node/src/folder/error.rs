@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Restored;
 use crate::journal::disk::{self, DiskError};
 use crate::trust::keys::KeyFileError;
 
@@ -16,6 +17,18 @@ pub enum FolderError {
     Absent {
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// It was put back from a backup and has no identity yet.
+    #[error(
+        "{} holds {} as it was backed up at {}, and no identity: it does not run before \
+         `fengqiao recover --data {} --parent HOST:PORT --token-file FILE` (at the top: `--root-key FILE`)",
+        path.display(), restored.place_name, restored.backup_made, path.display()
+    )]
+    Restored {
+        /// The folder.
+        path: PathBuf,
+        /// Where it comes from.
+        restored: Box<Restored>,
     },
     /// Something stands there already.
     #[error("{} is not empty: choose a new folder", path.display())]
@@ -90,6 +103,7 @@ impl FolderError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Absent { .. } => "FOLDER_ABSENT",
+            Self::Restored { .. } => "FOLDER_RESTORED",
             Self::Exists { .. } => "FOLDER_EXISTS",
             Self::Name { .. } => "FOLDER_NAME",
             Self::Newer { .. } => "FOLDER_NEWER",
@@ -109,6 +123,12 @@ impl FolderError {
             Self::Absent { path } => format!(
                 "{} 不是数据目录：请先执行 fengqiao init 或 fengqiao join",
                 path.display()
+            ),
+            Self::Restored { path, restored } => format!(
+                "{} 是 {} 于 {} 的备份恢复，尚无身份：请先执行 fengqiao recover（凭上级令牌，最高级凭根密钥），再运行",
+                path.display(),
+                restored.place_name,
+                restored.backup_made
             ),
             Self::Exists { path } => {
                 format!("{} 不是空目录：请换一个新目录", path.display())

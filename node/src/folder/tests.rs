@@ -254,3 +254,41 @@ fn every_refusal_has_words_in_both_languages() {
         assert!(!error.to_string().is_empty());
     }
 }
+
+#[test]
+fn a_restored_folder_is_nobody_until_it_has_an_identity() {
+    let (_room, path) = room();
+    let model = city(&path, 1);
+    let restored = Restored {
+        deployment: model.identity.deployment,
+        place: model.identity.place,
+        place_name: model.identity.place_name.clone(),
+        level: 30,
+        unit: None,
+        node: model.identity.node,
+        root: model.root.fingerprint(),
+        backup_made: "2023-02-16T09:00:00+08:00".to_owned(),
+        position: 1_234,
+        chain_hash: Fingerprint::from_bytes([7; 32]),
+        keys: true,
+    };
+    drop(model);
+    let aside = path.with_extension("identity");
+    fs::rename(path.join(IDENTITY), &aside).unwrap();
+    restored.write(&path).unwrap();
+    let error = refused(&path);
+    assert_eq!(error.code(), "FOLDER_RESTORED");
+    assert!(error.to_string().contains("fengqiao recover"), "{error}");
+    assert!(error.chinese().contains("recover"));
+    assert_eq!(Restored::read(&path).unwrap(), Some(restored));
+
+    fs::rename(&aside, path.join(IDENTITY)).unwrap();
+    Restored::remove(&path).unwrap();
+    Restored::remove(&path).unwrap();
+    assert_eq!(Restored::read(&path).unwrap(), None);
+    assert!(Folder::open(&path).is_ok());
+
+    fs::remove_file(path.join(IDENTITY)).unwrap();
+    fs::write(path.join(restored::RESTORED), "{").unwrap();
+    assert_eq!(refused(&path).code(), "FOLDER_DAMAGED");
+}

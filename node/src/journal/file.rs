@@ -25,6 +25,9 @@ pub const SEGMENT_BYTES_DEFAULT: u32 = 16 << 20;
 /// The smallest a segment may be configured.
 pub const SEGMENT_BYTES_MIN: u32 = 1 << 20;
 
+/// The folder of segments inside a data folder.
+pub(super) const SEGMENTS: &str = "journal";
+
 /// Kept for the next append; a larger one gives its memory back.
 const BUFFER_KEPT_BYTES: usize = 2 << 20;
 
@@ -35,6 +38,17 @@ pub struct Identity {
     pub store: [u8; 16],
     /// Rises at every recovery.
     pub incarnation: u64,
+}
+
+impl Identity {
+    /// Whoever follows writes in a higher incarnation, also under another store.
+    pub(super) fn refuse_not_newer(self, next: Self) -> Result<(), JournalError> {
+        let (given, newest) = (next.incarnation, self.incarnation);
+        if given <= newest {
+            return Err(JournalError::IncarnationNotNewer { given, newest });
+        }
+        Ok(())
+    }
 }
 
 /// How a journal is kept.
@@ -127,20 +141,22 @@ impl FileJournal {
     /// # Errors
     /// `IncarnationNotNewer`, `Poisoned`, `DiskFull`, `ReadOnly`, `Io`.
     pub fn begin_incarnation(&mut self, incarnation: u64) -> Result<(), JournalError> {
+        self.begin(Identity {
+            incarnation,
+            ..self.identity
+        })
+    }
+
+    /// The same, perhaps as another store.
+    pub(super) fn begin(&mut self, identity: Identity) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
-        let newest = self.identity.incarnation;
-        if incarnation <= newest {
-            return Err(JournalError::IncarnationNotNewer {
-                given: incarnation,
-                newest,
-            });
-        }
-        let before = std::mem::replace(&mut self.identity.incarnation, incarnation);
+        self.identity.refuse_not_newer(identity)?;
+        let before = std::mem::replace(&mut self.identity, identity);
         let rolled = self.roll();
         if rolled.is_err() {
-            self.identity.incarnation = before;
+            self.identity = before;
             self.poisoned = true;
         }
         rolled
@@ -276,5 +292,5 @@ pub(super) fn check_append(
 
 /// The folder of segments inside a data folder.
 pub(super) fn segments_folder(lock: &FolderLock) -> PathBuf {
-    lock.folder().join("journal")
+    lock.folder().join(SEGMENTS)
 }

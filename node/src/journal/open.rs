@@ -87,41 +87,35 @@ impl FileJournal {
     }
 
     /// Opens a journal put back from a backup, whatever the witness says, and
-    /// goes on under a new incarnation; damage is refused as by `open`. A journal
-    /// of which only the witness is left begins again, empty.
+    /// goes on as `identity`: in a higher incarnation than any in it, as the same
+    /// store or another; damage is refused as by `open`. A journal of which only
+    /// the witness is left begins again, empty.
     ///
-    /// Cut short by a crash, it may be repeated with the same incarnation.
+    /// Cut short by a crash, it may be repeated with the same identity.
     ///
     /// # Errors
     /// As `open`, without those of the witness; `IncarnationNotNewer`.
     pub fn recover(
         lock: &FolderLock,
-        incarnation: u64,
+        identity: Identity,
         options: Options,
     ) -> Result<Opened, JournalError> {
         let witness = Witness::read(lock.folder()).ok().flatten();
         if let Some(witness) = witness {
-            let Identity { store, .. } = witness.identity;
-            let newest = witness.identity.incarnation;
-            if incarnation <= newest {
-                return Err(JournalError::IncarnationNotNewer {
-                    given: incarnation,
-                    newest,
-                });
-            }
+            witness.identity.refuse_not_newer(identity)?;
             if !segments_folder(lock).exists() {
                 FileSystem::check(lock.folder())?;
                 options.check()?;
-                build(lock, Identity { store, incarnation })?;
+                build(lock, identity)?;
             }
         }
         let mut loaded = load(lock, options, Trust::Recovery)?;
         let journal = &mut loaded.journal;
-        let begun = journal.identity.incarnation == incarnation;
+        let begun = journal.identity == identity;
         if begun && journal.end == journal.active.first {
             journal.write_witness()?;
         } else {
-            journal.begin_incarnation(incarnation)?;
+            journal.begin(identity)?;
         }
         Ok(loaded)
     }
@@ -169,6 +163,7 @@ fn load(lock: &FolderLock, options: Options, trust: Trust) -> Result<Opened, Jou
         }
         return Err(JournalError::Absent);
     }
+    segment::clear_aside(&folder)?;
     let survey = Survey::take(&folder)?;
     let durable = match trust {
         Trust::Witness(witness) => survey.compare(witness.as_ref())?,
@@ -206,13 +201,13 @@ fn load(lock: &FolderLock, options: Options, trust: Trust) -> Result<Opened, Jou
 }
 
 /// One segment as found.
-struct Found {
-    header: Header,
+pub(super) struct Found {
+    pub(super) header: Header,
     file_bytes: u64,
 }
 
 impl Found {
-    fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         self.header.first + (self.file_bytes - HEADER)
     }
 
@@ -231,12 +226,12 @@ fn damaged(segment: u64, wound: Wound, position: u64, length: u64) -> JournalErr
 }
 
 /// Every segment's header and length, each fitting its neighbours.
-struct Survey {
-    segments: Vec<Found>,
+pub(super) struct Survey {
+    pub(super) segments: Vec<Found>,
 }
 
 impl Survey {
-    fn take(folder: &Path) -> Result<Self, JournalError> {
+    pub(super) fn take(folder: &Path) -> Result<Self, JournalError> {
         let mut segments: Vec<Found> = Vec::new();
         for first in segment::list(folder)? {
             let found = Self::find(folder, first)?;
@@ -272,7 +267,8 @@ impl Survey {
             return Err(before.damage(Wound::Length, first, before.end() - first));
         }
         let (old, new) = (before.header.identity, found.header.identity);
-        if old.store != new.store {
+        // Another store goes on with a journal by recovery only, and that takes a higher incarnation.
+        if old.store != new.store && old.incarnation >= new.incarnation {
             return Err(JournalError::Foreign {
                 file: segment::name(first),
             });
@@ -283,7 +279,7 @@ impl Survey {
         Ok(())
     }
 
-    fn last(&self) -> &Found {
+    pub(super) fn last(&self) -> &Found {
         // `take` refuses an empty survey.
         &self.segments[self.segments.len() - 1]
     }
@@ -363,15 +359,15 @@ pub(super) fn read_header(
 }
 
 /// What the last segment holds.
-struct Tail {
-    end: u64,
+pub(super) struct Tail {
+    pub(super) end: u64,
     /// Where the last append began.
     last_append: u64,
-    hash: Sha256,
+    pub(super) hash: Sha256,
 }
 
 impl Tail {
-    fn examine(file: &File, last: &Found, durable: u64) -> Result<Self, JournalError> {
+    pub(super) fn examine(file: &File, last: &Found, durable: u64) -> Result<Self, JournalError> {
         let reading = disk::failed;
         let file = file
             .try_clone()

@@ -89,25 +89,36 @@ pub(super) fn create(folder: &Path, header: &Header) -> Result<(File, Sha256), J
     Ok((file, Sha256::new_with_prefix(&bytes)))
 }
 
-/// First positions of the segments in a folder, ascending. What a crash left
-/// aside is removed; files of other names are none of ours.
+/// First positions of the segments in a folder, ascending; files of other names are none of ours.
 pub(super) fn list(folder: &Path) -> Result<Vec<u64>, JournalError> {
-    let mut firsts = Vec::new();
-    for entry in fs::read_dir(folder).map_err(disk::failed("list the journal folder"))? {
-        let entry = entry.map_err(disk::failed("list the journal folder"))?;
-        let Ok(file_name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if file_name.ends_with(disk::ASIDE) {
-            disk::remove_file(&entry.path())?;
-        } else if let Some(first) = file_name
-            .strip_suffix(SUFFIX)
-            .and_then(|digits| digits.parse().ok())
-            .filter(|first| name(*first) == file_name)
-        {
-            firsts.push(first);
-        }
-    }
+    let first_of = |name: &str| {
+        let first = name.strip_suffix(SUFFIX)?.parse().ok()?;
+        (self::name(first) == name).then_some(first)
+    };
+    let mut firsts: Vec<u64> = names(folder)?
+        .iter()
+        .filter_map(|name| first_of(name))
+        .collect();
     firsts.sort_unstable();
     Ok(firsts)
+}
+
+/// Removes what a crash left aside; for the owner of the folder alone.
+pub(super) fn clear_aside(folder: &Path) -> Result<(), JournalError> {
+    for name in names(folder)? {
+        if name.ends_with(disk::ASIDE) {
+            disk::remove_file(&folder.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, JournalError> {
+    let failed = || disk::failed("list the journal folder");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed())? {
+        let name = entry.map_err(failed())?.file_name().into_string();
+        names.extend(name.ok());
+    }
+    Ok(names)
 }

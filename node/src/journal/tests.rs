@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod appending;
+mod beside;
 mod damage;
 mod model;
 mod opening;
@@ -18,6 +19,14 @@ const IDENTITY: Identity = Identity {
     store: [7; 16],
     incarnation: 1,
 };
+
+/// The same store in a later life.
+fn life(incarnation: u64) -> Identity {
+    Identity {
+        incarnation,
+        ..IDENTITY
+    }
+}
 
 fn small() -> Options {
     Options {

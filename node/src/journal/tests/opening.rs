@@ -116,7 +116,7 @@ fn recovery_accepts_an_older_copy_only_under_a_higher_incarnation() {
     add(&mut ground.open(), &[b"two"]);
     ground.open().close().unwrap();
     fs::write(&ground.segments()[0], &older).unwrap();
-    let same = FileJournal::recover(&ground.lock(), 1, small());
+    let same = FileJournal::recover(&ground.lock(), life(1), small());
     assert!(matches!(
         same,
         Err(JournalError::IncarnationNotNewer { newest: 1, .. })
@@ -124,7 +124,7 @@ fn recovery_accepts_an_older_copy_only_under_a_higher_incarnation() {
     let refused = ground.try_open();
     assert!(matches!(refused, Err(JournalError::RolledBack { .. })));
 
-    let mut opened = FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+    let mut opened = FileJournal::recover(&ground.lock(), life(2), small()).unwrap();
     assert_eq!(opened.journal.identity().incarnation, 2);
     add(&mut opened.journal, &[b"another two"]);
     drop(opened);
@@ -138,7 +138,7 @@ fn recovery_accepts_an_older_copy_only_under_a_higher_incarnation() {
     drop(journal);
     fs::remove_file(&ground.segments()[1]).unwrap();
     fs::write(&ground.segments()[0], &older).unwrap();
-    let again = FileJournal::recover(&ground.lock(), 2, small());
+    let again = FileJournal::recover(&ground.lock(), life(2), small());
     assert!(matches!(
         again,
         Err(JournalError::IncarnationNotNewer { newest: 2, .. })
@@ -152,7 +152,7 @@ fn recovery_of_a_lost_journal_begins_empty_under_the_same_store() {
     fs::remove_dir_all(ground.path().join("journal")).unwrap();
     let created = FileJournal::create(&ground.lock(), IDENTITY, small());
     assert!(matches!(created, Err(JournalError::RolledBack { .. })));
-    let opened = FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+    let opened = FileJournal::recover(&ground.lock(), life(2), small()).unwrap();
     assert!(opened.fresh);
     drop(opened);
     let identity = ground.open().identity();
@@ -165,14 +165,14 @@ fn recovery_cut_short_before_its_witness_can_be_repeated() {
     add(&mut ground.open(), &[b"one"]);
     let witness = fs::read(ground.path().join("witness")).unwrap();
     for _ in 0..2 {
-        FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+        FileJournal::recover(&ground.lock(), life(2), small()).unwrap();
         fs::write(ground.path().join("witness"), &witness).unwrap();
     }
-    let mut opened = FileJournal::recover(&ground.lock(), 2, small()).unwrap();
+    let mut opened = FileJournal::recover(&ground.lock(), life(2), small()).unwrap();
     add(&mut opened.journal, &[b"two"]);
     drop(opened);
     fs::write(ground.path().join("witness"), &witness).unwrap();
-    let used = FileJournal::recover(&ground.lock(), 2, small());
+    let used = FileJournal::recover(&ground.lock(), life(2), small());
     assert!(matches!(
         used,
         Err(JournalError::IncarnationNotNewer { .. })
