@@ -1,6 +1,8 @@
 //! A world of engines in one thread: the code that ships, on journals and stores in memory, with links that carry items
 //! only when told to.
 
+mod root;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -106,7 +108,8 @@ fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
 }
 
 /// Why entries wait at a node.
-fn parked(views: &Views) -> Vec<String> {
+#[must_use]
+pub fn parked(views: &Views) -> Vec<String> {
     let (lo, hi) = tables::prefixed(&tables::parked_all());
     let rows = views.store().range(&lo, &hi, 100).unwrap();
     let row = |value: &[u8]| tables::ParkedRow::decode(value).unwrap();
@@ -379,7 +382,11 @@ impl World {
         );
     }
 
-    fn administer(
+    /// What an account manages.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn administer(
         &mut self,
         node: NodeId,
         login: &str,

@@ -462,6 +462,7 @@ impl Case {
             | Content::UnitAdded(_)
             | Content::NodeEnrolled(_)
             | Content::NodeRevoked(_)
+            | Content::RootRenewed(_)
             | Content::DirectiveIssued(_)
             | Content::RedWarned(_)
             | Content::AccountSet(_) => {}

@@ -307,6 +307,7 @@ pub fn name_of(content: Option<&Content>) -> &'static str {
             Content::UnitAdded(_) => "unit-added",
             Content::NodeEnrolled(_) => "node-enrolled",
             Content::NodeRevoked(_) => "node-revoked",
+            Content::RootRenewed(_) => "root-renewed",
             Content::DirectiveIssued(_) => "directive-issued",
             Content::RedWarned(_) => "red-warned",
             Content::AccountSet(_) => "account-set",

@@ -183,6 +183,7 @@ fn submitted(content: &Content) -> Option<Command> {
         | Content::UnitAdded(_)
         | Content::NodeEnrolled(_)
         | Content::NodeRevoked(_)
+        | Content::RootRenewed(_)
         | Content::DirectiveIssued(_)
         | Content::RedWarned(_)
         | Content::AccountSet(_) => return None,

@@ -7,12 +7,15 @@
 //!
 //! Nothing here judges business rules: those are judged once, by the writer.
 
+mod judging;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{Entry, Move};
 use crate::id::{Hash, NodeId, PlaceId};
 use crate::jurisdiction::Registry;
 use crate::rank::Rank;
+use judging::{claimed, follow};
 
 /// What custody needs to know of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -484,115 +487,4 @@ impl Tree {
         self.forked = tips.len() > 1;
         self.head = tips.first().map(|step| step.hash);
     }
-}
-
-/// Judges an entry against the one before it.
-fn follow(before: &Joined, step: &Step, registry: &Registry) -> Result<Custody, Verdict> {
-    if before.step.sequence.checked_add(1) != Some(step.sequence) {
-        return Err(Verdict::Refused(Violation::Sequence));
-    }
-    let custody = &before.after;
-    if let Move::Taken(answering) = step.mv {
-        return take(before, step, answering, registry);
-    }
-    if step.place != custody.custodian || interferes(before, step, registry) {
-        return Err(Verdict::Refused(Violation::NotCustodian));
-    }
-    if step.rank != before.step.rank {
-        return Err(Verdict::Refused(Violation::Rank));
-    }
-    match step.mv {
-        Move::None => Ok(Custody {
-            custodian: custody.custodian,
-            offer: custody.offer,
-        }),
-        Move::Dispatched(to) if registry.place(to).is_none() => {
-            Err(Verdict::Waits(Waiting::Registry))
-        }
-        Move::Dispatched(to) if registry.is_above(step.place, to) => Ok(Custody {
-            custodian: to,
-            offer: None,
-        }),
-        Move::Offered(to) => {
-            let parent = registry.place(step.place).and_then(|place| place.parent);
-            if parent == Some(to) {
-                let offer = Offer {
-                    entry: step.hash,
-                    by: step.place,
-                    to,
-                };
-                Ok(Custody {
-                    custodian: custody.custodian,
-                    offer: Some(offer),
-                })
-            } else {
-                Err(Verdict::Refused(Violation::Direction))
-            }
-        }
-        Move::Dispatched(_) | Move::Taken(_) => Err(Verdict::Refused(Violation::Direction)),
-    }
-}
-
-/// A department's own node serves the same place as its centre, but never writes on behind another node.
-fn interferes(before: &Joined, step: &Step, registry: &Registry) -> bool {
-    let of_unit = registry
-        .node(step.author)
-        .is_some_and(|node| node.unit.is_some());
-    of_unit && before.step.author != step.author
-}
-
-/// What can be judged of a taking without the entry before: it is a centre's, and raises that centre's own level, in a
-/// generation the registry has given to it.
-fn claimed(step: &Step, registry: &Registry) -> Result<(u32, u32), Verdict> {
-    let level = registry
-        .place(step.place)
-        .map(|place| place.level)
-        .ok_or(Verdict::Waits(Waiting::Registry))?;
-    let node = registry
-        .node(step.author)
-        .ok_or(Verdict::Waits(Waiting::Registry))?;
-    if node.unit.is_some() || node.place != step.place {
-        return Err(Verdict::Refused(Violation::NotAbove));
-    }
-    if step.rank.deepest() != Some(level) {
-        return Err(Verdict::Refused(Violation::Rank));
-    }
-    let (generation, _) = step
-        .rank
-        .part(level)
-        .ok_or(Verdict::Refused(Violation::Rank))?;
-    if generation > node.generation {
-        return Err(Verdict::Waits(Waiting::Registry));
-    }
-    Ok((level, generation))
-}
-
-fn take(
-    before: &Joined,
-    step: &Step,
-    answering: Option<Hash>,
-    registry: &Registry,
-) -> Result<Custody, Verdict> {
-    let (level, generation) = claimed(step, registry)?;
-    if registry.place(before.after.custodian).is_none() {
-        return Err(Verdict::Waits(Waiting::Registry));
-    }
-    if !registry.is_above(step.place, before.after.custodian) {
-        return Err(Verdict::Refused(Violation::NotAbove));
-    }
-    if before.step.rank.raised(level, generation).as_ref() != Some(&step.rank) {
-        return Err(Verdict::Refused(Violation::Rank));
-    }
-    if let Some(offer) = answering
-        && before
-            .after
-            .offer
-            .is_none_or(|open| open.entry != offer || open.to != step.place)
-    {
-        return Err(Verdict::Refused(Violation::Direction));
-    }
-    Ok(Custody {
-        custodian: step.place,
-        offer: None,
-    })
 }

@@ -3,14 +3,14 @@
 //! The registry is the fold of signed chains, one a place, each written by that place for its direct children
 //! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
 use crate::entry::Entry;
-use crate::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use crate::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId};
 use crate::rank::Level;
 use crate::unit::Unit;
 
@@ -298,6 +298,7 @@ impl Registry {
             Content::UnitAdded(added) => self.add_unit(issuer, added)?,
             Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry.sequence, enrolled)?,
             Content::NodeRevoked(revoked) => self.revoke(issuer, revoked)?,
+            Content::RootRenewed(renewed) => self.renew_root(entry, issuer, renewed)?,
             Content::Registered(_)
             | Content::Accepted(_)
             | Content::Declined(_)
@@ -453,6 +454,48 @@ impl Registry {
         self.nodes.insert(record.id, record);
     }
 
+    /// The first place's node goes on in a higher generation, or hands over to a successor. Nobody stands above it, so
+    /// the root key and two persons do (PROTOCOL.md 5, 25).
+    fn renew_root(
+        &mut self,
+        entry: &Entry,
+        issuer: PlaceId,
+        renewed: &pb::RootRenewed,
+    ) -> Result<(), RegistryError> {
+        let node = renewed
+            .node
+            .as_ref()
+            .ok_or(RegistryError::Malformed("node"))?;
+        let record = node_record(node, (issuer, entry.sequence))?;
+        let serves_root = record.place == issuer && record.unit.is_none();
+        if self.root != Some(issuer) || !serves_root {
+            return Err(RegistryError::UnknownPlace);
+        }
+        if record.id != entry.author {
+            return Err(RegistryError::Malformed("author"));
+        }
+        let people: BTreeSet<_> = renewed
+            .approved_by
+            .iter()
+            .filter_map(|person| PersonId::from_bytes(person))
+            .collect();
+        if renewed.approved_by.len() != 2 || people.len() != 2 {
+            return Err(RegistryError::Malformed("approved_by"));
+        }
+        let known = self.nodes.get(&record.id);
+        if known.is_some_and(|known| (known.place, known.unit) != (issuer, None)) {
+            return Err(RegistryError::InUse);
+        }
+        let mut before = self.nodes.values().filter(|node| node.place == issuer);
+        if before.any(|node| node.unit.is_none() && node.generation >= record.generation)
+            || known.is_some_and(|known| known.incarnation > record.incarnation)
+        {
+            return Err(RegistryError::Malformed("generation"));
+        }
+        self.pin(record);
+        Ok(())
+    }
+
     /// Only who enrols for a place, or stands above it, takes the right to write away again.
     fn revoke(&mut self, issuer: PlaceId, revoked: &pb::NodeRevoked) -> Result<(), RegistryError> {
         let id = NodeId::from_bytes(&revoked.node).ok_or(RegistryError::Malformed("node"))?;
@@ -479,6 +522,16 @@ pub fn issuer(entry: &Entry) -> Option<PlaceId> {
     (entry.kind == pb::ChainKind::Registry)
         .then(|| ChainId::place(entry.chain))
         .flatten()
+}
+
+/// Whether an entry has to bear the root key's signature, and no node's: what begins a deployment, and what renews the
+/// node of its first place.
+#[must_use]
+pub fn is_by_root_key(entry: &Entry) -> bool {
+    matches!(
+        entry.body.content,
+        Some(Content::RootGranted(_) | Content::RootRenewed(_))
+    )
 }
 
 fn new_place(id: PlaceId, added: &pb::PlaceAdded, parent: Option<PlaceId>) -> Place {

@@ -12,6 +12,7 @@ use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{Hash, PlaceId};
 use fengqiao_hub::rank::Rank;
+use fengqiao_proto::v1::body::Content;
 use proptest::prelude::*;
 use support::*;
 
@@ -52,7 +53,8 @@ impl Model<'_> {
                             .unwrap()
                             .parent
                             == Some(step.place);
-                let above = registry.is_above(step.place, custodian);
+                let above = registry.is_above(step.place, custodian)
+                    || renewed_top(self.world, step.place, custodian, before, &step.rank);
                 (above && raised && answers).then_some((step.place, None))
             }
             _ if step.place != custodian || step.rank != before.rank => None,
@@ -89,6 +91,18 @@ impl Model<'_> {
         tips.sort_by_key(|step| (std::cmp::Reverse(step.sequence), step.hash));
         (tips.first().map(|step| step.hash), tips.len() > 1)
     }
+}
+
+/// The first place may take from itself, once in each generation the root key gave it after its first.
+fn renewed_top(
+    world: &World,
+    place: PlaceId,
+    custodian: PlaceId,
+    before: &Step,
+    rank: &Rank,
+) -> bool {
+    let generation = |rank: &Rank| rank.part(world.level(CITY)).map_or(1, |part| part.0);
+    place == CITY && custodian == CITY && generation(rank) > generation(&before.rank)
 }
 
 /// Feeds entries until nothing that waits can join any more.
@@ -146,6 +160,11 @@ fn standing_is_lawful(world: &World, model: &Model<'_>, tree: &Tree, counting: &
         assert_eq!(taken, before.rank != after.rank, "only a taking raises");
         assert!(
             after.place == custodian || taken && world.registry.is_above(after.place, custodian)
+        );
+        assert!(
+            !taken
+                || after.place != custodian
+                || renewed_top(world, CITY, custodian, before, &after.rank)
         );
     }
     let annex = tree.annex();
@@ -280,7 +299,9 @@ impl<'a> History<'a> {
         let custody = tree.custody().unwrap().clone();
         let writes = custody.custodian == place && !tree.is_frozen();
         let world = self.world;
-        let above = world.registry.is_above(place, custody.custodian);
+        // The city also takes what it wrote twice itself; often before it may.
+        let above = world.registry.is_above(place, custody.custodian)
+            || place == CITY && custody.custodian == CITY && tree.is_frozen();
         let entries = match op {
             Op::Work if writes => vec![world.writes(place, &head, Move::None, mark)],
             Op::Equivocate if writes => (0..2)
@@ -337,8 +358,13 @@ proptest! {
     fn any_order_and_repetition_of_arrival_gives_one_answer(
         ops in prop::collection::vec(op(), 4..40),
         keys in prop::collection::vec(any::<u32>(), 200),
+        renewed_once in any::<bool>(),
     ) {
-        let world = World::new();
+        let mut world = World::new();
+        if renewed_once {
+            let content = Content::RootRenewed(renewed(node_of(CITY), 2));
+            world.registers(CITY, content);
+        }
         let mut history = History::new(&world);
         for (at, op) in &ops {
             history.runs(*at, op);
@@ -406,6 +432,29 @@ fn a_concurrent_seizure_reads_the_same_in_all_720_orders() {
         [township.hash],
         "the township's taking is annex"
     );
+}
+
+#[test]
+fn the_tops_own_thaw_reads_the_same_in_every_order() {
+    let mut world = World::new();
+    let first = opened(CITY);
+    let one = world.writes(CITY, &first, Move::None, 2);
+    let other = world.writes(CITY, &first, Move::None, 3);
+    // Before the root key has spoken it cannot take from itself.
+    let vain = world.takes(CITY, &one, None, 4);
+    world.registers(CITY, Content::RootRenewed(renewed(node_of(CITY), 2)));
+    let thaw = world.takes(CITY, &one, None, 5);
+    let after = world.writes(CITY, &thaw, Move::None, 6);
+    let again = world.takes(CITY, &after, None, 7);
+    let all = [first, one, other.clone(), vain.clone(), thaw, after.clone()];
+    let tree = every_order(&world, &all);
+    assert_eq!(tree.head().unwrap().hash, after.hash);
+    assert!(!tree.is_frozen());
+    assert!(!tree.contains(&vain.hash));
+    assert_eq!(tree.annex(), [other.hash], "kept as proof");
+    let all = [&all[..], &[again.clone()]].concat();
+    let tree = fed(&world, &all.iter().collect::<Vec<_>>());
+    assert!(!tree.contains(&again.hash), "once in a generation");
 }
 
 #[test]

@@ -5,8 +5,10 @@ mod support;
 
 use fengqiao_hub::custody::{Tree, Verdict, Violation, Waiting};
 use fengqiao_hub::entry::{Entry, Move};
-use fengqiao_hub::id::{Hash, PlaceId};
+use fengqiao_hub::id::{Hash, NodeId, PlaceId};
 use fengqiao_hub::rank::Rank;
+use fengqiao_proto::v1::RootRenewed;
+use fengqiao_proto::v1::body::Content;
 use support::*;
 
 fn put(world: &World, tree: &mut Tree, entry: &Entry) -> Verdict {
@@ -473,4 +475,57 @@ fn only_who_enrolled_a_node_or_stands_above_it_revokes_it() {
     world.registers(CITY, revoked(VILLAGE));
     assert!(world.registry.node_of(TOWNSHIP).is_none());
     assert!(world.registry.node_of(VILLAGE).is_none());
+}
+
+#[test]
+fn the_root_key_pins_the_first_places_node_anew_only_in_a_higher_generation_and_with_two_persons() {
+    let mut world = World::new();
+    let city = node_of(CITY);
+    let refused = |world: &mut World, issuer, renewed| {
+        let content = Content::RootRenewed(renewed);
+        let before = world.registry.version(issuer);
+        assert!(world.try_registers(issuer, content).is_err());
+        assert_eq!(world.registry.version(issuer), before, "nothing changed");
+    };
+    refused(&mut world, CITY, renewed(city, 1));
+    refused(&mut world, COUNTY, renewed(node_of(COUNTY), 2));
+    refused(&mut world, CITY, renewed(node_of(COUNTY), 2));
+    let odd = vec![vec![1; 9], vec![2; 10]];
+    for approved_by in [vec![], vec![vec![1; 10]], vec![vec![1; 10]; 2], odd] {
+        refused(
+            &mut world,
+            CITY,
+            RootRenewed {
+                approved_by,
+                ..renewed(city, 2)
+            },
+        );
+    }
+    world.registers(CITY, Content::RootRenewed(renewed(city, 2)));
+    let node = world.registry.node_of(CITY).unwrap();
+    assert_eq!((node.id, node.generation), (city, 2));
+    refused(&mut world, CITY, renewed(city, 2));
+}
+
+#[test]
+fn a_successor_of_the_first_places_node_outranks_what_the_lost_one_took() {
+    let mut world = World::new();
+    let first = opened(VILLAGE);
+    let lost = world.takes(CITY, &first, None, 2);
+    let successor = NodeId([0x3f; 10]);
+    let content = Content::RootRenewed(renewed(successor, 2));
+    world.registers_by(successor, CITY, content);
+    assert_eq!(world.registry.node_of(CITY).unwrap().id, successor);
+    let mut late = step(&world.writes_at(
+        CITY,
+        &first,
+        Move::Taken(None),
+        first.rank.raised(30, 2).unwrap(),
+        9,
+    ));
+    late.author = successor;
+    let mut tree = tree_of(&world, &[&first, &lost]);
+    let verdict = tree.insert(late.clone(), &world.registry, true);
+    assert_eq!(verdict, Verdict::Overtook);
+    assert_eq!(tree.annex(), [lost.hash]);
 }

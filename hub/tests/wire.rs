@@ -131,6 +131,7 @@ fn every_content() -> Vec<Content> {
             incarnation: 1,
             last_author_sequence: 99,
         }),
+        Content::RootRenewed(renewed(node_of(CITY), 2)),
         Content::DirectiveIssued(pb::DirectiveIssued {
             issuer: CITY.to_vec(),
             scope: vec![COUNTY.to_vec()],
@@ -169,7 +170,7 @@ fn an_entry_of_every_body_survives_the_wire_byte_for_byte() {
         assert_eq!(read.body.content, Some(content));
         read.check_signature(&key.verifying_key()).unwrap();
     }
-    assert_eq!(names.len(), 42, "all kinds, each with a name of its own");
+    assert_eq!(names.len(), 43, "all kinds, each with a name of its own");
     assert!(!names.contains("unknown"));
 }
 

@@ -3,6 +3,7 @@
 
 mod beside;
 mod random;
+mod root;
 
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;

@@ -106,6 +106,14 @@ fn place_added(place: PlaceId, level: Level) -> pb::PlaceAdded {
     }
 }
 
+/// What the root key and two persons say of a node of the first place.
+pub fn renewed(node: NodeId, generation: u32) -> pb::RootRenewed {
+    pb::RootRenewed {
+        node: Some(enrolment(node, CITY, None, generation)),
+        approved_by: vec![vec![1; 10], vec![2; 10]],
+    }
+}
+
 impl World {
     pub fn new() -> Self {
         let mut world = Self {
@@ -152,15 +160,30 @@ impl World {
         issuer: PlaceId,
         content: Content,
     ) -> Result<(), fengqiao_hub::jurisdiction::RegistryError> {
+        self.register(node_of(issuer), issuer, content)
+    }
+
+    /// A node writes into the registry chain of a place.
+    pub fn registers_by(&mut self, author: NodeId, issuer: PlaceId, content: Content) {
+        self.register(author, issuer, content).unwrap();
+    }
+
+    fn register(
+        &mut self,
+        author: NodeId,
+        issuer: PlaceId,
+        content: Content,
+    ) -> Result<(), fengqiao_hub::jurisdiction::RegistryError> {
         let sequence = self.registry.version(issuer) + 1;
         let draft = Draft {
             kind: pb::ChainKind::Registry,
             chain: ChainId::of_place(issuer),
             sequence,
             previous: (sequence > 1).then_some(Hash([1; 32])),
+            author,
             ..draft(issuer, content)
         };
-        self.registry.apply(&draft.sign(&key_of(node_of(issuer))))
+        self.registry.apply(&draft.sign(&key_of(author)))
     }
 
     pub fn clone_registry(&self) -> Registry {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::ChainId;
-use fengqiao_hub::jurisdiction::Registry;
-use fengqiao_proto::v1 as pb;
+use fengqiao_hub::jurisdiction::{Registry, is_by_root_key};
 
 use super::command::Ground;
 use super::server::{Failed, resting_folder, say};
@@ -103,8 +102,7 @@ fn check_chain(
         // Read again from its own bytes: hash and body must be those of the envelope as written.
         let again = Entry::from_signed(entry.signed.clone());
         let sound = again.is_ok_and(|again| again.hash == *hash);
-        let genesis = matches!(entry.body.content, Some(pb::body::Content::RootGranted(_)));
-        let key = if genesis {
+        let key = if is_by_root_key(entry) {
             Some(*root_key)
         } else {
             registry.node(entry.author).map(|node| node.signing_key)

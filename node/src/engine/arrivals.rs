@@ -10,7 +10,7 @@ use fengqiao_hub::custody::{Step, Verdict};
 use fengqiao_hub::directive;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
-use fengqiao_hub::jurisdiction::{Registry, issuer};
+use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::{notice, tally};
 use fengqiao_proto::v1 as pb;
@@ -205,10 +205,10 @@ impl Group<'_> {
         if entry.deployment != self.me.deployment {
             return Err(Hindrance::Refused("DEPLOYMENT"));
         }
-        if matches!(entry.body.content, Some(Content::RootGranted(_))) {
+        if is_by_root_key(entry) {
             let root = registry
                 .root()
-                .is_none_or(|root| entry.chain.place() == Some(root));
+                .is_none_or(|root| issuer(entry) == Some(root));
             let signed = entry.check_signature(&self.me.root_key).is_ok();
             return if root && signed {
                 Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
+use fengqiao_hub::jurisdiction::is_by_root_key;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -559,12 +560,12 @@ pub(crate) fn parking_key(entry: Option<&Entry>, bytes: &[u8]) -> (ChainId, Hash
     )
 }
 
-/// The place an author serves; the first entry of a deployment speaks for itself.
+/// The place an author serves; what the root key signs speaks for itself.
 pub(crate) fn author_place(
     registry: &fengqiao_hub::jurisdiction::Registry,
     entry: &Entry,
 ) -> Option<PlaceId> {
-    if matches!(entry.body.content, Some(Content::RootGranted(_))) {
+    if is_by_root_key(entry) {
         return entry.chain.place();
     }
     registry.node(entry.author).map(|node| node.place)

@@ -100,9 +100,11 @@ impl Group<'_> {
                 let level = registry
                     .place(self.me.at.place)
                     .map_or(0, |place| place.level);
+                // The root key may have raised it since this node's folder was written.
+                let generation = own.map_or(0, |own| own.generation).max(self.me.generation);
                 before
                     .rank
-                    .raised(level, self.me.generation)
+                    .raised(level, generation)
                     .ok_or(EngineError::Unreadable("an own generation"))?
             }
             Move::Dispatched(to) => {

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use ed25519_dalek::VerifyingKey;
 use fengqiao_hub::entry::{Entry, EntryError};
 use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, UnitId};
-use fengqiao_hub::jurisdiction::{Registry, RegistryError, issuer};
+use fengqiao_hub::jurisdiction::{Registry, RegistryError, is_by_root_key, issuer};
 use fengqiao_proto::v1 as pb;
 use jiff::Timestamp;
-use pb::body::Content;
 use thiserror::Error;
 
 use crate::folder::{NodeKeys, Root};
@@ -210,7 +209,7 @@ fn prove_registry(
         if !follows || entry.deployment != deployment {
             return Err(AnswerError::OutOfChain(position));
         }
-        let signers = if matches!(entry.body.content, Some(Content::RootGranted(_))) {
+        let signers = if is_by_root_key(&entry) {
             vec![*root.key.verifying_key()]
         } else {
             let author = registry.node(entry.author);

@@ -95,6 +95,17 @@ pub struct RootGranted {
     #[prost(bytes = "vec", tag = "3")]
     pub root_key: ::prost::alloc::vec::Vec<u8>,
 }
+/// The node of the first place is pinned anew, in a higher generation: the same node, or its successor. Signed by the
+/// root key, anywhere in the first place's registry after its first entry; its author is the node it pins.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RootRenewed {
+    /// The node from now on.
+    #[prost(message, optional, tag = "1")]
+    pub node: ::core::option::Option<NodeEnrolled>,
+    /// The two persons who approved it, 10 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub approved_by: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
 /// First entry of every other place's registry.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegistryOpened {
@@ -198,7 +209,7 @@ pub struct Body {
     /// What happened.
     #[prost(
         oneof = "body::Content",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 60, 61, 62, 63, 64, 65, 66, 80, 90, 100"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 60, 61, 62, 63, 64, 65, 66, 67, 80, 90, 100"
     )]
     pub content: ::core::option::Option<body::Content>,
 }
@@ -324,6 +335,9 @@ pub mod body {
         /// A node may not write any more.
         #[prost(message, tag = "66")]
         NodeRevoked(super::NodeRevoked),
+        /// The first place's node is pinned anew.
+        #[prost(message, tag = "67")]
+        RootRenewed(super::RootRenewed),
         /// A directive is issued.
         #[prost(message, tag = "80")]
         DirectiveIssued(super::DirectiveIssued),

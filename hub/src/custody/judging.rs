@@ -1,0 +1,135 @@
+//! Whether an entry may follow the one before it: who may write, what a move needs, which taking raises the rank.
+
+use super::{Custody, Joined, Offer, Step, Verdict, Violation, Waiting};
+use crate::entry::Move;
+use crate::id::{Hash, PlaceId};
+use crate::jurisdiction::Registry;
+
+/// Judges an entry against the one before it.
+pub(super) fn follow(
+    before: &Joined,
+    step: &Step,
+    registry: &Registry,
+) -> Result<Custody, Verdict> {
+    if before.step.sequence.checked_add(1) != Some(step.sequence) {
+        return Err(Verdict::Refused(Violation::Sequence));
+    }
+    let custody = &before.after;
+    if let Move::Taken(answering) = step.mv {
+        return take(before, step, answering, registry);
+    }
+    if step.place != custody.custodian || interferes(before, step, registry) {
+        return Err(Verdict::Refused(Violation::NotCustodian));
+    }
+    if step.rank != before.step.rank {
+        return Err(Verdict::Refused(Violation::Rank));
+    }
+    match step.mv {
+        Move::None => Ok(Custody {
+            custodian: custody.custodian,
+            offer: custody.offer,
+        }),
+        Move::Dispatched(to) if registry.place(to).is_none() => {
+            Err(Verdict::Waits(Waiting::Registry))
+        }
+        Move::Dispatched(to) if registry.is_above(step.place, to) => Ok(Custody {
+            custodian: to,
+            offer: None,
+        }),
+        Move::Offered(to) => {
+            let parent = registry.place(step.place).and_then(|place| place.parent);
+            if parent == Some(to) {
+                let offer = Offer {
+                    entry: step.hash,
+                    by: step.place,
+                    to,
+                };
+                Ok(Custody {
+                    custodian: custody.custodian,
+                    offer: Some(offer),
+                })
+            } else {
+                Err(Verdict::Refused(Violation::Direction))
+            }
+        }
+        Move::Dispatched(_) | Move::Taken(_) => Err(Verdict::Refused(Violation::Direction)),
+    }
+}
+
+/// A department's own node serves the same place as its centre, but never writes on behind another node.
+fn interferes(before: &Joined, step: &Step, registry: &Registry) -> bool {
+    let of_unit = registry
+        .node(step.author)
+        .is_some_and(|node| node.unit.is_some());
+    of_unit && before.step.author != step.author
+}
+
+/// Nobody stands above the first place: what it wrote twice it takes itself, once in each generation that the root key
+/// has given its node since (PROTOCOL.md 5).
+fn renewed(
+    before: &Joined,
+    taker: PlaceId,
+    (level, generation): (u32, u32),
+    registry: &Registry,
+) -> bool {
+    let known = before.step.rank.part(level).map_or(1, |(known, _)| known);
+    registry.root() == Some(taker) && before.after.custodian == taker && generation > known
+}
+
+/// What can be judged of a taking without the entry before: it is a centre's, and raises that centre's own level, in a
+/// generation the registry has given to it.
+pub(super) fn claimed(step: &Step, registry: &Registry) -> Result<(u32, u32), Verdict> {
+    let level = registry
+        .place(step.place)
+        .map(|place| place.level)
+        .ok_or(Verdict::Waits(Waiting::Registry))?;
+    let node = registry
+        .node(step.author)
+        .ok_or(Verdict::Waits(Waiting::Registry))?;
+    if node.unit.is_some() || node.place != step.place {
+        return Err(Verdict::Refused(Violation::NotAbove));
+    }
+    if step.rank.deepest() != Some(level) {
+        return Err(Verdict::Refused(Violation::Rank));
+    }
+    let (generation, _) = step
+        .rank
+        .part(level)
+        .ok_or(Verdict::Refused(Violation::Rank))?;
+    if generation > node.generation {
+        return Err(Verdict::Waits(Waiting::Registry));
+    }
+    Ok((level, generation))
+}
+
+fn take(
+    before: &Joined,
+    step: &Step,
+    answering: Option<Hash>,
+    registry: &Registry,
+) -> Result<Custody, Verdict> {
+    let (level, generation) = claimed(step, registry)?;
+    if registry.place(before.after.custodian).is_none() {
+        return Err(Verdict::Waits(Waiting::Registry));
+    }
+    if !registry.is_above(step.place, before.after.custodian)
+        && !renewed(before, step.place, (level, generation), registry)
+    {
+        return Err(Verdict::Refused(Violation::NotAbove));
+    }
+    if before.step.rank.raised(level, generation).as_ref() != Some(&step.rank) {
+        return Err(Verdict::Refused(Violation::Rank));
+    }
+    if let Some(offer) = answering
+        && before
+            .after
+            .offer
+            .is_none_or(|open| open.entry != offer || open.to != step.place)
+    {
+        return Err(Verdict::Refused(Violation::Direction));
+    }
+    Ok(Custody {
+        custodian: step.place,
+        offer: None,
+    })
+}
