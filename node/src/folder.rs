@@ -25,7 +25,7 @@ use prost::Message as _;
 use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{self, FolderLock, JournalError, disk};
+use crate::journal::{self, FolderLock, JournalError, SystemDisk, disk};
 use crate::trust::identity::{IdentityError, key_of, leaf_end};
 use crate::trust::keys::{EncryptionKey, Fingerprint, KeyFileError, PublicKey};
 use crate::trust::name::NodeName;
@@ -377,8 +377,8 @@ fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
 /// Puts a file, perhaps in a folder of the data folder, in place whole.
 fn put(path: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
     match file.split_once('/') {
-        Some((folder, name)) => disk::replace(&path.join(folder), name, bytes)?,
-        None => disk::replace(path, file, bytes)?,
+        Some((folder, name)) => disk::replace(&SystemDisk, &path.join(folder), name, bytes)?,
+        None => disk::replace(&SystemDisk, path, file, bytes)?,
     };
     Ok(())
 }

@@ -31,6 +31,7 @@ mod tests;
 
 pub use beside::{Beside, Segment};
 pub use damage::{Damage, Wound};
+pub use disk::{Disk, DiskFile, SystemDisk};
 pub use file::{FileJournal, Identity, Options, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 pub use file_system::FileSystem;
 pub use lock::FolderLock;

@@ -12,7 +12,7 @@ use super::{
     IDENTITY, Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Root, SIGNING_KEY, TRANSPORT_KEY,
     Written, locking, put,
 };
-use crate::journal::{FolderLock, disk};
+use crate::journal::{FolderLock, SystemDisk, disk};
 use crate::trust::Authority;
 use crate::trust::authority::Chain;
 
@@ -90,17 +90,17 @@ impl Making {
         let json = serde_json::to_vec_pretty(&identity).map_err(super::damaged(IDENTITY))?;
         put(&self.aside, IDENTITY, &json)?;
         refuse_present(&self.path)?;
-        disk::rename(&self.aside, &self.path)?;
+        disk::rename(&SystemDisk, &self.aside, &self.path)?;
         // In place: from here on there is nothing to clear away, and the lock
         // is taken anew under the folder's own name.
         self.lock = None;
-        disk::sync_folder(&self.parent)?;
+        disk::sync_folder(&SystemDisk, &self.parent)?;
         Folder::open(&self.path)
     }
 
     fn write_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
         let aside = &self.aside;
-        disk::make_folder(&aside.join("private"))?;
+        disk::make_folder(&SystemDisk, &aside.join("private"))?;
         save(aside, SIGNING_KEY, |path| new.keys.signing.save(path))?;
         save(aside, TRANSPORT_KEY, |path| new.keys.transport.save(path))?;
         save(aside, ENCRYPTION_KEY, |path| new.keys.encryption.save(path))?;
@@ -108,14 +108,14 @@ impl Making {
             save(aside, AUTHORITY_KEY, |path| authority.key().save(path))?;
         }
         if let Some(root) = new.root_authority {
-            disk::make_folder(&aside.join("root"))?;
+            disk::make_folder(&SystemDisk, &aside.join("root"))?;
             save(aside, ROOT_KEY, |path| root.key().save(path))?;
         }
         Ok(())
     }
 
     fn write_trust(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
-        disk::make_folder(&self.aside.join("trust"))?;
+        disk::make_folder(&SystemDisk, &self.aside.join("trust"))?;
         put(&self.aside, CHAIN, new.chain.to_pem().as_bytes())?;
         put(&self.aside, ROOT, new.root.chain().to_pem().as_bytes())?;
         if let Some(authority) = new.authority {
@@ -147,9 +147,9 @@ impl Making {
                 continue;
             }
             if entry.file_type().map_err(failed)?.is_dir() {
-                disk::remove_folder(&entry.path())?;
+                disk::remove_folder(&SystemDisk, &entry.path())?;
             } else {
-                disk::remove_file(&entry.path())?;
+                disk::remove_file(&SystemDisk, &entry.path())?;
             }
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Making {
 
 impl Drop for Making {
     fn drop(&mut self) {
-        if self.lock.is_some() && disk::remove_folder(&self.aside).is_err() {
+        if self.lock.is_some() && disk::remove_folder(&SystemDisk, &self.aside).is_err() {
             tracing::warn!(folder = %self.aside.display(), "a half-made folder could not be removed");
         }
     }

@@ -9,7 +9,7 @@ use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, UnitId};
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT, FolderError, Written, damaged, put};
-use crate::journal::disk;
+use crate::journal::{SystemDisk, disk};
 use crate::trust::keys::Fingerprint;
 
 /// Its name inside the data folder.
@@ -76,7 +76,7 @@ impl Restored {
     /// # Errors
     /// The disk refused.
     pub fn remove(folder: &Path) -> Result<(), FolderError> {
-        disk::remove_file(&folder.join(RESTORED))?;
-        Ok(disk::sync_folder(folder)?)
+        disk::remove_file(&SystemDisk, &folder.join(RESTORED))?;
+        Ok(disk::sync_folder(&SystemDisk, folder)?)
     }
 }

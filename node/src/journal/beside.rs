@@ -4,16 +4,16 @@
 //! segment in use, whole records are seen, and synced before they are counted, so
 //! that nothing is handed on which the writer might still lose.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::Digest;
 
+use super::disk::{self, Disk as _, SystemDisk};
 use super::open::{Survey, Tail};
 use super::reader::FileReader;
 use super::segment::{self, HEADER};
-use super::{Identity, JournalError, Position, disk};
+use super::{Identity, JournalError, Position};
 
 /// A journal as it stood at one moment.
 #[derive(Debug)]
@@ -57,12 +57,13 @@ impl Beside {
         if !folder.exists() {
             return Err(JournalError::Absent);
         }
-        let survey = Survey::take(folder)?;
+        let survey = Survey::take(&SystemDisk, folder)?;
         let last = survey.last();
-        let file = File::open(folder.join(segment::name(last.header.first)))
+        let file = SystemDisk
+            .open(&folder.join(segment::name(last.header.first)))
             .map_err(disk::failed("open a journal segment"))?;
         let tail = Tail::examine(&file, last, 0)?;
-        file.sync_data().map_err(disk::failed("sync the journal"))?;
+        file.sync().map_err(disk::failed("sync the journal"))?;
         let ends = survey.segments.iter().skip(1).map(|next| {
             let header = &next.header;
             (header.first, header.previous)
@@ -78,7 +79,12 @@ impl Beside {
             })
             .collect();
         let firsts = survey.segments.iter().map(|found| found.header.first);
-        let reader = FileReader::new(folder.to_owned(), firsts.collect(), tail.end);
+        let reader = FileReader::new(
+            Arc::new(SystemDisk),
+            folder.to_owned(),
+            firsts.collect(),
+            tail.end,
+        );
         Ok(Self {
             identity: last.header.identity,
             end: Position(tail.end),

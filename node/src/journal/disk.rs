@@ -1,12 +1,17 @@
-//! The few things the durable files ask of the operating system.
+//! The few things the durable files ask of a disk.
 //!
 //! Files are 0600 and folders 0700 from their first instant. A failure comes
-//! back typed; nothing here is tried twice.
+//! back typed; nothing here is tried twice. A [`Disk`] is the seam at which a
+//! simulation loses, tears and decays what was not synced.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
+
+use super::{FileSystem, JournalError};
 
 /// Why the operating system refused.
 #[derive(Debug)]
@@ -33,85 +38,280 @@ pub(crate) fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> DiskErr
     }
 }
 
-/// The writes of an append-only file; a trait so that tests can make them fail.
-pub(crate) trait Sink: Send {
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
-    fn sync(&mut self) -> io::Result<()>;
+/// What the durable files stand on.
+///
+/// Until `sync` of the file and `sync_folder` of its folder have returned, a
+/// power cut may leave any part of what was asked, in any order.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// Opens an existing file for reading.
+    ///
+    /// # Errors
+    /// Of the operating system, as for all that follow.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Opens an existing file for reading and writing.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Makes a file that did not exist.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, and as `open`.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// Puts a file or folder in the place of another.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Makes a folder and those above it; standing is fine.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn make_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// `NotFound`, and as `open`.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a folder with all in it.
+    ///
+    /// # Errors
+    /// `NotFound`, and as `open`.
+    fn remove_folder(&self, path: &Path) -> io::Result<()>;
+
+    /// Names in a folder, those that are text.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// Whether a file or folder stands there.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// What a folder stands on.
+    ///
+    /// # Errors
+    /// `FileSystemRefused` for those whose syncs promise too little, `Io`.
+    fn file_system(&self, folder: &Path) -> Result<FileSystem, JournalError>;
 }
 
-impl Sink for File {
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+/// An open file.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "a length on a disk, not a collection"
+)]
+pub trait DiskFile: Send + Sync {
+    /// Reads at an offset; 0 at the end.
+    ///
+    /// # Errors
+    /// Of the operating system, as for all that follow.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of it at an offset.
+    ///
+    /// # Errors
+    /// As `read_at`.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts the file, or lengthens it by zeros.
+    ///
+    /// # Errors
+    /// As `read_at`.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+
+    /// Bytes in it.
+    ///
+    /// # Errors
+    /// As `read_at`.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Makes what was written durable, and the length needed to read it.
+    ///
+    /// # Errors
+    /// As `read_at`.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Makes all of the file durable.
+    ///
+    /// # Errors
+    /// As `read_at`.
+    fn sync_all(&self) -> io::Result<()>;
+}
+
+/// The operating system's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(File::open(path)?))
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Arc::new(file))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        Ok(Arc::new(file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir_all(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(path)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
+    fn file_system(&self, folder: &Path) -> Result<FileSystem, JournalError> {
+        FileSystem::check(folder)
+    }
+}
+
+impl DiskFile for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write_all_at(bytes, offset)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        Self::set_len(self, length)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Self::sync_all(self)
     }
 }
 
-pub(crate) fn make_folder(path: &Path) -> Result<(), DiskError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(failed("make a folder"))
+/// Fills a buffer from an offset on.
+pub(crate) fn read_exact(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn make_folder(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    disk.make_folder(path).map_err(failed("make a folder"))
 }
 
 /// Opens an existing file for reading and writing.
-pub(crate) fn open_for_writing(path: &Path) -> Result<File, DiskError> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
+pub(crate) fn open_for_writing(
+    disk: &dyn Disk,
+    path: &Path,
+) -> Result<Arc<dyn DiskFile>, DiskError> {
+    disk.open_to_write(path)
         .map_err(failed("open a file for writing"))
 }
 
 /// An empty file, whatever stood there before.
-pub(crate) fn create_empty(path: &Path) -> Result<File, DiskError> {
+pub(crate) fn create_empty(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn DiskFile>, DiskError> {
     // A leftover of another mode would keep that mode.
-    remove_file(path)?;
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed("create a file"))
+    remove_file(disk, path)?;
+    disk.create(path).map_err(failed("create a file"))
 }
 
 /// Puts `bytes` at `folder/name` so that a crash leaves the old file or the new
 /// one, whole; returns the new file, open.
-pub(crate) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<File, DiskError> {
+pub(crate) fn replace(
+    disk: &dyn Disk,
+    folder: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Arc<dyn DiskFile>, DiskError> {
     let aside = folder.join(format!("{name}{ASIDE}"));
-    let mut file = create_empty(&aside)?;
-    file.write_all(bytes).map_err(failed("write a new file"))?;
+    let file = create_empty(disk, &aside)?;
+    file.write_at(bytes, 0)
+        .map_err(failed("write a new file"))?;
     file.sync_all().map_err(failed("sync a new file"))?;
-    rename(&aside, &folder.join(name))?;
-    sync_folder(folder)?;
+    rename(disk, &aside, &folder.join(name))?;
+    sync_folder(disk, folder)?;
     Ok(file)
 }
 
 /// The end of a name not yet in place.
 pub(crate) const ASIDE: &str = ".new";
 
-pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DiskError> {
-    fs::rename(from, to).map_err(failed("put a new file in place"))
+pub(crate) fn rename(disk: &dyn Disk, from: &Path, to: &Path) -> Result<(), DiskError> {
+    disk.rename(from, to)
+        .map_err(failed("put a new file in place"))
 }
 
-pub(crate) fn sync_folder(path: &Path) -> Result<(), DiskError> {
-    File::open(path)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed("sync a folder"))
+pub(crate) fn sync_folder(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    disk.sync_folder(path).map_err(failed("sync a folder"))
 }
 
 /// Removes a file; absent is fine.
-pub(crate) fn remove_file(path: &Path) -> Result<(), DiskError> {
-    absent_is_fine(fs::remove_file(path)).map_err(failed("remove a file"))
+pub(crate) fn remove_file(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    absent_is_fine(disk.remove_file(path)).map_err(failed("remove a file"))
 }
 
 /// Removes a folder with all in it; absent is fine.
-pub(crate) fn remove_folder(path: &Path) -> Result<(), DiskError> {
-    absent_is_fine(fs::remove_dir_all(path)).map_err(failed("remove a folder"))
+pub(crate) fn remove_folder(disk: &dyn Disk, path: &Path) -> Result<(), DiskError> {
+    absent_is_fine(disk.remove_folder(path)).map_err(failed("remove a folder"))
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {

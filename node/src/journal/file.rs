@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::disk::{self, Sink};
+use super::disk::{self, DiskFile};
 use super::reader::FileReader;
 use super::segment::{self, HEADER, Hash, Header};
 use super::witness::Witness;
@@ -80,7 +80,7 @@ impl Options {
 
 /// The segment that takes appends.
 pub(super) struct Active {
-    pub(super) file: Box<dyn Sink>,
+    pub(super) file: Arc<dyn DiskFile>,
     pub(super) first: u64,
     /// Of the segment before, as its header says.
     pub(super) previous: Hash,
@@ -169,7 +169,7 @@ impl FileJournal {
             hash: self.active.previous,
             durable: self.end,
         }
-        .write(self.lock.folder())
+        .write(self.lock.disk().as_ref(), self.lock.folder())
     }
 
     /// Begins a new segment at the end. An empty one is replaced, not sealed: it
@@ -185,9 +185,10 @@ impl FileJournal {
             first: self.end,
             previous,
         };
-        let (file, hash) = segment::create(self.reader.folder(), &header)?;
+        let (file, hash) =
+            segment::create(self.lock.disk().as_ref(), self.reader.folder(), &header)?;
         self.active = Active {
-            file: Box::new(file),
+            file,
             first: self.end,
             previous,
             hash,
@@ -206,7 +207,7 @@ impl FileJournal {
         }
         let positions = self.encode(payloads);
         let offset = HEADER + (self.end - self.active.first);
-        let file = &mut self.active.file;
+        let file = &self.active.file;
         file.write_at(&self.buffer, offset)
             .map_err(disk::failed("append to the journal"))?;
         file.sync().map_err(disk::failed("sync the journal"))?;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use fs4::fs_std::FileExt;
 
-use super::{JournalError, disk};
+use super::JournalError;
+use super::disk::{self, Disk, SystemDisk};
 
 const LOCK_FILE: &str = "lock";
 
@@ -18,7 +19,8 @@ const LOCK_FILE: &str = "lock";
 #[derive(Debug, Clone)]
 pub struct FolderLock {
     folder: PathBuf,
-    _file: Arc<File>,
+    disk: Arc<dyn Disk>,
+    _file: Option<Arc<File>>,
 }
 
 /// How often and how long a lock is waited for that a child not yet started may hold.
@@ -31,7 +33,7 @@ impl FolderLock {
     /// # Errors
     /// `Locked` when another owner has it, `DiskFull`, `ReadOnly`, `Io`.
     pub fn acquire(folder: &Path) -> Result<Self, JournalError> {
-        disk::make_folder(folder)?;
+        disk::make_folder(&SystemDisk, folder)?;
         let file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -56,8 +58,27 @@ impl FolderLock {
         }
         Ok(Self {
             folder: folder.to_owned(),
-            _file: Arc::new(file),
+            disk: Arc::new(SystemDisk),
+            _file: Some(Arc::new(file)),
         })
+    }
+
+    /// A folder on a disk that nobody else can reach: it has one owner without a lock.
+    ///
+    /// # Errors
+    /// `DiskFull`, `ReadOnly`, `Io`.
+    pub fn on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, JournalError> {
+        disk::make_folder(disk.as_ref(), folder)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            disk,
+            _file: None,
+        })
+    }
+
+    /// What the folder stands on.
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
     }
 
     /// The folder it stands for.

@@ -4,14 +4,12 @@
 //! compared by length only, `verify` reads them. It cuts a torn tail and says so;
 //! any other difference from what was durable is refused, and nothing is changed.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::disk::{self, ASIDE};
+use super::disk::{self, ASIDE, Disk, DiskFile};
 use super::file::{Active, segments_folder};
 use super::reader::FileReader;
 use super::record::{Step, Walk, Window};
@@ -45,9 +43,9 @@ impl FileJournal {
         identity: Identity,
         options: Options,
     ) -> Result<Opened, JournalError> {
-        FileSystem::check(lock.folder())?;
+        lock.disk().file_system(lock.folder())?;
         options.check()?;
-        if segments_folder(lock).exists() {
+        if stands(lock)? {
             return Err(JournalError::Exists);
         }
         refuse_lost_journal(lock)?;
@@ -62,7 +60,7 @@ impl FileJournal {
     /// `Foreign`, `FormatVersion`: nothing was changed, a person decides;
     /// `FileSystemRefused`, `SegmentTooSmall`, `DiskFull`, `ReadOnly`, `Io`.
     pub fn open(lock: &FolderLock, options: Options) -> Result<Opened, JournalError> {
-        let witness = Witness::read(lock.folder())?;
+        let witness = Witness::read(lock.disk().as_ref(), lock.folder())?;
         let loaded = load(lock, options, Trust::Witness(witness))?;
         let end = loaded.journal.end;
         if witness.is_none_or(|witness| witness.durable != end) {
@@ -100,11 +98,13 @@ impl FileJournal {
         identity: Identity,
         options: Options,
     ) -> Result<Opened, JournalError> {
-        let witness = Witness::read(lock.folder()).ok().flatten();
+        let witness = Witness::read(lock.disk().as_ref(), lock.folder())
+            .ok()
+            .flatten();
         if let Some(witness) = witness {
             witness.identity.refuse_not_newer(identity)?;
-            if !segments_folder(lock).exists() {
-                FileSystem::check(lock.folder())?;
+            if !stands(lock)? {
+                lock.disk().file_system(lock.folder())?;
                 options.check()?;
                 build(lock, identity)?;
             }
@@ -123,17 +123,24 @@ impl FileJournal {
 
 /// Builds an empty journal aside and puts it in place.
 fn build(lock: &FolderLock, identity: Identity) -> Result<(), JournalError> {
+    let disk = lock.disk().as_ref();
     let aside = lock.folder().join(format!("journal{ASIDE}"));
-    disk::remove_folder(&aside)?;
-    disk::make_folder(&aside)?;
+    disk::remove_folder(disk, &aside)?;
+    disk::make_folder(disk, &aside)?;
     let header = Header {
         identity,
         first: 0,
         previous: [0; 32],
     };
-    segment::create(&aside, &header)?;
-    disk::rename(&aside, &segments_folder(lock))?;
-    Ok(disk::sync_folder(lock.folder())?)
+    segment::create(disk, &aside, &header)?;
+    disk::rename(disk, &aside, &segments_folder(lock))?;
+    Ok(disk::sync_folder(disk, lock.folder())?)
+}
+
+/// Whether a journal stands in the folder.
+fn stands(lock: &FolderLock) -> Result<bool, JournalError> {
+    let found = lock.disk().exists(&segments_folder(lock));
+    Ok(found.map_err(disk::failed("find the journal"))?)
 }
 
 /// What the segments are compared with.
@@ -144,7 +151,7 @@ enum Trust {
 }
 
 fn refuse_lost_journal(lock: &FolderLock) -> Result<(), JournalError> {
-    match Witness::read(lock.folder())? {
+    match Witness::read(lock.disk().as_ref(), lock.folder())? {
         Some(witness) => Err(JournalError::RolledBack {
             end: Position(0),
             witnessed: Position(witness.durable),
@@ -155,34 +162,38 @@ fn refuse_lost_journal(lock: &FolderLock) -> Result<(), JournalError> {
 
 fn load(lock: &FolderLock, options: Options, trust: Trust) -> Result<Opened, JournalError> {
     let options = options.check()?;
-    let file_system = FileSystem::check(lock.folder())?;
+    let disk = lock.disk();
+    let file_system = disk.file_system(lock.folder())?;
     let folder = segments_folder(lock);
-    if !folder.exists() {
+    if !stands(lock)? {
         if let Trust::Witness(_) = trust {
             refuse_lost_journal(lock)?;
         }
         return Err(JournalError::Absent);
     }
-    segment::clear_aside(&folder)?;
-    let survey = Survey::take(&folder)?;
+    segment::clear_aside(disk.as_ref(), &folder)?;
+    let survey = Survey::take(disk.as_ref(), &folder)?;
     let durable = match trust {
         Trust::Witness(witness) => survey.compare(witness.as_ref())?,
         Trust::Recovery => 0,
     };
     let last = survey.last();
-    let file = disk::open_for_writing(&folder.join(segment::name(last.header.first)))?;
+    let file = disk::open_for_writing(
+        disk.as_ref(),
+        &folder.join(segment::name(last.header.first)),
+    )?;
     let tail = Tail::examine(&file, last, durable)?;
     // Every refusal stands before this line, every change after it.
-    tail.settle(&file, last, durable)?;
+    tail.settle(file.as_ref(), last, durable)?;
     let header = last.header;
     let firsts = survey.segments.iter().map(|found| found.header.first);
-    let reader = FileReader::new(folder, firsts.collect(), tail.end);
+    let reader = FileReader::new(Arc::clone(disk), folder, firsts.collect(), tail.end);
     let journal = FileJournal {
         lock: lock.clone(),
         options,
         identity: header.identity,
         active: Active {
-            file: Box::new(file),
+            file,
             first: header.first,
             previous: header.previous,
             hash: tail.hash,
@@ -231,10 +242,10 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    pub(super) fn take(folder: &Path) -> Result<Self, JournalError> {
+    pub(super) fn take(disk: &dyn Disk, folder: &Path) -> Result<Self, JournalError> {
         let mut segments: Vec<Found> = Vec::new();
-        for first in segment::list(folder)? {
-            let found = Self::find(folder, first)?;
+        for first in segment::list(disk, folder)? {
+            let found = Self::find(disk, folder, first)?;
             let end = segments.last().map_or(0, Found::end);
             if first > end {
                 return Err(damaged(end, Wound::Missing, end, first - end));
@@ -250,14 +261,14 @@ impl Survey {
         Ok(Self { segments })
     }
 
-    fn find(folder: &Path, first: u64) -> Result<Found, JournalError> {
-        let file = File::open(folder.join(segment::name(first)))
+    fn find(disk: &dyn Disk, folder: &Path, first: u64) -> Result<Found, JournalError> {
+        let file = disk
+            .open(&folder.join(segment::name(first)))
             .map_err(disk::failed("open a journal segment"))?;
         let file_bytes = file
-            .metadata()
-            .map_err(disk::failed("read a segment's length"))?
-            .len();
-        let header = read_header(&file, file_bytes, first)?;
+            .len()
+            .map_err(disk::failed("read a segment's length"))?;
+        let header = read_header(file.as_ref(), file_bytes, first)?;
         Ok(Found { header, file_bytes })
     }
 
@@ -336,7 +347,7 @@ impl Survey {
 
 /// The header of the segment that should begin at `first`.
 pub(super) fn read_header(
-    file: &File,
+    file: &dyn DiskFile,
     file_bytes: u64,
     first: u64,
 ) -> Result<Header, JournalError> {
@@ -344,8 +355,7 @@ pub(super) fn read_header(
         return Err(damaged(first, Wound::Header, first, 0));
     }
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(disk::failed("read a segment header"))?;
+    disk::read_exact(file, &mut bytes, 0).map_err(disk::failed("read a segment header"))?;
     match Header::decode(&bytes) {
         Ok(header) if header.first == first => Ok(header),
         Ok(_) | Err(HeaderFault::Damaged) => {
@@ -367,13 +377,18 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn examine(file: &File, last: &Found, durable: u64) -> Result<Self, JournalError> {
+    pub(super) fn examine(
+        file: &Arc<dyn DiskFile>,
+        last: &Found,
+        durable: u64,
+    ) -> Result<Self, JournalError> {
         let reading = disk::failed;
-        let file = file
-            .try_clone()
-            .map_err(reading("open a journal segment"))?;
         let first = last.header.first;
-        let mut walk = Walk::new(Window::new(Arc::new(file), last.file_bytes), HEADER, first);
+        let mut walk = Walk::new(
+            Window::new(Arc::clone(file), last.file_bytes),
+            HEADER,
+            first,
+        );
         let mut hash = Sha256::new_with_prefix(last.header.encode());
         let mut last_append = first;
         loop {
@@ -412,7 +427,7 @@ impl Tail {
     /// After a stop that the witness did not see, the last append may stand in
     /// the page cache only: never synced, or its sync failed and the kernel then
     /// called the pages clean. So it is written once more before the sync.
-    fn settle(&self, file: &File, last: &Found, durable: u64) -> Result<(), JournalError> {
+    fn settle(&self, file: &dyn DiskFile, last: &Found, durable: u64) -> Result<(), JournalError> {
         if self.end == durable && self.end == last.end() {
             return Ok(());
         }
@@ -423,9 +438,9 @@ impl Tail {
         }
         let length = usize::try_from(self.end - self.last_append).unwrap_or_default();
         let mut again = vec![0; length];
-        file.read_exact_at(&mut again, offset(self.last_append))
+        disk::read_exact(file, &mut again, offset(self.last_append))
             .map_err(disk::failed("read the last append"))?;
-        file.write_all_at(&again, offset(self.last_append))
+        file.write_at(&again, offset(self.last_append))
             .map_err(disk::failed("write the last append again"))?;
         file.sync_all().map_err(disk::failed("sync the journal"))?;
         Ok(())

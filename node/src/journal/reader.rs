@@ -3,12 +3,11 @@
 //! Sees only what is durable. Files are opened when asked for and a few kept,
 //! since a process may host many journals of many segments.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::disk::{Disk, DiskFile};
 use super::record::{Step, Walk, Window};
 use super::segment::{self, HEADER};
 use super::{
@@ -19,14 +18,24 @@ use super::{
 const FILES_KEPT_MAX: usize = 8;
 
 /// Reads a journal on disk; made by [`super::FileJournal::file_reader`].
-#[derive(Debug)]
 pub struct FileReader {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     /// First positions, ascending, never empty.
     firsts: RwLock<Vec<u64>>,
     durable: AtomicU64,
     /// The most recently used last.
-    files: Mutex<Vec<(u64, Arc<File>)>>,
+    files: Mutex<Vec<(u64, Arc<dyn DiskFile>)>>,
+}
+
+impl std::fmt::Debug for FileReader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("FileReader")
+            .field("folder", &self.folder)
+            .field("durable", &self.durable)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a segment's records begin and end.
@@ -38,8 +47,14 @@ pub(super) struct Extent {
 }
 
 impl FileReader {
-    pub(super) fn new(folder: PathBuf, firsts: Vec<u64>, durable: u64) -> Self {
+    pub(super) fn new(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        firsts: Vec<u64>,
+        durable: u64,
+    ) -> Self {
         Self {
+            disk,
             folder,
             firsts: RwLock::new(firsts),
             durable: AtomicU64::new(durable),
@@ -95,15 +110,17 @@ impl FileReader {
             .collect()
     }
 
-    pub(super) fn file(&self, first: u64) -> Result<Arc<File>, JournalError> {
+    pub(super) fn file(&self, first: u64) -> Result<Arc<dyn DiskFile>, JournalError> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = files.iter().position(|(kept, _)| *kept == first);
         let entry = match kept {
             Some(at) => files.remove(at),
             None => {
-                let file = File::open(self.folder.join(segment::name(first)))
+                let file = self
+                    .disk
+                    .open(&self.folder.join(segment::name(first)))
                     .map_err(disk::failed("open a journal segment"))?;
-                (first, Arc::new(file))
+                (first, file)
             }
         };
         let file = Arc::clone(&entry.1);
@@ -168,8 +185,8 @@ impl JournalReader for FileReader {
         }
         let length = usize::try_from(location.length).unwrap_or(usize::MAX);
         let mut bytes = vec![0; length];
-        self.file(extent.first)?
-            .read_exact_at(&mut bytes, HEADER + (start - extent.first))
+        let file = self.file(extent.first)?;
+        disk::read_exact(file.as_ref(), &mut bytes, HEADER + (start - extent.first))
             .map_err(disk::failed("read from the journal"))?;
         Ok(bytes)
     }

@@ -13,10 +13,10 @@
 //! What this cannot see: decay in the very last append after an unclean stop.
 //! A neighbour's cursor does; the witness covers everything up to a clean stop.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+
+use super::disk::DiskFile;
 
 /// Largest payload of one record.
 pub const RECORD_BYTES_MAX: usize = 4 << 20;
@@ -100,14 +100,14 @@ impl Bytes for &[u8] {
 
 /// A file seen through a buffer of one window or one record, the larger.
 pub(crate) struct Window {
-    file: Arc<File>,
+    file: Arc<dyn DiskFile>,
     start: u64,
     buffer: Vec<u8>,
     end: u64,
 }
 
 impl Window {
-    pub(crate) fn new(file: Arc<File>, end: u64) -> Self {
+    pub(crate) fn new(file: Arc<dyn DiskFile>, end: u64) -> Self {
         Self {
             file,
             start: 0,

@@ -5,12 +5,12 @@
 //! previous segment file 32 (zeros in the first one), CRC-32C u32 of all before.
 //! A segment is built aside and renamed, so one with a bad header is damaged.
 
-use std::fs::{self, File};
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::disk;
+use super::disk::{self, Disk, DiskFile};
 use super::record::{u32_at, u64_at};
 use super::{Identity, JournalError};
 
@@ -83,19 +83,23 @@ pub(super) fn name(first: u64) -> String {
 
 /// Puts a new, empty segment in place, durably; gives its file and the hash of
 /// what it holds so far.
-pub(super) fn create(folder: &Path, header: &Header) -> Result<(File, Sha256), JournalError> {
+pub(super) fn create(
+    disk: &dyn Disk,
+    folder: &Path,
+    header: &Header,
+) -> Result<(Arc<dyn DiskFile>, Sha256), JournalError> {
     let bytes = header.encode();
-    let file = disk::replace(folder, &name(header.first), &bytes)?;
+    let file = disk::replace(disk, folder, &name(header.first), &bytes)?;
     Ok((file, Sha256::new_with_prefix(&bytes)))
 }
 
 /// First positions of the segments in a folder, ascending; files of other names are none of ours.
-pub(super) fn list(folder: &Path) -> Result<Vec<u64>, JournalError> {
+pub(super) fn list(disk: &dyn Disk, folder: &Path) -> Result<Vec<u64>, JournalError> {
     let first_of = |name: &str| {
         let first = name.strip_suffix(SUFFIX)?.parse().ok()?;
         (self::name(first) == name).then_some(first)
     };
-    let mut firsts: Vec<u64> = names(folder)?
+    let mut firsts: Vec<u64> = names(disk, folder)?
         .iter()
         .filter_map(|name| first_of(name))
         .collect();
@@ -104,21 +108,16 @@ pub(super) fn list(folder: &Path) -> Result<Vec<u64>, JournalError> {
 }
 
 /// Removes what a crash left aside; for the owner of the folder alone.
-pub(super) fn clear_aside(folder: &Path) -> Result<(), JournalError> {
-    for name in names(folder)? {
+pub(super) fn clear_aside(disk: &dyn Disk, folder: &Path) -> Result<(), JournalError> {
+    for name in names(disk, folder)? {
         if name.ends_with(disk::ASIDE) {
-            disk::remove_file(&folder.join(name))?;
+            disk::remove_file(disk, &folder.join(name))?;
         }
     }
     Ok(())
 }
 
-fn names(folder: &Path) -> Result<Vec<String>, JournalError> {
-    let failed = || disk::failed("list the journal folder");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed())? {
-        let name = entry.map_err(failed())?.file_name().into_string();
-        names.extend(name.ok());
-    }
-    Ok(names)
+fn names(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>, JournalError> {
+    let listed = disk.list(folder);
+    Ok(listed.map_err(disk::failed("list the journal folder"))?)
 }

@@ -2,6 +2,8 @@
 //!
 //! One reserve a file system, wherever the process is told to keep it.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use fs4::fs_std::FileExt;
@@ -35,14 +37,20 @@ impl Reserve {
         if reserve.held_bytes() == bytes {
             return Ok(reserve);
         }
-        let file = disk::create_empty(path)?;
+        disk::remove_file(&disk::SystemDisk, path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(disk::failed("create a file"))?;
         let held = file
             .allocate(bytes)
             .and_then(|()| file.sync_all())
             .map_err(disk::failed("allocate the reserve"));
         if let Err(error) = held {
             // Half a reserve would eat the room that is short.
-            disk::remove_file(path)?;
+            disk::remove_file(&disk::SystemDisk, path)?;
             return Err(error.into());
         }
         Ok(reserve)
@@ -53,7 +61,7 @@ impl Reserve {
     /// # Errors
     /// `ReadOnly`, `Io`.
     pub fn release(self) -> Result<(), JournalError> {
-        Ok(disk::remove_file(&self.path)?)
+        Ok(disk::remove_file(&disk::SystemDisk, &self.path)?)
     }
 
     fn held_bytes(&self) -> u64 {

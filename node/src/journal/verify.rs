@@ -3,8 +3,6 @@
 //! Changes nothing and runs beside appends: it covers what was durable when it
 //! began.
 
-use std::os::unix::fs::FileExt;
-
 use sha2::{Digest, Sha256};
 
 use super::open::read_header;
@@ -93,11 +91,10 @@ impl Pass<'_> {
     ) -> Result<Option<[u8; SEGMENT_HEADER_BYTES]>, JournalError> {
         let file = self.reader.file(extent.first)?;
         let file_bytes = file
-            .metadata()
-            .map_err(disk::failed("read a segment's length"))?
-            .len();
+            .len()
+            .map_err(disk::failed("read a segment's length"))?;
         self.found.bytes += HEADER;
-        let header = match read_header(&file, file_bytes, extent.first) {
+        let header = match read_header(file.as_ref(), file_bytes, extent.first) {
             Ok(header) => header,
             Err(JournalError::Damaged(damage)) => {
                 self.found.damages.push(damage);
@@ -109,7 +106,7 @@ impl Pass<'_> {
             self.wound(self.before, Wound::Chain);
         }
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        file.read_exact_at(&mut bytes, 0)
+        disk::read_exact(file.as_ref(), &mut bytes, 0)
             .map_err(disk::failed("read a segment header"))?;
         Ok(Some(bytes))
     }

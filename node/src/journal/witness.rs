@@ -9,13 +9,13 @@
 //! 88 bytes, little-endian: magic 8, format version u32, store id 16, incarnation
 //! u64, end of the last sealed segment u64, its SHA-256 32, durable end u64, CRC.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::disk::{self, Disk};
 use super::record::{u32_at, u64_at};
 use super::segment::Hash;
-use super::{Identity, JournalError, disk};
+use super::{Identity, JournalError};
 
 const MAGIC: &[u8; 8] = b"FQWITNES";
 const FORMAT_VERSION: u32 = 1;
@@ -36,7 +36,7 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    pub(super) fn write(&self, folder: &Path) -> Result<(), JournalError> {
+    pub(super) fn write(&self, disk: &dyn Disk, folder: &Path) -> Result<(), JournalError> {
         let mut bytes = Vec::with_capacity(WITNESS_BYTES);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
@@ -46,16 +46,26 @@ impl Witness {
         bytes.extend_from_slice(&self.hash);
         bytes.extend_from_slice(&self.durable.to_le_bytes());
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
-        disk::replace(folder, WITNESS_FILE, &bytes)?;
+        disk::replace(disk, folder, WITNESS_FILE, &bytes)?;
         Ok(())
     }
 
     /// `None` when there is no such file.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, JournalError> {
-        match fs::read(folder.join(WITNESS_FILE)) {
-            Ok(bytes) => Self::decode(&bytes).map(Some),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(disk::failed("read the witness file")(error).into()),
+    pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, JournalError> {
+        let failed = disk::failed("read the witness file");
+        let file = match disk.open(&folder.join(WITNESS_FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error).into()),
+        };
+        let mut bytes = [0; WITNESS_BYTES];
+        match disk::read_exact(file.as_ref(), &mut bytes, 0).and_then(|()| file.len()) {
+            Ok(length) if length == WITNESS_BYTES as u64 => Self::decode(&bytes).map(Some),
+            Ok(_) => Err(JournalError::WitnessDamaged),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Err(JournalError::WitnessDamaged)
+            }
+            Err(error) => Err(failed(error).into()),
         }
     }
 

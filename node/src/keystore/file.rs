@@ -5,15 +5,14 @@
 //! copies on write or a disk that remaps blocks may still keep them, which is why
 //! the disk of a node is to be encrypted.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use super::{CaseId, CaseSecret, Holdings, KeyStore, KeyStoreError, codec, merged};
 use crate::journal::FolderLock;
-use crate::journal::disk::{self, Sink};
+use crate::journal::disk::{self, DiskFile};
 
 const KEYS_FILE: &str = "keys";
 const WIPE_BYTES: usize = 64 << 10;
@@ -21,7 +20,7 @@ const WIPE_BYTES: usize = 64 << 10;
 /// Keys in a file of their own.
 pub struct FileKeyStore {
     lock: FolderLock,
-    pub(super) file: Box<dyn Sink>,
+    pub(super) file: Arc<dyn DiskFile>,
     /// Of the file.
     bytes: u64,
     holdings: Holdings,
@@ -57,29 +56,30 @@ impl FileKeyStore {
         // An interrupted erasure leaves a whole copy of the keys aside.
         wipe_aside(lock)?;
         let path = folder.join(KEYS_FILE);
-        if !path
-            .try_exists()
+        let disk = lock.disk().as_ref();
+        if !disk
+            .exists(&path)
             .map_err(disk::failed("find the key store"))?
         {
-            disk::replace(folder, KEYS_FILE, &codec::header())?;
+            disk::replace(disk, folder, KEYS_FILE, &codec::header())?;
         }
-        let file = disk::open_for_writing(&path)?;
-        let bytes = read_all(&file).map_err(disk::failed("read the key store"))?;
+        let file = disk::open_for_writing(disk, &path)?;
+        let bytes = read_all(file.as_ref()).map_err(disk::failed("read the key store"))?;
         let (holdings, sound) = codec::read(&bytes)?;
         let cut_bytes = (bytes.len() - sound) as u64;
         if cut_bytes > 0 {
-            wipe(&file, sound as u64, bytes.len() as u64)
+            wipe(file.as_ref(), sound as u64, bytes.len() as u64)
                 .and_then(|()| file.set_len(sound as u64))
                 .map_err(disk::failed("cut a torn tail"))?;
         }
         // What a killed process wrote may be in memory only, or be taken for
         // clean after a failed sync: write it again before it is relied on.
-        file.write_all_at(&bytes[..sound], 0)
+        file.write_at(&bytes[..sound], 0)
             .and_then(|()| file.sync_all())
             .map_err(disk::failed("sync the key store"))?;
         let store = Self {
             lock: lock.clone(),
-            file: Box::new(file),
+            file,
             bytes: sound as u64,
             holdings,
             poisoned: false,
@@ -100,7 +100,7 @@ impl FileKeyStore {
 
     /// Puts a file of exactly `holdings` in the place of the present one.
     fn rewrite(&mut self) -> Result<(), KeyStoreError> {
-        let folder = self.lock.folder();
+        let (disk, folder) = (self.lock.disk().as_ref(), self.lock.folder());
         let header = codec::header();
         let records = encode(
             0,
@@ -110,13 +110,12 @@ impl FileKeyStore {
         let mut whole = Zeroizing::new(Vec::with_capacity(header.len() + records.len()));
         whole.extend_from_slice(&header);
         whole.extend_from_slice(&records);
-        let old = disk::open_for_writing(&folder.join(KEYS_FILE))?;
-        let new = disk::replace(folder, KEYS_FILE, &whole)?;
-        self.file = Box::new(new);
+        let old = disk::open_for_writing(disk, &folder.join(KEYS_FILE))?;
+        self.file = disk::replace(disk, folder, KEYS_FILE, &whole)?;
         let old_bytes = self.bytes;
         self.bytes = whole.len() as u64;
         // The name is gone; the blocks are still ours through the open file.
-        wipe(&old, 0, old_bytes).map_err(disk::failed("wipe the old key store"))?;
+        wipe(old.as_ref(), 0, old_bytes).map_err(disk::failed("wipe the old key store"))?;
         Ok(())
     }
 }
@@ -185,37 +184,34 @@ fn encode<'a>(
     bytes
 }
 
-fn read_all(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or_default();
-    // One byte more than needed, so that reading to the end never moves it.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length + 1));
-    let mut from = file;
-    from.read_to_end(&mut bytes)?;
+fn read_all(file: &dyn DiskFile) -> io::Result<Zeroizing<Vec<u8>>> {
+    let length = usize::try_from(file.len()?).unwrap_or_default();
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    disk::read_exact(file, &mut bytes, 0)?;
     Ok(bytes)
 }
 
-fn wipe(file: &File, from: u64, to: u64) -> io::Result<()> {
+fn wipe(file: &dyn DiskFile, from: u64, to: u64) -> io::Result<()> {
     let zeros = [0; WIPE_BYTES];
     let mut at = from;
     while at < to {
         let length = usize::try_from(to - at).map_or(WIPE_BYTES, |left| left.min(WIPE_BYTES));
-        file.write_all_at(&zeros[..length], at)?;
+        file.write_at(&zeros[..length], at)?;
         at += length as u64;
     }
-    file.sync_data()
+    file.sync()
 }
 
 fn wipe_aside(lock: &FolderLock) -> Result<(), KeyStoreError> {
+    let disk = lock.disk().as_ref();
     let path = lock.folder().join(format!("{KEYS_FILE}{}", disk::ASIDE));
-    let exists = path.try_exists();
+    let exists = disk.exists(&path);
     if exists.map_err(disk::failed("find a left key store"))? {
-        let file = disk::open_for_writing(&path)?;
-        let wiped = file
-            .metadata()
-            .and_then(|found| wipe(&file, 0, found.len()));
+        let file = disk::open_for_writing(disk, &path)?;
+        let wiped = file.len().and_then(|length| wipe(file.as_ref(), 0, length));
         wiped.map_err(disk::failed("wipe a left key store"))?;
-        disk::remove_file(&path)?;
-        disk::sync_folder(lock.folder())?;
+        disk::remove_file(disk, &path)?;
+        disk::sync_folder(disk, lock.folder())?;
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::journal::DiskFile;
 use crate::journal::FolderLock;
-use crate::journal::disk::Sink;
 
 fn try_open(folder: &TempDir) -> Result<OpenedKeys, KeyStoreError> {
     FileKeyStore::open(&FolderLock::acquire(folder.path()).unwrap())
@@ -251,12 +251,28 @@ fn a_flipped_bit_before_the_last_put_is_refused() {
 
 struct Full;
 
-impl Sink for Full {
-    fn write_at(&mut self, _: &[u8], _: u64) -> io::Result<()> {
+impl DiskFile for Full {
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
         Err(io::Error::from_raw_os_error(28))
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -266,7 +282,7 @@ fn a_failed_write_poisons_and_changes_nothing() {
     let folder = TempDir::new().unwrap();
     let mut store = open(&folder);
     store.put_many(&[(case(1), full(1))]).unwrap();
-    store.file = Box::new(Full);
+    store.file = std::sync::Arc::new(Full);
     let refused = store.put_many(&[(case(2), full(2))]);
     assert!(matches!(refused, Err(KeyStoreError::DiskFull)));
     let later = store.put_many(&[(case(2), full(2))]);

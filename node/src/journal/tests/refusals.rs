@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::super::disk::{DiskError, Sink, failed};
+use super::super::disk::{DiskError, failed};
 use super::*;
 
 /// Fails as told, and counts how often it is asked.
@@ -17,13 +17,29 @@ fn answer(code: Option<i32>) -> io::Result<()> {
     code.map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
 }
 
-impl Sink for Broken {
-    fn write_at(&mut self, _: &[u8], _: u64) -> io::Result<()> {
+impl DiskFile for Broken {
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         answer(self.write)
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    fn set_len(&self, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        answer(self.sync)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
         answer(self.sync)
     }
 }
@@ -44,7 +60,7 @@ fn a_failed_write_or_sync_poisons_and_is_never_tried_again() {
         let mut journal = ground.open();
         let end = add(&mut journal, &[b"durable"]).end;
         let asked = Arc::new(AtomicU32::new(0));
-        journal.active.file = Box::new(Broken {
+        journal.active.file = Arc::new(Broken {
             write,
             sync,
             asked: Arc::clone(&asked),
