@@ -3,72 +3,30 @@
 
 mod root;
 
+mod founding;
+mod seals;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ed25519_dalek::SigningKey;
 use fengqiao_hub::casework::Command;
-use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::{Calendar, LocalTime, Moment};
-use fengqiao_hub::entry::{Draft, Move};
-use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, StoreId, UnitId};
-use fengqiao_hub::jurisdiction::{NodeRecord, Registry};
-use fengqiao_hub::rank::Rank;
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_node::engine::vault::Vault;
 use fengqiao_node::engine::{
-    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Seals,
-    Views,
+    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Views,
 };
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
-use fengqiao_node::replication::route::Standpoint;
 pub use fengqiao_node::replication::session::LANES;
 use fengqiao_node::store::{MemoryStore, tables};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
-use sha2::{Digest as _, Sha256};
 
-/// Randomness and sealing that repeat for a seed. A key is "sealed" by naming its recipient: enough to tell who may open.
-#[derive(Debug)]
-pub struct SeededSeals {
-    seed: [u8; 32],
-    drawn: u64,
-    node: NodeId,
-}
-
-impl SeededSeals {
-    fn new(seed: u64, node: NodeId) -> Self {
-        let seed = Sha256::digest([&seed.to_be_bytes()[..], &node.0].concat()).into();
-        Self {
-            seed,
-            drawn: 0,
-            node,
-        }
-    }
-}
-
-impl Seals for SeededSeals {
-    fn seal(&mut self, to: &NodeRecord, chain: ChainId, key: &[u8; 32]) -> Option<Vec<u8>> {
-        Some([&to.id.0[..], &chain.0, key].concat())
-    }
-
-    fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
-        let (to, rest) = sealed.split_at_checked(10)?;
-        let (of, key) = rest.split_at_checked(16)?;
-        (to == self.node.0 && of == chain.0)
-            .then(|| <[u8; 32]>::try_from(key).ok())
-            .flatten()
-    }
-
-    fn random(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(32) {
-            self.drawn += 1;
-            let block = Sha256::digest([&self.seed[..], &self.drawn.to_be_bytes()].concat());
-            chunk.copy_from_slice(&block[..chunk.len()]);
-        }
-    }
-}
+pub use founding::{EVERY_ROLE, Founding, account, administration, derived, shipped_catalogue};
+pub use seals::SeededSeals;
 
 /// One node of the world.
 #[expect(missing_debug_implementations, reason = "holds an engine")]
@@ -93,18 +51,8 @@ pub struct World {
     pub cut: BTreeSet<NodeId>,
     /// Now, for every node.
     pub now: Moment,
-    seed: u64,
     requests: u64,
-    deployment: DeploymentId,
-    root_key: SigningKey,
-    catalogue: Arc<Catalogue>,
-}
-
-fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
-    let hash = Sha256::digest([&seed.to_be_bytes()[..], what.as_bytes()].concat());
-    let mut bytes = [0; N];
-    bytes.copy_from_slice(&hash[..N]);
-    bytes
+    founding: Founding,
 }
 
 /// Why entries wait at a node.
@@ -124,16 +72,6 @@ pub fn parked(views: &Views) -> Vec<String> {
         .collect()
 }
 
-/// The catalogue and calendar that ship.
-#[must_use]
-pub fn shipped_catalogue() -> Arc<Catalogue> {
-    let calendar = include_str!("../deploy/calendar/holidays_cn.json");
-    let calendar = Calendar::parse(calendar, 1, LocalTime::china()).unwrap();
-    Arc::new(
-        Catalogue::parse(include_str!("../deploy/catalogue/classes.csv"), 1, calendar).unwrap(),
-    )
-}
-
 impl World {
     /// A world of one city, with an administrator's account.
     #[must_use]
@@ -142,102 +80,25 @@ impl World {
             nodes: BTreeMap::new(),
             cut: BTreeSet::new(),
             now: Moment::parse_rfc3339("2023-02-16T09:00:00+08:00").unwrap(),
-            seed,
             requests: 0,
-            deployment: DeploymentId(derived(seed, "deployment")),
-            root_key: SigningKey::from_bytes(&derived(seed, "root")),
-            catalogue: shipped_catalogue(),
+            founding: Founding::new(seed, shipped_catalogue()),
         };
-        let place = PlaceId(derived(seed, "place 0"));
-        let node = NodeId(derived(seed, "node 0"));
-        let key = SigningKey::from_bytes(&derived(seed, "key 0"));
-        let genesis = world.genesis(place, node, &key);
-        world.start(
-            Standpoint {
-                node,
-                place,
-                unit: None,
-            },
-            key,
-            1,
-            &[genesis],
-        );
+        let me = world.founding.newcomer(0, world.founding.place(0), None);
+        let node = me.at.node;
+        let genesis = world.founding.genesis(&me, world.now);
+        world.start(me, &[genesis]);
         (world, node)
     }
 
-    fn genesis(&self, place: PlaceId, node: NodeId, key: &SigningKey) -> Vec<u8> {
-        let content = pb::body::Content::RootGranted(pb::RootGranted {
-            place: Some(pb::PlaceAdded {
-                place: place.to_vec(),
-                code: "3714".into(),
-                name: "德州市".into(),
-                level: 30,
-            }),
-            node: Some(self.enrolled(node, place, None, key, 1)),
-            root_key: self.root_key.verifying_key().as_bytes().to_vec(),
-        });
-        let draft = Draft {
-            deployment: self.deployment,
-            kind: pb::ChainKind::Registry,
-            chain: ChainId::of_place(place),
-            rank: Rank::default(),
-            sequence: 1,
-            previous: None,
-            author: node,
-            incarnation: 1,
-            author_sequence: 1,
-            registry: Vec::new(),
-            mv: Move::None,
-            submission: None,
-            kind_class: pb::KindClass::Opening,
-            body: pb::Body {
-                schema: 1,
-                wall_time_ms: self.now.0,
-                content: Some(content),
-                ..Default::default()
-            },
-            payloads: Vec::new(),
-        };
-        draft.sign(&self.root_key).bytes()
-    }
-
-    fn enrolled(
-        &self,
-        node: NodeId,
-        place: PlaceId,
-        unit: Option<UnitId>,
-        key: &SigningKey,
-        generation: u32,
-    ) -> pb::NodeEnrolled {
-        pb::NodeEnrolled {
-            node: node.to_vec(),
-            place: place.to_vec(),
-            unit: unit.map(UnitId::to_vec).unwrap_or_default(),
-            signing_key: key.verifying_key().as_bytes().to_vec(),
-            encryption_key: derived::<32>(self.seed, &format!("encryption {node}")).to_vec(),
-            transport_key_hash: derived::<32>(self.seed, &format!("transport {node}")).to_vec(),
-            incarnation: 1,
-            generation,
-        }
-    }
-
-    fn start(&mut self, at: Standpoint, key: SigningKey, generation: u32, bootstrap: &[Vec<u8>]) {
-        let me = Me {
-            at,
-            deployment: self.deployment,
-            store: StoreId(derived(self.seed, &format!("store {}", at.node))),
-            incarnation: 1,
-            generation,
-            signing_key: key,
-            root_key: self.root_key.verifying_key(),
-        };
+    fn start(&mut self, me: Me, bootstrap: &[Vec<u8>]) {
+        let at = me.at;
         let vault = Arc::new(Vault::new(
             Box::new(MemoryKeyStore::default()),
-            Box::new(SeededSeals::new(self.seed, at.node)),
+            Box::new(SeededSeals::new(self.founding.seed, 0, at.node)),
         ));
         let parts = Parts {
             me: me.clone(),
-            catalogue: Arc::clone(&self.catalogue),
+            catalogue: Arc::clone(&self.founding.catalogue),
             zone_offset_minutes: 480,
             journal: Box::new(MemoryJournal::new()),
             store: Arc::new(MemoryStore::default()),
@@ -260,20 +121,8 @@ impl World {
         );
         self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec()))
             .unwrap();
-        let everything = [
-            pb::Role::Clerk,
-            pb::Role::Handler,
-            pb::Role::Approver,
-            pb::Role::Leader,
-            pb::Role::Administrator,
-        ];
         for login in ["admin", "second"] {
-            let account = pb::SetAccountRequest {
-                login: login.into(),
-                roles: everything.iter().map(|role| i32::from(*role)).collect(),
-                ..Default::default()
-            };
-            self.administer(at.node, "admin", Administration::SetAccount(account, None))
+            self.administer(at.node, "admin", account(login, &EVERY_ROLE, None))
                 .unwrap();
         }
     }
@@ -281,7 +130,7 @@ impl World {
     /// Adds a place below a node's, with a node of its own.
     pub fn add(&mut self, above: NodeId, name: &str, level: u32) -> NodeId {
         let index = self.nodes.len();
-        let place = PlaceId(derived(self.seed, &format!("place {index} {name}")));
+        let place = self.founding.place(index);
         let wanted = pb::AddPlaceRequest {
             code: String::new(),
             name: name.into(),
@@ -317,10 +166,9 @@ impl World {
     }
 
     fn enrol(&mut self, above: NodeId, place: PlaceId, unit: Option<UnitId>) -> NodeId {
-        let index = self.nodes.len();
-        let node = NodeId(derived(self.seed, &format!("node {index}")));
-        let key = SigningKey::from_bytes(&derived(self.seed, &format!("key {index}")));
-        let registration = self.enrolled(node, place, unit, &key, 1);
+        let me = self.founding.newcomer(self.nodes.len(), place, unit);
+        let node = me.at.node;
+        let registration = self.founding.registration(&me);
         let input = Input::Enrol { registration };
         self.process(above, vec![input]);
         let registry = self.nodes[&above].engine.registry();
@@ -337,7 +185,7 @@ impl World {
                 .unwrap();
             bootstrap.extend(chain.standing().iter().map(|(entry, _)| entry.bytes()));
         }
-        self.start(Standpoint { node, place, unit }, key, 1, &bootstrap);
+        self.start(me, &bootstrap);
         self.settle();
         node
     }
@@ -357,7 +205,7 @@ impl World {
         }
         let parts = Parts {
             me: old.me.clone(),
-            catalogue: Arc::clone(&self.catalogue),
+            catalogue: Arc::clone(&self.founding.catalogue),
             zone_offset_minutes: 480,
             journal: Box::new(journal),
             store: Arc::new(MemoryStore::default()),
@@ -393,16 +241,7 @@ impl World {
         what: Administration,
     ) -> Result<Vec<u8>, Refusal> {
         self.requests += 1;
-        let request = Request {
-            ticket: self.requests,
-            request_id: format!("request {}", self.requests),
-            asked: Hash::default(),
-            caller: Caller {
-                login: login.into(),
-            },
-            what,
-        };
-        self.answer(node, Input::Administer(Box::new(request)))
+        self.answer(node, administration(self.requests, login, what))
     }
 
     /// A move by the account `admin`, or `second` where another person is needed.

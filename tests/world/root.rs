@@ -14,7 +14,7 @@ impl World {
     /// The entry by which the root key gives the first place's node a higher generation.
     #[must_use]
     pub fn renewal(&self, top: NodeId, generation: u32) -> Entry {
-        self.renewal_signed(top, generation, &self.root_key)
+        self.renewal_signed(top, generation, &self.founding.root_key)
     }
 
     /// The same signed by whom it may be.
@@ -23,19 +23,15 @@ impl World {
         let node = &self.nodes[&top];
         let chain = self.chain(top, ChainId::of_place(node.me.at.place));
         let head = chain.tree.head().unwrap();
-        let enrolled = self.enrolled(
-            top,
-            node.me.at.place,
-            None,
-            &node.me.signing_key,
-            generation,
-        );
+        let mut again = node.me.clone();
+        again.generation = generation;
+        let enrolled = self.founding.registration(&again);
         let content = pb::body::Content::RootRenewed(pb::RootRenewed {
             node: Some(enrolled),
             approved_by: vec![vec![1; 10], vec![2; 10]],
         });
         Draft {
-            deployment: self.deployment,
+            deployment: self.founding.deployment,
             kind: pb::ChainKind::Registry,
             chain: ChainId::of_place(node.me.at.place),
             rank: Rank::default(),
