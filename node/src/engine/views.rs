@@ -447,6 +447,7 @@ pub(crate) fn rebuild(
         for fact in &facts {
             projection.apply(fact, &blobs)?;
         }
+        projection.keep_counts();
         let batch = overlay.batch;
         store.apply(&batch, record.next.0)?;
         records += 1;
