@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test verify fix proto keep simulate speed
+.PHONY: help demo build test verify fix proto keep simulate crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -43,6 +43,10 @@ keep: ## At a release: keep today's words, after checking that those kept before
 
 simulate: ## Run worlds of engines in memory, optimised
 	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test simulation
+
+crash: ## Stop a node at every point, by kill and by power cut, rot its files, and look at what is left
+	$(CARGO) build $(LOCKED) --release --package fengqiao-tests --bin crash
+	target/release/crash all
 
 # Measures on this machine, each figure beside its raw append and sync.
 ifneq ($(wildcard tests/speed/main.rs),)

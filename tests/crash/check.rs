@@ -1,0 +1,318 @@
+//! Looks at what a stop left: opened by the code that ships, is every promise kept?
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use fengqiao_hub::id::ChainId;
+use fengqiao_hub::payload;
+use fengqiao_node::engine::Engine;
+use fengqiao_node::engine::chains::Chain;
+use fengqiao_node::folder::{Folder, FolderError};
+use fengqiao_node::journal::{
+    FileJournal, FolderLock, Journal as _, JournalReader, Options, Position,
+};
+use fengqiao_node::keystore::{FileKeyStore, KeyStore as _};
+use fengqiao_node::store::{MemoryStore, RANGE_ROWS_MAX, Read, Reason, Row};
+
+use super::stand::{Standing, make};
+use super::work::{Said, secret, text};
+
+/// The file that says in which state a store was left.
+const MARKER: &str = "store/state";
+
+/// What was said before the stop, and how it is opened after it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Expected {
+    /// In order.
+    pub(crate) said: Vec<Said>,
+    /// Boot id the folder is opened under.
+    pub(crate) boot: String,
+    /// The machine stopped too.
+    pub(crate) power_cut: bool,
+    /// Payloads of the journal as it was at the end of the recording.
+    pub(crate) records: Arc<Vec<Vec<u8>>>,
+    /// Whether it is opened once more after that.
+    pub(crate) again: bool,
+}
+
+/// What opening came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Found {
+    /// No folder yet, and one can be made.
+    Nothing,
+    /// All there, the store believed.
+    Believed,
+    /// All there, the store set aside and built again.
+    Rebuilt,
+    /// Only keys were there to look at.
+    Keys,
+}
+
+impl Found {
+    /// In one word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Found::Nothing => "nothing",
+            Found::Believed => "believed",
+            Found::Rebuilt => "rebuilt",
+            Found::Keys => "keys",
+        }
+    }
+}
+
+/// Checks a folder.
+pub(crate) fn check(folder: &Path, expected: &Expected) -> anyhow::Result<Found> {
+    let keys_only = expected.said.iter().all(|said| {
+        matches!(
+            said,
+            Said::Boot(_) | Said::Key(_) | Said::Erasing(_) | Said::Erased(_)
+        )
+    });
+    if keys_only && expected.records.is_empty() {
+        return keys(folder, expected);
+    }
+    if let Err(FolderError::Absent { .. }) = Folder::open(folder) {
+        ensure!(!expected.said.contains(&Said::Made), "the folder is gone");
+        make(folder).context("a folder cannot be made again")?;
+        Standing::open(folder, &expected.boot)?.close()?;
+        return Ok(Found::Nothing);
+    }
+    let marker = std::fs::read_to_string(folder.join(MARKER)).unwrap_or_default();
+    let had_store = folder.join("store/sled").exists();
+    let standing = Standing::open(folder, &expected.boot).context("opening")?;
+    believed_rightly(&standing, expected, had_store, &marker)?;
+    journal_is_a_prefix(&standing, expected)?;
+    store_follows_journal(&standing)?;
+    everything_said_is_there(&standing, &expected.said)?;
+    let rebuilt = standing.quarantined.is_some();
+
+    let number = 999_999;
+    let fresh = standing
+        .register(&[text(number, 40)])
+        .context("writing again")?;
+    let fresh = fresh.first().context("an answer")?.clone();
+    standing.close().context("closing")?;
+    if expected.again {
+        let standing = Standing::open(folder, "a boot after").context("opening again")?;
+        ensure!(
+            standing.quarantined.is_none(),
+            "a store closed in order was set aside: {:?}",
+            standing.quarantined
+        );
+        store_follows_journal(&standing).context("opened again")?;
+        everything_said_is_there(&standing, &expected.said).context("opened again")?;
+        let chain = chain_of(&standing, fresh.case)?;
+        text_opens(&standing, fresh.case, &chain, &text(number, 40))?;
+        standing.close()?;
+    }
+    Ok(if rebuilt {
+        Found::Rebuilt
+    } else {
+        Found::Believed
+    })
+}
+
+/// A store that was open when the machine stopped is not believed; one whose process died is.
+fn believed_rightly(
+    standing: &Standing,
+    expected: &Expected,
+    had_store: bool,
+    marker: &str,
+) -> anyhow::Result<()> {
+    let reason = standing.quarantined.as_ref().map(|aside| &aside.reason);
+    let open = marker
+        .lines()
+        .nth(1)
+        .is_some_and(|line| line.starts_with("open "));
+    if expected.power_cut && had_store && open {
+        ensure!(
+            reason == Some(&Reason::MachineStopped),
+            "a store that was open at the power cut: {reason:?}"
+        );
+    }
+    if !expected.power_cut && !marker.is_empty() {
+        let same_boot = !open || marker.contains(&format!("open {}\n", expected.boot));
+        ensure!(
+            !same_boot || reason.is_none(),
+            "a store whose process was killed is set aside: {reason:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Whole records of what was written, in order, and after them only what this opening wrote.
+fn journal_is_a_prefix(standing: &Standing, expected: &Expected) -> anyhow::Result<()> {
+    let reader = standing.node.views.reader();
+    let mut alike = 0;
+    let mut own = 0;
+    for record in reader.tail(Position(0)) {
+        let record = record.context("the journal")?;
+        let same = expected.records.get(alike) == Some(&record.payload);
+        if own == 0 && same {
+            alike += 1;
+        } else {
+            own += 1;
+        }
+    }
+    ensure!(
+        own == 1,
+        "{own} records after the {alike} that were written before the stop"
+    );
+    Ok(())
+}
+
+fn store_follows_journal(standing: &Standing) -> anyhow::Result<()> {
+    let views = &standing.node.views;
+    let rebuilt = Arc::new(MemoryStore::default());
+    Engine::rebuild_from_journal(&standing.node.me, views.reader().as_ref(), &rebuilt)
+        .context("a rebuild")?;
+    let (kept, rebuilt) = (rows(views.store().as_ref())?, rows(rebuilt.as_ref())?);
+    if kept == rebuilt {
+        return Ok(());
+    }
+    let kept: BTreeSet<_> = kept.into_iter().collect();
+    let rebuilt: BTreeSet<_> = rebuilt.into_iter().collect();
+    let first = kept.symmetric_difference(&rebuilt).next();
+    bail!(
+        "the store is not what the journal says: {} rows differ, the first in table {:?}",
+        kept.symmetric_difference(&rebuilt).count(),
+        first.and_then(|(key, _)| key.first().map(|table| char::from(*table)))
+    )
+}
+
+/// Every row of a store.
+pub(crate) fn rows(store: &(impl Read + ?Sized)) -> anyhow::Result<Vec<Row>> {
+    let mut all: Vec<Row> = Vec::new();
+    loop {
+        let from = match all.last() {
+            Some((last, _)) => [last.as_slice(), &[0]].concat(),
+            None => vec![0],
+        };
+        let page = store.range(&from, &[0xFF; 8], RANGE_ROWS_MAX)?;
+        let more = page.len() == RANGE_ROWS_MAX;
+        all.extend(page);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+fn everything_said_is_there(standing: &Standing, said: &[Said]) -> anyhow::Result<()> {
+    for said in said {
+        match said {
+            Said::Case {
+                case,
+                entry,
+                nth,
+                characters,
+            } => {
+                let chain = chain_of(standing, *case)?;
+                ensure!(
+                    chain.tree.contains(entry),
+                    "case {nth}, acknowledged, is lost"
+                );
+                text_opens(standing, *case, &chain, &text(*nth, *characters))?;
+            }
+            Said::Entry { case, entry } => {
+                let chain = chain_of(standing, *case)?;
+                ensure!(
+                    chain.tree.contains(entry),
+                    "entry {} of {case}, acknowledged, is lost",
+                    entry.short()
+                );
+            }
+            Said::Boot(_)
+            | Said::Made
+            | Said::Key(_)
+            | Said::Erasing(_)
+            | Said::Erased(_)
+            | Said::Passed => {}
+        }
+    }
+    Ok(())
+}
+
+fn chain_of(standing: &Standing, case: ChainId) -> anyhow::Result<Chain> {
+    let registry = standing.node.registry.load_full();
+    standing
+        .node
+        .views
+        .chain(&registry, case)
+        .with_context(|| format!("chain {case}"))
+}
+
+fn text_opens(
+    standing: &Standing,
+    case: ChainId,
+    chain: &Chain,
+    written: &str,
+) -> anyhow::Result<()> {
+    let key = standing.node.vault.chain_key(case);
+    let key = key.with_context(|| format!("the key of {case}, acknowledged, is lost"))?;
+    let standing = chain.standing();
+    let (first, _) = standing.first().context("an empty chain")?;
+    first.check_payloads(&key.salt)?;
+    let sealed = first.signed.payloads.first().context("a text")?;
+    let opened = payload::open(&key, case, sealed)?;
+    let found = opened.texts.first().map(|text| text.text.as_str());
+    ensure!(found == Some(written), "the text of {case} is another");
+    Ok(())
+}
+
+fn keys(folder: &Path, expected: &Expected) -> anyhow::Result<Found> {
+    if !folder.exists() {
+        ensure!(expected.said.len() <= 1, "the key store is gone");
+        return Ok(Found::Nothing);
+    }
+    let lock = FolderLock::acquire(folder)?;
+    let opened = FileKeyStore::open(&lock).context("the key store")?;
+    let mut store = opened.store;
+    let (mut erasing, mut erased) = (BTreeSet::new(), BTreeSet::new());
+    for said in &expected.said {
+        if let Said::Erasing(nth) = said {
+            erasing.insert(*nth);
+        } else if let Said::Erased(nth) = said {
+            erased.insert(*nth);
+        }
+    }
+    for said in &expected.said {
+        if let Said::Key(nth) = said {
+            let (case, kept) = secret(*nth);
+            let whole = store.get(&case) == Some(&kept);
+            let gone = erasing.contains(nth) && store.is_erased(&case);
+            ensure!(whole || gone, "key {nth}, acknowledged, is lost");
+        }
+    }
+    let (case, kept) = secret(999_999);
+    store
+        .put_many(&[(case, kept.clone())])
+        .context("writing again")?;
+    drop(store);
+    let store = FileKeyStore::open(&lock)?.store;
+    ensure!(store.get(&case) == Some(&kept), "a new key is lost");
+    for nth in &erased {
+        let (case, gone) = secret(*nth);
+        ensure!(store.is_erased(&case), "case {nth}, erased, is back");
+        let key = gone.key.unwrap_or_default();
+        for file in fengqiao_tests::city::files(folder) {
+            let bytes = std::fs::read(&file)?;
+            let found = bytes.windows(key.len()).any(|window| window == key);
+            ensure!(!found, "key {nth}, erased, stands in {}", file.display());
+        }
+    }
+    Ok(Found::Keys)
+}
+
+/// The payloads of the journal in a folder; none where there is no journal.
+pub(crate) fn records_of(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    if !folder.join("journal").exists() {
+        return Ok(Vec::new());
+    }
+    let lock = FolderLock::acquire(folder)?;
+    let journal = FileJournal::open(&lock, Options::default())?.journal;
+    let reader: Arc<dyn JournalReader> = journal.reader();
+    let records = reader.tail(Position(0)).map(|record| Ok(record?.payload));
+    records.collect()
+}

@@ -1,0 +1,198 @@
+//! The parts, in order, with a bar while they run and a table when they are done.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::ensure;
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::disk::Model;
+use super::record::{Life, compile, record, scratch};
+use super::replay::{Tally, replay, spread};
+use super::trace::Trace;
+
+/// What can be run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Rows 1, 2: a kill at any call.
+    Kill,
+    /// Row 3: power cut, the device keeps what it was given.
+    Power1,
+    /// Row 4: power cut, volatile cache.
+    Power2,
+    /// Row 5: every call of the first creation.
+    Birth,
+}
+
+impl Part {
+    const ALL: [Part; 4] = [Part::Kill, Part::Power1, Part::Power2, Part::Birth];
+
+    fn told(self) -> &'static str {
+        match self {
+            Part::Kill => "kill at any call",
+            Part::Power1 => "power cut, no device cache",
+            Part::Power2 => "power cut, volatile device cache",
+            Part::Birth => "first creation, every call, all models",
+        }
+    }
+}
+
+struct Line {
+    part: Part,
+    tally: Tally,
+    seconds: f64,
+}
+
+/// A whole run.
+pub(crate) struct Report {
+    lines: Vec<Line>,
+}
+
+/// What every part runs on.
+struct Ground {
+    share: usize,
+    scratch: PathBuf,
+    traces: Vec<(Life, PathBuf, usize)>,
+}
+
+impl Report {
+    /// Runs the parts.
+    pub(crate) fn run(share: usize, only: &[Part]) -> anyhow::Result<()> {
+        let scratch = scratch()?;
+        let ground = Ground::prepare(share, scratch.path())?;
+        let mut report = Self { lines: Vec::new() };
+        for part in Part::ALL {
+            if !only.is_empty() && !only.contains(&part) {
+                continue;
+            }
+            let began = Instant::now();
+            let tally = ground.run(part)?;
+            report.lines.push(Line {
+                part,
+                tally,
+                seconds: began.elapsed().as_secs_f64(),
+            });
+        }
+        report.print(share);
+        let failed: usize = report
+            .lines
+            .iter()
+            .map(|line| line.tally.failed.len())
+            .sum();
+        ensure!(failed == 0, "{failed} states were not right");
+        Ok(())
+    }
+
+    fn print(&self, share: usize) {
+        eprintln!("\none part in {share} of the full numbers");
+        for line in &self.lines {
+            let found: Vec<String> = line
+                .tally
+                .found
+                .iter()
+                .map(|(word, count)| format!("{count} {word}"))
+                .collect();
+            eprintln!(
+                "{:<40} {:>6} states  {:>4} wrong  {:>6.1} s  {}",
+                line.part.told(),
+                line.tally.count(),
+                line.tally.failed.len(),
+                line.seconds,
+                found.join(", ")
+            );
+        }
+    }
+}
+
+impl Ground {
+    fn prepare(share: usize, scratch: &Path) -> anyhow::Result<Self> {
+        let shim = compile(scratch)?;
+        let mut traces = Vec::new();
+        for life in Life::ALL {
+            let trace = record(life, scratch, &shim)?;
+            let bytes = std::fs::read(&trace)?;
+            let points = Trace::read(&bytes)?.points();
+            eprintln!(
+                "{:<6} {points} points, {} KiB",
+                life.name(),
+                bytes.len() >> 10
+            );
+            traces.push((life, trace, points));
+        }
+        Ok(Self {
+            share,
+            scratch: scratch.to_owned(),
+            traces,
+        })
+    }
+
+    fn run(&self, part: Part) -> anyhow::Result<Tally> {
+        match part {
+            Part::Kill => self.models(part, &[Model::Kill], 10_000),
+            Part::Power1 => self.models(part, &[Model::Power1], 5_000),
+            Part::Power2 => self.models(part, &[Model::Power2], 5_000),
+            Part::Birth => self.birth(),
+        }
+    }
+
+    /// The full number over the three later lives, most of it where most happens.
+    fn models(&self, part: Part, models: &[Model], full: usize) -> anyhow::Result<Tally> {
+        let mut tally = Tally::default();
+        for (life, trace, points) in &self.traces {
+            let parts = match life {
+                Life::Birth => continue,
+                Life::Work => 6,
+                Life::Turn | Life::Keys => 2,
+            };
+            let count = (full * parts / 10 / self.share).max(1);
+            for model in models {
+                tally.add(self.states(part, trace, *model, *points, count)?);
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Every call of the first creation, not a share of it.
+    fn birth(&self) -> anyhow::Result<Tally> {
+        let mut tally = Tally::default();
+        for (life, trace, points) in &self.traces {
+            if *life == Life::Birth {
+                let full = [(Model::Kill, 1), (Model::Power1, 4), (Model::Power2, 4)];
+                for (model, times) in full {
+                    let count = if self.share > 1 {
+                        *points / self.share.min(10)
+                    } else {
+                        *points * times
+                    };
+                    tally.add(self.states(Part::Birth, trace, model, *points, count)?);
+                }
+            }
+        }
+        Ok(tally)
+    }
+
+    fn states(
+        &self,
+        part: Part,
+        trace: &Path,
+        model: Model,
+        points: usize,
+        count: usize,
+    ) -> anyhow::Result<Tally> {
+        let states = spread(model, points, count);
+        let bar = bar(part.told(), states.len());
+        let tally = replay(trace, &states, &self.scratch, &bar);
+        bar.finish_and_clear();
+        tally
+    }
+}
+
+fn bar(what: &str, count: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg:40} {bar:40} {pos}/{len} {eta}");
+    let bar = ProgressBar::new(count as u64).with_message(what.to_owned());
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
