@@ -108,6 +108,8 @@ pub struct NodeRecord {
     pub generation: u32,
     /// Where the pinning entry stands: the issuing place and the sequence in its chain.
     pub pinned_at: (PlaceId, u64),
+    /// Node that wrote the pinning entry.
+    pub pinned_by: NodeId,
     /// Set when revoked: incarnation and last author sequence that still counts.
     pub revoked: Option<(u32, u64)>,
 }
@@ -197,6 +199,26 @@ impl Registry {
             .get(&place)
             .and_then(|node| self.nodes.get(node))
             .filter(|node| node.revoked.is_none())
+    }
+
+    /// The node that served a centre, or a unit of it, last: the one of the highest incarnation, revoked or not.
+    #[must_use]
+    pub fn last_node_of(&self, place: PlaceId, unit: Option<UnitId>) -> Option<&NodeRecord> {
+        self.nodes
+            .values()
+            .filter(|node| (node.place, node.unit) == (place, unit))
+            .max_by_key(|node| node.incarnation)
+    }
+
+    /// Nodes that served the same centre or unit before this one did.
+    pub fn predecessors(&self, node: NodeId) -> impl Iterator<Item = &NodeRecord> {
+        let successor = self.nodes.get(&node);
+        self.nodes.values().filter(move |before| {
+            successor.is_some_and(|node| {
+                (before.place, before.unit) == (node.place, node.unit)
+                    && before.incarnation < node.incarnation
+            })
+        })
     }
 
     /// Last sequence known of a place's registry chain, 0 when none is.
@@ -296,7 +318,7 @@ impl Registry {
             Content::PlaceAdded(added) => self.add_place(issuer, added)?,
             Content::PlaceEnded(ended) => self.end_place(issuer, ended)?,
             Content::UnitAdded(added) => self.add_unit(issuer, added)?,
-            Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry.sequence, enrolled)?,
+            Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry, enrolled)?,
             Content::NodeRevoked(revoked) => self.revoke(issuer, revoked)?,
             Content::RootRenewed(renewed) => self.renew_root(entry, issuer, renewed)?,
             Content::Registered(_)
@@ -358,7 +380,7 @@ impl Registry {
         }
         let id = PlaceId::from_bytes(&place.place).filter(|id| *id == issuer);
         let id = id.ok_or(RegistryError::Malformed("place"))?;
-        let record = node_record(node, (issuer, 1))?;
+        let record = node_record(node, (issuer, 1), entry.author)?;
         self.root = Some(id);
         self.places.insert(id, new_place(id, place, None));
         self.pin(record);
@@ -418,10 +440,10 @@ impl Registry {
     fn enrol(
         &mut self,
         issuer: PlaceId,
-        sequence: u64,
+        entry: &Entry,
         enrolled: &pb::NodeEnrolled,
     ) -> Result<(), RegistryError> {
-        let record = node_record(enrolled, (issuer, sequence))?;
+        let record = node_record(enrolled, (issuer, entry.sequence), entry.author)?;
         let place = self
             .places
             .get(&record.place)
@@ -466,7 +488,7 @@ impl Registry {
             .node
             .as_ref()
             .ok_or(RegistryError::Malformed("node"))?;
-        let record = node_record(node, (issuer, entry.sequence))?;
+        let record = node_record(node, (issuer, entry.sequence), entry.author)?;
         let serves_root = record.place == issuer && record.unit.is_none();
         if self.root != Some(issuer) || !serves_root {
             return Err(RegistryError::UnknownPlace);
@@ -491,6 +513,13 @@ impl Registry {
             || known.is_some_and(|known| known.incarnation > record.incarnation)
         {
             return Err(RegistryError::Malformed("generation"));
+        }
+        // Whom it succeeds is lost, not distrusted: what it wrote stands, wherever it turns up.
+        let serving = self.nodes.values_mut().filter(|node| {
+            (node.place, node.unit) == (issuer, None) && node.id != record.id
+        });
+        for before in serving.filter(|node| node.revoked.is_none()) {
+            before.revoked = Some((before.incarnation, u64::MAX));
         }
         self.pin(record);
         Ok(())
@@ -548,6 +577,7 @@ fn new_place(id: PlaceId, added: &pb::PlaceAdded, parent: Option<PlaceId>) -> Pl
 fn node_record(
     enrolled: &pb::NodeEnrolled,
     pinned_at: (PlaceId, u64),
+    pinned_by: NodeId,
 ) -> Result<NodeRecord, RegistryError> {
     let key = <[u8; 32]>::try_from(&enrolled.signing_key[..])
         .map_err(|_| RegistryError::Malformed("signing_key"))?;
@@ -571,6 +601,7 @@ fn node_record(
         incarnation: enrolled.incarnation,
         generation: enrolled.generation,
         pinned_at,
+        pinned_by,
         revoked: None,
     })
 }

@@ -181,6 +181,8 @@ codes! {
     PlaceHasNode = "PLACE_HAS_NODE", State, "该地区已有节点", "the place has a node";
     /// The node takes no writes: its disk is nearly full.
     ReadOnly = "READ_ONLY", TryAgain, "磁盘空间不足，暂停写入", "the disk is nearly full; writing has stopped";
+    /// The node came back after a loss, and a neighbour has not yet said what it holds.
+    Recovering = "RECOVERING", TryAgain, "正在恢复，须等上下级节点说明其所存", "recovering: a neighbour has not yet said what it holds";
     /// The node is shutting down or overloaded.
     Busy = "BUSY", TryAgain, "系统繁忙，请稍后重试", "busy; try again";
     /// Texts cannot be read here.

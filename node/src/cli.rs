@@ -91,6 +91,8 @@ pub enum ClientCommands {
     Invite(people::InviteArgs),
     /// Revoke a node that was enrolled here: it may not write any more (吊销)
     Revoke(people::RevokeArgs),
+    /// After a loss, go on without a neighbour that will not come back (恢复时不再等待某节点)
+    Waive(people::WaiveArgs),
 }
 
 /// Where a command reads and writes; the process's own streams, or those of a test.
@@ -207,6 +209,7 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
         ClientCommands::Account(command) => command.run(context).await,
         ClientCommands::Invite(args) => args.run(context).await,
         ClientCommands::Revoke(args) => args.run(context).await,
+        ClientCommands::Waive(args) => args.run(context).await,
     }
 }
 

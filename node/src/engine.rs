@@ -15,6 +15,7 @@ mod group;
 mod lanes;
 mod loading;
 mod projection;
+pub mod recovery;
 pub mod record;
 mod submissions;
 mod supervision;
@@ -151,6 +152,8 @@ pub enum Input {
     },
     /// The process started.
     Started,
+    /// The next step of handing over to a neighbour that succeeds a lost one.
+    HandOver(NodeId),
 }
 
 /// Names a caller that waits for an answer.
@@ -171,6 +174,8 @@ pub enum Output {
     Owed(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
+    /// There is more to hand over to a neighbour: [`Input::HandOver`] is to follow.
+    HandOver(NodeId),
 }
 
 /// What ends the engine: its process must end too and open everything anew.

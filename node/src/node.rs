@@ -257,6 +257,8 @@ impl Node {
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
                 Output::RegistryChanged => {}
+                // A step asks for the next, so there is never more than one a link; the inbox takes it even when full.
+                Output::HandOver(link) => lock(&self.inbox).push_back(Input::HandOver(link)),
             }
         }
     }
@@ -429,7 +431,11 @@ fn weight(input: &Input) -> usize {
     match input {
         Input::Items { items, .. } => items.iter().map(|item| item.payload.len() + 512).sum(),
         Input::Act(_) | Input::Administer(_) | Input::Join { .. } | Input::Enrol { .. } => 4096,
-        Input::PeerStored { .. } | Input::Alarm { .. } | Input::Tick { .. } | Input::Started => 256,
+        Input::PeerStored { .. }
+        | Input::Alarm { .. }
+        | Input::Tick { .. }
+        | Input::Started
+        | Input::HandOver(_) => 256,
     }
 }
 

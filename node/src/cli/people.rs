@@ -66,6 +66,13 @@ pub struct RevokeArgs {
     node: String,
 }
 
+/// Arguments of `waive`.
+#[derive(Debug, Args)]
+pub struct WaiveArgs {
+    /// Id of the neighbour's node, as in `fengqiao status`
+    node: String,
+}
+
 impl AccountCommand {
     /// Runs it.
     ///
@@ -172,5 +179,29 @@ impl RevokeArgs {
             || format!("revoked 已吊销  {}\n", self.node),
             || json!({ "node": self.node, "revoked": true }),
         )
+    }
+}
+
+impl WaiveArgs {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.request(pb::WaiveNeighbourRequest {
+            node: self.node.clone(),
+        })?;
+        let mut client = context.node().await?;
+        context
+            .call(&unnumbered(), client.waive_neighbour(request))
+            .await?;
+        context.answer(
+            || format!("waived 不再等待  {}\n", self.node),
+            || json!({ "node": self.node, "waived": true }),
+        )?;
+        context.note(
+            "what that node turns out to hold may move to the annex / 该节点日后交来的记录可能转入附卷",
+        );
+        Ok(())
     }
 }

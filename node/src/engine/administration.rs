@@ -20,6 +20,8 @@ use crate::store::{Read as _, tables};
 
 /// Most places added in one record.
 const PLACES_MAX: usize = 1_000;
+/// A node that is succeeded may not connect or go on; what it wrote stands, wherever it turns up.
+const LOST_NOT_DISTRUSTED: u64 = u64::MAX;
 /// Accounts below which the first one may be opened by whoever holds the data folder.
 const FIRST_ACCOUNT: usize = 1;
 
@@ -43,6 +45,8 @@ pub enum Administration {
     },
     /// A node enrolled here may not write or connect any more.
     Revoke(NodeId),
+    /// A neighbour is not waited for any longer after this node came back from a loss.
+    Waive(NodeId),
     /// A directive.
     IssueDirective(pb::DirectiveIssued, Option<pb::PrivateContent>),
     /// A directive acknowledged, or its execution reported.
@@ -73,6 +77,7 @@ impl Group<'_> {
             Administration::AnswerDirective(id, executed) => {
                 self.answer_directive(&actor, id, executed)?
             }
+            Administration::Waive(link) => self.waive(&actor, link)?,
             Administration::Bootstrap(_) => Ok(Vec::new()),
             other @ (Administration::AddPlaces(_)
             | Administration::AddUnit(_)
@@ -95,6 +100,11 @@ impl Group<'_> {
         if self.me.at.unit.is_some() && !matches!(what, Administration::SetAccount(..)) {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         }
+        let written = match what {
+            Administration::SetAccount(..) => ChainId::administration_of(self.me.at.place),
+            _ => ChainId::of_place(self.me.at.place),
+        };
+        accept!(self.gate(written)?);
         match what {
             Administration::AddPlaces(places) => self.add_places(actor, &places),
             Administration::AddUnit(unit) => self.add_unit(actor, &unit),
@@ -103,6 +113,7 @@ impl Group<'_> {
             Administration::Revoke(node) => self.revoke(actor, node),
             Administration::IssueDirective(..)
             | Administration::AnswerDirective(..)
+            | Administration::Waive(_)
             | Administration::Bootstrap(_) => Ok(Ok(Vec::new())),
         }
     }
@@ -382,6 +393,11 @@ impl Group<'_> {
     ) -> Result<(), EngineError> {
         let now = self.now;
         let book = self.state.book.clone();
+        if self.gate(ChainId::of_place(self.me.at.place))?.is_err() {
+            self.outputs
+                .push(Output::Joined(ticket, Err(EnrolRefusal::RECOVERING)));
+            return Ok(());
+        }
         let Some(enroller) = self.enroller.as_deref_mut().filter(|_| !self.read_only) else {
             self.outputs
                 .push(Output::Joined(ticket, Err(EnrolRefusal::NO_AUTHORITY)));
@@ -421,26 +437,28 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// A place whose node is lost gets a new one: it takes in a higher generation, so no number is ever used twice.
+    /// A place, or unit, whose node is lost gets a new one: it writes in a higher incarnation and takes in a higher
+    /// generation, so no number is ever used twice.
     fn succeed_lost_node(
         &mut self,
         registration: &mut pb::NodeEnrolled,
     ) -> Result<(), EngineError> {
         let registry = self.registry();
         let place = PlaceId::from_bytes(&registration.place).unwrap_or_default();
-        if !registration.unit.is_empty() {
-            return Ok(());
-        }
-        let Some(before) = registry.node_of(place) else {
+        let unit = UnitId::from_bytes(&registration.unit);
+        let Some(before) = registry.last_node_of(place, unit) else {
             return Ok(());
         };
         registration.generation = before.generation + 1;
-        let revoked = Content::NodeRevoked(pb::NodeRevoked {
-            node: before.id.to_vec(),
-            incarnation: before.incarnation,
-            last_author_sequence: self.last_author_sequence(before.id)?,
-        });
-        self.registry_entry(None, revoked)?;
+        registration.incarnation = before.incarnation + 1;
+        if before.revoked.is_none() {
+            let revoked = Content::NodeRevoked(pb::NodeRevoked {
+                node: before.id.to_vec(),
+                incarnation: before.incarnation,
+                last_author_sequence: LOST_NOT_DISTRUSTED,
+            });
+            self.registry_entry(None, revoked)?;
+        }
         Ok(())
     }
 

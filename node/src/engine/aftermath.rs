@@ -70,9 +70,30 @@ impl Group<'_> {
     /// Sends a chain's new entries to whoever carries it, and the whole chain to who carries it from now on.
     fn spread(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
         let chain = self.shared_chain(id)?;
+        let extents = self.extents(id, &chain)?;
+        for (link, extent) in extents {
+            match extent {
+                Extent::Full => self.spread_full(id, &chain, link, &touched.new)?,
+                Extent::Notice => self.spread_notice(id, &chain, link)?,
+                Extent::None => {}
+            }
+        }
+        if chain.kind == pb::ChainKind::Registry {
+            self.welcome(touched)?;
+            self.hand_over_to_successors()?;
+        }
+        Ok(())
+    }
+
+    /// How much of a chain each neighbour carries as things stand.
+    pub(crate) fn extents(
+        &self,
+        id: ChainId,
+        chain: &Chain,
+    ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
         let registry = self.registry();
-        let mut extents: BTreeMap<NodeId, Extent> = match chain.kind {
-            pb::ChainKind::Case => route::of_case(&self.me.at, &involved(&chain), &registry),
+        let mut extents = match chain.kind {
+            pb::ChainKind::Case => route::of_case(&self.me.at, &involved(chain), &registry),
             pb::ChainKind::Registry => {
                 let mut links = id.place().map_or_else(Vec::new, |place| {
                     route::of_registry(&self.me.at, place, &registry)
@@ -85,11 +106,14 @@ impl Group<'_> {
                 }
                 full(links)
             }
-            pb::ChainKind::Directive => directive_of(&chain)
+            pb::ChainKind::Directive => directive_of(chain)
                 .map_or_else(BTreeMap::new, |directive| {
                     full(route::of_directive(&self.me.at, &directive, &registry))
                 }),
-            pb::ChainKind::Supervision if id.place() == Some(self.me.at.place) => {
+            // One hop up, so that a lost machine loses neither its ledger nor its accounts.
+            pb::ChainKind::Supervision | pb::ChainKind::Administration
+                if id.place() == Some(self.me.at.place) && self.me.at.unit.is_none() =>
+            {
                 full(self.me.at.up(&registry).into_iter().collect())
             }
             pb::ChainKind::Supervision
@@ -104,20 +128,10 @@ impl Group<'_> {
                 }
             }
         }
-        for (link, extent) in extents {
-            match extent {
-                Extent::Full => self.spread_full(id, &chain, link, &touched.new)?,
-                Extent::Notice => self.spread_notice(id, &chain, link)?,
-                Extent::None => {}
-            }
-        }
-        if chain.kind == pb::ChainKind::Registry {
-            self.welcome(touched)?;
-        }
-        Ok(())
+        Ok(extents)
     }
 
-    fn spread_full(
+    pub(crate) fn spread_full(
         &mut self,
         id: ChainId,
         chain: &Chain,
@@ -230,14 +244,14 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn carried(&self, link: NodeId, chain: ChainId) -> Result<tables::CarriedRow, EngineError> {
+    pub(crate) fn carried(&self, link: NodeId, chain: ChainId) -> Result<tables::CarriedRow, EngineError> {
         let row = self.overlay.get(&tables::carried(link, chain))?;
         Ok(row
             .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
             .unwrap_or_default())
     }
 
-    fn spread_notice(
+    pub(crate) fn spread_notice(
         &mut self,
         id: ChainId,
         chain: &Chain,

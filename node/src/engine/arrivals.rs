@@ -99,6 +99,7 @@ impl Group<'_> {
             pb::ItemKind::Refusal => self.arrive_refusal(&item.payload, link),
             pb::ItemKind::DirectiveCount => self.arrive_directive_count(link, &item.payload),
             pb::ItemKind::Sealed => self.arrive_sealed(&item.payload),
+            pb::ItemKind::HandedOver => self.arrive_handed_over(link, &item.payload),
             pb::ItemKind::Parked => {
                 if let Ok(report) = pb::ParkedReport::decode(&item.payload[..]) {
                     self.alarm(
@@ -256,13 +257,14 @@ impl Group<'_> {
             pb::ChainKind::Case => return Ok(()),
             pb::ChainKind::Registry => issuer(entry) == Some(place),
             pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
+            pb::ChainKind::Administration => entry.chain == ChainId::administration_of(place),
             pb::ChainKind::Directive => match &entry.body.content {
                 Some(Content::DirectiveIssued(issued)) => {
                     PlaceId::from_bytes(&issued.issuer) == Some(place)
                 }
                 _ => true,
             },
-            pb::ChainKind::Administration | pb::ChainKind::Unspecified => false,
+            pb::ChainKind::Unspecified => false,
         };
         if !owned || entry.rank != Rank::default() {
             return Err(Hindrance::Refused("NOT_CUSTODIAN"));
@@ -380,7 +382,8 @@ impl Group<'_> {
             self.alarm("SALT_CONFLICT", &chain.to_string());
             return;
         }
-        if known.is_some_and(|known| known.key.is_some() || !known.wrapped.is_empty()) {
+        // One that was sealed to a lost machine's key opens no more, and gives way.
+        if known.is_some_and(|known| self.vault.opened(chain, &known).is_some()) {
             return;
         }
         let mut learnt = CaseSecret::with_salt(salt);

@@ -254,6 +254,7 @@ impl Group<'_> {
         };
         match decision {
             Decision::Write(act) => {
+                accept!(self.gate(id)?);
                 let writing = Writing {
                     person: actor.person,
                     payloads,
@@ -311,6 +312,7 @@ impl Group<'_> {
             sequence: notice.sequence,
             hash: Hash::from_bytes(&notice.head),
         };
+        accept!(self.gate(id)?);
         let act = Act {
             content: Content::Taken(pb::Taken {
                 reason: (*reason).into(),

@@ -93,13 +93,8 @@ impl<'a> Group<'a> {
             Input::Enrol { registration } => self.enrol(&registration)?,
             Input::Alarm { code, detail } => self.alarm(&code, &detail),
             Input::Tick { clock_believed } => self.tick(clock_believed)?,
-            Input::Started => {
-                let boot = self.state.counts.boot + 1;
-                self.fact(Fact::Started(pb::Started {
-                    boot,
-                    at_ms: self.now.0,
-                }))?;
-            }
+            Input::Started => self.started()?,
+            Input::HandOver(link) => self.hand_over(link)?,
         }
         Ok(())
     }

@@ -76,6 +76,21 @@ impl Projection<'_, '_> {
                 );
             }
             Fact::Started(started) => self.state.counts.boot = started.boot,
+            Fact::Recovered(recovered) => self.recovered(recovered)?,
+            Fact::Heard(heard) => {
+                let link = heard.link.parse::<NodeId>();
+                let link = link.map_err(|_| EngineError::Unreadable("a link"))?;
+                self.put(tables::heard(link, heard.lane()), Vec::new());
+            }
+            Fact::HandingOver(step) => {
+                let link = step.link.parse::<NodeId>();
+                let link = link.map_err(|_| EngineError::Unreadable("a link"))?;
+                let row = tables::HandingRow {
+                    after: step.after.clone(),
+                    done: step.done,
+                };
+                self.put(tables::handing(link), row.encode_to_vec());
+            }
             Fact::SubmissionEnded(ended) => {
                 if let Some(id) = SubmissionId::from_bytes(&ended.submission) {
                     self.end_submission(id, &ended.code)?;
@@ -204,7 +219,10 @@ impl Projection<'_, '_> {
             self.end_submission(submission, "")?;
         }
         match &entry.body.content {
-            Some(Content::AccountSet(account)) => {
+            // A copy of the log of the place below says who works there, not here.
+            Some(Content::AccountSet(account))
+                if entry.chain == ChainId::administration_of(self.me.at.place) =>
+            {
                 self.put(tables::account(&account.login), account.encode_to_vec());
             }
             Some(Content::RedWarned(warned)) => {
@@ -387,6 +405,36 @@ impl Projection<'_, '_> {
         held.is_some_and(|held| held.whole_at.contains(&link))
     }
 
+    /// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one, and what they
+    /// hold is yet to be heard. What was owed to them stays owed, from the first item on.
+    fn recovered(&mut self, recovered: &pb::Recovered) -> Result<(), EngineError> {
+        let every = |table: Vec<u8>| {
+            let (lo, hi) = tables::prefixed(&table);
+            self.overlay.range(&lo, &hi, crate::store::RANGE_ROWS_MAX)
+        };
+        let (lanes, heard) = (every(tables::lanes())?, every(tables::heard_all())?);
+        for (key, _) in lanes {
+            let read = tables::read_lane(&key).ok_or(EngineError::Unreadable("a lane"))?;
+            let before = lane_row(self.overlay, read.0, read.1)?;
+            let row = tables::LaneRow {
+                owed: before.owed,
+                owed_hash: before.owed_hash,
+                ..Default::default()
+            };
+            self.put(key, row.encode_to_vec());
+        }
+        for (key, _) in heard {
+            self.overlay.batch.remove(key);
+        }
+        self.state.awaiting_top.clear();
+        self.state.top_reached.clear();
+        self.put(
+            tables::named("incarnation"),
+            u64::from(recovered.incarnation).to_be_bytes().to_vec(),
+        );
+        Ok(())
+    }
+
     fn received(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
         let link = moved
             .link
@@ -434,7 +482,8 @@ impl Projection<'_, '_> {
             | pb::ItemKind::Entry
             | pb::ItemKind::Refusal
             | pb::ItemKind::Sealed
-            | pb::ItemKind::Parked => Ok(()),
+            | pb::ItemKind::Parked
+            | pb::ItemKind::HandedOver => Ok(()),
         }
     }
 

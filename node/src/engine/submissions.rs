@@ -84,10 +84,14 @@ impl Group<'_> {
     }
 
     /// Adopts, refuses or forwards a submission that waits here.
-    fn settle(&mut self, submission: &Submission, bytes: &[u8]) -> Result<(), EngineError> {
+    pub(crate) fn settle(&mut self, submission: &Submission, bytes: &[u8]) -> Result<(), EngineError> {
         let custodian = self.custodian_of(submission.case)?;
         if custodian != Some(self.me.at.place) || self.me.at.unit.is_some() {
             return self.forward(submission.case, bytes);
+        }
+        if self.gate(submission.case)?.is_err() {
+            // It waits until the neighbours have said what they hold.
+            return Ok(());
         }
         let registry = self.registry();
         let Some(author) = registry.node(submission.author) else {
@@ -194,17 +198,23 @@ impl Group<'_> {
         }))
     }
 
-    fn forward(&mut self, case: ChainId, bytes: &[u8]) -> Result<(), EngineError> {
+    /// The neighbour through which a case's custodian is reached.
+    pub(crate) fn way_of(&mut self, case: ChainId) -> Result<Option<NodeId>, EngineError> {
         let registry = self.registry();
         let custodian = self.custodian_of(case)?;
         // A department's node knows one way only; so does who does not know the custodian.
-        let link = match custodian {
+        Ok(match custodian {
             Some(custodian) if self.me.at.unit.is_none() => {
                 self.me.at.towards(custodian, &registry)
             }
             Some(_) | None => self.me.at.up(&registry),
+        })
+    }
+
+    fn forward(&mut self, case: ChainId, bytes: &[u8]) -> Result<(), EngineError> {
+        let Some(link) = self.way_of(case)? else {
+            return Ok(());
         };
-        let Some(link) = link else { return Ok(()) };
         self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Submission, bytes, None)
     }
 

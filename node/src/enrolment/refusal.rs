@@ -67,8 +67,15 @@ impl EnrolRefusal {
         chinese: "本节点没有签发机构，不办理接入。",
     };
 
+    /// A node that came back from a loss and does not yet write its registry.
+    pub const RECOVERING: Self = Self {
+        code: "ENROL_RECOVERING",
+        english: "This node is recovering from a loss and enrols nobody until its neighbours have said what they hold.",
+        chinese: "本节点正在恢复，上下级节点说明所存之前不办理接入，请稍后再试。",
+    };
+
     /// Every refusal that is not one of the trust floor's codes.
-    pub const OWN: [Self; 7] = [
+    pub const OWN: [Self; 8] = [
         Self::RATE,
         Self::LEVELS,
         Self::HOURS,
@@ -76,6 +83,7 @@ impl EnrolRefusal {
         Self::NOT_ENROLLED_HERE,
         Self::STORED,
         Self::NO_AUTHORITY,
+        Self::RECOVERING,
     ];
 
     /// The refusal of a code, if this version knows it.
@@ -119,7 +127,7 @@ impl EnrolRefusal {
     fn grpc(self) -> Grpc {
         match self.code {
             "ENROL_RATE" => Grpc::ResourceExhausted,
-            "ENROL_TRY_AGAIN" => Grpc::Unavailable,
+            "ENROL_TRY_AGAIN" | "ENROL_RECOVERING" => Grpc::Unavailable,
             "ENROL_REQUEST" | "ENROL_KEY_PROOF" | "ENROL_HOURS" | "TOKEN_MALFORMED" => {
                 Grpc::InvalidArgument
             }

@@ -21,6 +21,8 @@
 //! | `u` login | chain hash | an account: the `AccountSet` body |
 //! | `i` invitation | JSON | an invitation |
 //! | `m` name | 8 bytes | named numbers |
+//! | `f` link lane | empty | the neighbour has handed over what it held for the node before, or was waived |
+//! | `b` link | [`HandingRow`] | how far this node has come in handing over to a successor |
 
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
 use fengqiao_proto::v1 as pb;
@@ -187,6 +189,17 @@ pub struct AnswerRow {
     pub answer: Vec<u8>,
 }
 
+/// `b`: a handing over.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct HandingRow {
+    /// Last key looked at.
+    #[prost(bytes = "vec", tag = "1")]
+    pub after: Vec<u8>,
+    /// All was owed, and the last word too.
+    #[prost(bool, tag = "2")]
+    pub done: bool,
+}
+
 /// A cases lane never carries an entry of this sequence: not sent up.
 pub const NOT_LISTED: i64 = i64::MIN;
 /// Listed without a due time.
@@ -299,6 +312,33 @@ pub fn owed(link: NodeId, lane: pb::Lane, sequence: u64) -> Vec<u8> {
 pub fn lane(link: NodeId, lane: pb::Lane) -> Vec<u8> {
     key(b'l', &[&link.0, &lane_key(lane)])
 }
+/// All of `l`.
+#[must_use]
+pub fn lanes() -> Vec<u8> {
+    vec![b'l']
+}
+/// Reads an `l` key back.
+#[must_use]
+pub fn read_lane(key: &[u8]) -> Option<(NodeId, pb::Lane)> {
+    let link = NodeId::from_bytes(key.get(1..11)?)?;
+    let lane = pb::Lane::try_from(i32::from(*key.get(11)?)).ok()?;
+    Some((link, lane))
+}
+/// `f`.
+#[must_use]
+pub fn heard(link: NodeId, lane: pb::Lane) -> Vec<u8> {
+    key(b'f', &[&link.0, &lane_key(lane)])
+}
+/// All of `f`.
+#[must_use]
+pub fn heard_all() -> Vec<u8> {
+    vec![b'f']
+}
+/// `b`.
+#[must_use]
+pub fn handing(link: NodeId) -> Vec<u8> {
+    key(b'b', &[&link.0])
+}
 fn lane_key(lane: pb::Lane) -> [u8; 1] {
     match lane {
         pb::Lane::Unspecified => [0],
@@ -331,6 +371,11 @@ pub fn submission(id: SubmissionId) -> Vec<u8> {
 #[must_use]
 pub fn submission_of(case: ChainId, id: SubmissionId) -> Vec<u8> {
     key(b'q', &[&case.0, &id.0])
+}
+/// All of `s`.
+#[must_use]
+pub fn submissions() -> Vec<u8> {
+    vec![b's']
 }
 /// All of `q` for a case.
 #[must_use]
@@ -368,6 +413,11 @@ pub fn tallies() -> Vec<u8> {
 #[must_use]
 pub fn directive_count(directive: ChainId, place: PlaceId) -> Vec<u8> {
     key(b'd', &[&directive.0, &place.0])
+}
+/// All of `d`.
+#[must_use]
+pub fn directive_counts() -> Vec<u8> {
+    vec![b'd']
 }
 /// `x`.
 #[must_use]

@@ -53,6 +53,7 @@ pub(crate) struct Seen {
     pub(crate) accounts: Vec<pb::SetAccountRequest>,
     pub(crate) invites: Vec<pb::InviteRequest>,
     pub(crate) revoked: Vec<String>,
+    pub(crate) waived: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -216,6 +217,15 @@ impl NodeService for Service {
     ) -> Answer<pb::RevokeNodeResponse> {
         let note = |seen: &mut Seen, q: pb::RevokeNodeRequest| seen.revoked.push(q.node);
         self.answer(request, note, pb::RevokeNodeResponse {}).await
+    }
+
+    async fn waive_neighbour(
+        &self,
+        request: Request<pb::WaiveNeighbourRequest>,
+    ) -> Answer<pb::WaiveNeighbourResponse> {
+        let note = |seen: &mut Seen, q: pb::WaiveNeighbourRequest| seen.waived.push(q.node);
+        self.answer(request, note, pb::WaiveNeighbourResponse {})
+            .await
     }
 
     async fn list_places(

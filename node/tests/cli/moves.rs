@@ -564,6 +564,7 @@ async fn places_units_accounts_and_invitations_arrive() {
     assert!(parse(&["invite"]).is_err(), "whom is not said");
     node.run(&["invite", "--unit", "市城管局"]).await;
     node.run(&["revoke", "n1"]).await;
+    node.run(&["waive", "n2"]).await;
     let seen = node.seen();
     assert_eq!(
         (seen.places[0].name.as_str(), seen.places[0].level),
@@ -582,6 +583,7 @@ async fn places_units_accounts_and_invitations_arrive() {
         ("市城管局", 24)
     );
     assert_eq!(seen.revoked, ["n1"]);
+    assert_eq!(seen.waived, ["n2"]);
 }
 
 #[tokio::test]

@@ -1672,6 +1672,13 @@ pub struct SignedDirectiveCount {
     #[prost(bytes = "vec", tag = "2")]
     pub signature: ::prost::alloc::vec::Vec<u8>,
 }
+/// The last of what the sender held for the receiver's predecessor has gone before, in this lane.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HandedOver {
+    /// Lane.
+    #[prost(enumeration = "Lane", tag = "1")]
+    pub lane: i32,
+}
 /// A lane of a link; each has its own sequence, cursor and credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1731,6 +1738,8 @@ pub enum ItemKind {
     Parked = 7,
     /// Encoded SignedDirectiveCount.
     DirectiveCount = 8,
+    /// Encoded HandedOver.
+    HandedOver = 9,
 }
 impl ItemKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1748,6 +1757,7 @@ impl ItemKind {
             Self::Sealed => "ITEM_KIND_SEALED",
             Self::Parked => "ITEM_KIND_PARKED",
             Self::DirectiveCount => "ITEM_KIND_DIRECTIVE_COUNT",
+            Self::HandedOver => "ITEM_KIND_HANDED_OVER",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1762,6 +1772,7 @@ impl ItemKind {
             "ITEM_KIND_SEALED" => Some(Self::Sealed),
             "ITEM_KIND_PARKED" => Some(Self::Parked),
             "ITEM_KIND_DIRECTIVE_COUNT" => Some(Self::DirectiveCount),
+            "ITEM_KIND_HANDED_OVER" => Some(Self::HandedOver),
             _ => None,
         }
     }
@@ -3958,7 +3969,7 @@ pub struct JournalRecord {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fact {
     /// What happened.
-    #[prost(oneof = "fact::Fact", tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "fact::Fact", tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     pub fact: ::core::option::Option<fact::Fact>,
 }
 /// Nested message and enum types in `Fact`.
@@ -3996,6 +4007,15 @@ pub mod fact {
         /// A parked entry is given up or was applied.
         #[prost(message, tag = "11")]
         ParkingEnded(super::ParkingEnded),
+        /// The journal goes on under a new identity.
+        #[prost(message, tag = "12")]
+        Recovered(super::Recovered),
+        /// A neighbour has handed over, or is waited for no longer.
+        #[prost(message, tag = "13")]
+        Heard(super::NeighbourHeard),
+        /// How far this node has come in handing over to a successor.
+        #[prost(message, tag = "14")]
+        HandingOver(super::HandingOver),
     }
 }
 /// Where bytes stand in the journal.
@@ -4146,6 +4166,51 @@ pub struct ParkingEnded {
     /// Entry hash, 32 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub entry: ::prost::alloc::vec::Vec<u8>,
+}
+/// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Recovered {
+    /// Node id, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub node: ::prost::alloc::vec::Vec<u8>,
+    /// Store id, 16 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub store: ::prost::alloc::vec::Vec<u8>,
+    /// Incarnation, above the one before.
+    #[prost(uint32, tag = "3")]
+    pub incarnation: u32,
+    /// Generation of takings.
+    #[prost(uint32, tag = "4")]
+    pub generation: u32,
+    /// When by its wall clock, Unix milliseconds.
+    #[prost(int64, tag = "5")]
+    pub at_ms: i64,
+}
+/// A recovering node has all that a neighbour held for its predecessor, in one lane, or goes on without it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NeighbourHeard {
+    /// Link.
+    #[prost(string, tag = "1")]
+    pub link: ::prost::alloc::string::String,
+    /// Lane.
+    #[prost(enumeration = "Lane", tag = "2")]
+    pub lane: i32,
+    /// Person who decided to go on without it, 10 bytes; empty when it was heard.
+    #[prost(bytes = "vec", tag = "3")]
+    pub waived_by: ::prost::alloc::vec::Vec<u8>,
+}
+/// A step of handing over to a neighbour's successor what is here.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HandingOver {
+    /// Link of the successor.
+    #[prost(string, tag = "1")]
+    pub link: ::prost::alloc::string::String,
+    /// Last key of the store that was looked at.
+    #[prost(bytes = "vec", tag = "2")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    /// Everything was looked at, and the successor is told so.
+    #[prost(bool, tag = "3")]
+    pub done: bool,
 }
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -4442,6 +4507,16 @@ pub struct RevokeNodeRequest {
 /// The node is revoked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeNodeResponse {}
+/// Goes on without a neighbour: what it turns out to hold may become annex.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaiveNeighbourRequest {
+    /// Node id of the neighbour.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+}
+/// The neighbour is waited for no longer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaiveNeighbourResponse {}
 /// Asks for places.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListPlacesRequest {}
@@ -4768,6 +4843,31 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RevokeNode"));
             self.inner.unary(req, path, codec).await
         }
+        /// Goes on without a neighbour, at a node that came back from a loss and waits for what it holds.
+        pub async fn waive_neighbour(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WaiveNeighbourRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WaiveNeighbourResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/WaiveNeighbour",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "WaiveNeighbour"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists places known here.
         pub async fn list_places(
             &mut self,
@@ -4864,6 +4964,14 @@ pub mod node_service_server {
             request: tonic::Request<super::RevokeNodeRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RevokeNodeResponse>,
+            tonic::Status,
+        >;
+        /// Goes on without a neighbour, at a node that came back from a loss and waits for what it holds.
+        async fn waive_neighbour(
+            &self,
+            request: tonic::Request<super::WaiveNeighbourRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WaiveNeighbourResponse>,
             tonic::Status,
         >;
         /// Lists places known here.
@@ -5297,6 +5405,51 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeNodeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/WaiveNeighbour" => {
+                    #[allow(non_camel_case_types)]
+                    struct WaiveNeighbourSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::WaiveNeighbourRequest>
+                    for WaiveNeighbourSvc<T> {
+                        type Response = super::WaiveNeighbourResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WaiveNeighbourRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::waive_neighbour(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WaiveNeighbourSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

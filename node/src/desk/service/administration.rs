@@ -172,6 +172,23 @@ impl NodeService for Desk {
         )
     }
 
+    async fn waive_neighbour(
+        &self,
+        request: Request<pb::WaiveNeighbourRequest>,
+    ) -> Answer<pb::WaiveNeighbourResponse> {
+        let caller = self.caller(&request)?;
+        let text = request.into_inner().node;
+        let node = text
+            .parse::<NodeId>()
+            .map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
+        let what = Administration::Waive(node);
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
+    }
+
     async fn list_places(
         &self,
         request: Request<pb::ListPlacesRequest>,

@@ -1,0 +1,346 @@
+//! After a loss: a node that serves its place in a later incarnation, and its neighbours that hand over what they hold.
+//!
+//! A lost or restored machine comes back as a new node of its place, with its own keys and in a higher generation
+//! (PROTOCOL.md 25). It may begin new chains at once. Chains that were begun before it are closed to its pen until each
+//! neighbour has **handed over**: owed it, over the new link, everything the link of its predecessor carried or would
+//! carry today, and behind that, in each lane, a last item that says so. The link is new, so nothing sent before the
+//! loss can be mistaken for that word; it needs no clock and no session. A neighbour that will not come back is waived
+//! by a leader by name; what it then turns out to hold may be annexed, or freeze a chain until a superior takes it.
+//!
+//! Handing over runs in steps of one record each, so it holds up nobody and goes on after a crash where it was.
+
+use std::collections::BTreeSet;
+
+use fengqiao_hub::casework::Actor;
+use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId};
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::submission::Submission;
+use fengqiao_proto::v1 as pb;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::commands::Answered;
+use super::group::Group;
+use super::loading::read_bytes;
+use super::{EngineError, Me, Output};
+use crate::replication::session::LANES;
+use crate::store::tables::{self, Extent};
+use crate::store::{Read, Row};
+
+/// Rows looked at in one step of a handing over.
+const ROWS_A_STEP: usize = 64;
+/// Lanes whose last word is waited for: what is in bulk binds nobody's pen.
+const AWAITED: [pb::Lane; 2] = [pb::Lane::Control, pb::Lane::Cases];
+
+impl Me {
+    /// Whether another machine served this place, or unit, before.
+    #[must_use]
+    pub fn is_successor(&self) -> bool {
+        self.incarnation > 1
+    }
+}
+
+/// Neighbours that hold something of a predecessor of this node and have not handed it over.
+pub(crate) fn awaited(
+    read: &dyn Read,
+    me: &Me,
+    registry: &fengqiao_hub::jurisdiction::Registry,
+) -> Result<Vec<NodeId>, EngineError> {
+    if !me.is_successor() {
+        return Ok(Vec::new());
+    }
+    // Whom this node itself has enrolled never knew the one before.
+    let below = me.at.down(registry).into_iter().filter(|link| {
+        let record = registry.node(*link);
+        record.is_some_and(|record| record.pinned_by != me.at.node)
+    });
+    let mut awaited = Vec::new();
+    for link in me.at.up(registry).into_iter().chain(below) {
+        for lane in AWAITED {
+            if read.get(&tables::heard(link, lane))?.is_none() {
+                awaited.push(link);
+                break;
+            }
+        }
+    }
+    Ok(awaited)
+}
+
+impl Group<'_> {
+    /// The process started: counted, and when it is another machine's journal that goes on here, said.
+    pub(crate) fn started(&mut self) -> Result<(), EngineError> {
+        let before = self.overlay.get(&tables::named("incarnation"))?;
+        let before = before.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+        let before = before.map_or(1, u64::from_be_bytes);
+        if u64::from(self.me.incarnation) > before {
+            self.fact(Fact::Recovered(pb::Recovered {
+                node: self.me.at.node.to_vec(),
+                store: self.me.store.to_vec(),
+                incarnation: self.me.incarnation,
+                generation: self.me.generation,
+                at_ms: self.now.0,
+            }))?;
+            self.alarm("RECOVERED", &self.me.at.node.to_string());
+        }
+        let boot = self.state.counts.boot + 1;
+        self.fact(Fact::Started(pb::Started {
+            boot,
+            at_ms: self.now.0,
+        }))?;
+        self.hand_over_to_successors()
+    }
+
+    // The gate.
+
+    /// Refuses to write a chain that was begun before this node while a neighbour may hold more of it.
+    pub(crate) fn gate(&mut self, chain: ChainId) -> Result<Result<(), Refusal>, EngineError> {
+        if !self.me.is_successor() {
+            return Ok(Ok(()));
+        }
+        let first = self.chain(chain)?.standing().into_iter().next();
+        if first.is_some_and(|(first, _)| {
+            first.author == self.me.at.node && first.previous.is_none()
+        }) {
+            return Ok(Ok(()));
+        }
+        let registry = self.registry();
+        let awaited = awaited(&self.overlay, self.me, &registry)?;
+        if awaited.is_empty() && registry.node(self.me.at.node).is_some() {
+            return Ok(Ok(()));
+        }
+        let names: BTreeSet<String> = awaited
+            .iter()
+            .filter_map(|link| registry.node(*link))
+            .map(|record| registry.name(record.place))
+            .collect();
+        let names: Vec<String> = names.into_iter().collect();
+        Ok(Err(Refusal::of(Code::Recovering, "").because(names.join("、"))))
+    }
+
+    /// A neighbour has handed over what it held, in one lane.
+    pub(crate) fn arrive_handed_over(
+        &mut self,
+        link: NodeId,
+        bytes: &[u8],
+    ) -> Result<(), EngineError> {
+        let Ok(word) = pb::HandedOver::decode(bytes) else {
+            self.alarm("ITEM_UNKNOWN", &link.to_string());
+            return Ok(());
+        };
+        self.hear(link, word.lane(), None)
+    }
+
+    /// Goes on without a neighbour: by name, because what it holds may then become annex.
+    pub(crate) fn waive(&mut self, actor: &Actor, link: NodeId) -> Answered {
+        if !actor.roles.contains(&pb::Role::Leader) {
+            return Ok(Err(Refusal::of(Code::RoleMissing, "").because("leader")));
+        }
+        let registry = self.registry();
+        if !awaited(&self.overlay, self.me, &registry)?.contains(&link) {
+            return Ok(Err(Refusal::of(Code::NodeUnknown, "node")));
+        }
+        for lane in AWAITED {
+            self.hear(link, lane, actor.person)?;
+        }
+        self.alarm("NEIGHBOUR_WAIVED", &link.to_string());
+        Ok(Ok(pb::WaiveNeighbourResponse {}.encode_to_vec()))
+    }
+
+    fn hear(
+        &mut self,
+        link: NodeId,
+        lane: pb::Lane,
+        waived_by: Option<PersonId>,
+    ) -> Result<(), EngineError> {
+        if self.overlay.get(&tables::heard(link, lane))?.is_some() {
+            return Ok(());
+        }
+        self.fact(Fact::Heard(pb::NeighbourHeard {
+            link: link.to_string(),
+            lane: lane.into(),
+            waived_by: waived_by.map(PersonId::to_vec).unwrap_or_default(),
+        }))?;
+        let registry = self.registry();
+        if self.me.is_successor() && awaited(&self.overlay, self.me, &registry)?.is_empty() {
+            tracing::info!(node = %self.me.at.node, "recovered: every neighbour has spoken");
+            self.settle_waiting()?;
+        }
+        Ok(())
+    }
+
+    /// What was submitted meanwhile is adopted now.
+    fn settle_waiting(&mut self) -> Result<(), EngineError> {
+        let mut after = tables::submissions();
+        loop {
+            let (_, hi) = tables::prefixed(&tables::submissions());
+            let rows = self.overlay.range(&after, &hi, ROWS_A_STEP)?;
+            let Some((last, _)) = rows.last() else {
+                return Ok(());
+            };
+            after = [last.as_slice(), &[0]].concat();
+            for (_, value) in &rows {
+                if let Some((submission, bytes)) = self.waiting(value)? {
+                    self.settle(&submission, &bytes)?;
+                }
+            }
+        }
+    }
+
+    fn waiting(&self, row: &[u8]) -> Result<Option<(Submission, Vec<u8>)>, EngineError> {
+        let row = tables::SubmissionRow::decode(row)
+            .map_err(|_| EngineError::Unreadable("a submission"))?;
+        if !row.refused.is_empty() {
+            return Ok(None);
+        }
+        let at = row.at.ok_or(EngineError::Unreadable("a submission"))?;
+        let bytes = read_bytes(&self.record, self.reader, &at)?;
+        Ok(Submission::parse(&bytes).ok().map(|read| (read, bytes)))
+    }
+
+    // Handing over.
+
+    /// Begins, or goes on, wherever a neighbour is a successor that was not handed everything.
+    pub(crate) fn hand_over_to_successors(&mut self) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let up = self.me.at.up(&registry);
+        for link in up.into_iter().chain(self.me.at.down(&registry)) {
+            let succeeds = registry.node(link).is_some_and(|node| node.incarnation > 1);
+            if succeeds && !self.handing_row(link)?.done {
+                self.outputs.push(Output::HandOver(link));
+            }
+        }
+        Ok(())
+    }
+
+    fn handing_row(&self, link: NodeId) -> Result<tables::HandingRow, EngineError> {
+        let row = self.overlay.get(&tables::handing(link))?;
+        row.map_or(Ok(tables::HandingRow::default()), |row| {
+            tables::HandingRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a handing"))
+        })
+    }
+
+    /// One step: some rows of what is here, or the last word.
+    pub(crate) fn hand_over(&mut self, link: NodeId) -> Result<(), EngineError> {
+        let row = self.handing_row(link)?;
+        let registry = self.registry();
+        let is_up = self.me.at.up(&registry) == Some(link);
+        if row.done || !(is_up || self.me.at.down(&registry).contains(&link)) {
+            return Ok(());
+        }
+        let rows = next_rows(&self.overlay, &row.after, is_up)?;
+        let mut step = pb::HandingOver {
+            link: link.to_string(),
+            after: row.after,
+            done: rows.is_empty(),
+        };
+        if let Some((last, _)) = rows.last() {
+            step.after.clone_from(last);
+        }
+        for (key, value) in &rows {
+            self.hand_over_row(link, is_up, key, value)?;
+        }
+        if step.done {
+            for lane in LANES {
+                let word = pb::HandedOver { lane: lane.into() }.encode_to_vec();
+                self.owe_bytes(link, lane, pb::ItemKind::HandedOver, &word, None)?;
+            }
+        } else {
+            self.outputs.push(Output::HandOver(link));
+        }
+        self.fact(Fact::HandingOver(step))
+    }
+
+    fn hand_over_row(
+        &mut self,
+        link: NodeId,
+        is_up: bool,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), EngineError> {
+        let chain = key.get(1..).and_then(ChainId::from_bytes);
+        match (key[0], chain) {
+            (b'h', Some(chain)) => self.hand_over_chain(link, is_up, chain),
+            (b'n', Some(case)) => self.owe_bytes(
+                link,
+                pb::Lane::Cases,
+                pb::ItemKind::Notice,
+                value,
+                Some(case),
+            ),
+            (b't', _) => {
+                self.owe_bytes(link, pb::Lane::Bulk, pb::ItemKind::Tally, value, None)
+            }
+            (b'd', _) => {
+                let registry = self.registry();
+                let about = key.get(17..).and_then(PlaceId::from_bytes);
+                let receiver = registry.node(link).map(|node| node.place);
+                // Upwards what this place has counted; downwards what the one before had counted itself.
+                if about == Some(self.me.at.place) && is_up || about == receiver && !is_up {
+                    let kind = pb::ItemKind::DirectiveCount;
+                    self.owe_bytes(link, pb::Lane::Control, kind, value, None)?;
+                }
+                Ok(())
+            }
+            (b's', _) => {
+                let Some((submission, bytes)) = self.waiting(value)? else {
+                    return Ok(());
+                };
+                if self.way_of(submission.case)? != Some(link) {
+                    return Ok(());
+                }
+                let kind = pb::ItemKind::Submission;
+                self.owe_bytes(link, pb::Lane::Cases, kind, &bytes, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the link of a predecessor carried of a chain, or this one would carry today.
+    fn hand_over_chain(
+        &mut self,
+        link: NodeId,
+        is_up: bool,
+        id: ChainId,
+    ) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let mut carried = Extent::None;
+        for before in registry.predecessors(link) {
+            carried = carried.max(self.carried(before.id, id)?.extent());
+        }
+        let chain = self.shared_chain(id)?;
+        let today = self.extents(id, &chain)?.get(&link).copied();
+        match carried.max(today.unwrap_or(Extent::None)) {
+            Extent::Full => self.spread_full(id, &chain, link, &[]),
+            Extent::Notice if is_up => self.spread_notice(id, &chain, link),
+            Extent::Notice | Extent::None => Ok(()),
+        }
+    }
+}
+
+/// The rows after a key of the tables that are handed over, in their order.
+fn next_rows(read: &dyn Read, after: &[u8], is_up: bool) -> Result<Vec<Row>, EngineError> {
+    let own = [
+        tables::chains(),
+        tables::submissions(),
+        tables::directive_counts(),
+    ];
+    let relayed = [tables::notices(), tables::tallies()];
+    let tables = own.into_iter().chain(relayed.into_iter().filter(|_| is_up));
+    let begun = |table: &Vec<u8>| after.first() == table.first();
+    let mut reached = after.is_empty();
+    for table in tables {
+        let (mut lo, hi) = tables::prefixed(&table);
+        if begun(&table) {
+            reached = true;
+            lo = [after, &[0]].concat();
+        }
+        if !reached {
+            continue;
+        }
+        let rows = read.range(&lo, &hi, ROWS_A_STEP)?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+    }
+    Ok(Vec::new())
+}
