@@ -1,9 +1,9 @@
 //! A world of engines in one thread: the code that ships, on journals and stores in memory, with links that carry items
 //! only when told to.
 
-mod root;
-
 mod founding;
+mod losing;
+mod root;
 mod seals;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +26,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 pub use founding::{EVERY_ROLE, Founding, account, administration, derived, shipped_catalogue};
+pub use losing::Backup;
 pub use seals::SeededSeals;
 
 /// One node of the world.
@@ -92,39 +93,50 @@ impl World {
 
     fn start(&mut self, me: Me, bootstrap: &[Vec<u8>]) {
         let at = me.at;
-        let vault = Arc::new(Vault::new(
+        let vault = self.vault(at.node);
+        self.open(me, MemoryJournal::new(), vault);
+        self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec()))
+            .unwrap();
+        for login in ["admin", "second"] {
+            self.add_account(at.node, login);
+        }
+    }
+
+    /// An empty key store, with a node's own randomness.
+    fn vault(&self, node: NodeId) -> Arc<Vault> {
+        Arc::new(Vault::new(
             Box::new(MemoryKeyStore::default()),
-            Box::new(SeededSeals::new(self.founding.seed, 0, at.node)),
-        ));
+            Box::new(SeededSeals::new(self.founding.seed, 0, node)),
+        ))
+    }
+
+    /// A process over a journal, its store built from it.
+    fn open(&mut self, me: Me, journal: MemoryJournal, vault: Arc<Vault>) {
         let parts = Parts {
             me: me.clone(),
             catalogue: Arc::clone(&self.founding.catalogue),
             zone_offset_minutes: 480,
-            journal: Box::new(MemoryJournal::new()),
+            journal: Box::new(journal),
             store: Arc::new(MemoryStore::default()),
             vault: Arc::clone(&vault),
             enroller: None,
             chains_held_max: 64,
         };
         let engine = Engine::open(parts, &mut |_, _| {}).unwrap();
-        let views = engine.views();
-        let registry = Arc::new(arc_swap::ArcSwap::from(engine.registry()));
-        self.nodes.insert(
-            at.node,
-            Node {
-                engine,
-                views,
-                vault,
-                me,
-                registry,
-            },
-        );
-        self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec()))
+        let node = Node {
+            views: engine.views(),
+            registry: Arc::new(arc_swap::ArcSwap::from(engine.registry())),
+            engine,
+            vault,
+            me,
+        };
+        self.nodes.insert(node.me.at.node, node);
+    }
+
+    /// An account with every role.
+    pub fn add_account(&mut self, node: NodeId, login: &str) {
+        self.administer(node, "admin", account(login, &EVERY_ROLE, None))
             .unwrap();
-        for login in ["admin", "second"] {
-            self.administer(at.node, "admin", account(login, &EVERY_ROLE, None))
-                .unwrap();
-        }
     }
 
     /// Adds a place below a node's, with a node of its own.
@@ -193,41 +205,13 @@ impl World {
     /// Ends a node's process and starts it again: its journal and keys are what is left, its store is rebuilt.
     pub fn restart(&mut self, node: NodeId) {
         let old = self.nodes.remove(&node).unwrap();
-        let payloads: Vec<Vec<u8>> = old
-            .views
-            .reader()
-            .tail(Position(0))
-            .map(|record| record.unwrap().payload)
-            .collect();
         let mut journal = MemoryJournal::new();
-        for payload in payloads {
+        for record in old.views.reader().tail(Position(0)) {
+            let payload = record.unwrap().payload;
             journal.append(journal.end(), &[payload]).unwrap();
         }
-        let parts = Parts {
-            me: old.me.clone(),
-            catalogue: Arc::clone(&self.founding.catalogue),
-            zone_offset_minutes: 480,
-            journal: Box::new(journal),
-            store: Arc::new(MemoryStore::default()),
-            vault: Arc::clone(&old.vault),
-            enroller: None,
-            chains_held_max: 64,
-        };
-        let mut engine = Engine::open(parts, &mut |_, _| {}).unwrap();
-        engine.process(self.now, vec![Input::Started]).unwrap();
-        let views = engine.views();
-        old.registry.store(engine.registry());
-        let (vault, me, registry) = (old.vault, old.me, old.registry);
-        self.nodes.insert(
-            node,
-            Node {
-                engine,
-                views,
-                vault,
-                me,
-                registry,
-            },
-        );
+        self.open(old.me, journal, old.vault);
+        self.process(node, vec![Input::Started]);
     }
 
     /// What an account manages.
@@ -302,7 +286,15 @@ impl World {
     pub fn process(&mut self, node: NodeId, inputs: Vec<Input>) -> Vec<Output> {
         let now = self.now;
         let node = self.nodes.get_mut(&node).unwrap();
-        let outputs = node.engine.process(now, inputs).unwrap();
+        let mut outputs = node.engine.process(now, inputs).unwrap();
+        let mut step = 0;
+        while let Some(output) = outputs.get(step) {
+            if let Output::HandOver(link) = *output {
+                let next = node.engine.process(now, vec![Input::HandOver(link)]);
+                outputs.extend(next.unwrap());
+            }
+            step += 1;
+        }
         node.registry.store(node.engine.registry());
         outputs
     }

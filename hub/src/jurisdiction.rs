@@ -515,9 +515,10 @@ impl Registry {
             return Err(RegistryError::Malformed("generation"));
         }
         // Whom it succeeds is lost, not distrusted: what it wrote stands, wherever it turns up.
-        let serving = self.nodes.values_mut().filter(|node| {
-            (node.place, node.unit) == (issuer, None) && node.id != record.id
-        });
+        let serving = self
+            .nodes
+            .values_mut()
+            .filter(|node| (node.place, node.unit) == (issuer, None) && node.id != record.id);
         for before in serving.filter(|node| node.revoked.is_none()) {
             before.revoked = Some((before.incarnation, u64::MAX));
         }

@@ -15,8 +15,8 @@ mod group;
 mod lanes;
 mod loading;
 mod projection;
-pub mod recovery;
 pub mod record;
+pub mod recovery;
 mod submissions;
 mod supervision;
 pub mod vault;
@@ -154,6 +154,8 @@ pub enum Input {
     Started,
     /// The next step of handing over to a neighbour that succeeds a lost one.
     HandOver(NodeId),
+    /// Registry entries by which a parent's new node shows who it is, in order; what does not hold is passed over.
+    Introduced(Vec<Vec<u8>>),
 }
 
 /// Names a caller that waits for an answer.

@@ -435,7 +435,8 @@ fn weight(input: &Input) -> usize {
         | Input::Alarm { .. }
         | Input::Tick { .. }
         | Input::Started
-        | Input::HandOver(_) => 256,
+        | Input::HandOver(_)
+        | Input::Introduced(_) => 256,
     }
 }
 

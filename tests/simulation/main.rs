@@ -3,6 +3,7 @@
 
 mod beside;
 mod random;
+mod recovery;
 mod root;
 
 use fengqiao_hub::casework::Command;

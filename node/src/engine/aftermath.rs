@@ -244,7 +244,11 @@ impl Group<'_> {
         Ok(())
     }
 
-    pub(crate) fn carried(&self, link: NodeId, chain: ChainId) -> Result<tables::CarriedRow, EngineError> {
+    pub(crate) fn carried(
+        &self,
+        link: NodeId,
+        chain: ChainId,
+    ) -> Result<tables::CarriedRow, EngineError> {
         let row = self.overlay.get(&tables::carried(link, chain))?;
         Ok(row
             .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())

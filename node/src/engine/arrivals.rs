@@ -144,6 +144,23 @@ impl Group<'_> {
         Ok(entry.hash)
     }
 
+    /// Registry entries that came by no link: who the parent's node is now. They prove themselves from the root key on;
+    /// one that does not hold here, or not yet, is left out and comes again.
+    pub(crate) fn introduced(&mut self, entries: &[Vec<u8>]) -> Result<(), EngineError> {
+        for bytes in entries {
+            let entry = match Entry::parse(bytes) {
+                Ok(entry) if entry.kind == pb::ChainKind::Registry => Arc::new(entry),
+                Ok(_) | Err(_) => continue,
+            };
+            if self.admissible(&entry)?.is_ok()
+                && !self.chain(entry.chain)?.tree.contains(&entry.hash)
+            {
+                self.keep_entry(&entry, bytes, None)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Everything a reader judges about an entry.
     fn admissible(&mut self, entry: &Arc<Entry>) -> Result<Result<(), Hindrance>, EngineError> {
         let registry = self.registry();

@@ -95,6 +95,7 @@ impl<'a> Group<'a> {
             Input::Tick { clock_believed } => self.tick(clock_believed)?,
             Input::Started => self.started()?,
             Input::HandOver(link) => self.hand_over(link)?,
+            Input::Introduced(entries) => self.introduced(&entries)?,
         }
         Ok(())
     }

@@ -98,9 +98,9 @@ impl Group<'_> {
             return Ok(Ok(()));
         }
         let first = self.chain(chain)?.standing().into_iter().next();
-        if first.is_some_and(|(first, _)| {
-            first.author == self.me.at.node && first.previous.is_none()
-        }) {
+        if first
+            .is_some_and(|(first, _)| first.author == self.me.at.node && first.previous.is_none())
+        {
             return Ok(Ok(()));
         }
         let registry = self.registry();
@@ -114,7 +114,9 @@ impl Group<'_> {
             .map(|record| registry.name(record.place))
             .collect();
         let names: Vec<String> = names.into_iter().collect();
-        Ok(Err(Refusal::of(Code::Recovering, "").because(names.join("、"))))
+        Ok(Err(
+            Refusal::of(Code::Recovering, "").because(names.join("、"))
+        ))
     }
 
     /// A neighbour has handed over what it held, in one lane.
@@ -267,9 +269,7 @@ impl Group<'_> {
                 value,
                 Some(case),
             ),
-            (b't', _) => {
-                self.owe_bytes(link, pb::Lane::Bulk, pb::ItemKind::Tally, value, None)
-            }
+            (b't', _) => self.owe_bytes(link, pb::Lane::Bulk, pb::ItemKind::Tally, value, None),
             (b'd', _) => {
                 let registry = self.registry();
                 let about = key.get(17..).and_then(PlaceId::from_bytes);

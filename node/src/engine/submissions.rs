@@ -84,7 +84,11 @@ impl Group<'_> {
     }
 
     /// Adopts, refuses or forwards a submission that waits here.
-    pub(crate) fn settle(&mut self, submission: &Submission, bytes: &[u8]) -> Result<(), EngineError> {
+    pub(crate) fn settle(
+        &mut self,
+        submission: &Submission,
+        bytes: &[u8],
+    ) -> Result<(), EngineError> {
         let custodian = self.custodian_of(submission.case)?;
         if custodian != Some(self.me.at.place) || self.me.at.unit.is_some() {
             return self.forward(submission.case, bytes);

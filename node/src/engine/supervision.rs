@@ -21,7 +21,10 @@ impl Group<'_> {
         if !clock_believed || self.read_only || self.me.at.unit.is_some() {
             return Ok(());
         }
-        if self.gate(ChainId::supervision_of(self.me.at.place))?.is_err() {
+        if self
+            .gate(ChainId::supervision_of(self.me.at.place))?
+            .is_err()
+        {
             return Ok(());
         }
         let mut lo = tables::worklist_from(tables::NOT_LISTED);

@@ -177,12 +177,17 @@ impl Opener {
     fn begin(&self, mut engine: Engine, folder: &Folder) -> Result<Engine, OpeningError> {
         let now = self.clock.now();
         let mut inputs = Vec::new();
-        if engine.registry().root().is_none() {
-            let entries = folder
-                .first_entries()?
-                .iter()
-                .map(pb::SignedEntry::encode_to_vec)
-                .collect();
+        let entries = || -> Result<Vec<Vec<u8>>, FolderError> {
+            let entries = folder.first_entries()?;
+            Ok(entries.iter().map(pb::SignedEntry::encode_to_vec).collect())
+        };
+        if engine.registry().root().is_some() {
+            if engine.registry().node(folder.identity.node).is_none() {
+                // A journal that goes on under a new identity: the folder says who that is.
+                inputs.push(Input::Introduced(entries()?));
+            }
+        } else {
+            let entries = entries()?;
             inputs.push(administration(1, "", Administration::Bootstrap(entries)));
             let account = pb::SetAccountRequest {
                 login: FIRST_LOGIN.to_owned(),

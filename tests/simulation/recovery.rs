@@ -1,0 +1,321 @@
+//! Machines lost and brought back: what comes back, from whom, and what must wait until it has.
+
+use fengqiao_hub::casework::Command;
+use fengqiao_hub::id::{ChainId, NodeId};
+use fengqiao_hub::refusal::Code;
+use fengqiao_proto::v1 as pb;
+use fengqiao_tests::world::{Backup, World};
+
+use super::{FourTiers, close, four_tiers, register, reply, run};
+
+fn try_to(world: &mut World, node: NodeId, case: ChainId, command: Command) -> Option<Code> {
+    World::code(&world.act(node, "admin", Some(case), command, &[]))
+}
+
+fn take() -> Command {
+    Command::Take {
+        reason: pb::TakingReason::Decision,
+    }
+}
+
+fn dispatch_to(world: &World, node: NodeId) -> Command {
+    Command::Dispatch {
+        lead: None,
+        place: Some(world.nodes[&node].me.at.place),
+        co_handlers: vec![],
+        due: None,
+    }
+}
+
+#[test]
+fn a_lost_village_comes_back_with_all_that_its_township_had() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept]);
+    world.settle();
+    let known = world.chain(township, case).tree.digest();
+    world.lose(village);
+
+    let village = world.recover(village, &Backup::default());
+    world.settle();
+
+    assert_eq!(world.chain(village, case).tree.digest(), known);
+    assert!(world.can_open(village, case), "its texts too");
+    run(&mut world, village, case, &reply());
+    run(&mut world, village, case, &close());
+    world.settle();
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
+fn a_restored_village_leaves_old_cases_alone_until_its_township_has_spoken() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    world.settle();
+    let backup = world.backup(village);
+    run(&mut world, village, case, &[Command::Accept]);
+    world.settle();
+    let known = world.chain(township, case).tree.digest();
+    world.lose(village);
+
+    let village = world.recover(village, &backup);
+    assert_eq!(
+        try_to(&mut world, village, case, Command::Accept),
+        Some(Code::Recovering),
+        "the entry it has forgotten may not be written twice"
+    );
+    let fresh = register(&mut world, village);
+    run(&mut world, village, fresh, &[Command::Accept]);
+
+    world.settle();
+    assert_eq!(world.chain(village, case).tree.digest(), known);
+    run(&mut world, village, case, &reply());
+    world.settle();
+    for case in [case, fresh] {
+        assert!(!world.chain(township, case).tree.is_frozen());
+        assert!(world.chain(township, case).tree.annex().is_empty());
+    }
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
+fn a_lost_county_is_filled_from_above_and_from_below() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        village,
+    } = four_tiers();
+    let above = register(&mut world, city);
+    let down = dispatch_to(&world, county);
+    run(&mut world, city, above, &[Command::Accept, down]);
+    world.settle();
+    // Only the township has heard of this dispatch when the county is lost.
+    let below = register(&mut world, county);
+    let down = dispatch_to(&world, township);
+    run(&mut world, county, below, &[Command::Accept, down]);
+    world.cut.insert(county);
+    world.settle();
+    let copied = register(&mut world, township);
+    world.settle();
+    let dispatched = world.chain(township, below).tree.digest();
+    world.lose(county);
+
+    world.cut.clear();
+    let county = world.recover(county, &Backup::default());
+    world.introduce(county, township);
+    world.settle();
+
+    assert_eq!(world.chain(county, below).tree.digest(), dispatched);
+    assert!(!world.chain(county, copied).tree.is_empty());
+    assert!(world.can_open(county, above) && world.can_open(county, below));
+    run(&mut world, county, above, &[Command::SignFor]);
+    run(&mut world, county, below, &[take()]);
+    world.settle();
+    assert!(
+        world.chain(village, below).tree.is_empty(),
+        "nobody is given what is not theirs"
+    );
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
+fn a_taking_of_the_new_machine_outranks_every_one_of_the_lost() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, township);
+    world.settle();
+    let backup = world.backup(county);
+    run(&mut world, county, case, &[take()]);
+    let down = dispatch_to(&world, township);
+    run(&mut world, county, case, &[down]);
+    world.cut.insert(county);
+    world.settle();
+    world.lose(county);
+
+    world.cut.clear();
+    let county = world.recover(county, &backup);
+    assert_eq!(
+        try_to(&mut world, county, case, take()),
+        Some(Code::Recovering)
+    );
+    world.introduce(county, township);
+    world.settle();
+    world.now.0 += 2 * 24 * 3_600_000;
+    run(&mut world, county, case, &[take()]);
+    world.settle();
+    let rank = world
+        .chain(township, case)
+        .tree
+        .head()
+        .unwrap()
+        .rank
+        .clone();
+    assert_eq!(rank.part(40), Some((2, 1)));
+    assert!(world.chain(township, case).tree.annex().is_empty());
+    world.assert_links_agree();
+}
+
+#[test]
+fn parent_and_child_restored_from_backups_of_different_age_agree_again() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        village,
+    } = four_tiers();
+    let case = register(&mut world, township);
+    world.settle();
+    let old_township = world.backup(township);
+    run(&mut world, township, case, &[Command::Accept]);
+    world.settle();
+    let old_county = world.backup(county);
+    run(&mut world, township, case, &[Command::TakeAction]);
+    world.settle();
+    world.lose(county);
+
+    let county = world.recover(county, &old_county);
+    world.introduce(county, township);
+    world.settle();
+    world.lose(township);
+    let township = world.recover(township, &old_township);
+    world.introduce(township, village);
+    world.settle();
+
+    assert_eq!(world.chain(township, case).tree.head().unwrap().sequence, 3);
+    run(&mut world, township, case, &reply());
+    world.settle();
+    assert!(world.chain(city, case).tree.is_empty());
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
+fn a_lost_top_goes_on_from_its_backup_and_what_counties_hold() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, city);
+    world.settle();
+    let backup = world.backup(city);
+    let down = dispatch_to(&world, county);
+    run(&mut world, city, case, &[Command::Accept, down]);
+    world.settle();
+    let known = world.chain(county, case).tree.digest();
+    world.lose(city);
+
+    let city = world.recover_top(city, &backup, county);
+    assert_eq!(
+        try_to(&mut world, city, case, Command::Accept),
+        Some(Code::Recovering)
+    );
+    world.settle();
+    assert_eq!(world.chain(city, case).tree.digest(), known);
+    run(&mut world, city, case, &[take()]);
+    world.settle();
+    assert_eq!(
+        world.chain(county, case).tree.head().unwrap().rank.part(30),
+        Some((2, 1))
+    );
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
+fn a_neighbour_that_will_not_come_back_is_waived_by_a_leader() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, county);
+    world.settle();
+    let backup = world.backup(county);
+    world.lose(county);
+    let county = world.recover(county, &backup);
+    // The township is dark and knows nothing of the new machine.
+    world.cut.insert(township);
+    world.settle();
+    assert_eq!(
+        try_to(&mut world, county, case, Command::Accept),
+        Some(Code::Recovering)
+    );
+    world.waive(county, township).unwrap();
+    assert_eq!(try_to(&mut world, county, case, Command::Accept), None);
+    assert!(
+        world.waive(county, township).is_err(),
+        "it is awaited no longer"
+    );
+}
+
+#[test]
+fn accounts_come_back_from_one_hop_up_and_are_nobodys_but_their_places() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    world.settle();
+    world.add_account(village, "wang");
+    world.settle();
+    world.lose(village);
+    let village = world.recover(village, &Backup::default());
+    world.settle();
+    let case = register(&mut world, village);
+    let as_wang = |world: &mut World, node| {
+        World::code(&world.act(node, "wang", Some(case), Command::Accept, &[]))
+    };
+    assert_eq!(as_wang(&mut world, township), Some(Code::NotSignedIn));
+    assert_eq!(as_wang(&mut world, village), None);
+}
+
+#[test]
+fn a_departments_lost_machine_gets_its_cases_from_its_centre() {
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "城市管理局");
+    let bureau = world.add_department(county, unit);
+    let case = register(&mut world, county);
+    let to_unit = Command::Dispatch {
+        lead: Some(unit),
+        place: None,
+        co_handlers: vec![],
+        due: None,
+    };
+    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    world.settle();
+    world.lose(bureau);
+    let bureau = world.recover(bureau, &Backup::default());
+    world.settle();
+    assert_eq!(
+        world.chain(bureau, case).tree.digest(),
+        world.chain(county, case).tree.digest()
+    );
+    assert!(world.can_open(bureau, case));
+    world.assert_links_agree();
+}
