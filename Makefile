@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test verify fix proto keep simulate crash speed
+.PHONY: help demo build test verify fix proto keep simulate models crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -43,6 +43,9 @@ keep: ## At a release: keep today's words, after checking that those kept before
 
 simulate: ## Run worlds of engines in memory, optimised
 	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test simulation
+
+models: ## Explore every model to its end, also the large ones, optimised
+	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test models -- --include-ignored --test-threads=1
 
 crash: ## Stop a node at every point, by kill and by power cut, rot its files, and look at what is left
 	$(CARGO) build $(LOCKED) --release --package fengqiao-tests --bin crash

@@ -16,7 +16,7 @@ const ENVELOPE_BYTES: usize = 64;
 /// Acknowledged and stored of each lane.
 pub(super) type Positions = [(u64, u64); 3];
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Agreement {
     side: Side,
     /// Where and when a digest was last asked for.

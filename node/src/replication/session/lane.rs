@@ -21,7 +21,7 @@ pub(super) enum Load {
     TooLarge { sequence: u64, bytes: usize },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lane {
     pub(super) lane: pb::Lane,
     // Ours, on its way to the peer.

@@ -76,8 +76,8 @@ impl Stop {
     }
 }
 
-/// One end of one session. A new stream takes a new one.
-#[derive(Debug)]
+/// One end of one session. A new stream takes a new one. It can be copied, so that a model explores this very machine.
+#[derive(Debug, Clone)]
 pub struct Session {
     side: Side,
     ours: Identity,
