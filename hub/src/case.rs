@@ -3,8 +3,11 @@
 //! The fold never refuses: what an entry may do was judged by its writer. It only remembers. Texts and persons are not
 //! here; they stay sealed beside the entries.
 
+mod clocks;
+mod moves;
 mod stage;
 
+pub use clocks::{Clock, Running, of_notice as clocks_of_notice};
 pub use stage::Stage;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +56,17 @@ pub struct OpenOffer {
     pub kind: OfferKind,
     /// Who is asked.
     pub to: PlaceId,
+    /// Until when it answers; an offer of an older version names none.
+    pub due: Option<Moment>,
+}
+
+/// What was decided over an annex entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnnexDecision {
+    /// Adopted, or declined.
+    pub adopted: bool,
+    /// The entry that says so.
+    pub by: Hash,
 }
 
 /// State of a convened task.
@@ -164,8 +178,8 @@ pub struct Case {
     pub rating: Option<u32>,
     /// Outcome once closed.
     pub outcome: pb::Outcome,
-    /// Annex entries decided: adopted or not.
-    pub annex_decided: BTreeMap<Hash, bool>,
+    /// Annex entries decided.
+    pub annex_decided: BTreeMap<Hash, AnnexDecision>,
     /// Submissions that have had their effect.
     pub submissions: BTreeSet<SubmissionId>,
     /// Unasked takings: who and when.
@@ -282,116 +296,6 @@ impl Case {
         }
     }
 
-    fn go_down(&mut self, from: PlaceId, to: PlaceId) {
-        self.receive_first(Receiver::Place(to), from);
-        self.custodian = to;
-        self.custodians.insert(to);
-        self.dispatches.push((from, to));
-        self.passages.push(Passage::Down { from, to });
-        self.offer = None;
-        self.stage = Stage::Dispatched;
-        self.lead = None;
-        self.co_handlers.clear();
-        self.designated = false;
-        self.was_dispatched = true;
-    }
-
-    fn go_up(&mut self, taker: PlaceId, answering: Option<Hash>, at: Moment) {
-        let answered = self
-            .offer
-            .filter(|offer| Some(offer.entry) == answering)
-            .map(|offer| offer.kind);
-        self.passages.push(Passage::Up { taker });
-        if answering.is_none() {
-            self.takings.push((taker, at));
-        }
-        let gives_back = self.dispatches.iter().position(|(from, _)| *from == taker);
-        // The parent answers an offer, but somebody further up dispatched the case: the parent owes the reply now.
-        let passes_on = answered.is_some()
-            && gives_back.is_none()
-            && self.dispatches.last().map(|(_, to)| *to) == Some(self.custodian);
-        if answered != Some(OfferKind::Returned) {
-            self.confirm_first_receiver();
-        }
-        if let Some(position) = gives_back {
-            if answered == Some(OfferKind::Returned) {
-                self.bounces += 1;
-                self.place_returned(taker);
-            }
-            self.dispatches.truncate(position);
-        } else if passes_on {
-            if let Some(last) = self.dispatches.last_mut() {
-                last.1 = taker;
-            }
-        } else {
-            // Taken from above or on the way: what was dispatched below the taker no longer binds.
-            let keep = self
-                .dispatches
-                .iter()
-                .position(|(_, to)| *to == taker)
-                .map_or(0, |position| position + 1);
-            self.dispatches.truncate(keep);
-        }
-        self.custodian = taker;
-        self.custodians.insert(taker);
-        self.offer = None;
-        self.lead = None;
-        self.co_handlers.clear();
-        self.designated = false;
-        self.drafted_by = None;
-        let stopped = self.due_stopped.take();
-        if answered == Some(OfferKind::Replied) && !passes_on {
-            self.stage = Stage::Replied;
-            self.due = None;
-        } else if !self.stage.is_over() {
-            self.stage = Stage::InHand;
-            self.due = self.due.take().or(stopped);
-        }
-    }
-
-    /// A dispatch sets the first receiver, or shows that an earlier one was not returned.
-    fn receive_first(&mut self, receiver: Receiver, dispatcher: PlaceId) {
-        let below_first = matches!(self.first_receiver, Some(Receiver::Place(_)))
-            && self
-                .dispatches
-                .iter()
-                .any(|(from, _)| Some(*from) == self.first_dispatcher);
-        if self.first_receiver.is_none() {
-            self.first_receiver = Some(receiver);
-            self.first_dispatcher = Some(dispatcher);
-        } else if !below_first {
-            self.confirm_first_receiver();
-        }
-    }
-
-    /// The dispatcher upheld the return of a centre below.
-    fn place_returned(&mut self, dispatcher: PlaceId) {
-        if matches!(self.first_receiver, Some(Receiver::Place(_)))
-            && self.first_dispatcher == Some(dispatcher)
-        {
-            self.give_up_first_receiver();
-        }
-    }
-
-    /// An objection of the lead was upheld.
-    fn unit_returned(&mut self) {
-        if self.first_receiver.is_some() && self.first_receiver == self.lead.map(Receiver::Unit) {
-            self.give_up_first_receiver();
-        }
-    }
-
-    fn give_up_first_receiver(&mut self) {
-        if !self.first_receiver_stands {
-            self.first_receiver = None;
-            self.first_dispatcher = None;
-        }
-    }
-
-    /// The dispatch ended otherwise than by an upheld return: who received first stays so.
-    fn confirm_first_receiver(&mut self) {
-        self.first_receiver_stands |= self.first_receiver.is_some();
-    }
-
     fn remember(&mut self, content: &Content, entry: &Entry, at: Moment) {
         match content {
             Content::Registered(_)
@@ -406,7 +310,9 @@ impl Case {
             Content::SignedFor(_) => self.stage = Stage::Handling,
             Content::Objected(_) => self.stage = Stage::Objected,
             Content::ObjectionDecided(decided) => self.objection_decided(decided.upheld),
-            Content::Returned(_) => self.offered(entry, OfferKind::Returned),
+            Content::Returned(returned) => {
+                self.offered(entry, OfferKind::Returned, returned.answer_due.as_ref());
+            }
             Content::Contacted(_) | Content::ActionTaken(_) => self.worked(),
             Content::ReplyDrafted(drafted) => {
                 self.stage = Stage::Drafted;
@@ -415,13 +321,15 @@ impl Case {
             }
             Content::ReplyApproved(_) => self.stage = Stage::Approved,
             Content::ReplySentBack(_) => self.stage = Stage::Handling,
-            Content::Replied(_) => {
+            Content::Replied(replied) => {
                 self.confirm_first_receiver();
                 self.stage = Stage::Replied;
                 self.due_stopped = self.due.take().or(self.due_stopped.take());
-                self.offered(entry, OfferKind::Replied);
+                self.offered(entry, OfferKind::Replied, replied.answer_due.as_ref());
             }
-            Content::Escalated(_) => self.offered(entry, OfferKind::Escalated),
+            Content::Escalated(escalated) => {
+                self.offered(entry, OfferKind::Escalated, escalated.answer_due.as_ref());
+            }
             Content::KeptBelow(kept) => self.kept_below(&kept.answering),
             Content::Decided(_) => self.stage = Stage::Decided,
             Content::Convened(convened) => self.convened(convened),
@@ -453,8 +361,8 @@ impl Case {
                 self.due = None;
                 self.due_stopped = None;
             }
-            Content::AnnexAdopted(adopted) => self.annex(&adopted.entry, true),
-            Content::AnnexDeclined(declined) => self.annex(&declined.entry, false),
+            Content::AnnexAdopted(adopted) => self.annex(&adopted.entry, entry.hash, true),
+            Content::AnnexDeclined(declined) => self.annex(&declined.entry, entry.hash, false),
             Content::RootGranted(_)
             | Content::RegistryOpened(_)
             | Content::PlaceAdded(_)
@@ -533,12 +441,13 @@ impl Case {
         }
     }
 
-    fn offered(&mut self, entry: &Entry, kind: OfferKind) {
+    fn offered(&mut self, entry: &Entry, kind: OfferKind, due: Option<&pb::Due>) {
         if let Move::Offered(to) = entry.mv {
             self.offer = Some(OpenOffer {
                 entry: entry.hash,
                 kind,
                 to,
+                due: due.map(|due| Moment(due.due_ms)),
             });
         }
     }
@@ -588,9 +497,10 @@ impl Case {
         }
     }
 
-    fn annex(&mut self, entry: &[u8], adopted: bool) {
+    fn annex(&mut self, entry: &[u8], by: Hash, adopted: bool) {
         if let Some(entry) = Hash::from_bytes(entry) {
-            self.annex_decided.entry(entry).or_insert(adopted);
+            let decision = AnnexDecision { adopted, by };
+            self.annex_decided.entry(entry).or_insert(decision);
         }
     }
 }

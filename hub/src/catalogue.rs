@@ -30,6 +30,10 @@ pub struct Class {
     pub grace_minutes: u32,
     /// How often a case may be returned before a unit must be designated.
     pub returns_max: u32,
+    /// How long the parent may take to answer an offer, where the catalogue says so.
+    pub answer_within: Option<Span>,
+    /// How long an annex entry may wait to be adopted or declined, where the catalogue says so.
+    pub annex_within: Option<Span>,
 }
 
 /// Classes, clocks and calendar of one version.
@@ -69,6 +73,12 @@ const COLUMNS: [&str; 9] = [
     "returns_max",
 ];
 
+/// Columns that may be missing, and whose cells may be empty.
+const COLUMNS_OPTIONAL: [&str; 2] = ["answer_within", "annex_within"];
+
+/// How long a parent may take to answer an offer where no rule of the class says so.
+const ANSWER_WITHIN: Span = Span::working_days(2);
+
 impl Catalogue {
     /// Reads the CSV form: one row a class, the columns of `deploy/catalogue/classes.csv`.
     ///
@@ -90,6 +100,8 @@ impl Catalogue {
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|name| row_error(1, format!("column {name} is missing")))?;
+        let optional =
+            COLUMNS_OPTIONAL.map(|name| headers.iter().position(|header| header == name));
         let mut classes = BTreeMap::new();
         for record in reader.records() {
             let record = record.map_err(|error| {
@@ -100,7 +112,11 @@ impl Catalogue {
             })?;
             let line = record.position().map_or(0, csv::Position::line);
             let cell = |index: usize| record.get(columns[index]).unwrap_or_default().trim();
-            let class = read_class(cell).map_err(|problem| row_error(line, problem))?;
+            let more = |index: usize| {
+                let cell = optional[index].and_then(|column| record.get(column));
+                cell.unwrap_or_default().trim()
+            };
+            let class = read_class(cell, more).map_err(|problem| row_error(line, problem))?;
             if classes.insert(class.id.clone(), class).is_some() {
                 return Err(row_error(line, "class stands twice".to_owned()));
             }
@@ -142,23 +158,65 @@ impl Catalogue {
     /// # Errors
     /// `CLASS_UNKNOWN`, or `OUT_OF_RANGE` when the start lies outside the calendar.
     pub fn handling_due(&self, class: &str, start: Moment) -> Result<pb::Due, Refusal> {
+        let preset = self.class(class)?.preset;
+        let stage = preset
+            .stage(preset.dispatch_stage)
+            .map_err(|_| Refusal::of(Code::OutOfRange, "due_ms"))?;
+        let rule = format!("{} {} {}", preset.name, stage.name, stage.span);
+        self.due("handling", start, stage.span, rule)
+    }
+
+    /// Until when the parent answers an offer of a case of a class that is made now. The catalogue may say so for the
+    /// class. Where it does not, who is asked gets as long as who may ask: the preset's limit for a return, or that of
+    /// `shandong-2020`, the one rule that names a time for what goes from a lower centre to the one above.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, or `OUT_OF_RANGE` when the start lies outside the calendar.
+    pub fn answer_due(&self, class: &str, start: Moment) -> Result<pb::Due, Refusal> {
         let class = self.class(class)?;
-        let out_of_range = || Refusal::of(Code::OutOfRange, "due_ms");
-        let stage = class
-            .preset
-            .stage(class.preset.dispatch_stage)
-            .map_err(|_| out_of_range())?;
-        let due = clock::due(start, stage.span, &self.calendar).map_err(|_| out_of_range())?;
+        let (span, rule) = match (class.answer_within, class.preset.return_within) {
+            (Some(span), _) => (span, "catalogue answer_within"),
+            (None, Some(span)) => (span, class.preset.name),
+            (None, None) => (ANSWER_WITHIN, "shandong-2020"),
+        };
+        self.due("answer", start, span, format!("{rule} {span}"))
+    }
+
+    /// Until when what does not stand is adopted or declined once it is held. The catalogue may say so for the class;
+    /// else it is handled as long as a request of its class: nobody knew of it before.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, or `OUT_OF_RANGE` when the start lies outside the calendar.
+    pub fn annex_due(&self, class: &str, start: Moment) -> Result<pb::Due, Refusal> {
+        match self.class(class)?.annex_within {
+            Some(span) => self.due(
+                "annex",
+                start,
+                span,
+                format!("catalogue annex_within {span}"),
+            ),
+            None => {
+                let clock = "annex".to_owned();
+                let handling = self.handling_due(class, start)?;
+                Ok(pb::Due { clock, ..handling })
+            }
+        }
+    }
+
+    fn due(
+        &self,
+        clock: &str,
+        start: Moment,
+        span: Span,
+        rule: String,
+    ) -> Result<pb::Due, Refusal> {
+        let due = clock::due(start, span, &self.calendar)
+            .map_err(|_| Refusal::of(Code::OutOfRange, "due_ms"))?;
         Ok(pb::Due {
             due_ms: due.at.0,
             start_ms: start.0,
-            clock: "handling".to_owned(),
-            rule: format!(
-                "{} {} {}",
-                class.preset.name,
-                stage.name,
-                span_words(stage.span)
-            ),
+            clock: clock.to_owned(),
+            rule,
             calendar_version: u32::try_from(self.calendar.version()).unwrap_or(u32::MAX),
         })
     }
@@ -211,19 +269,21 @@ impl Catalogue {
     }
 }
 
-fn span_words(span: Span) -> String {
-    match span {
-        Span::CalendarTime { minutes } => format!("{minutes} min"),
-        Span::WorkingDays { n } => format!("{n} working days"),
-        Span::WorkingMinutes { n } => format!("{n} working min"),
-    }
-}
-
 fn row_error(line: u64, problem: String) -> CatalogueError {
     CatalogueError::Row { line, problem }
 }
 
-fn read_class<'a>(cell: impl Fn(usize) -> &'a str) -> Result<Class, String> {
+fn read_class<'a>(
+    cell: impl Fn(usize) -> &'a str,
+    more: impl Fn(usize) -> &'a str,
+) -> Result<Class, String> {
+    let span = |index: usize| match more(index) {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|error: clock::SpanError| format!("{}: {error}", COLUMNS_OPTIONAL[index])),
+    };
     let number = |index: usize| {
         cell(index)
             .parse::<u32>()
@@ -247,5 +307,7 @@ fn read_class<'a>(cell: impl Fn(usize) -> &'a str) -> Result<Class, String> {
         preset: preset(cell(6)).map_err(|error| error.to_string())?,
         grace_minutes: number(7)?,
         returns_max: number(8)?,
+        answer_within: span(0)?,
+        annex_within: span(1)?,
     })
 }

@@ -29,5 +29,5 @@ pub use calendar::{Calendar, CalendarError, DayKind, LocalTime, Warning, Working
 pub use lamp::{Contact, Lamp, amber_from, lamp};
 pub use moment::{Moment, MomentError};
 pub use preset::{ClockPreset, Course, PRESETS, Stage, UnknownPreset, UnknownStage, preset};
-pub use span::{ClockError, Due, SPAN_DAYS_MAX, Span, due};
+pub use span::{ClockError, Due, SPAN_DAYS_MAX, Span, SpanError, due};
 pub use suspension::{Suspension, SuspensionError, due_after_suspensions};

@@ -5,21 +5,26 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use crate::case::{Case, Receiver};
+use crate::clock::Moment;
 use crate::custody::Tree;
 use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::{ChainId, NodeId, UnitId};
 
 const DOMAIN: &str = "fengqiao/notice/1";
 
-/// The notice of a case as its holder sees it; `None` while no head is known.
+/// The notice of a case as its holder sees it, who is to decide what was overtaken by `annex_due`; `None` while no head
+/// is known.
 #[must_use]
-pub fn notice_of(id: ChainId, case: &Case, tree: &Tree, author: NodeId) -> Option<pb::Notice> {
+pub fn notice_of(
+    id: ChainId,
+    case: &Case,
+    tree: &Tree,
+    annex_due: Option<Moment>,
+    author: NodeId,
+) -> Option<pb::Notice> {
     let head = tree.head()?;
-    let open_annexes = tree
-        .annex()
-        .iter()
-        .filter(|entry| !case.annex_decided.contains_key(entry))
-        .count();
+    let open_annexes = case.annex_open(tree).len();
+    let answer_due = case.offer.and_then(|offer| offer.due);
     Some(pb::Notice {
         case: id.to_vec(),
         number: case.number.clone(),
@@ -41,6 +46,12 @@ pub fn notice_of(id: ChainId, case: &Case, tree: &Tree, author: NodeId) -> Optio
         },
         author: author.to_vec(),
         open_annexes: u32::try_from(open_annexes).unwrap_or(u32::MAX),
+        offered_to: case
+            .offer
+            .map(|offer| offer.to.to_vec())
+            .unwrap_or_default(),
+        answer_due_ms: answer_due.map_or(0, |due| due.0),
+        annex_due_ms: annex_due.map_or(0, |due| due.0),
     })
 }
 

@@ -452,7 +452,7 @@ fn the_tops_own_thaw_reads_the_same_in_every_order() {
     assert!(!tree.is_frozen());
     assert!(!tree.contains(&vain.hash));
     assert_eq!(tree.annex(), [other.hash], "kept as proof");
-    let all = [&all[..], &[again.clone()]].concat();
+    let all = [&all[..], std::slice::from_ref(&again)].concat();
     let tree = fed(&world, &all.iter().collect::<Vec<_>>());
     assert!(!tree.contains(&again.hash), "once in a generation");
 }

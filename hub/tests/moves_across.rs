@@ -174,7 +174,7 @@ fn a_case_with_an_undecided_annex_is_not_closed() {
         Code::AnnexUnknown
     );
     book.does(&world, &clerk(COUNTY), adopt.clone());
-    assert_eq!(book.case.annex_decided.get(&late), Some(&true));
+    assert!(book.case.annex_decided[&late].adopted);
     assert_eq!(
         book.refused(&world, &clerk(COUNTY), &decline),
         Code::AnnexDecided

@@ -67,6 +67,7 @@ fn every_content() -> Vec<Content> {
         }),
         Content::Returned(pb::Returned {
             proposed_place: VILLAGE.to_vec(),
+            answer_due: due(),
         }),
         Content::Contacted(pb::Contacted { reached: true }),
         Content::ActionTaken(pb::ActionTaken {}),
@@ -74,8 +75,11 @@ fn every_content() -> Vec<Content> {
         Content::ReplyDrafted(pb::ReplyDrafted { reasonable: true }),
         Content::ReplyApproved(pb::ReplyApproved {}),
         Content::ReplySentBack(pb::ReplySentBack {}),
-        Content::Replied(pb::Replied {}),
-        Content::Escalated(pb::Escalated { reason: 2 }),
+        Content::Replied(pb::Replied { answer_due: due() }),
+        Content::Escalated(pb::Escalated {
+            reason: 2,
+            answer_due: due(),
+        }),
         Content::KeptBelow(pb::KeptBelow { answering: hash() }),
         Content::Taken(pb::Taken { reason: 3 }),
         Content::Decided(pb::Decided {}),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod beside;
+mod clocks;
 mod random;
 mod recovery;
 mod root;

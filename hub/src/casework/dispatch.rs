@@ -242,9 +242,12 @@ pub fn give_back(
     }
     may_come_back(view, case)?;
     let parent = super::escalation::parent(view)?;
-    let proposed_place = proposed.map(PlaceId::to_vec).unwrap_or_default();
+    let returned = pb::Returned {
+        proposed_place: proposed.map(PlaceId::to_vec).unwrap_or_default(),
+        answer_due: Some(view.catalogue.answer_due(&case.class, view.now)?),
+    };
     Ok(Act::custody(
-        Content::Returned(pb::Returned { proposed_place }),
+        Content::Returned(returned),
         Move::Offered(parent),
     ))
 }

@@ -54,6 +54,7 @@ pub fn escalate(
     Ok(Act::custody(
         Content::Escalated(pb::Escalated {
             reason: reason.into(),
+            answer_due: Some(view.catalogue.answer_due(&case.class, view.now)?),
         }),
         Move::Offered(parent),
     ))

@@ -72,13 +72,14 @@ pub fn send(view: &View<'_>, case: &Case, actor: &Actor) -> Result<Act, Refusal>
         ],
     )?;
     at(case, &[Stage::Approved])?;
-    let mv = if case.owes_reply(view.place, view.registry) {
-        Move::Offered(super::escalation::parent(view)?)
+    let (mv, answer_due) = if case.owes_reply(view.place, view.registry) {
+        let due = view.catalogue.answer_due(&case.class, view.now)?;
+        (Move::Offered(super::escalation::parent(view)?), Some(due))
     } else {
-        Move::None
+        (Move::None, None)
     };
     Ok(Act {
-        content: Content::Replied(pb::Replied {}),
+        content: Content::Replied(pb::Replied { answer_due }),
         mv,
         kind_class: pb::KindClass::Effect,
     })

@@ -2,8 +2,9 @@
 
 use fengqiao_proto::v1 as pb;
 
+use crate::case::Running;
 use crate::clock::Moment;
-use crate::id::{ChainId, Hash, PlaceId, UnitId};
+use crate::id::{ChainId, Hash, UnitId};
 
 /// The id of a warning: two writers who find the same clock run out count once.
 #[must_use]
@@ -16,19 +17,14 @@ pub fn warning_id(case: ChainId, clock: &str, due: Moment) -> Hash {
 
 /// The red warning for a clock that ran out at a place below, or a unit of this centre.
 #[must_use]
-pub fn red_warning(
-    case: ChainId,
-    clock: &str,
-    due: Moment,
-    place: PlaceId,
-    unit: Option<UnitId>,
-) -> pb::RedWarned {
+pub fn red_warning(case: ChainId, running: &Running) -> pb::RedWarned {
+    let clock = running.clock.as_str();
     pb::RedWarned {
-        warning: warning_id(case, clock, due).to_vec(),
+        warning: warning_id(case, clock, running.due).to_vec(),
         case: case.to_vec(),
         clock: clock.to_owned(),
-        due_ms: due.0,
-        place: place.to_vec(),
-        unit: unit.map(UnitId::to_vec).unwrap_or_default(),
+        due_ms: running.due.0,
+        place: running.place.to_vec(),
+        unit: running.unit.map(UnitId::to_vec).unwrap_or_default(),
     }
 }

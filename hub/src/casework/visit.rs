@@ -92,12 +92,7 @@ pub fn close(
     if case.tasks.iter().any(|task| task.state < TaskState::Done) {
         return Err(Refusal::of(Code::TaskOpen, ""));
     }
-    if known
-        .tree
-        .annex()
-        .iter()
-        .any(|entry| !case.annex_decided.contains_key(entry))
-    {
+    if !case.annex_open(known.tree).is_empty() {
         return Err(Refusal::of(Code::AnnexOpen, ""));
     }
     Ok(Act::effect(Content::Closed(pb::Closed {

@@ -55,6 +55,46 @@ impl Span {
     }
 }
 
+/// Why a text is no span.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "not a span: a number of min, h, days, working days or working min, such as \"2 working days\""
+)]
+pub struct SpanError;
+
+impl std::str::FromStr for Span {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        let (number, unit) = text.trim().split_once(' ').ok_or(SpanError)?;
+        let n: u32 = number.parse().map_err(|_| SpanError)?;
+        let span = match unit.trim() {
+            "min" => Self::CalendarTime { minutes: n },
+            "h" => Self::hours(n),
+            "days" => Self::days(n),
+            "working days" => Self::working_days(n),
+            "working min" => Self::WorkingMinutes { n },
+            _ => return Err(SpanError),
+        };
+        let days = match span {
+            Self::CalendarTime { minutes } => minutes / (24 * 60),
+            Self::WorkingDays { n } => n,
+            Self::WorkingMinutes { n } => n / 60,
+        };
+        (days <= SPAN_DAYS_MAX).then_some(span).ok_or(SpanError)
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CalendarTime { minutes } => write!(f, "{minutes} min"),
+            Self::WorkingDays { n } => write!(f, "{n} working days"),
+            Self::WorkingMinutes { n } => write!(f, "{n} working min"),
+        }
+    }
+}
+
 /// When a clock ends, and what that rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {

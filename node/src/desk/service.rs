@@ -93,6 +93,7 @@ impl Desk {
             catalogue: &self.node().catalogue,
             now: self.node().clock.now(),
             contact,
+            here: self.node().me.at,
         }
     }
 
@@ -192,15 +193,7 @@ impl Desk {
             .submissions(id)
             .map_err(|error| internal(&error))?;
         let standing = self.standing(registry, id, head.sequence, head.hash)?;
-        Ok(Some(view(
-            id,
-            case,
-            &chain.tree,
-            &lines,
-            &pending,
-            standing,
-            &background,
-        )))
+        Ok(view(id, chain, &lines, &pending, standing, &background))
     }
 
     /// The key to the texts of a case, for whoever may read them by virtue of an entry.

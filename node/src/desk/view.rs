@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use fengqiao_hub::case::{Case, Receiver, Task};
+use fengqiao_hub::case::{Case, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice};
 use fengqiao_hub::casework::name_of;
 use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Contact, Lamp, Moment};
-use fengqiao_hub::custody::Tree;
-use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId, UnitId};
+use fengqiao_hub::entry::{Entry, Move};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_proto::v1 as pb;
+
+use crate::engine::chains::Chain;
+use crate::replication::route::Standpoint;
 
 /// One entry to show.
 #[derive(Debug, Clone)]
@@ -37,20 +39,24 @@ pub struct Background<'a> {
     pub now: Moment,
     /// What is known of the node responsible.
     pub contact: Contact,
+    /// The node that shows.
+    pub here: Standpoint,
 }
 
-/// Shows a case whose chain is held. `entries` may hold any of its entries in any order; those left out are not shown.
-/// `pending` are the submissions from here that wait for the custodian; `standing` is where the head is stored.
+/// Shows a case whose chain is held; `None` while its first entry is awaited. `entries` may hold any of its entries in
+/// any order; those left out are not shown. `pending` are the submissions from here that wait for the custodian;
+/// `standing` is where the head is stored.
 #[must_use]
 pub fn view(
     id: ChainId,
-    case: &Case,
-    tree: &Tree,
+    chain: &Chain,
     entries: &[EntryLine<'_>],
     pending: &[SubmissionId],
     standing: pb::Standing,
     background: &Background<'_>,
-) -> pb::CaseView {
+) -> Option<pb::CaseView> {
+    let case = chain.case.as_ref()?;
+    let tree = &chain.tree;
     let lines: BTreeMap<Hash, &EntryLine<'_>> =
         entries.iter().map(|line| (line.entry.hash, line)).collect();
     let registry = background.registry;
@@ -58,22 +64,24 @@ pub fn view(
         hashes
             .iter()
             .filter_map(|hash| lines.get(hash))
-            .map(|line| entry_view(line, annex.then_some(case), registry))
+            .map(|line| entry_view(line, annex.then_some((case, chain)), background))
             .collect()
     };
     let custodian = tree
         .custody()
         .map_or(case.custodian, |custody| custody.custodian);
     let head = tree.head();
-    pb::CaseView {
+    let clocks = clock_views(&case.class, &chain.clocks(), background);
+    let first = clocks.first();
+    Some(pb::CaseView {
         case: id.to_string(),
         number: case.number.clone(),
         stage: case.stage.as_str().to_owned(),
         custodian: custodian.to_string(),
         custodian_name: registry.name(custodian),
         class: case.class.clone(),
-        lamp: lamp(&case.class, case.due_at(), background),
-        due_ms: case.due_at().map_or(0, |due| due.0),
+        lamp: first.map(|clock| clock.lamp.clone()).unwrap_or_default(),
+        due_ms: first.map_or(0, |clock| clock.due_ms),
         outcome: outcome_word(case.outcome),
         entries: shown(tree.standing(), false),
         annex: shown(tree.annex(), true),
@@ -98,6 +106,57 @@ pub fn view(
             .iter()
             .map(|task| task_view(task, registry))
             .collect(),
+        offer: case.offer.map(|offer| offer_view(&offer, registry)),
+        annex_open: count(case.annex_open(tree).len()),
+        own_overtaken: count(own_annex(chain, background.here.node)),
+        clocks,
+    })
+}
+
+/// Entries of a node that stand no longer.
+fn own_annex(chain: &Chain, node: NodeId) -> usize {
+    let annex = chain.tree.annex();
+    let own = |hash: &&Hash| {
+        let entry = chain.entries.get(*hash);
+        entry.is_some_and(|(entry, _)| entry.author == node)
+    };
+    annex.iter().filter(own).count()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn clock_views(class: &str, clocks: &[Running], background: &Background<'_>) -> Vec<pb::ClockView> {
+    let view = |running: &Running| {
+        // Who is asked here is not silent, however long the custodian below was.
+        let contact = if running.place == background.here.place {
+            Contact::Here
+        } else {
+            background.contact
+        };
+        let now = background.now;
+        let lamp = background.catalogue.lamp(class, running.due, now, contact);
+        pb::ClockView {
+            clock: running.clock.as_str().to_owned(),
+            due_ms: running.due.0,
+            lamp: lamp_word(lamp).to_owned(),
+            responsible: background.registry.name(running.place),
+        }
+    };
+    clocks.iter().map(view).collect()
+}
+
+fn offer_view(offer: &OpenOffer, registry: &Registry) -> pb::OfferView {
+    pb::OfferView {
+        kind: match offer.kind {
+            OfferKind::Escalated => "escalate",
+            OfferKind::Replied => "send-reply",
+            OfferKind::Returned => "return",
+        }
+        .to_owned(),
+        to: registry.name(offer.to),
+        entry: offer.entry.to_string(),
     }
 }
 
@@ -114,7 +173,8 @@ pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<p
             |place| Some(registry.name(place)),
         )
     };
-    let due = (notice.due_ms != 0).then_some(Moment(notice.due_ms));
+    let clocks = clock_views(&notice.class, &clocks_of_notice(notice), background);
+    let first = clocks.first();
     let outcome = i32::try_from(notice.outcome)
         .ok()
         .and_then(|number| pb::Outcome::try_from(number).ok())
@@ -126,8 +186,8 @@ pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<p
         custodian: custodian.to_string(),
         custodian_name: registry.name(custodian),
         class: notice.class.clone(),
-        lamp: lamp(&notice.class, due, background),
-        due_ms: notice.due_ms,
+        lamp: first.map(|clock| clock.lamp.clone()).unwrap_or_default(),
+        due_ms: first.map_or(0, |clock| clock.due_ms),
         outcome: outcome_word(outcome),
         notice_only: true,
         rank: Rank::from_wire(&notice.rank)
@@ -141,23 +201,31 @@ pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<p
             .unwrap_or_default(),
         first_receiver: receiver(&notice.first_receiver).unwrap_or_default(),
         head: hexadecimal(&notice.head),
+        annex_open: notice.open_annexes,
+        clocks,
         ..Default::default()
     })
 }
 
-fn entry_view(line: &EntryLine<'_>, annex_of: Option<&Case>, registry: &Registry) -> pb::EntryView {
+fn entry_view(
+    line: &EntryLine<'_>,
+    annex_of: Option<(&Case, &Chain)>,
+    background: &Background<'_>,
+) -> pb::EntryView {
     let entry = line.entry;
-    let annex_state = match annex_of.map(|case| case.annex_decided.get(&entry.hash)) {
-        None => "",
-        Some(None) => "open",
-        Some(Some(true)) => "adopted",
-        Some(Some(false)) => "declined",
+    let decision = annex_of.and_then(|(case, _)| case.annex_decided.get(&entry.hash));
+    let annex_state = match (annex_of, decision) {
+        (None, _) => "",
+        (Some(_), None) => "open",
+        (Some(_), Some(decision)) if decision.adopted => "adopted",
+        (Some(_), Some(_)) => "declined",
     };
+    let annex_due = annex_of.and_then(|(_, chain)| chain.annex_due.get(&entry.hash));
     pb::EntryView {
         sequence: entry.sequence,
         hash: entry.hash.to_string(),
         r#move: name_of(entry.body.content.as_ref()).to_owned(),
-        place: registry.name(line.place),
+        place: background.registry.name(line.place),
         actor: PersonId::from_bytes(&entry.body.actor)
             .map(|person| person.to_string())
             .unwrap_or_default(),
@@ -167,6 +235,14 @@ fn entry_view(line: &EntryLine<'_>, annex_of: Option<&Case>, registry: &Registry
         annex_state: annex_state.to_owned(),
         author: entry.author.to_string(),
         rank: entry.rank.to_string(),
+        lapsed: annex_of.is_some() && matches!(entry.mv, Move::Offered(_)),
+        annex_decision: decision
+            .map(|decision| decision.by.to_string())
+            .unwrap_or_default(),
+        annex_due_ms: annex_due
+            .filter(|_| decision.is_none())
+            .map_or(0, |due| due.0),
+        own: entry.author == background.here.node,
     }
 }
 
@@ -194,16 +270,6 @@ fn unit_name(unit: UnitId, registry: &Registry) -> String {
     registry
         .unit(unit)
         .map_or_else(|| unit.to_string(), |known| known.name.clone())
-}
-
-fn lamp(class: &str, due: Option<Moment>, background: &Background<'_>) -> String {
-    let Some(due) = due else {
-        return String::new();
-    };
-    let lamp = background
-        .catalogue
-        .lamp(class, due, background.now, background.contact);
-    lamp_word(lamp).to_owned()
 }
 
 /// The stable word of a lamp.

@@ -264,11 +264,10 @@ impl Group<'_> {
         if self.carried(link, id)?.extent() == Extent::Full {
             return Ok(());
         }
-        let Some(notice) = chain
-            .case
-            .as_ref()
-            .and_then(|case| notice::notice_of(id, case, &chain.tree, self.me.at.node))
-        else {
+        let Some(notice) = chain.case.as_ref().and_then(|case| {
+            let annex_due = chain.annex_due_at();
+            notice::notice_of(id, case, &chain.tree, annex_due, self.me.at.node)
+        }) else {
             return Ok(());
         };
         let bytes = notice::sign_notice(&notice, &self.me.signing_key).encode_to_vec();

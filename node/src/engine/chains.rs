@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fengqiao_hub::case::Case;
+use fengqiao_hub::case::{Case, Running};
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
@@ -24,6 +25,8 @@ pub struct Chain {
     pub tree: Tree,
     /// All entries with their authors' places.
     pub entries: BTreeMap<Hash, (Arc<Entry>, PlaceId)>,
+    /// Until when entries that came not to stand are to be adopted or declined, since they are held here.
+    pub annex_due: BTreeMap<Hash, Moment>,
     /// The fold of the standing chain; `None` while its first entry is awaited, or when it is no case.
     pub case: Option<Case>,
     /// Its short row as last written, once it was read or written.
@@ -64,6 +67,21 @@ impl Chain {
             .iter()
             .filter_map(|hash| self.entries.get(hash).cloned())
             .collect()
+    }
+
+    /// The clocks of a case that run, the one that ends first at the head.
+    #[must_use]
+    pub fn clocks(&self) -> Vec<Running> {
+        let case = self.case.as_ref();
+        case.map_or_else(Vec::new, |case| case.clocks(self.annex_due_at()))
+    }
+
+    /// Until when the first annex entry that is open is to be adopted or declined.
+    #[must_use]
+    pub fn annex_due_at(&self) -> Option<Moment> {
+        let open = self.case.as_ref()?.annex_open(&self.tree);
+        let due = |entry: &Hash| self.annex_due.get(entry).copied();
+        open.iter().filter_map(due).min()
     }
 
     fn refold(&mut self) {

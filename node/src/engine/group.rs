@@ -206,7 +206,34 @@ impl<'a> Group<'a> {
             self.registry_changed |= entry.kind == pb::ChainKind::Registry;
             self.count(entry, verdict, &old_standing)?;
         }
+        if entry.kind == pb::ChainKind::Case
+            && matches!(verdict, Verdict::Overtook | Verdict::Joined)
+        {
+            self.hold_annex(entry.chain)?;
+        }
         Ok(verdict)
+    }
+
+    /// What does not stand and was not held before starts the clock by which it is to be adopted or declined. Each
+    /// holder counts from when it held it: nobody can decide over what has not arrived.
+    fn hold_annex(&mut self, id: ChainId) -> Result<(), EngineError> {
+        let Some(chain) = self.state.chains.get(id) else {
+            return Ok(());
+        };
+        let Some(case) = &chain.case else {
+            return Ok(());
+        };
+        let mut fresh = case.annex_open(&chain.tree);
+        fresh.retain(|entry| !chain.annex_due.contains_key(entry));
+        let due = self.catalogue.annex_due(&case.class, self.now).ok();
+        if fresh.is_empty() || due.is_none() {
+            return Ok(());
+        }
+        self.fact(Fact::AnnexHeld(pb::AnnexHeld {
+            chain: id.to_vec(),
+            entries: fresh.into_iter().map(Hash::to_vec).collect(),
+            due,
+        }))
     }
 
     pub(crate) fn standing(&self, chain: ChainId) -> Vec<Hash> {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::ChainId;
+use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::chains::Chain;
@@ -60,7 +62,7 @@ pub(crate) fn read_chain(
     loop {
         let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
         let Some((last, _)) = rows.last() else {
-            return Ok(chain);
+            break;
         };
         lo = [last.as_slice(), &[0]].concat();
         for (_, value) in &rows {
@@ -74,9 +76,20 @@ pub(crate) fn read_chain(
             chain.insert(Arc::new(entry), place, registry);
         }
         if rows.len() < RANGE_ROWS_MAX {
-            return Ok(chain);
+            break;
         }
     }
+    if !chain.tree.annex().is_empty() {
+        let (lo, hi) = tables::prefixed(&tables::annexed_of(id));
+        for (key, value) in read.range(&lo, &hi, RANGE_ROWS_MAX)? {
+            let due = pb::Due::decode(&value[..]).ok();
+            let entry = key.get(17..).and_then(Hash::from_bytes);
+            chain
+                .annex_due
+                .extend(entry.zip(due.map(|due| Moment(due.due_ms))));
+        }
+    }
+    Ok(chain)
 }
 
 /// Folds every registry chain in the store. A chain is written for children of its place, so parents come first.

@@ -1,7 +1,11 @@
 //! From facts to rows: the one way by which a record reaches the store, live and on replay alike.
 
+mod links;
+
 use std::sync::Arc;
 
+use fengqiao_hub::case::clocks_of_notice;
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
@@ -102,6 +106,7 @@ impl Projection<'_, '_> {
                     self.unpark(chain, hash)?;
                 }
             }
+            Fact::AnnexHeld(held) => self.annex_held(held)?,
         }
         Ok(())
     }
@@ -206,6 +211,25 @@ impl Projection<'_, '_> {
         Ok(())
     }
 
+    /// Entries came not to stand: the clock of their adoption runs.
+    fn annex_held(&mut self, held: &pb::AnnexHeld) -> Result<(), EngineError> {
+        let (Some(id), Some(due)) = (ChainId::from_bytes(&held.chain), &held.due) else {
+            return Err(EngineError::Unreadable("an annex"));
+        };
+        load_chain(self.overlay, self.reader, self.record, self.state, id)?;
+        for entry in held
+            .entries
+            .iter()
+            .filter_map(|hash| Hash::from_bytes(hash))
+        {
+            self.put(tables::annexed(id, entry), due.encode_to_vec());
+            if let Some(chain) = self.state.chains.get_mut(id) {
+                chain.annex_due.insert(entry, Moment(due.due_ms));
+            }
+        }
+        self.refresh(id)
+    }
+
     fn knows(&self, entry: &Entry) -> Result<bool, EngineError> {
         Ok(self
             .overlay
@@ -263,9 +287,19 @@ impl Projection<'_, '_> {
             row.outcome = case.outcome.into();
             row.number.clone_from(&case.number);
             row.external_number.clone_from(&case.external_number);
-            if !case.stage.is_over() {
-                row.listed_at = case.due_at().map_or(tables::LISTED_LAST, |due| due.0);
-            }
+            let clocks = chain.clocks();
+            row.listed_at = match clocks.first() {
+                Some(first) => first.due.0,
+                None if case.stage.is_over() => tables::NOT_LISTED,
+                None => tables::LISTED_LAST,
+            };
+            row.clocks = clocks
+                .iter()
+                .map(|running| tables::ClockRow {
+                    due: running.due.0,
+                    clock: running.clock.as_str().to_owned(),
+                })
+                .collect();
         }
         self.relist(
             id,
@@ -316,138 +350,6 @@ impl Projection<'_, '_> {
             self.overlay.batch.remove(tables::parked(chain, hash));
             self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
         }
-        Ok(())
-    }
-
-    fn owed(&mut self, owed: &pb::ItemOwed, at: Place) -> Result<(), EngineError> {
-        let link = owed
-            .link
-            .parse::<NodeId>()
-            .map_err(|_| EngineError::Unreadable("a link"))?;
-        let lane = owed.lane();
-        let mut row = lane_row(self.overlay, link, lane)?;
-        row.owed = owed.sequence;
-        row.owed_hash.clone_from(&owed.hash);
-        self.put(tables::lane(link, lane), row.encode_to_vec());
-        let item = tables::OwedRow {
-            kind: owed.kind,
-            at: Some(at),
-            hash: owed.hash.clone(),
-            secret_of: owed.secret_of.clone(),
-        };
-        self.put(
-            tables::owed(link, lane, owed.sequence),
-            item.encode_to_vec(),
-        );
-        let subject = ChainId::from_bytes(&owed.subject);
-        match (owed.kind(), subject) {
-            (pb::ItemKind::Entry, Some(chain)) => self.carries(
-                link,
-                chain,
-                Carried {
-                    extent: tables::Extent::Full,
-                    notice: None,
-                    whole: true,
-                },
-            ),
-            (pb::ItemKind::Notice, Some(case)) => {
-                let bytes = read_bytes(self.record, self.reader, &at)?;
-                let hash = super::item_hash(pb::ItemKind::Notice, &bytes);
-                let notice = Some(hash);
-                self.carries(
-                    link,
-                    case,
-                    Carried {
-                        extent: tables::Extent::Notice,
-                        notice,
-                        whole: false,
-                    },
-                )
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Notes what a link carries of a chain; never less than before.
-    pub(crate) fn carries(
-        &mut self,
-        link: NodeId,
-        chain: ChainId,
-        now: Carried,
-    ) -> Result<(), EngineError> {
-        if now.notice.is_none() && self.is_whole_at(link, chain) {
-            return Ok(());
-        }
-        let before = self.overlay.get(&tables::carried(link, chain))?;
-        let before = before
-            .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
-            .unwrap_or_default();
-        let row = tables::CarriedRow {
-            extent: before.extent.max(now.extent.into()),
-            notice: now.notice.map_or(before.notice.clone(), Hash::to_vec),
-            whole: before.whole || now.whole,
-        };
-        if row != before {
-            self.put(tables::carried(link, chain), row.encode_to_vec());
-        }
-        if row.whole
-            && row.extent() == tables::Extent::Full
-            && let Some(held) = self.state.chains.get_mut(chain)
-        {
-            held.whole_at.insert(link);
-        }
-        Ok(())
-    }
-
-    /// Whether a link is known to carry all of a chain that is in memory.
-    fn is_whole_at(&self, link: NodeId, chain: ChainId) -> bool {
-        let held = self.state.chains.get(chain);
-        held.is_some_and(|held| held.whole_at.contains(&link))
-    }
-
-    /// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one, and what they
-    /// hold is yet to be heard. What was owed to them stays owed, from the first item on.
-    fn recovered(&mut self, recovered: &pb::Recovered) -> Result<(), EngineError> {
-        let every = |table: Vec<u8>| {
-            let (lo, hi) = tables::prefixed(&table);
-            self.overlay.range(&lo, &hi, crate::store::RANGE_ROWS_MAX)
-        };
-        let (lanes, heard) = (every(tables::lanes())?, every(tables::heard_all())?);
-        for (key, _) in lanes {
-            let read = tables::read_lane(&key).ok_or(EngineError::Unreadable("a lane"))?;
-            let before = lane_row(self.overlay, read.0, read.1)?;
-            let row = tables::LaneRow {
-                owed: before.owed,
-                owed_hash: before.owed_hash,
-                ..Default::default()
-            };
-            self.put(key, row.encode_to_vec());
-        }
-        for (key, _) in heard {
-            self.overlay.batch.remove(key);
-        }
-        self.state.awaiting_top.clear();
-        self.state.top_reached.clear();
-        self.put(
-            tables::named("incarnation"),
-            u64::from(recovered.incarnation).to_be_bytes().to_vec(),
-        );
-        Ok(())
-    }
-
-    fn received(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
-        let link = moved
-            .link
-            .parse::<NodeId>()
-            .map_err(|_| EngineError::Unreadable("a link"))?;
-        let Some(cursor) = &moved.cursor else {
-            return Err(EngineError::Unreadable("a cursor"));
-        };
-        let mut row = lane_row(self.overlay, link, cursor.lane())?;
-        let before = row.received.as_ref().map_or(0, |before| before.sequence);
-        self.state.counts.received += cursor.sequence.saturating_sub(before);
-        row.received = Some(cursor.clone());
-        self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
         Ok(())
     }
 
@@ -626,10 +528,11 @@ pub(crate) fn read_notice_row(bytes: &[u8]) -> Option<pb::Notice> {
 }
 
 fn notice_listed_at(notice: &pb::Notice) -> i64 {
-    match (notice.stage.as_str(), notice.due_ms) {
-        ("closed" | "declined", _) => tables::NOT_LISTED,
-        (_, 0) => tables::LISTED_LAST,
-        (_, due) => due,
+    let over = matches!(notice.stage.as_str(), "closed" | "declined");
+    match clocks_of_notice(notice).first() {
+        Some(first) => first.due.0,
+        None if over => tables::NOT_LISTED,
+        None => tables::LISTED_LAST,
     }
 }
 

@@ -1,10 +1,12 @@
 //! Time passes: clocks that ran out below, or at this centre's own units, become red warnings in this centre's ledger.
 
+use fengqiao_hub::case::{Running, clocks_of_notice};
 use fengqiao_hub::casework::supervision::{red_warning, warning_id};
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{ChainId, PlaceId, UnitId};
+use fengqiao_hub::id::ChainId;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
+use prost::Message as _;
 
 use super::EngineError;
 use super::group::Group;
@@ -36,56 +38,70 @@ impl Group<'_> {
                 return Ok(());
             };
             lo = [last.as_slice(), &[0]].concat();
-            for (due, case) in page
+            for (_, case) in page
                 .iter()
                 .filter_map(|(key, _)| tables::read_worklist(key))
             {
-                written += usize::from(self.warn(case, Moment(due))?);
+                written += self.warn(case)?;
             }
         }
         Ok(())
     }
 
-    /// Says whether a warning was written.
-    fn warn(&mut self, case: ChainId, due: Moment) -> Result<bool, EngineError> {
-        let id = warning_id(case, "handling", due);
-        if self.overlay.get(&tables::warning(id))?.is_some() {
-            return Ok(false);
+    /// Warns of the clocks of a case that ran out; says how many warnings were written.
+    fn warn(&mut self, case: ChainId) -> Result<usize, EngineError> {
+        if !self.is_unwarned(case)? {
+            return Ok(0);
         }
-        let Some((place, unit)) = self.responsible(case)? else {
-            return Ok(false);
-        };
-        let content = Content::RedWarned(red_warning(case, "handling", due, place, unit));
-        let chain = ChainId::supervision_of(self.me.at.place);
-        self.write_own(pb::ChainKind::Supervision, chain, None, content)?;
-        Ok(true)
+        let mut written = 0;
+        for running in self.clocks(case)? {
+            let id = warning_id(case, running.clock.as_str(), running.due);
+            let ran_out = running.due < self.now;
+            if !ran_out
+                || self.overlay.get(&tables::warning(id))?.is_some()
+                || !self.answers(&running)
+            {
+                continue;
+            }
+            let content = Content::RedWarned(red_warning(case, &running));
+            let chain = ChainId::supervision_of(self.me.at.place);
+            self.write_own(pb::ChainKind::Supervision, chain, None, content)?;
+            written += 1;
+        }
+        Ok(written)
     }
 
-    /// Who let the clock run out, seen from here: the direct child a case was last dispatched through, or an own unit.
-    /// Nobody when the case is not one tier below: its own superior warns.
-    fn responsible(
-        &mut self,
-        case: ChainId,
-    ) -> Result<Option<(PlaceId, Option<UnitId>)>, EngineError> {
-        let registry = self.registry();
-        let me = self.me.at.place;
+    /// Whether a clock ran out that nobody was warned of; told from the short row alone, for most were.
+    fn is_unwarned(&self, case: ChainId) -> Result<bool, EngineError> {
+        let Some(row) = self.overlay.get(&tables::chain(case))? else {
+            return Ok(true);
+        };
+        let row = tables::ChainRow::decode(&row[..])
+            .map_err(|_| EngineError::Unreadable("a chain row"))?;
+        for clock in row.clocks.iter().filter(|clock| clock.due < self.now.0) {
+            let id = warning_id(case, &clock.clock, Moment(clock.due));
+            if self.overlay.get(&tables::warning(id))?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn clocks(&mut self, case: ChainId) -> Result<Vec<Running>, EngineError> {
         let chain = self.chain(case)?;
-        let known = match (&chain.case, chain.tree.custody()) {
-            (Some(case), Some(custody)) => Some((custody.custodian, case.lead)),
-            _ => None,
-        };
-        let known = match known {
-            Some(known) => Some(known),
-            None => self.noticed(case)?.and_then(|notice| {
-                Some((
-                    PlaceId::from_bytes(&notice.custodian)?,
-                    UnitId::from_bytes(&notice.lead),
-                ))
-            }),
-        };
-        Ok(known.filter(|(custodian, unit)| {
-            let own_unit = *custodian == me && unit.is_some();
-            own_unit || registry.place(*custodian).and_then(|place| place.parent) == Some(me)
-        }))
+        if chain.case.is_some() {
+            return Ok(chain.clocks());
+        }
+        let notice = self.noticed(case)?;
+        Ok(notice.as_ref().map(clocks_of_notice).unwrap_or_default())
+    }
+
+    /// Whether this centre warns of a clock: who is to act stands directly below, or is an own unit. Of what is further
+    /// down its own superior warns.
+    fn answers(&self, running: &Running) -> bool {
+        let me = self.me.at.place;
+        let own_unit = running.place == me && running.unit.is_some();
+        let registry = &self.state.registry;
+        own_unit || registry.place(running.place).and_then(|place| place.parent) == Some(me)
     }
 }

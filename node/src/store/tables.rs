@@ -18,6 +18,7 @@
 //! | `t` node incarnation day unit class | `SignedTally` | a daily figure |
 //! | `d` directive place | `SignedDirectiveCount` | how far a directive has come below a place |
 //! | `x` warning | empty | red warnings given |
+//! | `v` chain hash | `Due` | until when an entry that came not to stand is to be adopted or declined |
 //! | `u` login | chain hash | an account: the `AccountSet` body |
 //! | `i` invitation | JSON | an invitation |
 //! | `m` name | 8 bytes | named numbers |
@@ -82,6 +83,20 @@ pub struct ChainRow {
     /// External number of a case.
     #[prost(string, tag = "9")]
     pub external_number: String,
+    /// The clocks of a case that run.
+    #[prost(message, repeated, tag = "10")]
+    pub clocks: Vec<ClockRow>,
+}
+
+/// A clock that runs, in a [`ChainRow`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ClockRow {
+    /// When it ends, Unix milliseconds.
+    #[prost(sint64, tag = "1")]
+    pub due: i64,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub clock: String,
 }
 
 /// How much of a chain a link carries.
@@ -423,6 +438,16 @@ pub fn directive_counts() -> Vec<u8> {
 #[must_use]
 pub fn warning(id: Hash) -> Vec<u8> {
     key(b'x', &[&id.0])
+}
+/// `v`.
+#[must_use]
+pub fn annexed(chain: ChainId, hash: Hash) -> Vec<u8> {
+    key(b'v', &[&chain.0, &hash.0])
+}
+/// All of `v` for a chain.
+#[must_use]
+pub fn annexed_of(chain: ChainId) -> Vec<u8> {
+    key(b'v', &[&chain.0])
 }
 /// `u`.
 #[must_use]

@@ -43,8 +43,85 @@ fn case() -> pb::CaseView {
             state: "open".into(),
             due_ms: 0,
         }],
+        clocks: vec![pb::ClockView {
+            clock: "handling".into(),
+            due_ms: EIGHT_PM_MS,
+            lamp: "amber".into(),
+            responsible: "德城区".into(),
+        }],
         ..Default::default()
     }
+}
+
+/// The same escalated, and with an annex of two entries of this node's own.
+fn overtaken() -> pb::CaseView {
+    let annexed = |sequence, mv: &str, state: &str| pb::EntryView {
+        annex_state: state.into(),
+        own: true,
+        ..entry(sequence, mv, "新华街道")
+    };
+    pb::CaseView {
+        annex: vec![
+            pb::EntryView {
+                lapsed: true,
+                annex_due_ms: EIGHT_PM_MS,
+                ..annexed(2, "escalate", "open")
+            },
+            pb::EntryView {
+                annex_decision: "abcdef0123".into(),
+                ..annexed(3, "close", "declined")
+            },
+        ],
+        offer: Some(pb::OfferView {
+            kind: "send-reply".into(),
+            to: "德州市".into(),
+            entry: "00ff".into(),
+        }),
+        clocks: vec![pb::ClockView {
+            clock: "answer".into(),
+            due_ms: EIGHT_PM_MS,
+            lamp: "red".into(),
+            responsible: "德州市".into(),
+        }],
+        annex_open: 1,
+        own_overtaken: 2,
+        ..case()
+    }
+}
+
+#[tokio::test]
+async fn an_offer_with_its_clock_and_what_was_overtaken_are_shown() {
+    let node = Node::start(Answers {
+        case: overtaken(),
+        cases: pb::ListCasesResponse {
+            cases: vec![overtaken()],
+            ..Default::default()
+        },
+        ..Default::default()
+    });
+    let shown = node.run(&["case", "show", "N"]).await.out;
+    for part in [
+        "send-reply -> 德州市 待答复",
+        "2023-03-01T20:00:00+08:00 answer 答复上报 (德州市, red)",
+        "2 of this node's records stand no longer",
+        "1 records wait to be adopted or declined",
+        "open 待定 2023-03-01T20:00:00+08:00, offer lapsed 上报失效",
+        "declined 不采纳 abcdef01",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let listed = node.run(&["case", "list"]).await.out;
+    let remark = "offered 已上报 德州市, overtaken 被接管 2, annex 附卷 1";
+    assert!(listed.contains(remark), "{listed}");
+    let json = node.json(&["case", "show", "N"]).await;
+    assert_eq!(json["offer"]["to"], "德州市");
+    assert_eq!(json["clocks"][0]["clock"], "answer");
+    assert_eq!(json["annex"][0]["lapsed"], true);
+    assert_eq!(json["annex"][1]["annex_decision"], "abcdef0123");
+    assert_eq!(
+        (&json["annex_open"], &json["own_overtaken"]),
+        (&json!(1), &json!(2))
+    );
 }
 
 #[tokio::test]
@@ -100,6 +177,10 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
             "standing": "at-parent",
             "texts": [{ "role": "text", "text": "废弃铁轨" }],
             "annex_state": null,
+            "annex_decision": null,
+            "annex_due_ms": null,
+            "lapsed": false,
+            "own": false,
             "author": "n",
             "rank": "-",
         }],
@@ -115,6 +196,15 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
         "frozen": false,
         "head": null,
         "tasks": [{ "task": 1, "party": "市城管局", "state": "open", "due_ms": null }],
+        "clocks": [{
+            "clock": "handling",
+            "due_ms": EIGHT_PM_MS,
+            "lamp": "amber",
+            "responsible": "德城区",
+        }],
+        "offer": null,
+        "annex_open": 0,
+        "own_overtaken": 0,
     });
     assert_eq!(node.json(&["case", "show", "N"]).await, expected);
 }

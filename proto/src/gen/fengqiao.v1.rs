@@ -396,7 +396,7 @@ pub struct Due {
     /// Start of the clock, Unix milliseconds.
     #[prost(int64, tag = "2")]
     pub start_ms: i64,
-    /// Name of the clock: handling, reply, task.
+    /// Name of the clock: handling, answer, annex.
     #[prost(string, tag = "3")]
     pub clock: ::prost::alloc::string::String,
     /// Preset or rule it came from, with the span in its own words.
@@ -455,6 +455,9 @@ pub struct Returned {
     /// Place it proposes, 10 bytes, or empty.
     #[prost(bytes = "vec", tag = "1")]
     pub proposed_place: ::prost::alloc::vec::Vec<u8>,
+    /// Until when the dispatcher answers.
+    #[prost(message, optional, tag = "2")]
+    pub answer_due: ::core::option::Option<Due>,
 }
 /// The requester was contacted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -483,14 +486,21 @@ pub struct ReplyApproved {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReplySentBack {}
 /// The reply leaves: to the dispatcher above as an offer, or to the centre's own return visit.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Replied {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Replied {
+    /// Until when the dispatcher answers, when it is offered to one.
+    #[prost(message, optional, tag = "1")]
+    pub answer_due: ::core::option::Option<Due>,
+}
 /// The custodian offers the case to its parent.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Escalated {
     /// Reason.
     #[prost(enumeration = "EscalationReason", tag = "1")]
     pub reason: i32,
+    /// Until when the parent answers.
+    #[prost(message, optional, tag = "2")]
+    pub answer_due: ::core::option::Option<Due>,
 }
 /// The parent answers an offer: it stays below, with an opinion.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1480,7 +1490,7 @@ pub struct Notice {
     /// Stage in words of the casework.
     #[prost(string, tag = "9")]
     pub stage: ::prost::alloc::string::String,
-    /// Next due time, Unix milliseconds, 0 when none runs.
+    /// Due time of the handling clock, Unix milliseconds, 0 when it does not run.
     #[prost(int64, tag = "10")]
     pub due_ms: i64,
     /// Unit that leads, 10 bytes, or empty.
@@ -1501,6 +1511,15 @@ pub struct Notice {
     /// Annex entries not yet adopted or declined.
     #[prost(uint32, tag = "16")]
     pub open_annexes: u32,
+    /// Place an open offer asks, 10 bytes, or empty.
+    #[prost(bytes = "vec", tag = "17")]
+    pub offered_to: ::prost::alloc::vec::Vec<u8>,
+    /// Until when it answers, Unix milliseconds, or 0.
+    #[prost(int64, tag = "18")]
+    pub answer_due_ms: i64,
+    /// Until when the open annex entries are to be decided, Unix milliseconds, or 0.
+    #[prost(int64, tag = "19")]
+    pub annex_due_ms: i64,
 }
 /// A notice with its author's signature.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2486,10 +2505,10 @@ pub struct CaseView {
     /// Class.
     #[prost(string, tag = "6")]
     pub class: ::prost::alloc::string::String,
-    /// Lamp now: green, amber, red, grey, or empty when no clock runs.
+    /// Lamp now of the clock that ends first: green, amber, red, grey, or empty when no clock runs.
     #[prost(string, tag = "7")]
     pub lamp: ::prost::alloc::string::String,
-    /// Next due time, Unix milliseconds, or 0.
+    /// When that clock ends, Unix milliseconds, or 0.
     #[prost(int64, tag = "8")]
     pub due_ms: i64,
     /// Outcome, when closed.
@@ -2534,6 +2553,47 @@ pub struct CaseView {
     /// Open convened tasks.
     #[prost(message, repeated, tag = "22")]
     pub tasks: ::prost::alloc::vec::Vec<TaskView>,
+    /// Clocks that run, the one that ends first at the head.
+    #[prost(message, repeated, tag = "23")]
+    pub clocks: ::prost::alloc::vec::Vec<ClockView>,
+    /// Offer to the parent that is not answered.
+    #[prost(message, optional, tag = "24")]
+    pub offer: ::core::option::Option<OfferView>,
+    /// Annex entries not yet adopted or declined.
+    #[prost(uint32, tag = "25")]
+    pub annex_open: u32,
+    /// Entries written by this node that were overtaken and stand no longer.
+    #[prost(uint32, tag = "26")]
+    pub own_overtaken: u32,
+}
+/// A clock that runs on a case.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClockView {
+    /// What for: handling, answer (of the parent to an offer), annex (to be adopted or declined).
+    #[prost(string, tag = "1")]
+    pub clock: ::prost::alloc::string::String,
+    /// When it ends, Unix milliseconds.
+    #[prost(int64, tag = "2")]
+    pub due_ms: i64,
+    /// Lamp now: green, amber, red, grey.
+    #[prost(string, tag = "3")]
+    pub lamp: ::prost::alloc::string::String,
+    /// Name of the centre that is to act before it ends.
+    #[prost(string, tag = "4")]
+    pub responsible: ::prost::alloc::string::String,
+}
+/// An open offer to the parent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferView {
+    /// What is offered: escalate, send-reply, return.
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// Name of the centre asked.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// Hash of the offering entry, hexadecimal.
+    #[prost(string, tag = "3")]
+    pub entry: ::prost::alloc::string::String,
 }
 /// A convened task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2587,6 +2647,18 @@ pub struct EntryView {
     /// Rank at this entry.
     #[prost(string, tag = "11")]
     pub rank: ::prost::alloc::string::String,
+    /// In the annex: an offer to the parent, which lapsed with the branch it stood in.
+    #[prost(bool, tag = "12")]
+    pub lapsed: bool,
+    /// In the annex: hash of the entry that adopted or declined it, hexadecimal, or empty.
+    #[prost(string, tag = "13")]
+    pub annex_decision: ::prost::alloc::string::String,
+    /// In the annex: until when it is to be adopted or declined, Unix milliseconds, or 0.
+    #[prost(int64, tag = "14")]
+    pub annex_due_ms: i64,
+    /// Written by the node asked.
+    #[prost(bool, tag = "15")]
+    pub own: bool,
 }
 /// Asks for open cases.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3969,7 +4041,10 @@ pub struct JournalRecord {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fact {
     /// What happened.
-    #[prost(oneof = "fact::Fact", tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
+    #[prost(
+        oneof = "fact::Fact",
+        tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20"
+    )]
     pub fact: ::core::option::Option<fact::Fact>,
 }
 /// Nested message and enum types in `Fact`.
@@ -4016,6 +4091,9 @@ pub mod fact {
         /// How far this node has come in handing over to a successor.
         #[prost(message, tag = "14")]
         HandingOver(super::HandingOver),
+        /// Entries of a case came to be held here that do not stand.
+        #[prost(message, tag = "20")]
+        AnnexHeld(super::AnnexHeld),
     }
 }
 /// Where bytes stand in the journal.
@@ -4211,6 +4289,19 @@ pub struct HandingOver {
     /// Everything was looked at, and the successor is told so.
     #[prost(bool, tag = "3")]
     pub done: bool,
+}
+/// Entries of a case came to be held here that do not stand: from now on the clock of their adoption runs.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnnexHeld {
+    /// Chain id, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chain: ::prost::alloc::vec::Vec<u8>,
+    /// Entry hashes, 32 bytes each.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Until when they are to be adopted or declined, with what it was computed from.
+    #[prost(message, optional, tag = "3")]
+    pub due: ::core::option::Option<Due>,
 }
 /// What became of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -134,11 +134,10 @@ fn short(hash: &str) -> String {
 }
 
 fn case_text(view: &pb::CaseView) -> String {
-    let due = if view.due_ms == 0 {
-        String::new()
-    } else {
-        time(view.due_ms)
-    };
+    let offer = view
+        .offer
+        .as_ref()
+        .map(|offer| format!("{} -> {} 待答复", offer.kind, offer.to));
     let awaited = if view.awaited_below == 0 {
         String::new()
     } else {
@@ -158,7 +157,8 @@ fn case_text(view: &pb::CaseView) -> String {
         ),
         ("lead 主办单位", view.lead.clone()),
         ("lamp 灯", lamp_words(&view.lamp)),
-        ("due 期限", due),
+        ("due 期限", clocks_words(&view.clocks)),
+        ("offer 上报", offer.unwrap_or_default()),
         ("origin 登记地", view.origin.clone()),
         ("first receiver 首接单位", view.first_receiver.clone()),
         ("rank 层级计数", view.rank.clone()),
@@ -174,9 +174,44 @@ fn case_text(view: &pb::CaseView) -> String {
             "Only the notice is held here; the record is below. 本级仅有摘要，案卷在下级。\n",
         );
     }
+    text.push_str(&annex_words(view));
     text.push_str(&tasks_text(&view.tasks));
     text.push_str(&entries_text("Entries 记录", &view.entries));
     text.push_str(&entries_text("Annex 附卷", &view.annex));
+    text
+}
+
+/// Each clock with its end and who is to act, on one line; the lamp's is the first.
+fn clocks_words(clocks: &[pb::ClockView]) -> String {
+    let words = clocks.iter().map(|running| {
+        let clock = match running.clock.as_str() {
+            "handling" => "handling 办理",
+            "answer" => "answer 答复上报",
+            "annex" => "annex 处理附卷",
+            other => other,
+        };
+        let (due, lamp) = (time(running.due_ms), &running.lamp);
+        format!("{due} {clock} ({}, {lamp})", running.responsible)
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// What was overtaken: to its author, and to who is to decide over it.
+fn annex_words(view: &pb::CaseView) -> String {
+    let mut text = String::new();
+    if view.own_overtaken > 0 {
+        let number = view.own_overtaken;
+        text.push_str(&format!(
+            "Overtaken: {number} of this node's records stand no longer; what was decided over them is said in the annex. \
+             本级有 {number} 条记录已被上级接管，处理结果见附卷。\n"
+        ));
+    }
+    if view.annex_open > 0 {
+        let number = view.annex_open;
+        text.push_str(&format!(
+            "Annex: {number} records wait to be adopted or declined. 附卷有 {number} 条待采纳或不采纳。\n"
+        ));
+    }
     text
 }
 
@@ -215,7 +250,7 @@ fn entries_text(title: &str, entries: &[pb::EntryView]) -> String {
                 time(entry.wall_time_ms),
                 short(&entry.hash),
                 standing_words(entry.standing),
-                entry.annex_state.clone(),
+                annex_state_words(entry),
             ]
         })
         .collect();
@@ -240,6 +275,38 @@ fn entries_text(title: &str, entries: &[pb::EntryView]) -> String {
     text
 }
 
+fn annex_state_words(entry: &pb::EntryView) -> String {
+    let mut words = match entry.annex_state.as_str() {
+        "open" if entry.annex_due_ms != 0 => format!("open 待定 {}", time(entry.annex_due_ms)),
+        "open" => "open 待定".to_owned(),
+        "adopted" => format!("adopted 已采纳 {}", short(&entry.annex_decision)),
+        "declined" => format!("declined 不采纳 {}", short(&entry.annex_decision)),
+        other => other.to_owned(),
+    };
+    if entry.lapsed {
+        words.push_str(", offer lapsed 上报失效");
+    }
+    words
+}
+
+/// What a line of a list adds in its last column.
+fn remarks(view: &pb::CaseView) -> String {
+    let mut remarks = Vec::new();
+    if view.notice_only {
+        remarks.push("notice 摘要".to_owned());
+    }
+    if let Some(offer) = &view.offer {
+        remarks.push(format!("offered 已上报 {}", offer.to));
+    }
+    if view.own_overtaken > 0 {
+        remarks.push(format!("overtaken 被接管 {}", view.own_overtaken));
+    }
+    if view.annex_open > 0 {
+        remarks.push(format!("annex 附卷 {}", view.annex_open));
+    }
+    remarks.join(", ")
+}
+
 fn page_text(page: &pb::ListCasesResponse) -> String {
     if page.cases.is_empty() {
         return "No cases. 没有诉求。\n".to_owned();
@@ -256,12 +323,7 @@ fn page_text(page: &pb::ListCasesResponse) -> String {
                 view.custodian_name.clone(),
                 or_dash(&view.lead),
                 view.class.clone(),
-                if view.notice_only {
-                    "notice 摘要"
-                } else {
-                    ""
-                }
-                .to_owned(),
+                remarks(view),
             ]
         })
         .collect();
@@ -313,7 +375,24 @@ fn case_json(view: &pb::CaseView) -> Value {
         "frozen": view.frozen,
         "head": or_null(&view.head),
         "tasks": view.tasks.iter().map(task_json).collect::<Vec<_>>(),
+        "clocks": view.clocks.iter().map(clock_json).collect::<Vec<_>>(),
+        "offer": view.offer.as_ref().map(offer_json),
+        "annex_open": view.annex_open,
+        "own_overtaken": view.own_overtaken,
     })
+}
+
+fn clock_json(running: &pb::ClockView) -> Value {
+    json!({
+        "clock": running.clock,
+        "due_ms": running.due_ms,
+        "lamp": running.lamp,
+        "responsible": running.responsible,
+    })
+}
+
+fn offer_json(offer: &pb::OfferView) -> Value {
+    json!({ "kind": offer.kind, "to": offer.to, "entry": offer.entry })
 }
 
 fn task_json(task: &pb::TaskView) -> Value {
@@ -341,6 +420,10 @@ fn entry_json(entry: &pb::EntryView) -> Value {
         "standing": standing_word(entry.standing),
         "texts": texts,
         "annex_state": or_null(&entry.annex_state),
+        "annex_decision": or_null(&entry.annex_decision),
+        "annex_due_ms": ms_or_null(entry.annex_due_ms),
+        "lapsed": entry.lapsed,
+        "own": entry.own,
         "author": entry.author,
         "rank": entry.rank,
     })

@@ -1,10 +1,10 @@
 //! Facts about a case as it is shown.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
+
+use fengqiao_hub::case::AnnexDecision;
 use fengqiao_hub::clock::{Calendar, LocalTime};
-use fengqiao_hub::custody::Step;
-use fengqiao_hub::entry::Move;
-use fengqiao_hub::id::NodeId;
 use fengqiao_hub::notice::notice_of;
 use pb::body::Content;
 
@@ -17,8 +17,7 @@ struct World {
     registry: Registry,
     catalogue: Catalogue,
     entries: Vec<(Entry, PlaceId)>,
-    case: Case,
-    tree: Tree,
+    chain: Chain,
 }
 
 /// Registered at the village, worked on there late, meanwhile taken by the county, which gave a unit the lead.
@@ -63,12 +62,10 @@ fn world() -> World {
         (taken, fixture::COUNTY),
         (first, fixture::VILLAGE),
     ];
-    let mut tree = Tree::default();
+    let mut chain = Chain::default();
     for (entry, place) in entries.iter().rev() {
-        tree.insert(Step::of(entry, *place), &registry, false);
+        chain.insert(Arc::new(entry.clone()), *place, &registry);
     }
-    let standing = entries[1..].iter().rev();
-    let case = Case::fold(standing.map(|(entry, place)| (entry, *place))).unwrap();
     let classes = include_str!("../../../../deploy/catalogue/classes.csv");
     let holidays = include_str!("../../../../deploy/calendar/holidays_cn.json");
     let calendar = Calendar::parse(holidays, 1, LocalTime::china()).unwrap();
@@ -76,8 +73,7 @@ fn world() -> World {
         registry,
         catalogue: Catalogue::parse(classes, 1, calendar).unwrap(),
         entries,
-        case,
-        tree,
+        chain,
     }
 }
 
@@ -88,6 +84,11 @@ impl World {
             catalogue: &self.catalogue,
             now,
             contact: Contact::Here,
+            here: Standpoint {
+                node: NodeId(fixture::VILLAGE.0),
+                place: fixture::VILLAGE,
+                unit: None,
+            },
         }
     }
 
@@ -107,13 +108,17 @@ impl World {
         let background = self.background(now);
         view(
             fixture::CASE,
-            &self.case,
-            &self.tree,
+            &self.chain,
             &self.lines(),
             &[SubmissionId([0xcd; 16])],
             pb::Standing::AtParent,
             &background,
         )
+        .unwrap()
+    }
+
+    fn case(&mut self) -> &mut Case {
+        self.chain.case.as_mut().unwrap()
     }
 }
 
@@ -136,9 +141,95 @@ fn an_annex_entry_shows_what_was_decided_over_it() {
     let mut world = world();
     for (adopted, word) in [(true, "adopted"), (false, "declined")] {
         let late = world.entries[0].0.hash;
-        world.case.annex_decided.insert(late, adopted);
-        assert_eq!(world.shown(DUE).annex[0].annex_state, word);
+        let by = world.entries[1].0.hash;
+        let decision = AnnexDecision { adopted, by };
+        world.case().annex_decided.insert(late, decision);
+        let shown = &world.shown(DUE).annex[0];
+        assert_eq!(shown.annex_state, word);
+        assert_eq!(shown.annex_decision, by.to_string());
     }
+}
+
+#[test]
+fn the_author_of_what_was_overtaken_is_told_so() {
+    let world = world();
+    let shown = world.shown(DUE);
+    assert_eq!((shown.own_overtaken, shown.annex_open), (1, 1));
+    assert!(shown.annex[0].own && !shown.entries[1].own);
+}
+
+#[test]
+fn an_annex_deadline_is_a_clock_of_the_custodian_and_turns_red() {
+    let mut world = world();
+    let late = world.entries[0].0.hash;
+    let due = Moment(DUE.0 - 1);
+    world.chain.annex_due.insert(late, due);
+    let shown = world.shown(DUE);
+    assert_eq!((shown.lamp.as_str(), shown.due_ms), ("red", due.0));
+    assert_eq!(shown.clocks[0].clock, "annex");
+    assert_eq!(shown.clocks[0].responsible, "德城区");
+    assert_eq!(shown.annex[0].annex_due_ms, due.0);
+    let decision = AnnexDecision {
+        adopted: true,
+        by: late,
+    };
+    world.case().annex_decided.insert(late, decision);
+    assert_eq!(world.shown(DUE).due_ms, DUE.0, "the handling clock is next");
+}
+
+#[test]
+fn an_open_offer_and_its_clock_are_shown_and_in_the_annex_it_lapsed() {
+    let registry = fixture::registry();
+    let first = fixture::registered();
+    let escalated = fixture::case_entry(
+        2,
+        Some(first.hash),
+        fixture::VILLAGE,
+        Rank::default(),
+        Move::Offered(fixture::COUNTY),
+        Content::Escalated(pb::Escalated {
+            reason: 1,
+            answer_due: Some(pb::Due {
+                due_ms: DUE.0,
+                ..Default::default()
+            }),
+        }),
+    );
+    let taken = fixture::case_entry(
+        2,
+        Some(first.hash),
+        fixture::COUNTY,
+        Rank::default().raised(40, 1).unwrap(),
+        Move::Taken(None),
+        Content::Taken(pb::Taken::default()),
+    );
+    let mut world = world();
+    world.entries = vec![
+        (first, fixture::VILLAGE),
+        (escalated.clone(), fixture::VILLAGE),
+    ];
+    world.chain = Chain::default();
+    for (entry, place) in &world.entries {
+        let entry = Arc::new(entry.clone());
+        world.chain.insert(entry, *place, &registry);
+    }
+    let shown = world.shown(Moment(DUE.0 + 1));
+    let offer = shown.offer.unwrap();
+    assert_eq!(
+        (offer.kind.as_str(), offer.to.as_str()),
+        ("escalate", "德城区")
+    );
+    assert_eq!(shown.clocks[0].clock, "answer");
+    assert_eq!(shown.clocks[0].responsible, "德城区");
+    assert_eq!(shown.lamp, "red");
+    world
+        .chain
+        .insert(Arc::new(taken.clone()), fixture::COUNTY, &registry);
+    world.entries.push((taken, fixture::COUNTY));
+    let shown = world.shown(Moment(DUE.0 + 1));
+    assert_eq!((shown.offer, shown.clocks.len()), (None, 0));
+    assert!(shown.annex[0].lapsed);
+    assert_eq!(shown.annex[0].hash, escalated.hash.to_string());
 }
 
 #[test]
@@ -164,7 +255,7 @@ fn the_lamp_turns_red_after_the_due_time_and_is_empty_without_one() {
     let mut world = world();
     assert_ne!(world.shown(DUE).lamp, "red");
     assert_eq!(world.shown(Moment(DUE.0 + 1)).lamp, "red");
-    world.case.due = None;
+    world.case().due = None;
     let shown = world.shown(Moment(DUE.0 + 1));
     assert_eq!((shown.lamp.as_str(), shown.due_ms), ("", 0));
 }
@@ -175,13 +266,13 @@ fn a_list_shows_a_case_without_its_entries() {
     let background = world.background(DUE);
     let shown = view(
         fixture::CASE,
-        &world.case,
-        &world.tree,
+        &world.chain,
         &[],
         &[],
         pb::Standing::AtParent,
         &background,
-    );
+    )
+    .unwrap();
     assert!(shown.entries.is_empty() && shown.annex.is_empty());
     assert_eq!(shown.number, "371402-2023-1");
 }
@@ -190,7 +281,9 @@ fn a_list_shows_a_case_without_its_entries() {
 fn a_notice_shows_the_same_case_without_its_entries() {
     let world = world();
     let whole = world.shown(DUE);
-    let notice = notice_of(fixture::CASE, &world.case, &world.tree, NodeId([2; 10])).unwrap();
+    let (case, tree) = (world.chain.case.as_ref().unwrap(), &world.chain.tree);
+    let due = world.chain.annex_due_at();
+    let notice = notice_of(fixture::CASE, case, tree, due, NodeId([2; 10])).unwrap();
     let shown = notice_view(&notice, &world.background(DUE)).unwrap();
     let expected = pb::CaseView {
         entries: vec![],
@@ -198,6 +291,7 @@ fn a_notice_shows_the_same_case_without_its_entries() {
         pending_submissions: vec![],
         standing: 0,
         notice_only: true,
+        own_overtaken: 0,
         ..whole
     };
     assert_eq!(shown, expected);
@@ -215,7 +309,7 @@ fn a_notice_without_a_case_is_not_shown() {
 #[test]
 fn a_unit_that_is_not_known_is_shown_by_its_id() {
     let mut world = world();
-    world.case.lead = Some(UnitId([0x55; 10]));
+    world.case().lead = Some(UnitId([0x55; 10]));
     assert_eq!(world.shown(DUE).lead, UnitId([0x55; 10]).to_string());
 }
 

@@ -1,0 +1,180 @@
+//! Facts about the clocks of a case: offers and annexes have one each, beside the handling.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use fengqiao_hub::case::{Clock, Running, clocks_of_notice};
+use fengqiao_hub::casework::Command;
+use fengqiao_hub::catalogue::Catalogue;
+use fengqiao_hub::clock::{Moment, Span};
+use fengqiao_hub::entry::Move;
+use fengqiao_hub::id::PlaceId;
+use fengqiao_hub::notice::notice_of;
+use fengqiao_hub::rank::Rank;
+use support::book::*;
+use support::*;
+
+/// Two working days after 16 February 2023, a Thursday: Monday at its close.
+const ANSWERED_BY: Moment = Moment(START.0 + 5 * 24 * HOUR_MS - 8 * HOUR_MS - 1);
+
+fn clocks(book: &Book) -> Vec<(Clock, Moment, PlaceId)> {
+    let running = book.case.clocks(None);
+    let short = |running: &Running| (running.clock, running.due, running.place);
+    running.iter().map(short).collect()
+}
+
+#[test]
+fn every_kind_of_offer_starts_the_clock_of_its_answer_and_each_answer_ends_it() {
+    let world = World::new();
+    let mut escalated = Book::opened(&world, TOWNSHIP);
+    escalated
+        .does(&world, &clerk(TOWNSHIP), Command::Accept)
+        .does(&world, &clerk(TOWNSHIP), escalate());
+    assert_eq!(clocks(&escalated), [(Clock::Answer, ANSWERED_BY, COUNTY)]);
+
+    let mut dispatched = Book::opened(&world, COUNTY);
+    dispatched
+        .does(&world, &clerk(COUNTY), Command::Accept)
+        .does(&world, &clerk(COUNTY), to_place(TOWNSHIP));
+    let mut returned = dispatched.clone();
+    returned.does(&world, &clerk(TOWNSHIP), give_back());
+    let handling = Moment(START.0 + 3 * 24 * HOUR_MS);
+    let both = [
+        (Clock::Handling, handling, TOWNSHIP),
+        (Clock::Answer, ANSWERED_BY, COUNTY),
+    ];
+    assert_eq!(clocks(&returned), both, "the township goes on");
+    let mut replied = dispatched;
+    replied
+        .does(&world, &clerk(TOWNSHIP), Command::SignFor)
+        .does(&world, &everything(TOWNSHIP, None), draft_reply())
+        .does(&world, &approver(TOWNSHIP), Command::ApproveReply)
+        .does(&world, &clerk(TOWNSHIP), Command::SendReply);
+    let answer = [(Clock::Answer, ANSWERED_BY, COUNTY)];
+    assert_eq!(clocks(&replied), answer, "the handling clock stopped");
+
+    for offered in [&mut escalated, &mut returned, &mut replied] {
+        let mut kept = offered.clone();
+        kept.does(&world, &clerk(COUNTY), Command::KeepBelow);
+        offered.does(&world, &clerk(COUNTY), take());
+        for answered in [&kept, offered] {
+            let clocks = clocks(answered);
+            assert!(clocks.iter().all(|(clock, _, _)| *clock != Clock::Answer));
+        }
+    }
+}
+
+#[test]
+fn a_reply_that_nobody_dispatched_starts_no_clock_of_an_answer() {
+    let world = World::new();
+    let mut book = Book::opened(&world, TOWNSHIP);
+    book.does(&world, &clerk(TOWNSHIP), Command::Accept)
+        .does(&world, &everything(TOWNSHIP, None), draft_reply())
+        .does(&world, &approver(TOWNSHIP), Command::ApproveReply)
+        .does(&world, &clerk(TOWNSHIP), Command::SendReply);
+    assert_eq!(clocks(&book), []);
+}
+
+#[test]
+fn an_offer_that_ends_in_the_annex_has_lapsed_with_its_clock() {
+    let world = World::new();
+    let first = opened(TOWNSHIP);
+    let offer = world.writes(TOWNSHIP, &first, Move::Offered(COUNTY), 2);
+    let city = world.takes(CITY, &first, None, 3);
+    // Neither answers what stands no longer.
+    let answer = world.takes(COUNTY, &offer, Some(&offer), 4);
+    let mut tree = fengqiao_hub::custody::Tree::default();
+    for entry in [&first, &offer, &city, &answer] {
+        tree.insert(step(entry), &world.registry, false);
+    }
+    assert_eq!(tree.custody().unwrap().offer, None);
+    assert_eq!(tree.head().unwrap().hash, city.hash);
+    assert_eq!(
+        tree.head().unwrap().rank,
+        Rank::default().raised(30, 1).unwrap()
+    );
+    let annex = tree.annex();
+    assert!(annex.contains(&offer.hash) && annex.contains(&answer.hash));
+    let mut book = Book::opened(&world, TOWNSHIP);
+    book.does(&world, &clerk(TOWNSHIP), escalate());
+    book.case =
+        fengqiao_hub::case::Case::fold([(&book.entries[0], TOWNSHIP), (&city, CITY)]).unwrap();
+    assert_eq!((book.case.offer, clocks(&book)), (None, vec![]));
+}
+
+#[test]
+fn a_notice_tells_the_same_clocks_as_the_case() {
+    let world = World::new();
+    let mut book = Book::opened(&world, COUNTY);
+    book.does(&world, &clerk(COUNTY), Command::Accept)
+        .does(&world, &clerk(COUNTY), to_place(TOWNSHIP))
+        .does(&world, &clerk(TOWNSHIP), give_back());
+    for annex_due in [None, Some(Moment(START.0 + 1)), Some(Moment(i64::MAX))] {
+        let author = node_of(TOWNSHIP);
+        let notice = notice_of(CASE, &book.case, &book.tree, annex_due, author).unwrap();
+        let clocks = book.case.clocks(annex_due);
+        assert_eq!(clocks_of_notice(&notice), clocks);
+        assert!(clocks.is_sorted_by_key(|running| running.due));
+        assert_eq!(clocks.len(), 2 + usize::from(annex_due.is_some()));
+    }
+}
+
+#[test]
+fn the_catalogue_may_say_how_long_an_answer_and_an_annex_take() {
+    let text = "id,parent,name_zh,name_en,lead_unit_kind,level_lowest,clock_preset,escalation_grace_minutes,returns_max,annex_within,answer_within\n\
+        roads,,道路,Roads,x,60,dezhou-333,1440,2,36 h,3 h\n\
+        visits,,信访,Visits,x,40,petition-2022,1440,2,,\n\
+        permits,,许可,Permits,x,40,dezhou-333,1440,2,,\n";
+    let read = |text: &str| Catalogue::parse(text, 1, catalogue().calendar().clone());
+    let catalogue = read(text).unwrap();
+    let answer = catalogue.answer_due("roads", START).unwrap();
+    assert_eq!(answer.due_ms, START.0 + 3 * HOUR_MS);
+    assert_eq!(
+        (answer.start_ms, answer.clock.as_str()),
+        (START.0, "answer")
+    );
+    assert_eq!(answer.rule, "catalogue answer_within 180 min");
+    let annex = catalogue.annex_due("roads", START).unwrap();
+    assert_eq!(
+        (annex.due_ms, annex.clock.as_str()),
+        (START.0 + 36 * HOUR_MS, "annex")
+    );
+    let visits = catalogue.answer_due("visits", START).unwrap();
+    assert_eq!(visits.rule, "petition-2022 5 working days");
+    let permits = catalogue.answer_due("permits", START).unwrap();
+    assert_eq!(
+        (permits.due_ms, permits.rule.as_str()),
+        (ANSWERED_BY.0, "shandong-2020 2 working days")
+    );
+    let annex = catalogue.annex_due("permits", START).unwrap();
+    assert_eq!(
+        annex.due_ms,
+        START.0 + 3 * 24 * HOUR_MS,
+        "as a request of its class"
+    );
+    let wrong = read(&text.replace("36 h", "soon")).unwrap_err();
+    assert!(wrong.to_string().contains("annex_within"), "{wrong}");
+}
+
+#[test]
+fn a_span_reads_what_it_writes_and_nothing_else() {
+    for span in [
+        Span::hours(3),
+        Span::working_days(2),
+        Span::WorkingMinutes { n: 7 },
+    ] {
+        assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
+    }
+    assert_eq!("3 days".parse::<Span>().unwrap(), Span::days(3));
+    for wrong in [
+        "",
+        "3",
+        "days",
+        "-1 days",
+        "3 weeks",
+        "3660000 days",
+        "4294967295 h",
+    ] {
+        assert!(wrong.parse::<Span>().is_err(), "{wrong}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What is owed to neighbours, what came from them, and what each link carries of a chain.
+
+use fengqiao_hub::id::{ChainId, Hash, NodeId};
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use super::{Carried, Projection, lane_row};
+use crate::engine::loading::read_bytes;
+use crate::engine::{EngineError, item_hash};
+use crate::store::tables::{self, Place};
+use crate::store::{RANGE_ROWS_MAX, Read as _};
+
+impl Projection<'_, '_> {
+    pub(super) fn owed(&mut self, owed: &pb::ItemOwed, at: Place) -> Result<(), EngineError> {
+        let link = owed
+            .link
+            .parse::<NodeId>()
+            .map_err(|_| EngineError::Unreadable("a link"))?;
+        let lane = owed.lane();
+        let mut row = lane_row(self.overlay, link, lane)?;
+        row.owed = owed.sequence;
+        row.owed_hash.clone_from(&owed.hash);
+        self.put(tables::lane(link, lane), row.encode_to_vec());
+        let item = tables::OwedRow {
+            kind: owed.kind,
+            at: Some(at),
+            hash: owed.hash.clone(),
+            secret_of: owed.secret_of.clone(),
+        };
+        self.put(
+            tables::owed(link, lane, owed.sequence),
+            item.encode_to_vec(),
+        );
+        let subject = ChainId::from_bytes(&owed.subject);
+        match (owed.kind(), subject) {
+            (pb::ItemKind::Entry, Some(chain)) => self.carries(
+                link,
+                chain,
+                Carried {
+                    extent: tables::Extent::Full,
+                    notice: None,
+                    whole: true,
+                },
+            ),
+            (pb::ItemKind::Notice, Some(case)) => {
+                let bytes = read_bytes(self.record, self.reader, &at)?;
+                let hash = item_hash(pb::ItemKind::Notice, &bytes);
+                let notice = Some(hash);
+                self.carries(
+                    link,
+                    case,
+                    Carried {
+                        extent: tables::Extent::Notice,
+                        notice,
+                        whole: false,
+                    },
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what a link carries of a chain; never less than before.
+    pub(crate) fn carries(
+        &mut self,
+        link: NodeId,
+        chain: ChainId,
+        now: Carried,
+    ) -> Result<(), EngineError> {
+        if now.notice.is_none() && self.is_whole_at(link, chain) {
+            return Ok(());
+        }
+        let before = self.overlay.get(&tables::carried(link, chain))?;
+        let before = before
+            .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
+            .unwrap_or_default();
+        let row = tables::CarriedRow {
+            extent: before.extent.max(now.extent.into()),
+            notice: now.notice.map_or(before.notice.clone(), Hash::to_vec),
+            whole: before.whole || now.whole,
+        };
+        if row != before {
+            self.put(tables::carried(link, chain), row.encode_to_vec());
+        }
+        if row.whole
+            && row.extent() == tables::Extent::Full
+            && let Some(held) = self.state.chains.get_mut(chain)
+        {
+            held.whole_at.insert(link);
+        }
+        Ok(())
+    }
+
+    /// Whether a link is known to carry all of a chain that is in memory.
+    pub(super) fn is_whole_at(&self, link: NodeId, chain: ChainId) -> bool {
+        let held = self.state.chains.get(chain);
+        held.is_some_and(|held| held.whole_at.contains(&link))
+    }
+
+    pub(super) fn received(&mut self, moved: &pb::CursorMoved) -> Result<(), EngineError> {
+        let link = moved
+            .link
+            .parse::<NodeId>()
+            .map_err(|_| EngineError::Unreadable("a link"))?;
+        let Some(cursor) = &moved.cursor else {
+            return Err(EngineError::Unreadable("a cursor"));
+        };
+        let mut row = lane_row(self.overlay, link, cursor.lane())?;
+        let before = row.received.as_ref().map_or(0, |before| before.sequence);
+        self.state.counts.received += cursor.sequence.saturating_sub(before);
+        row.received = Some(cursor.clone());
+        self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
+        Ok(())
+    }
+
+    /// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one, and what they
+    /// hold is yet to be heard. What was owed to them stays owed, from the first item on.
+    pub(super) fn recovered(&mut self, recovered: &pb::Recovered) -> Result<(), EngineError> {
+        let every = |table: Vec<u8>| {
+            let (lo, hi) = tables::prefixed(&table);
+            self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)
+        };
+        let (lanes, heard) = (every(tables::lanes())?, every(tables::heard_all())?);
+        for (key, _) in lanes {
+            let read = tables::read_lane(&key).ok_or(EngineError::Unreadable("a lane"))?;
+            let before = lane_row(self.overlay, read.0, read.1)?;
+            let row = tables::LaneRow {
+                owed: before.owed,
+                owed_hash: before.owed_hash,
+                ..Default::default()
+            };
+            self.put(key, row.encode_to_vec());
+        }
+        for (key, _) in heard {
+            self.overlay.batch.remove(key);
+        }
+        self.state.awaiting_top.clear();
+        self.state.top_reached.clear();
+        self.put(
+            tables::named("incarnation"),
+            u64::from(recovered.incarnation).to_be_bytes().to_vec(),
+        );
+        Ok(())
+    }
+}
