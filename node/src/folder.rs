@@ -35,6 +35,7 @@ use crate::trust::{
 };
 
 mod error;
+mod glance;
 mod making;
 pub mod restored;
 
@@ -42,6 +43,7 @@ pub mod restored;
 mod tests;
 
 pub use error::FolderError;
+pub use glance::Glance;
 pub use making::{Making, NewFolder};
 pub use restored::Restored;
 

@@ -15,12 +15,14 @@ use zeroize::Zeroize;
 mod codec;
 mod file;
 mod memory;
+mod snapshot;
 
 #[cfg(test)]
 mod tests;
 
 pub use file::{FileKeyStore, OpenedKeys};
 pub use memory::MemoryKeyStore;
+pub use snapshot::{Open, Snapshot};
 
 /// 128 random bits.
 pub type CaseId = [u8; 16];

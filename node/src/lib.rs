@@ -1,5 +1,7 @@
 //! How one machine keeps and carries a jurisdiction.
 
+pub mod audit;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod desk;

@@ -176,7 +176,9 @@ impl Node {
         let (data, clock) = (self.data.to_str().unwrap(), self.clock.to_str().unwrap());
         let mut all = vec!["--data", data, "--output", "json"];
         all.extend(words);
-        if !matches!(words[0], "verify" | "config") {
+        let reads_no_clock = matches!(words, ["verify" | "config", ..])
+            || matches!(words, ["backup", "verify" | "list", ..]);
+        if !reads_no_clock {
             all.extend(["--clock", clock]);
         }
         say(&all)

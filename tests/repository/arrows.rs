@@ -21,13 +21,15 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 16] = [
+const FLOORS: [&str; 18] = [
     "cli",
     "host",
     "pages",
     "desk",
     "node",
     "link",
+    "backup",
+    "audit",
     "engine",
     "enrolment",
     "replication",

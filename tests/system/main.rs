@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod alone;
+mod backup;
 mod bad_input;
 mod certificates;
 mod clock;

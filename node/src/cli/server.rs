@@ -36,6 +36,10 @@ pub enum ServerCommands {
     Config(ConfigArgs),
     /// Check the journal and every chain of a folder that is not running (核验)
     Verify(VerifyArgs),
+    /// Back up the journal and case keys of a node, check and list backups (备份)
+    Backup(super::backup::BackupArgs),
+    /// Put a backup back into a new folder, which then waits for `recover` (恢复)
+    Restore(super::backup::RestoreArgs),
     /// Play four tiers on this machine: links cut, machines killed, every digest equal (演示)
     Demo(super::demo::DemoArgs),
 }
@@ -140,6 +144,8 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Run(args) => serve(&args, ground),
         ServerCommands::Join(args) => join(args, ground),
         ServerCommands::Config(args) => config(&args, ground),
+        ServerCommands::Backup(args) => super::backup::run(&args, ground),
+        ServerCommands::Restore(args) => super::backup::put_back(&args, ground),
         ServerCommands::Verify(_) => super::verify::verify(ground),
         ServerCommands::Demo(args) => super::demo::run(&args, ground),
     };
@@ -275,7 +281,7 @@ pub(crate) fn data_of(ground: &Ground) -> Result<PathBuf, Failed> {
     })
 }
 
-fn clock_of(file: Option<&PathBuf>) -> Clock {
+pub(crate) fn clock_of(file: Option<&PathBuf>) -> Clock {
     file.map_or(Clock::System, |file| Clock::of_file(file.clone()))
 }
 
@@ -499,7 +505,7 @@ async fn wait_for_signal() {
     }
 }
 
-fn bar() -> ProgressBar {
+pub(crate) fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

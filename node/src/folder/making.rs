@@ -9,8 +9,8 @@ use prost::Message as _;
 
 use super::{
     AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, FORMAT, Folder, FolderError, GENESIS,
-    IDENTITY, Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Root, SIGNING_KEY, TRANSPORT_KEY,
-    Written, locking, put,
+    IDENTITY, Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Restored, Root, SIGNING_KEY,
+    TRANSPORT_KEY, Written, locking, put,
 };
 use crate::journal::{FolderLock, SystemDisk, disk};
 use crate::trust::Authority;
@@ -89,13 +89,31 @@ impl Making {
         };
         let json = serde_json::to_vec_pretty(&identity).map_err(super::damaged(IDENTITY))?;
         put(&self.aside, IDENTITY, &json)?;
+        self.put_in_place()?;
+        Folder::open(&self.path)
+    }
+
+    /// Where it is being made, for what is to be in it before it is finished.
+    pub fn aside(&self) -> &Path {
+        &self.aside
+    }
+
+    /// Puts a folder in place that is nobody yet, with what was written aside.
+    ///
+    /// # Errors
+    /// A [`FolderError`]; nothing is left then.
+    pub fn finish_restored(mut self, restored: &Restored) -> Result<(), FolderError> {
+        restored.write(&self.aside)?;
+        self.put_in_place()
+    }
+
+    fn put_in_place(&mut self) -> Result<(), FolderError> {
         refuse_present(&self.path)?;
         disk::rename(&SystemDisk, &self.aside, &self.path)?;
         // In place: from here on there is nothing to clear away, and the lock
         // is taken anew under the folder's own name.
         self.lock = None;
-        disk::sync_folder(&SystemDisk, &self.parent)?;
-        Folder::open(&self.path)
+        Ok(disk::sync_folder(&SystemDisk, &self.parent)?)
     }
 
     fn write_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {

@@ -4,6 +4,7 @@
 //! segment in use, whole records are seen, and synced before they are counted, so
 //! that nothing is handed on which the writer might still lose.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,55 +42,57 @@ pub struct Segment {
 }
 
 impl Beside {
-    /// Looks at the journal in a data folder.
+    /// Looks at the journal in a data folder, and syncs it as far as it is seen.
     ///
     /// # Errors
     /// `Absent`, `Damaged`, `Foreign`, `FormatVersion`, `Io`.
     pub fn look(data_folder: &Path) -> Result<Self, JournalError> {
-        Self::look_at(&data_folder.join(super::file::SEGMENTS))
-    }
-
-    /// Looks at a folder of segments.
-    ///
-    /// # Errors
-    /// As [`Beside::look`].
-    pub fn look_at(folder: &Path) -> Result<Self, JournalError> {
+        let folder = data_folder.join(super::file::SEGMENTS);
         if !folder.exists() {
             return Err(JournalError::Absent);
         }
-        let survey = Survey::take(&SystemDisk, folder)?;
+        Self::see(segment::list(&SystemDisk, &folder)?, true)
+    }
+
+    /// Looks at segments at any places, by the position of their first record: a journal at rest.
+    ///
+    /// # Errors
+    /// As [`Beside::look`].
+    pub fn look_at(segments: BTreeMap<Position, PathBuf>) -> Result<Self, JournalError> {
+        let segments = segments.into_iter().map(|(first, path)| (first.0, path));
+        Self::see(segments.collect(), false)
+    }
+
+    fn see(files: BTreeMap<u64, PathBuf>, sync: bool) -> Result<Self, JournalError> {
+        let survey = Survey::of(&SystemDisk, &files)?;
         let last = survey.last();
+        let path = files.get(&last.header.first).ok_or(JournalError::Absent)?;
         let file = SystemDisk
-            .open(&folder.join(segment::name(last.header.first)))
+            .open(path)
             .map_err(disk::failed("open a journal segment"))?;
         let tail = Tail::examine(&file, last, 0)?;
-        file.sync().map_err(disk::failed("sync the journal"))?;
+        if sync {
+            file.sync().map_err(disk::failed("sync the journal"))?;
+        }
         let ends = survey.segments.iter().skip(1).map(|next| {
             let header = &next.header;
             (header.first, header.previous)
         });
         let ends = ends.chain([(tail.end, tail.hash.finalize().into())]);
-        let segments = survey.segments.iter().zip(ends);
+        let segments = files.iter().zip(ends);
         let segments = segments
-            .map(|(found, (end, sha256))| Segment {
-                path: folder.join(segment::name(found.header.first)),
-                first: Position(found.header.first),
-                bytes: HEADER + (end - found.header.first),
+            .map(|((first, path), (end, sha256))| Segment {
+                path: path.clone(),
+                first: Position(*first),
+                bytes: HEADER + (end - first),
                 sha256,
             })
             .collect();
-        let firsts = survey.segments.iter().map(|found| found.header.first);
-        let reader = FileReader::new(
-            Arc::new(SystemDisk),
-            folder.to_owned(),
-            firsts.collect(),
-            tail.end,
-        );
         Ok(Self {
             identity: last.header.identity,
             end: Position(tail.end),
             segments,
-            reader: Arc::new(reader),
+            reader: Arc::new(FileReader::over(Arc::new(SystemDisk), files, tail.end)),
         })
     }
 

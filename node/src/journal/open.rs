@@ -4,7 +4,8 @@
 //! compared by length only, `verify` reads them. It cuts a torn tail and says so;
 //! any other difference from what was durable is refused, and nothing is changed.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -242,10 +243,18 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    pub(super) fn take(disk: &dyn Disk, folder: &Path) -> Result<Self, JournalError> {
+    fn take(disk: &dyn Disk, folder: &Path) -> Result<Self, JournalError> {
+        Self::of(disk, &segment::list(disk, folder)?)
+    }
+
+    /// Of segments at any places, by the position of the first record.
+    pub(super) fn of(
+        disk: &dyn Disk,
+        files: &BTreeMap<u64, PathBuf>,
+    ) -> Result<Self, JournalError> {
         let mut segments: Vec<Found> = Vec::new();
-        for first in segment::list(disk, folder)? {
-            let found = Self::find(disk, folder, first)?;
+        for (&first, path) in files {
+            let found = Self::find(disk, path, first)?;
             let end = segments.last().map_or(0, Found::end);
             if first > end {
                 return Err(damaged(end, Wound::Missing, end, first - end));
@@ -261,9 +270,9 @@ impl Survey {
         Ok(Self { segments })
     }
 
-    fn find(disk: &dyn Disk, folder: &Path, first: u64) -> Result<Found, JournalError> {
+    fn find(disk: &dyn Disk, path: &Path, first: u64) -> Result<Found, JournalError> {
         let file = disk
-            .open(&folder.join(segment::name(first)))
+            .open(path)
             .map_err(disk::failed("open a journal segment"))?;
         let file_bytes = file
             .len()

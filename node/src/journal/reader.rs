@@ -3,6 +3,7 @@
 //! Sees only what is durable. Files are opened when asked for and a few kept,
 //! since a process may host many journals of many segments.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -21,6 +22,8 @@ const FILES_KEPT_MAX: usize = 8;
 pub struct FileReader {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    /// Segments that stand elsewhere or under other names, as in a backup.
+    elsewhere: BTreeMap<u64, PathBuf>,
     /// First positions, ascending, never empty.
     firsts: RwLock<Vec<u64>>,
     durable: AtomicU64,
@@ -56,10 +59,29 @@ impl FileReader {
         Self {
             disk,
             folder,
+            elsewhere: BTreeMap::new(),
             firsts: RwLock::new(firsts),
             durable: AtomicU64::new(durable),
             files: Mutex::new(Vec::new()),
         }
+    }
+
+    /// A journal whose segments stand at these places.
+    pub(super) fn over(
+        disk: Arc<dyn Disk>,
+        segments: BTreeMap<u64, PathBuf>,
+        durable: u64,
+    ) -> Self {
+        let firsts = segments.keys().copied().collect();
+        Self {
+            elsewhere: segments,
+            ..Self::new(disk, PathBuf::new(), firsts, durable)
+        }
+    }
+
+    fn path(&self, first: u64) -> PathBuf {
+        let elsewhere = self.elsewhere.get(&first).cloned();
+        elsewhere.unwrap_or_else(|| self.folder.join(segment::name(first)))
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -118,7 +140,7 @@ impl FileReader {
             None => {
                 let file = self
                     .disk
-                    .open(&self.folder.join(segment::name(first)))
+                    .open(&self.path(first))
                     .map_err(disk::failed("open a journal segment"))?;
                 (first, file)
             }

@@ -5,7 +5,8 @@
 //! previous segment file 32 (zeros in the first one), CRC-32C u32 of all before.
 //! A segment is built aside and renamed, so one with a bad header is damaged.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -93,18 +94,17 @@ pub(super) fn create(
     Ok((file, Sha256::new_with_prefix(&bytes)))
 }
 
-/// First positions of the segments in a folder, ascending; files of other names are none of ours.
-pub(super) fn list(disk: &dyn Disk, folder: &Path) -> Result<Vec<u64>, JournalError> {
+/// The segments in a folder by the position of their first record; files of other names are none of ours.
+pub(super) fn list(disk: &dyn Disk, folder: &Path) -> Result<BTreeMap<u64, PathBuf>, JournalError> {
     let first_of = |name: &str| {
         let first = name.strip_suffix(SUFFIX)?.parse().ok()?;
         (self::name(first) == name).then_some(first)
     };
-    let mut firsts: Vec<u64> = names(disk, folder)?
+    let names = names(disk, folder)?;
+    let segments = names
         .iter()
-        .filter_map(|name| first_of(name))
-        .collect();
-    firsts.sort_unstable();
-    Ok(firsts)
+        .filter_map(|name| Some((first_of(name)?, folder.join(name))));
+    Ok(segments.collect())
 }
 
 /// Removes what a crash left aside; for the owner of the folder alone.

@@ -14,7 +14,7 @@ use super::{CaseId, CaseSecret, Holdings, KeyStore, KeyStoreError, codec, merged
 use crate::journal::FolderLock;
 use crate::journal::disk::{self, DiskFile};
 
-const KEYS_FILE: &str = "keys";
+pub(super) const KEYS_FILE: &str = "keys";
 const WIPE_BYTES: usize = 64 << 10;
 
 /// Keys in a file of their own.
@@ -101,15 +101,7 @@ impl FileKeyStore {
     /// Puts a file of exactly `holdings` in the place of the present one.
     fn rewrite(&mut self) -> Result<(), KeyStoreError> {
         let (disk, folder) = (self.lock.disk().as_ref(), self.lock.folder());
-        let header = codec::header();
-        let records = encode(
-            0,
-            self.holdings.iter().map(|(c, s)| (c, s.as_deref())),
-            true,
-        );
-        let mut whole = Zeroizing::new(Vec::with_capacity(header.len() + records.len()));
-        whole.extend_from_slice(&header);
-        whole.extend_from_slice(&records);
+        let whole = whole_file(&self.holdings);
         let old = disk::open_for_writing(disk, &folder.join(KEYS_FILE))?;
         self.file = disk::replace(disk, folder, KEYS_FILE, &whole)?;
         let old_bytes = self.bytes;
@@ -165,6 +157,17 @@ impl KeyStore for FileKeyStore {
     }
 }
 
+/// A file of exactly these holdings.
+pub(super) fn whole_file(holdings: &Holdings) -> Zeroizing<Vec<u8>> {
+    let header = codec::header();
+    let records = holdings.iter().map(|(c, s)| (c, s.as_deref()));
+    let records = encode(0, records, true);
+    let mut whole = Zeroizing::new(Vec::with_capacity(header.len() + records.len()));
+    whole.extend_from_slice(&header);
+    whole.extend_from_slice(&records);
+    whole
+}
+
 /// Records of one append, or of a whole file where each is its own.
 fn encode<'a>(
     start: u64,
@@ -184,7 +187,7 @@ fn encode<'a>(
     bytes
 }
 
-fn read_all(file: &dyn DiskFile) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(super) fn read_all(file: &dyn DiskFile) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = usize::try_from(file.len()?).unwrap_or_default();
     let mut bytes = Zeroizing::new(vec![0; length]);
     disk::read_exact(file, &mut bytes, 0)?;

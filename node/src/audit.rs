@@ -1,0 +1,233 @@
+//! Everything a journal says, checked from its own bytes: records, hashes, signatures, custody, commitments.
+//!
+//! Goes through the journal once, in order, as the engine did when it wrote it, and believes nothing but the root key.
+//! It holds the registry and of each entry what custody needs, and changes nothing.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::VerifyingKey;
+use fengqiao_hub::custody::{Step, Tree, Verdict};
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, PlaceId};
+use fengqiao_hub::jurisdiction::{Registry, is_by_root_key};
+use fengqiao_proto::v1 as pb;
+use pb::fact::Fact;
+
+use crate::engine::record::{place_of, read_record};
+use crate::journal::{FileReader, JournalError, JournalReader as _, Location, Position, Record};
+
+#[cfg(test)]
+mod tests;
+
+/// Problems listed by one audit; those beyond are counted.
+pub const LISTED_MAX: usize = 1_000;
+
+/// What does not hold, where, and the way to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable code.
+    pub code: &'static str,
+    /// In English: where, what, and what to do.
+    pub english: String,
+    /// The same in Chinese.
+    pub chinese: String,
+}
+
+/// What an audit found.
+#[derive(Debug, Default)]
+pub struct Audited {
+    /// Records read.
+    pub records: u64,
+    /// Chains in them.
+    pub chains: u64,
+    /// Entries checked.
+    pub entries: u64,
+    /// Entries that wait for something and were checked for form only.
+    pub parked: u64,
+    /// Sealed payloads compared with their commitments.
+    pub payloads: u64,
+    /// What does not hold; empty when all is well.
+    pub problems: Vec<Problem>,
+    /// Problems in all, listed or not.
+    pub problems_total: u64,
+    /// The registry as the journal proves it.
+    pub registry: Registry,
+}
+
+impl Audited {
+    /// Adds a problem found elsewhere.
+    pub fn add(&mut self, problem: Problem) {
+        self.problems_total += 1;
+        if self.problems.len() < LISTED_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// The salt of a chain's commitments, where it is known.
+pub type Salts<'a> = &'a dyn Fn(&ChainId) -> Option<[u8; 32]>;
+
+/// Checks a journal as far as the reader sees it. Payloads are compared with their commitments where `salts` knows how.
+/// `progress` hears bytes done and bytes in all, for each of the two passes.
+///
+/// # Errors
+/// The disk does not read, or a format is not known. What does not hold is no error, it is the answer.
+pub fn audit(
+    reader: &FileReader,
+    root_key: &VerifyingKey,
+    salts: Salts<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Audited, JournalError> {
+    let scrubbed = reader.verify(progress)?;
+    let mut pass = Pass {
+        reader,
+        root_key,
+        salts,
+        chains: BTreeMap::new(),
+        found: Audited {
+            records: scrubbed.records,
+            ..Default::default()
+        },
+    };
+    for damage in &scrubbed.damages {
+        pass.found.add(Problem {
+            code: "JOURNAL_DAMAGED",
+            english: damage.to_string(),
+            chinese: format!(
+                "日志文件 {} 自位置 {} 起损坏",
+                damage.segment, damage.position.0
+            ),
+        });
+    }
+    // What follows a damaged record rests on it: saying more would only repeat it.
+    if !scrubbed.damages.is_empty() {
+        return Ok(pass.found);
+    }
+    for record in reader.tail(Position(0)) {
+        let record = record?;
+        pass.record(&record)?;
+        if record.position.0 % (1 << 16) < 1 << 10 {
+            progress(record.next.0, scrubbed.bytes);
+        }
+    }
+    pass.found.chains = pass.chains.len() as u64;
+    Ok(pass.found)
+}
+
+struct Pass<'a> {
+    reader: &'a FileReader,
+    root_key: &'a VerifyingKey,
+    salts: Salts<'a>,
+    chains: BTreeMap<ChainId, Tree>,
+    found: Audited,
+}
+
+impl Pass<'_> {
+    fn record(&mut self, record: &Record) -> Result<(), JournalError> {
+        let at = record.position.0;
+        let Ok((facts, blobs)) = read_record(at, &record.payload) else {
+            self.problem("RECORD", format!("the record at {at} does not read as one"));
+            return Ok(());
+        };
+        for fact in &facts {
+            let Fact::Entry(stored) = fact else { continue };
+            let Some(place) = place_of(stored.blob.as_ref(), &blobs) else {
+                self.problem(
+                    "RECORD",
+                    format!("a fact at {at} names bytes that are not there"),
+                );
+                continue;
+            };
+            let bytes = self.reader.read(Location {
+                position: Position(place.position),
+                offset: place.offset,
+                length: place.length,
+            })?;
+            match (Entry::parse(&bytes), stored.verdict()) {
+                (Ok(entry), pb::EntryVerdict::Applied) => self.entry(&entry, at),
+                (Err(error), pb::EntryVerdict::Applied) => {
+                    self.problem("ENTRY_UNREADABLE", format!("the entry at {at}: {error}"));
+                }
+                (_, pb::EntryVerdict::Parked | pb::EntryVerdict::Unspecified) => {
+                    self.found.parked += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry, at: u64) {
+        self.found.entries += 1;
+        let named = format!(
+            "chain {} sequence {} ({}), record at {at}",
+            entry.chain,
+            entry.sequence,
+            entry.hash.short()
+        );
+        let Some((key, place)) = self.author(entry) else {
+            self.problem(
+                "ENTRY_AUTHOR",
+                format!("{named}: no registry names its author"),
+            );
+            return;
+        };
+        if entry.check_signature(&key).is_err() {
+            self.problem(
+                "ENTRY_SIGNATURE",
+                format!("{named}: its signature is not its author's"),
+            );
+            return;
+        }
+        self.payloads(entry, &named);
+        if entry.kind == pb::ChainKind::Registry
+            && let Err(error) = self.found.registry.apply(entry)
+        {
+            self.problem("ENTRY_REGISTRY", format!("{named}: {error}"));
+            return;
+        }
+        let tree = self.chains.entry(entry.chain).or_default();
+        match tree.insert(Step::of(entry, place), &self.found.registry, true) {
+            Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => {}
+            Verdict::Waits(waiting) => {
+                self.problem("ENTRY_CUSTODY", format!("{named}: {}", waiting.code()));
+            }
+            Verdict::Refused(violation) => {
+                self.problem("ENTRY_CUSTODY", format!("{named}: {}", violation.code()));
+            }
+        }
+    }
+
+    /// Who must have signed an entry, and for which place; some rest on the root key alone.
+    fn author(&self, entry: &Entry) -> Option<(VerifyingKey, PlaceId)> {
+        if is_by_root_key(entry) {
+            return Some((*self.root_key, entry.chain.place()?));
+        }
+        let node = self.found.registry.node(entry.author)?;
+        Some((node.signing_key, node.place))
+    }
+
+    fn payloads(&mut self, entry: &Entry, named: &str) {
+        if entry.signed.payloads.is_empty() {
+            return;
+        }
+        let Some(salt) = (self.salts)(&entry.chain) else {
+            return;
+        };
+        self.found.payloads += entry.signed.payloads.len() as u64;
+        if entry.check_payloads(&salt).is_err() {
+            let what = format!("{named}: a sealed text is not the one its envelope commits to");
+            self.problem("PAYLOAD", what);
+        }
+    }
+
+    fn problem(&mut self, code: &'static str, what: String) {
+        self.found.add(Problem {
+            code,
+            chinese: format!("日志内容不成立：{what}；请从备份恢复后执行 recover，缺少的条目由上级补回"),
+            english: format!(
+                "{what}; mend: restore a backup into a new folder and `fengqiao recover` it, what is missing comes back \
+                 from the neighbours"
+            ),
+        });
+    }
+}
