@@ -145,12 +145,33 @@ impl Draft {
     /// Writes the envelope, once, and signs it.
     #[must_use]
     pub fn sign(self, key: &SigningKey) -> Entry {
+        let signed = sign_written(self.written(&key.verifying_key()), key);
+        Entry {
+            hash: Hash::of(HASH_DOMAIN, &[&signed.envelope]),
+            deployment: self.deployment,
+            kind: self.kind,
+            chain: self.chain,
+            rank: self.rank,
+            sequence: self.sequence,
+            previous: self.previous,
+            author: self.author,
+            incarnation: self.incarnation,
+            author_sequence: self.author_sequence,
+            key: key_id(&key.verifying_key()),
+            registry: self.registry,
+            mv: self.mv,
+            submission: self.submission,
+            kind_class: self.kind_class,
+            commitments: commitments(&self.payloads),
+            body: self.body,
+            signed,
+        }
+    }
+
+    /// Writes the envelope, once, for a key that lies elsewhere; its signature is empty.
+    #[must_use]
+    pub fn written(&self, key: &VerifyingKey) -> pb::SignedEntry {
         let body = self.body.encode_to_vec();
-        let commitments: Vec<Hash> = self
-            .payloads
-            .iter()
-            .map(|(_, commitment)| *commitment)
-            .collect();
         let envelope = pb::Envelope {
             suite: SUITE,
             deployment: self.deployment.to_vec(),
@@ -162,7 +183,7 @@ impl Draft {
             author: self.author.to_vec(),
             incarnation: self.incarnation,
             author_sequence: self.author_sequence,
-            key: key_id(&key.verifying_key()).to_vec(),
+            key: key_id(key).to_vec(),
             registry: self
                 .registry
                 .iter()
@@ -178,43 +199,34 @@ impl Draft {
                 .unwrap_or_default(),
             kind_class: self.kind_class.into(),
             body_hash: Hash::of(BODY_DOMAIN, &[&body]).to_vec(),
-            commitments: commitments
+            commitments: commitments(&self.payloads)
                 .iter()
                 .map(|commitment| commitment.to_vec())
                 .collect(),
-        }
-        .encode_to_vec();
-        let signature = key.sign(&signed_bytes(&envelope)).to_bytes().to_vec();
-        Entry {
-            hash: Hash::of(HASH_DOMAIN, &[&envelope]),
-            deployment: self.deployment,
-            kind: self.kind,
-            chain: self.chain,
-            rank: self.rank,
-            sequence: self.sequence,
-            previous: self.previous,
-            author: self.author,
-            incarnation: self.incarnation,
-            author_sequence: self.author_sequence,
-            key: key_id(&key.verifying_key()),
-            registry: self.registry,
-            mv: self.mv,
-            submission: self.submission,
-            kind_class: self.kind_class,
-            commitments,
-            body: self.body,
-            signed: pb::SignedEntry {
-                envelope,
-                signature,
-                body,
-                payloads: self
-                    .payloads
-                    .into_iter()
-                    .map(|(sealed, _)| sealed)
-                    .collect(),
-            },
+        };
+        pb::SignedEntry {
+            envelope: envelope.encode_to_vec(),
+            signature: Vec::new(),
+            body,
+            payloads: self
+                .payloads
+                .iter()
+                .map(|(sealed, _)| sealed.clone())
+                .collect(),
         }
     }
+}
+
+fn commitments(payloads: &[(Vec<u8>, Hash)]) -> Vec<Hash> {
+    payloads.iter().map(|(_, commitment)| *commitment).collect()
+}
+
+/// Signs an entry as it was written.
+#[must_use]
+pub fn sign_written(mut written: pb::SignedEntry, key: &SigningKey) -> pb::SignedEntry {
+    let signature = key.sign(&signed_bytes(&written.envelope));
+    written.signature = signature.to_bytes().to_vec();
+    written
 }
 
 impl Entry {

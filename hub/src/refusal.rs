@@ -165,6 +165,8 @@ codes! {
     ReplyOwed = "REPLY_OWED", State, "上级交办件须回复上级，不得自行办结", "a case dispatched from above is replied to, not closed here";
     /// The taker does not stand above the custodian.
     NotAbove = "NOT_ABOVE", State, "不是当前责任单位的上级", "this centre does not stand above the custodian";
+    /// What the first place wrote twice is its own to take only in a new generation.
+    RootKeyNeeded = "ROOT_KEY_NEEDED", State, "本级记录自相冲突，须先由根密钥启用新的代次", "the first place takes what it wrote twice itself only after `root renew` by the root key";
     /// Taken unasked too often.
     TakenTooOften = "TAKEN_TOO_OFTEN", State, "24 小时内已主动收件一次", "taken unasked within the last 24 hours";
     /// Annex entries await a decision.

@@ -14,6 +14,7 @@ pub mod import;
 pub mod output;
 pub mod people;
 pub mod place;
+pub mod root;
 pub mod server;
 pub mod status;
 pub mod tally;
@@ -94,6 +95,9 @@ pub enum ClientCommands {
     Revoke(people::RevokeArgs),
     /// After a loss, go on without a neighbour that will not come back (恢复时不再等待某节点)
     Waive(people::WaiveArgs),
+    /// What only the root key may do after the beginning (根密钥)
+    #[command(subcommand)]
+    Root(root::RootCommand),
 }
 
 /// Where a command reads and writes; the process's own streams, or those of a test.
@@ -211,6 +215,7 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
         ClientCommands::Invite(args) => args.run(context).await,
         ClientCommands::Revoke(args) => args.run(context).await,
         ClientCommands::Waive(args) => args.run(context).await,
+        ClientCommands::Root(command) => command.run(context).await,
     }
 }
 

@@ -17,6 +17,7 @@ mod loading;
 mod projection;
 pub mod record;
 pub mod recovery;
+mod root;
 mod submissions;
 mod supervision;
 pub mod vault;

@@ -8,5 +8,7 @@ mod canned;
 mod failures;
 #[path = "cli/moves.rs"]
 mod moves;
+#[path = "cli/root.rs"]
+mod root;
 #[path = "cli/views.rs"]
 mod views;

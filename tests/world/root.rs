@@ -1,7 +1,7 @@
 //! What the root key says after the first entry: the node of the first place, pinned anew.
 
 use ed25519_dalek::SigningKey;
-use fengqiao_hub::entry::{Draft, Entry, Move};
+use fengqiao_hub::entry::{Draft, Entry, Move, sign_written};
 use fengqiao_hub::id::{ChainId, NodeId, StoreId};
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::Input;
@@ -59,6 +59,42 @@ impl World {
         let row = self.nodes[&node].views.store();
         let row = row.get(&tables::named("author-sequence")).unwrap().unwrap();
         u64::from_be_bytes(row[..].try_into().unwrap())
+    }
+
+    /// What the root key signs is signed here.
+    #[must_use]
+    pub fn sign_by_root(&self, written: pb::SignedEntry) -> Entry {
+        Entry::from_signed(sign_written(written, &self.founding.root_key)).unwrap()
+    }
+
+    /// A second entry at the place of a case's head, by the same node: as when a machine was put back and forgot.
+    #[must_use]
+    pub fn twin_of_head(&self, node: NodeId, case: ChainId) -> Entry {
+        let chain = self.chain(node, case);
+        let head = &chain.entries[&chain.tree.head().unwrap().hash].0;
+        Draft {
+            deployment: self.founding.deployment,
+            kind: pb::ChainKind::Case,
+            chain: case,
+            rank: head.rank.clone(),
+            sequence: head.sequence,
+            previous: head.previous,
+            author: node,
+            incarnation: head.incarnation,
+            author_sequence: head.author_sequence,
+            registry: head.registry.clone(),
+            mv: Move::None,
+            submission: None,
+            kind_class: pb::KindClass::Work,
+            body: pb::Body {
+                schema: 1,
+                wall_time_ms: self.now.0 + 1,
+                content: Some(pb::body::Content::Supplemented(pb::Supplemented {})),
+                ..Default::default()
+            },
+            payloads: Vec::new(),
+        }
+        .sign(&self.nodes[&node].me.signing_key)
     }
 
     /// A stranger's link hands an entry to a node.

@@ -81,7 +81,7 @@ pub fn keep_below(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
 /// Takes the case from below: in answer to an offer, or unasked with a reason by a leader.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `FIELD_EMPTY`, `NOT_ABOVE`, `TAKEN_TOO_OFTEN`, `CASE_CLOSED`.
+/// `ROLE_MISSING`, `FIELD_EMPTY`, `NOT_ABOVE`, `ROOT_KEY_NEEDED`, `TAKEN_TOO_OFTEN`, `CASE_CLOSED`.
 pub fn take(
     view: &View<'_>,
     known: &Known<'_>,
@@ -94,7 +94,7 @@ pub fn take(
         .custody()
         .map_or(case.custodian, |custody| custody.custodian);
     if !view.registry.is_above(view.place, custodian) {
-        return Err(Refusal::of(Code::NotAbove, ""));
+        thaws_itself(view, known, custodian)?;
     }
     // A frozen chain is thawed whatever its stage: one of the two records that stand against each other may be the closing.
     if !known.tree.is_frozen() {
@@ -126,6 +126,28 @@ pub fn take(
         }),
         Move::Taken(None),
     ))
+}
+
+/// Nobody stands above the first place: what it wrote twice it takes itself, in a generation the root key has given its
+/// node since.
+fn thaws_itself(view: &View<'_>, known: &Known<'_>, custodian: PlaceId) -> Result<(), Refusal> {
+    let first = view.registry.root() == Some(view.place) && custodian == view.place;
+    if !first || !known.tree.is_frozen() {
+        return Err(Refusal::of(Code::NotAbove, ""));
+    }
+    let level = view
+        .registry
+        .place(view.place)
+        .map_or(0, |place| place.level);
+    let rank = known.tree.head().and_then(|head| head.rank.part(level));
+    let generation = view
+        .registry
+        .node_of(view.place)
+        .map_or(0, |node| node.generation);
+    if generation > rank.map_or(1, |(taken_in, _)| taken_in) {
+        return Ok(());
+    }
+    Err(Refusal::of(Code::RootKeyNeeded, ""))
 }
 
 /// Records the decision of a leader of the custodian.

@@ -47,6 +47,11 @@ pub enum Administration {
     Revoke(NodeId),
     /// A neighbour is not waited for any longer after this node came back from a loss.
     Waive(NodeId),
+    /// What the root key is to sign so that this node, the first place's, goes on in the next generation; the logins of
+    /// the two leaders who approve.
+    PrepareRenewal(Vec<String>),
+    /// The same, signed.
+    RenewRoot(Box<Entry>),
     /// A directive.
     IssueDirective(pb::DirectiveIssued, Option<pb::PrivateContent>),
     /// A directive acknowledged, or its execution reported.
@@ -83,7 +88,9 @@ impl Group<'_> {
             | Administration::AddUnit(_)
             | Administration::SetAccount(..)
             | Administration::Invite { .. }
-            | Administration::Revoke(_)) => {
+            | Administration::Revoke(_)
+            | Administration::PrepareRenewal(_)
+            | Administration::RenewRoot(_)) => {
                 if !actor.roles.contains(&pb::Role::Administrator) {
                     return Ok(Err(Refusal::of(Code::RoleMissing, "")
                         .because(role_name(pb::Role::Administrator))));
@@ -100,9 +107,10 @@ impl Group<'_> {
         if self.me.at.unit.is_some() && !matches!(what, Administration::SetAccount(..)) {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         }
-        let written = match what {
-            Administration::SetAccount(..) => ChainId::administration_of(self.me.at.place),
-            _ => ChainId::of_place(self.me.at.place),
+        let written = if matches!(what, Administration::SetAccount(..)) {
+            ChainId::administration_of(self.me.at.place)
+        } else {
+            ChainId::of_place(self.me.at.place)
         };
         accept!(self.gate(written)?);
         match what {
@@ -111,6 +119,8 @@ impl Group<'_> {
             Administration::SetAccount(account, unit) => self.set_account(actor, &account, unit),
             Administration::Invite { place, unit, hours } => self.invite(place, unit, hours),
             Administration::Revoke(node) => self.revoke(actor, node),
+            Administration::PrepareRenewal(approved_by) => self.prepare_renewal(&approved_by),
+            Administration::RenewRoot(entry) => self.renew_root(&Arc::new(*entry)),
             Administration::IssueDirective(..)
             | Administration::AnswerDirective(..)
             | Administration::Waive(_)

@@ -32,7 +32,7 @@ pub(crate) const PARKED_MAX: u64 = 10_000;
 
 /// Why an entry is not applied now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hindrance {
+pub(super) enum Hindrance {
     /// Something it needs may still come.
     Waits(&'static str),
     /// It will never be applied.
@@ -162,7 +162,10 @@ impl Group<'_> {
     }
 
     /// Everything a reader judges about an entry.
-    fn admissible(&mut self, entry: &Arc<Entry>) -> Result<Result<(), Hindrance>, EngineError> {
+    pub(super) fn admissible(
+        &mut self,
+        entry: &Arc<Entry>,
+    ) -> Result<Result<(), Hindrance>, EngineError> {
         let registry = self.registry();
         if self.chain(entry.chain)?.tree.contains(&entry.hash) {
             return Ok(Ok(()));

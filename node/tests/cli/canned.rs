@@ -36,6 +36,7 @@ pub(crate) struct Answers {
     pub(crate) account: pb::SetAccountResponse,
     pub(crate) invitation: pb::InviteResponse,
     pub(crate) places: pb::ListPlacesResponse,
+    pub(crate) prepared: pb::SignedEntry,
 }
 
 /// What the node was asked.
@@ -54,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) invites: Vec<pb::InviteRequest>,
     pub(crate) revoked: Vec<String>,
     pub(crate) waived: Vec<String>,
+    pub(crate) approvers: Vec<Vec<String>>,
+    pub(crate) renewals: Vec<pb::SignedEntry>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -217,6 +220,27 @@ impl NodeService for Service {
     ) -> Answer<pb::RevokeNodeResponse> {
         let note = |seen: &mut Seen, q: pb::RevokeNodeRequest| seen.revoked.push(q.node);
         self.answer(request, note, pb::RevokeNodeResponse {}).await
+    }
+
+    async fn prepare_root_renewal(
+        &self,
+        request: Request<pb::PrepareRootRenewalRequest>,
+    ) -> Answer<pb::PrepareRootRenewalResponse> {
+        let entry = Some(self.answers.prepared.clone());
+        let note = |seen: &mut Seen, q: pb::PrepareRootRenewalRequest| {
+            seen.approvers.push(q.approved_by);
+        };
+        self.answer(request, note, pb::PrepareRootRenewalResponse { entry })
+            .await
+    }
+
+    async fn renew_root(
+        &self,
+        request: Request<pb::RenewRootRequest>,
+    ) -> Answer<pb::RenewRootResponse> {
+        let note = |seen: &mut Seen, q: pb::RenewRootRequest| seen.renewals.extend(q.entry);
+        self.answer(request, note, pb::RenewRootResponse { generation: 2 })
+            .await
     }
 
     async fn waive_neighbour(

@@ -4608,6 +4608,34 @@ pub struct WaiveNeighbourRequest {
 /// The neighbour is waited for no longer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WaiveNeighbourResponse {}
+/// Asks what the root key is to sign.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrepareRootRenewalRequest {
+    /// Sign-in names of the two leaders who approve it.
+    #[prost(string, repeated, tag = "1")]
+    pub approved_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What the root key is to sign.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrepareRootRenewalResponse {
+    /// The entry, its signature empty. It holds only while the node writes nothing else.
+    #[prost(message, optional, tag = "1")]
+    pub entry: ::core::option::Option<SignedEntry>,
+}
+/// Hands in what the root key signed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewRootRequest {
+    /// The entry as it was prepared, with its signature.
+    #[prost(message, optional, tag = "1")]
+    pub entry: ::core::option::Option<SignedEntry>,
+}
+/// The node goes on in a new generation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewRootResponse {
+    /// Generation from now on.
+    #[prost(uint32, tag = "1")]
+    pub generation: u32,
+}
 /// Asks for places.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListPlacesRequest {}
@@ -4959,6 +4987,58 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "WaiveNeighbour"));
             self.inner.unary(req, path, codec).await
         }
+        /// At the first place: writes down, unsigned, that its node goes on in the next generation. For the root key to sign.
+        pub async fn prepare_root_renewal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PrepareRootRenewalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareRootRenewalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/PrepareRootRenewal",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fengqiao.v1.NodeService", "PrepareRootRenewal"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// At the first place: takes what the root key signed.
+        pub async fn renew_root(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewRootRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewRootResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/RenewRoot",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RenewRoot"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists places known here.
         pub async fn list_places(
             &mut self,
@@ -5063,6 +5143,22 @@ pub mod node_service_server {
             request: tonic::Request<super::WaiveNeighbourRequest>,
         ) -> std::result::Result<
             tonic::Response<super::WaiveNeighbourResponse>,
+            tonic::Status,
+        >;
+        /// At the first place: writes down, unsigned, that its node goes on in the next generation. For the root key to sign.
+        async fn prepare_root_renewal(
+            &self,
+            request: tonic::Request<super::PrepareRootRenewalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareRootRenewalResponse>,
+            tonic::Status,
+        >;
+        /// At the first place: takes what the root key signed.
+        async fn renew_root(
+            &self,
+            request: tonic::Request<super::RenewRootRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewRootResponse>,
             tonic::Status,
         >;
         /// Lists places known here.
@@ -5541,6 +5637,97 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WaiveNeighbourSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/PrepareRootRenewal" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrepareRootRenewalSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::PrepareRootRenewalRequest>
+                    for PrepareRootRenewalSvc<T> {
+                        type Response = super::PrepareRootRenewalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PrepareRootRenewalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::prepare_root_renewal(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrepareRootRenewalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/RenewRoot" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewRootSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::RenewRootRequest>
+                    for RenewRootSvc<T> {
+                        type Response = super::RenewRootResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewRootRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::renew_root(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewRootSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -167,7 +167,7 @@ fn case_text(view: &pb::CaseView) -> String {
         ("pending 待采纳", view.pending_submissions.join(" ")),
     ]);
     if view.frozen {
-        text.push_str("Two records stand at one place: frozen until a superior takes it. 存在冲突记录，已冻结。\n");
+        text.push_str("Two records stand at one place: frozen until a superior takes it; at the first place after `root renew`. 存在冲突记录，已冻结，待上级收件。\n");
     }
     if view.notice_only {
         text.push_str(

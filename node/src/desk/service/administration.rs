@@ -1,5 +1,6 @@
 //! Administration calls.
 
+use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -182,6 +183,35 @@ impl NodeService for Desk {
             .parse::<NodeId>()
             .map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
         let what = Administration::Waive(node);
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
+    }
+
+    async fn prepare_root_renewal(
+        &self,
+        request: Request<pb::PrepareRootRenewalRequest>,
+    ) -> Answer<pb::PrepareRootRenewalResponse> {
+        let caller = self.caller(&request)?;
+        let what = Administration::PrepareRenewal(request.into_inner().approved_by);
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
+    }
+
+    async fn renew_root(
+        &self,
+        request: Request<pb::RenewRootRequest>,
+    ) -> Answer<pb::RenewRootResponse> {
+        let caller = self.caller(&request)?;
+        let entry = request.into_inner().entry.unwrap_or_default();
+        let entry = Entry::from_signed(entry)
+            .map_err(|_| status(&Refusal::of(Code::Malformed, "entry")))?;
+        let what = Administration::RenewRoot(Box::new(entry));
         answer(
             self.node()
                 .administer(self.fresh_request(), Hash::default(), caller, what)
