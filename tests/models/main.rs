@@ -14,4 +14,5 @@
 mod check;
 mod custody;
 mod ledger;
+mod link;
 mod set;
