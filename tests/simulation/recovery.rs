@@ -4,7 +4,7 @@ use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::world::{Backup, World};
+use fengqiao_tests::world::{Backup, LANES, World};
 
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
@@ -317,5 +317,53 @@ fn a_departments_lost_machine_gets_its_cases_from_its_centre() {
         world.chain(county, case).tree.digest()
     );
     assert!(world.can_open(bureau, case));
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_restored_parent_speaks_to_its_child_only_when_its_own_parent_has_spoken() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, county);
+    let down = dispatch_to(&world, village);
+    run(&mut world, county, case, &[Command::Accept, down]);
+    world.settle();
+    let (old_township, old_village) = (world.backup(township), world.backup(village));
+    run(&mut world, village, case, &[Command::SignFor]);
+    world.settle();
+    let known = world.chain(county, case).tree.digest();
+    world.lose(village);
+    let village = world.recover(village, &old_village);
+    world.cut.insert(village);
+    world.settle();
+    world.lose(township);
+    let township = world.recover(township, &old_township);
+
+    // The registry comes, the cases are still on their way: the township knows of its village's new machine and not yet
+    // of what the lost ones wrote.
+    while world.carry(county, township, pb::Lane::Control) {}
+    world.introduce(township, village);
+    for lane in LANES {
+        while world.carry(township, village, lane) {}
+    }
+    assert_eq!(
+        try_to(&mut world, village, case, Command::SignFor),
+        Some(Code::Recovering),
+        "signed for already, as the county knows"
+    );
+
+    world.cut.clear();
+    world.settle();
+    for node in [county, township, village] {
+        assert_eq!(world.chain(node, case).tree.digest(), known);
+        assert!(!world.chain(node, case).tree.is_frozen());
+    }
+    run(&mut world, village, case, &reply());
+    world.settle();
     world.assert_links_agree();
 }

@@ -7,6 +7,9 @@
 //! loss can be mistaken for that word; it needs no clock and no session. A neighbour that will not come back is waived
 //! by a leader by name; what it then turns out to hold may be annexed, or freeze a chain until a superior takes it.
 //!
+//! A parent that is itself recovering hands over to its children only when its own parent has: otherwise its word would
+//! open a child's pen to entries that are settled higher up and forgotten by both.
+//!
 //! Handing over runs in steps of one record each, so it holds up nobody and goes on after a crash where it was.
 
 use std::collections::BTreeSet;
@@ -163,11 +166,23 @@ impl Group<'_> {
             waived_by: waived_by.map(PersonId::to_vec).unwrap_or_default(),
         }))?;
         let registry = self.registry();
+        if self.me.at.up(&registry) == Some(link) && !self.awaits_parent(&registry)? {
+            self.hand_over_to_successors()?;
+        }
         if self.me.is_successor() && awaited(&self.overlay, self.me, &registry)?.is_empty() {
             tracing::info!(node = %self.me.at.node, "recovered: every neighbour has spoken");
             self.settle_waiting()?;
         }
         Ok(())
+    }
+
+    fn awaits_parent(
+        &self,
+        registry: &fengqiao_hub::jurisdiction::Registry,
+    ) -> Result<bool, EngineError> {
+        let up = self.me.at.up(registry);
+        let awaited = awaited(&self.overlay, self.me, registry)?;
+        Ok(awaited.into_iter().any(|link| Some(link) == up))
     }
 
     /// What was submitted meanwhile is adopted now.
@@ -227,6 +242,10 @@ impl Group<'_> {
         let registry = self.registry();
         let is_up = self.me.at.up(&registry) == Some(link);
         if row.done || !(is_up || self.me.at.down(&registry).contains(&link)) {
+            return Ok(());
+        }
+        // What this node has forgotten may be known above: below it is spoken only when the parent has.
+        if !is_up && self.awaits_parent(&registry)? {
             return Ok(());
         }
         let rows = next_rows(&self.overlay, &row.after, is_up)?;
