@@ -3,6 +3,7 @@
 
 mod beside;
 mod clocks;
+mod lanes;
 mod random;
 mod recovery;
 mod root;

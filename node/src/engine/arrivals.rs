@@ -50,6 +50,14 @@ impl Group<'_> {
     ) -> Result<(), EngineError> {
         let row = lane_row(&self.overlay, link, lane)?;
         let before = row.received.unwrap_or_default();
+        if before.sequence > 0
+            && (before.store, before.incarnation) != (store.to_vec(), incarnation)
+        {
+            // Left in the inbox by a session with another store of this neighbour: no sequence of one follows on the other's.
+            self.alarm("LANE_STORE", &link.to_string());
+            self.stored.insert((link, lane));
+            return Ok(());
+        }
         let (mut sequence, mut hash) = (before.sequence, before.hash);
         for item in items {
             if item.sequence <= sequence {
