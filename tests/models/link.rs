@@ -22,7 +22,7 @@ use pb::frame::Content;
 use prost::Message as _;
 use stateright::{Model, Property};
 
-use disk::{Disk, LANE, Names};
+use disk::{Disk, Keeping, LANE, Names};
 
 /// Sends the items.
 pub(crate) const LOWER: usize = 0;
@@ -41,6 +41,8 @@ pub(crate) enum Rule {
     AcknowledgedUnsynced,
     /// A batch and its cursor are two records.
     CursorApart,
+    /// A batch left by a session with another store follows on the cursor all the same.
+    AnyStore,
     /// Frames of another session are taken as this one's.
     NoNonce,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Scope {
     pub(crate) streams_max: u8,
     pub(crate) in_flight_max: usize,
     pub(crate) crashes_max: u8,
+    /// Single frames are lost and repeated; streams break in any case, and take what flies along.
+    pub(crate) repeats: bool,
     /// Ends whose disk may be put back from a copy, once each: as it was, or with a new store.
     pub(crate) put_back: &'static [usize],
     pub(crate) rule: Rule,
@@ -328,7 +332,12 @@ impl Link {
 
     fn sync(&self, state: &mut State, end: usize, midway: bool) {
         let taken = std::mem::take(&mut state.ends[end].taken);
-        state.ends[end].disk.keep(&taken, midway);
+        let how = match self.scope.rule {
+            _ if midway => Keeping::WithoutCursor,
+            Rule::AnyStore => Keeping::OfAnyStore,
+            _ => Keeping::AsBuilt,
+        };
+        state.ends[end].disk.keep(&taken, how);
         if !midway {
             self.stored(state, end);
         }
@@ -449,11 +458,18 @@ impl Model for Link {
             }
         }
         for what in &state.wire {
-            acts.extend([false, true].map(|again| Act::Deliver {
+            let deliver = |again: bool| Act::Deliver {
                 what: what.clone(),
                 again,
-            }));
-            acts.push(Act::Lose(what.clone()));
+            };
+            acts.push(deliver(false));
+            if self.scope.repeats {
+                acts.push(deliver(true));
+            }
+            // What an earlier stream left is lost some time.
+            if self.scope.repeats || what.stream != state.stream {
+                acts.push(Act::Lose(what.clone()));
+            }
         }
     }
 

@@ -26,6 +26,16 @@ pub(crate) struct Disk {
     pub(crate) acknowledged: u64,
 }
 
+/// How a batch is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    AsBuilt,
+    /// The machine stopped between two records.
+    WithoutCursor,
+    /// Whose store it is of is not looked at.
+    OfAnyStore,
+}
+
 /// Nothing received.
 pub(crate) fn zero() -> pb::Cursor {
     pb::Cursor {
@@ -53,10 +63,7 @@ impl Disk {
 
     /// Whose lane the cursor points into.
     pub(crate) fn came_from(&self) -> Names {
-        (
-            self.cursor.store.first().copied().unwrap_or(0),
-            self.cursor.incarnation,
-        )
+        came_from(&self.cursor)
     }
 
     /// A node put back goes on as another store, in the next incarnation.
@@ -92,19 +99,21 @@ impl Disk {
     }
 
     /// A batch and its cursor, in one record; the batch alone when the record was made two and the second is missing.
-    pub(crate) fn keep(&mut self, taken: &[(Names, Vec<u8>)], without_cursor: bool) {
+    pub(crate) fn keep(&mut self, taken: &[(Names, Vec<u8>)], how: Keeping) {
         let mut cursor = self.cursor.clone();
         self.promised = None;
         for (sender, item) in taken.iter().map(read) {
+            let other = cursor.sequence > 0 && came_from(&cursor) != *sender;
             // The batch of a session before may have been stored meanwhile.
-            if item.sequence != cursor.sequence + 1 {
+            let follows = item.sequence == cursor.sequence + 1;
+            if !follows || other && how != Keeping::OfAnyStore {
                 continue;
             }
             self.applied
                 .push((sender.0, item.sequence, item.payload[0]));
             advance(&mut cursor, *sender, &item);
         }
-        if !without_cursor {
+        if how != Keeping::WithoutCursor {
             self.cursor = cursor;
         }
     }
@@ -117,6 +126,13 @@ impl Disk {
         }
         self.promised = Some(cursor);
     }
+}
+
+fn came_from(cursor: &pb::Cursor) -> Names {
+    (
+        cursor.store.first().copied().unwrap_or(0),
+        cursor.incarnation,
+    )
 }
 
 fn read((sender, bytes): &(Names, Vec<u8>)) -> (&Names, pb::Item) {

@@ -9,6 +9,7 @@ const PLAIN: Scope = Scope {
     streams_max: 2,
     in_flight_max: 1,
     crashes_max: 1,
+    repeats: true,
     put_back: &[],
     rule: Rule::AsBuilt,
 };
@@ -29,6 +30,7 @@ fn a_sender_put_back_is_found_out() {
         link(Scope {
             put_back: &[LOWER],
             crashes_max: 0,
+            repeats: false,
             ..PLAIN
         }),
     );
@@ -41,6 +43,7 @@ fn a_receiver_put_back_is_found_out() {
         link(Scope {
             put_back: &[UPPER],
             crashes_max: 0,
+            repeats: false,
             ..PLAIN
         }),
     );
@@ -52,6 +55,7 @@ fn a_cursor_of_sequence_alone_loses_what_a_new_store_sends() {
         rule: Rule::SequenceOnly,
         put_back: &[LOWER],
         crashes_max: 0,
+        repeats: false,
         ..PLAIN
     };
     breaks("sequence only", link(scope), DRAINS);
@@ -63,6 +67,7 @@ fn a_cursor_without_a_hash_loses_what_a_rolled_back_store_sends() {
         rule: Rule::NoHash,
         put_back: &[LOWER],
         crashes_max: 0,
+        repeats: false,
         ..PLAIN
     };
     breaks("no hash", link(scope), DRAINS);
@@ -92,9 +97,22 @@ fn a_frame_of_another_session_is_believed_without_a_nonce() {
         rule: Rule::NoNonce,
         put_back: &[UPPER],
         crashes_max: 0,
+        repeats: false,
         in_flight_max: 2,
         items_max: 1,
         ..PLAIN
     };
     breaks("no nonce", link(scope), STORED);
+}
+
+#[test]
+fn a_batch_of_another_store_does_not_follow_on_a_cursor() {
+    let scope = Scope {
+        rule: Rule::AnyStore,
+        put_back: &[LOWER],
+        crashes_max: 0,
+        repeats: false,
+        ..PLAIN
+    };
+    breaks("any store", link(scope), ONCE);
 }
