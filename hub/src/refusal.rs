@@ -180,7 +180,7 @@ codes! {
     /// A place or unit with the same code or name stands already.
     NameTaken = "NAME_TAKEN", State, "名称或代码已存在", "the name or code is in use";
     /// The place has a node.
-    PlaceHasNode = "PLACE_HAS_NODE", State, "该地区已有节点", "the place has a node";
+    PlaceHasNode = "PLACE_HAS_NODE", State, "该地区已有节点；若原机器已丢失，请用 --successor", "the place has a node; if that machine is lost, invite with --successor";
     /// The node takes no writes: its disk is nearly full.
     ReadOnly = "READ_ONLY", TryAgain, "磁盘空间不足，暂停写入", "the disk is nearly full; writing has stopped";
     /// The node came back after a loss, and a neighbour has not yet said what it holds.

@@ -14,6 +14,7 @@ pub mod import;
 pub mod output;
 pub mod people;
 pub mod place;
+pub mod recover;
 pub mod root;
 pub mod server;
 pub mod status;

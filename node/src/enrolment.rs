@@ -16,9 +16,11 @@ pub mod client;
 pub mod enroller;
 mod error;
 pub mod init;
+mod introduction;
 pub mod refusal;
 mod registrar;
 pub mod server;
+mod succession;
 mod verdict;
 
 #[cfg(test)]
@@ -28,9 +30,11 @@ pub use client::{Authorities, JoinOptions, join, join_from, renew};
 pub use enroller::{Enrolled, Enroller, Issuer, Minted, ParentAddress};
 pub use error::EnrolmentError;
 pub use init::{InitOptions, Initialised, init, renew_at_the_top, renew_authority_at_the_top};
+pub use introduction::{Introduction, introduce};
 pub use refusal::EnrolRefusal;
 pub use registrar::RegistryRegistrar;
 pub use server::{EnrolDesk, EnrolServer};
+pub use succession::{TopRecovery, recover_at_the_top};
 
 /// The seam between the hub's milliseconds and the certificates' calendar.
 fn timestamp(now: Moment) -> Timestamp {

@@ -327,6 +327,31 @@ impl Folder {
     }
 }
 
+impl Folder {
+    /// Dials another node from now on: the parent came back as another machine.
+    ///
+    /// # Errors
+    /// The disk refused; the folder is as it was.
+    pub fn replace_parent(&mut self, parent: Parent) -> Result<(), FolderError> {
+        let mut identity = self.identity.clone();
+        identity.parent = Some(parent);
+        write_identity(self.path(), &identity)?;
+        self.identity = identity;
+        Ok(())
+    }
+}
+
+/// Writes who the node is, synced.
+fn write_identity(path: &Path, identity: &Identity) -> Result<(), FolderError> {
+    let written = Written {
+        format: FORMAT,
+        written_by: env!("CARGO_PKG_VERSION").to_owned(),
+        identity,
+    };
+    let json = serde_json::to_vec_pretty(&written).map_err(damaged(IDENTITY))?;
+    put(path, IDENTITY, &json)
+}
+
 /// Reads who the node is, before anything else of the folder.
 fn read_identity(path: &Path) -> Result<Identity, FolderError> {
     match fs::read(path.join(IDENTITY)) {
@@ -410,17 +435,22 @@ fn key_error(file: &'static str, error: KeyFileError) -> FolderError {
     }
 }
 
+fn locking(error: JournalError) -> FolderError {
+    locking_or(error, "lock")
+}
+
+/// What the journal's floor said, about a part of the folder.
 #[allow(
     clippy::wildcard_enum_match_arm,
-    reason = "a lock gives the few that are named; the rest pass through"
+    reason = "the few that are named are the disk's; the rest is about the part"
 )]
-fn locking(error: JournalError) -> FolderError {
+fn locking_or(error: JournalError, part: &'static str) -> FolderError {
     match error {
         JournalError::Locked => FolderError::InUse,
         JournalError::DiskFull => FolderError::DiskFull,
         JournalError::ReadOnly => FolderError::ReadOnly,
         JournalError::Io { attempt, source } => FolderError::Io { attempt, source },
-        other => damaged("lock")(other),
+        other => damaged(part)(other),
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::id::{Hash, NodeId, StoreId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -373,6 +373,26 @@ impl Node {
     /// Issues by another authority from now on: its own was renewed.
     pub(crate) fn use_enroller(&self, enroller: Option<Box<dyn crate::enrolment::Enroller>>) {
         lock(&self.engine).use_enroller(enroller);
+    }
+
+    /// The registry chains from the first place down to this one, in order, as they stand.
+    ///
+    /// # Errors
+    /// Store or journal do not read.
+    pub fn way_down(&self) -> Result<Vec<pb::SignedEntry>, crate::engine::EngineError> {
+        let registry = self.registry.load_full();
+        let mut way: Vec<_> = registry
+            .way_up(self.me.at.place)
+            .map(|place| place.id)
+            .collect();
+        way.reverse();
+        let mut entries = Vec::new();
+        for place in way {
+            let chain = self.views.chain(&registry, ChainId::of_place(place))?;
+            let standing = chain.standing().into_iter();
+            entries.extend(standing.map(|(entry, _)| entry.signed.clone()));
+        }
+        Ok(entries)
     }
 
     fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {

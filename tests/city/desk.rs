@@ -306,6 +306,18 @@ impl Desk {
             place: place.to_owned(),
             unit: unit.to_owned(),
             hours,
+            successor: false,
+        };
+        let answer = self.node().invite(self.request(request)).await;
+        answer.unwrap().into_inner().token
+    }
+
+    /// Mints an invitation for the successor of a lost node.
+    pub async fn invite_successor(&self, place: &str) -> String {
+        let request = pb::InviteRequest {
+            place: place.to_owned(),
+            successor: true,
+            ..Default::default()
         };
         let answer = self.node().invite(self.request(request)).await;
         answer.unwrap().into_inner().token

@@ -57,6 +57,9 @@ pub struct InviteArgs {
     /// Hours the invitation is good for, 1 to 720
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=720))]
     hours: u32,
+    /// For a new machine in place of a lost one: the lost one may write and connect no more
+    #[arg(long)]
+    successor: bool,
 }
 
 /// Arguments of `revoke`.
@@ -142,6 +145,7 @@ impl InviteArgs {
             place: self.place,
             unit: self.unit,
             hours: self.hours,
+            successor: self.successor,
         })?;
         let mut client = context.node().await?;
         let invitation = context.call(&unnumbered(), client.invite(request)).await?;

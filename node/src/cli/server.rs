@@ -1,7 +1,7 @@
 //! Commands of this machine: make a folder, join, run, show the configuration, verify.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub enum ServerCommands {
     Run(RunArgs),
     /// Make a data folder by an invitation from the parent (接入)
     Join(JoinArgs),
+    /// Give a lost node's place its next node: a restored folder goes on, or a new one is filled by the neighbours (恢复)
+    Recover(super::recover::RecoverArgs),
     /// Show or check the configuration (配置)
     Config(ConfigArgs),
     /// Check the journal and every chain of a folder that is not running (核验)
@@ -85,8 +87,8 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct JoinArgs {
     /// Enrol port of the parent, host:port
-    #[arg(long, value_name = "HOST:PORT")]
-    parent: String,
+    #[arg(long, value_name = "HOST:PORT", required_unless_present = "root_key")]
+    parent: Option<String>,
     /// Invitation; better given by --token-file or FENGQIAO_JOIN_TOKEN
     #[arg(long, env = "FENGQIAO_JOIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
@@ -143,6 +145,7 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Init(args) => init(&args, ground),
         ServerCommands::Run(args) => serve(&args, ground),
         ServerCommands::Join(args) => join(args, ground),
+        ServerCommands::Recover(args) => super::recover::recover(args, ground),
         ServerCommands::Config(args) => config(&args, ground),
         ServerCommands::Backup(args) => super::backup::run(&args, ground),
         ServerCommands::Restore(args) => super::backup::put_back(&args, ground),
@@ -324,6 +327,31 @@ fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
 
 fn join(args: JoinArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
+    let folder = join_by(args, &data, false)?;
+    let identity = &folder.identity;
+    let object = serde_json::json!({
+        "node": identity.node.to_string(), "place": identity.place.to_string(), "name": identity.place_name,
+    });
+    let text = format!(
+        "joined: {} is node {} of place {}\nnext: fengqiao run --data {}",
+        identity.place_name,
+        identity.node,
+        identity.place,
+        data.display()
+    );
+    say(ground.json, &object, &text);
+    Ok(())
+}
+
+/// Redeems an invitation; `recovers` where the folder may be a restored one.
+pub(crate) fn join_by(args: JoinArgs, data: &Path, recovers: bool) -> Result<Folder, Failed> {
+    let parent = args.parent.ok_or_else(|| {
+        Failed::usage(
+            "PARENT_MISSING",
+            "name the parent's enrol port with --parent HOST:PORT",
+            "请用 --parent 指明上级的接入端口",
+        )
+    })?;
     let token = match (args.token, &args.token_file) {
         (Some(token), _) => token,
         (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
@@ -347,31 +375,26 @@ fn join(args: JoinArgs, ground: &Ground) -> Result<(), Failed> {
         _ => Authorities::IfGranted,
     };
     let options = JoinOptions {
-        path: &data,
+        path: data,
         token: token.trim(),
-        address: &args.parent,
+        address: &parent,
         parent_name: args.parent_name.as_deref(),
         authorities,
+        recovers,
     };
     let now = clock_of(args.clock.as_ref()).now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::new)?;
-    let folder = runtime.block_on(crate::enrolment::join(&options, now, &mut OsRandom))?;
-    let identity = &folder.identity;
-    let object = serde_json::json!({
-        "node": identity.node.to_string(), "place": identity.place.to_string(), "name": identity.place_name,
-    });
-    let text = format!(
-        "joined: {} is node {} of place {}\nnext: fengqiao run --data {}",
-        identity.place_name,
-        identity.node,
-        identity.place,
-        data.display()
-    );
-    say(ground.json, &object, &text);
-    Ok(())
+    Ok(runtime.block_on(crate::enrolment::join(&options, now, &mut OsRandom))?)
+}
+
+impl JoinArgs {
+    /// The clock to read, where it is not the machine's.
+    pub(crate) fn clock(&self) -> Option<&PathBuf> {
+        self.clock.as_ref()
+    }
 }
 
 fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
@@ -486,7 +509,7 @@ fn serve(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
             wait_for_signal().await;
             signals.send_replace(true);
         });
-        host.serve(stop.subscribe()).await
+        Arc::new(host).serve(stop.subscribe()).await
     })?;
     Ok(())
 }

@@ -42,6 +42,8 @@ pub enum Administration {
         unit: Option<UnitId>,
         /// Hours it is good for.
         hours: u32,
+        /// Whether it is for the successor of a lost node.
+        successor: bool,
     },
     /// A node enrolled here may not write or connect any more.
     Revoke(NodeId),
@@ -117,7 +119,12 @@ impl Group<'_> {
             Administration::AddPlaces(places) => self.add_places(actor, &places),
             Administration::AddUnit(unit) => self.add_unit(actor, &unit),
             Administration::SetAccount(account, unit) => self.set_account(actor, &account, unit),
-            Administration::Invite { place, unit, hours } => self.invite(place, unit, hours),
+            Administration::Invite {
+                place,
+                unit,
+                hours,
+                successor,
+            } => self.invite(place, unit, hours, successor),
             Administration::Revoke(node) => self.revoke(actor, node),
             Administration::PrepareRenewal(approved_by) => self.prepare_renewal(&approved_by),
             Administration::RenewRoot(entry) => self.renew_root(&Arc::new(*entry)),
@@ -322,7 +329,20 @@ impl Group<'_> {
         Ok(Ok(pb::SetAccountResponse { person, token }.encode_to_vec()))
     }
 
-    fn invite(&mut self, place: PlaceId, unit: Option<UnitId>, hours: u32) -> Answered {
+    /// The node that serves a centre, or a unit, now.
+    fn serving(&self, place: PlaceId, unit: Option<UnitId>) -> Option<NodeId> {
+        let last = self.state.registry.last_node_of(place, unit);
+        last.filter(|node| node.revoked.is_none())
+            .map(|node| node.id)
+    }
+
+    fn invite(
+        &mut self,
+        place: PlaceId,
+        unit: Option<UnitId>,
+        hours: u32,
+        successor: bool,
+    ) -> Answered {
         let registry = self.registry();
         let child = registry
             .place(place)
@@ -343,13 +363,17 @@ impl Group<'_> {
                 .count()
         });
         let levels = u8::try_from(levels).ok().filter(|_| unit.is_none());
+        let succeeds = self.serving(place, unit);
+        if succeeds.is_some() && !successor {
+            return Ok(Err(Refusal::of(Code::PlaceHasNode, "place")));
+        }
         let now = self.now;
         let Some(enroller) = self.enroller.as_deref_mut() else {
             return Ok(Err(
                 Refusal::of(Code::NodeUnknown, "").because("this node has no issuing authority")
             ));
         };
-        let minted = match enroller.mint(place, unit, levels, hours, now) {
+        let minted = match enroller.mint(place, unit, levels, hours, succeeds, now) {
             Ok(minted) => minted,
             Err(refusal) => return Ok(Err(Refusal::of(Code::Busy, "").because(refusal.code))),
         };
@@ -423,6 +447,13 @@ impl Group<'_> {
         let mut registration = enrolled.registration.clone();
         let node = NodeId::from_bytes(&registration.node).unwrap_or_default();
         if !enrolled.repeated || self.state.registry.node(node).is_none() {
+            let place = PlaceId::from_bytes(&registration.place).unwrap_or_default();
+            let unit = UnitId::from_bytes(&registration.unit);
+            if self.serving(place, unit) != enrolled.succeeds {
+                self.outputs
+                    .push(Output::Joined(ticket, Err(EnrolRefusal::PLACE_HAS_NODE)));
+                return Ok(());
+            }
             self.succeed_lost_node(&mut registration)?;
             let (invitation, stored) = enrolled.invitation;
             self.fact(Fact::Invitation(pb::InvitationSet { invitation, stored }))?;

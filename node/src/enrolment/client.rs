@@ -75,6 +75,8 @@ pub struct JoinOptions<'a> {
     pub parent_name: Option<&'a str>,
     /// Whether the node is to enrol others.
     pub authorities: Authorities,
+    /// Whether the folder may be one that was restored from a backup, to go on under a new identity.
+    pub recovers: bool,
 }
 
 impl std::fmt::Debug for JoinOptions<'_> {
@@ -116,7 +118,20 @@ pub async fn join_from(
     let invitation: Invitation = options.token.parse().map_err(EnrolmentError::Token)?;
     let (host, _) = host_and_port(options.address)?;
     // Room first: a full disk must not cost the invitation.
-    let making = Making::begin(options.path)?;
+    let making = if options.recovers {
+        Making::begin_recovery(options.path)?
+    } else {
+        Making::begin(options.path)?
+    };
+    if let Some(restored) = making.restored() {
+        // Before the secret leaves: an invitation for another place, or of another deployment, is not spent here.
+        if restored.place != invitation.place {
+            return Err(EnrolmentError::OtherBackup("place"));
+        }
+        if restored.root != invitation.root {
+            return Err(EnrolmentError::OtherBackup("root"));
+        }
+    }
     let keys = NodeKeys::generate(random)?;
     let store = StoreId(draw(random)?);
     let mut authority_key = match options.authorities {
@@ -345,11 +360,11 @@ async fn ask_to_join(
 }
 
 /// Whom to dial, and how to know it.
-struct Dial<'a> {
-    address: &'a str,
-    from: Option<Ipv4Addr>,
-    name: &'a str,
-    config: ClientConfig,
+pub(super) struct Dial<'a> {
+    pub(super) address: &'a str,
+    pub(super) from: Option<Ipv4Addr>,
+    pub(super) name: &'a str,
+    pub(super) config: ClientConfig,
 }
 
 impl Dial<'_> {
@@ -367,7 +382,7 @@ impl Dial<'_> {
 
     /// Opens one connection. Nothing is sent on it before its other end is
     /// proven, and it is never opened anew behind the caller's back.
-    async fn connect(&self) -> Result<Connection, EnrolmentError> {
+    pub(super) async fn connect(&self) -> Result<Connection, EnrolmentError> {
         let name =
             ServerName::try_from(self.name.to_owned()).map_err(|_| EnrolmentError::Address)?;
         let connecting = async {
@@ -405,8 +420,8 @@ impl Dial<'_> {
 }
 
 /// A proven connection.
-struct Connection {
-    client: EnrolServiceClient<Channel>,
+pub(super) struct Connection {
+    pub(super) client: EnrolServiceClient<Channel>,
     /// What the other end has shown.
     chain: Vec<CertificateDer<'static>>,
     verdict: Arc<OnceLock<Code>>,
@@ -414,7 +429,7 @@ struct Connection {
 
 impl Connection {
     /// What the other end said, or why it said nothing.
-    fn failure(&self, address: &str, status: Status) -> EnrolmentError {
+    pub(super) fn failure(&self, address: &str, status: Status) -> EnrolmentError {
         if let Some(refusal) = EnrolRefusal::of_status(&status) {
             return EnrolmentError::Refused(refusal);
         }
@@ -508,7 +523,7 @@ fn unreachable(
 }
 
 /// The host without the brackets of an IPv6 address.
-fn host_and_port(address: &str) -> Result<(&str, u16), EnrolmentError> {
+pub(super) fn host_and_port(address: &str) -> Result<(&str, u16), EnrolmentError> {
     let (host, port) = address.rsplit_once(':').ok_or(EnrolmentError::Address)?;
     let host = match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').ok_or(EnrolmentError::Address)?,
@@ -532,7 +547,7 @@ fn with_port(host: &str, port: u16) -> String {
 
 /// A clock that stands: a join is judged as of the instant it was begun.
 #[derive(Debug)]
-struct Standing(Moment);
+pub(super) struct Standing(pub(super) Moment);
 
 impl TimeProvider for Standing {
     fn current_time(&self) -> Option<UnixTime> {

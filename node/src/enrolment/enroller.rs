@@ -33,7 +33,8 @@ pub trait Enroller: Send {
     /// A new invitation for a place directly below this centre's, or for a unit
     /// of it. `authority_levels`: whether its node may enrol others, and how
     /// many levels at most below it; cut down to what this centre can give. 0
-    /// hours are 24.
+    /// hours are 24. `succeeds`: the node whose place the joiner takes over; it
+    /// is honoured only as long as that one serves.
     ///
     /// # Errors
     /// [`EnrolRefusal::LEVELS`], [`EnrolRefusal::HOURS`], or no randomness.
@@ -43,6 +44,7 @@ pub trait Enroller: Send {
         unit: Option<UnitId>,
         authority_levels: Option<u8>,
         hours: u32,
+        succeeds: Option<NodeId>,
         now: Moment,
     ) -> Result<Minted, EnrolRefusal>;
 
@@ -100,6 +102,8 @@ impl std::fmt::Debug for Minted {
 pub struct Enrolled {
     /// Invitation id, and its stored form now.
     pub invitation: (String, String),
+    /// The node it may take over from; `None` where none may serve yet.
+    pub succeeds: Option<NodeId>,
     /// To be written into the registry, unless this is a repeat; incarnation 1,
     /// generation 1.
     pub registration: pb::NodeEnrolled,
@@ -159,6 +163,8 @@ impl Enrolled {
 struct Stored {
     entry: InvitationEntry,
     unit: Option<UnitId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    succeeds: Option<NodeId>,
 }
 
 impl Stored {
@@ -238,6 +244,7 @@ impl Enroller for Issuer {
         unit: Option<UnitId>,
         authority_levels: Option<u8>,
         hours: u32,
+        succeeds: Option<NodeId>,
         now: Moment,
     ) -> Result<Minted, EnrolRefusal> {
         let hours = match hours {
@@ -258,7 +265,12 @@ impl Enroller for Issuer {
         let expires = moment(entry.expires_at_seconds);
         Ok(Minted {
             id: invitation.id.to_string(),
-            stored: Stored { entry, unit }.to_json()?,
+            stored: Stored {
+                entry,
+                unit,
+                succeeds,
+            }
+            .to_json()?,
             token: invitation.to_token(),
             expires,
         })
@@ -275,8 +287,11 @@ impl Enroller for Issuer {
         let stored = book
             .get(&id.to_string())
             .ok_or(EnrolRefusal::from(Code::TokenUnknown))?;
-        let Stored { entry, unit } =
-            serde_json::from_str(stored).map_err(|_| EnrolRefusal::STORED)?;
+        let Stored {
+            entry,
+            unit,
+            succeeds,
+        } = serde_json::from_str(stored).map_err(|_| EnrolRefusal::STORED)?;
         let mut one = InvitationBook::default();
         one.add(id, entry).map_err(|_| EnrolRefusal::STORED)?;
         let joined = enrol::join(
@@ -292,7 +307,16 @@ impl Enroller for Issuer {
         let entry = entry.clone();
         let authority = joined.issued.authority.as_ref();
         Ok(Enrolled {
-            invitation: (id.to_string(), Stored { entry, unit }.to_json()?),
+            succeeds,
+            invitation: (
+                id.to_string(),
+                Stored {
+                    entry,
+                    unit,
+                    succeeds,
+                }
+                .to_json()?,
+            ),
             registration: registration(&joined.registration, unit),
             certificate_chain: joined.issued.node.to_pem(),
             authority_chain: authority.map(Chain::to_pem).unwrap_or_default(),

@@ -37,6 +37,11 @@ pub enum EnrolmentError {
     /// The data folder.
     #[error("the data folder")]
     Folder(#[from] FolderError),
+    /// The folder was restored from a backup of something else than the invitation is for.
+    #[error(
+        "the backup restored here is of another {0} than the invitation is for; nothing was sent"
+    )]
+    OtherBackup(&'static str),
     /// Nobody answers, or the connection broke before an answer came.
     #[error("no connection to {address}")]
     Unreachable {
@@ -77,6 +82,7 @@ impl EnrolmentError {
             Self::Token(_) => Code::TokenMalformed.as_str(),
             Self::Option { .. } => "ENROL_OPTION",
             Self::Address => "ENROL_ADDRESS",
+            Self::OtherBackup(_) => "RECOVER_OTHER_BACKUP",
             Self::Folder(error) => error.code(),
             Self::Unreachable { .. } => "ENROL_UNREACHABLE",
             Self::Handshake(code) => code.as_str(),
@@ -100,6 +106,9 @@ impl EnrolmentError {
             Self::Option { chinese, .. } => (*chinese).to_owned(),
             Self::Address => "地址应为“主机名:端口”。".to_owned(),
             Self::Folder(error) => error.chinese(),
+            Self::OtherBackup(_) => {
+                "此处恢复的备份与邀请码不属于同一地区或系统，未发送任何内容。".to_owned()
+            }
             Self::Unreachable { address, .. } => {
                 format!("无法连接 {address}，请检查网络和地址后重试。")
             }
@@ -125,6 +134,7 @@ impl EnrolmentError {
                 EXIT_TRY_AGAIN
             }
             Self::Folder(_)
+            | Self::OtherBackup(_)
             | Self::Handshake(_)
             | Self::Refused(_)
             | Self::Failed(_)

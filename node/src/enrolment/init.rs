@@ -23,7 +23,7 @@ use crate::trust::{Authority, AuthorityKey, Random, draw};
 /// Levels lie between 1 and this.
 pub const LEVEL_MAX: u32 = 99;
 /// Levels of authorities below the root: the first place's is one of them.
-const ROOT_LEVELS: u8 = {
+pub(super) const ROOT_LEVELS: u8 = {
     assert!(AUTHORITY_DEPTH_MAX <= 255);
     AUTHORITY_DEPTH_MAX.to_le_bytes()[0]
 };
@@ -184,7 +184,7 @@ fn own_leaf(
 
 /// The first place issues by an authority of its own, so that the root key can
 /// be taken away.
-fn first_authority(
+pub(super) fn first_authority(
     root: &Authority,
     place: PlaceId,
     now: Moment,
@@ -202,6 +202,21 @@ fn first_authority(
     )?)
 }
 
+/// What the registry pins of the first place's node.
+pub(super) fn enrolled(identity: &Identity, keys: &NodeKeys) -> pb::NodeEnrolled {
+    let transport = keys.transport.public().fingerprint();
+    pb::NodeEnrolled {
+        node: identity.node.to_vec(),
+        place: identity.place.to_vec(),
+        unit: Vec::new(),
+        signing_key: keys.signing.public().as_bytes().to_vec(),
+        encryption_key: keys.encryption.public().as_bytes().to_vec(),
+        transport_key_hash: transport.as_bytes().to_vec(),
+        incarnation: identity.incarnation,
+        generation: identity.generation,
+    }
+}
+
 /// The first entry of the first place's registry, signed by the root key.
 fn genesis(
     identity: &Identity,
@@ -211,7 +226,6 @@ fn genesis(
     now: Moment,
 ) -> pb::SignedEntry {
     let place = identity.place;
-    let transport = keys.transport.public().fingerprint();
     let granted = pb::RootGranted {
         place: Some(pb::PlaceAdded {
             place: place.to_vec(),
@@ -219,16 +233,7 @@ fn genesis(
             name: identity.place_name.clone(),
             level: identity.level,
         }),
-        node: Some(pb::NodeEnrolled {
-            node: identity.node.to_vec(),
-            place: place.to_vec(),
-            unit: Vec::new(),
-            signing_key: keys.signing.public().as_bytes().to_vec(),
-            encryption_key: keys.encryption.public().as_bytes().to_vec(),
-            transport_key_hash: transport.as_bytes().to_vec(),
-            incarnation: identity.incarnation,
-            generation: identity.generation,
-        }),
+        node: Some(enrolled(identity, keys)),
         root_key: root.public().as_bytes().to_vec(),
     };
     let draft = Draft {

@@ -74,8 +74,15 @@ impl EnrolRefusal {
         chinese: "本节点正在恢复，上下级节点说明所存之前不办理接入，请稍后再试。",
     };
 
+    /// The place is served already, and not by the node the invitation lets succeed.
+    pub const PLACE_HAS_NODE: Self = Self {
+        code: "ENROL_PLACE_HAS_NODE",
+        english: "The place has a node. If that machine is lost, ask for an invitation with --successor.",
+        chinese: "该地区已有节点。若原机器已丢失，请上级用 --successor 重新邀请。",
+    };
+
     /// Every refusal that is not one of the trust floor's codes.
-    pub const OWN: [Self; 8] = [
+    pub const OWN: [Self; 9] = [
         Self::RATE,
         Self::LEVELS,
         Self::HOURS,
@@ -84,6 +91,7 @@ impl EnrolRefusal {
         Self::STORED,
         Self::NO_AUTHORITY,
         Self::RECOVERING,
+        Self::PLACE_HAS_NODE,
     ];
 
     /// The refusal of a code, if this version knows it.
@@ -131,7 +139,9 @@ impl EnrolRefusal {
             "ENROL_REQUEST" | "ENROL_KEY_PROOF" | "ENROL_HOURS" | "TOKEN_MALFORMED" => {
                 Grpc::InvalidArgument
             }
-            "ENROL_ISSUER" | "ENROL_LEVELS" | "ENROL_STORED" => Grpc::FailedPrecondition,
+            "ENROL_ISSUER" | "ENROL_LEVELS" | "ENROL_STORED" | "ENROL_PLACE_HAS_NODE" => {
+                Grpc::FailedPrecondition
+            }
             "CERT_MISSING" => Grpc::Unauthenticated,
             _ => Grpc::PermissionDenied,
         }

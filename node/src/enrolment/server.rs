@@ -62,6 +62,12 @@ pub trait EnrolDesk: Send + Sync + 'static {
         peer: PeerIdentity,
         request: pb::RenewRequest,
     ) -> Result<pb::RenewResponse, EnrolRefusal>;
+
+    /// Says who the node of a place is.
+    ///
+    /// # Errors
+    /// [`EnrolRefusal::NOT_ENROLLED_HERE`] where no node of that place runs.
+    fn introduce(&self, place: &str) -> Result<pb::IntroduceResponse, EnrolRefusal>;
 }
 
 /// Everything the port is put together from.
@@ -323,5 +329,14 @@ impl EnrolService for Service {
             None => Err(Code::CertificateMissing.into()),
         };
         answer("renew", who.address.ip(), result)
+    }
+
+    async fn introduce(
+        &self,
+        request: Request<pb::IntroduceRequest>,
+    ) -> Result<Response<pb::IntroduceResponse>, Status> {
+        let ip = who(&request)?.address.ip();
+        let result = self.desk.introduce(&request.into_inner().place);
+        answer("introduce", ip, result)
     }
 }

@@ -124,6 +124,10 @@ impl EnrolDesk for Desk {
         answer
     }
 
+    fn introduce(&self, _place: &str) -> Result<pb::IntroduceResponse, EnrolRefusal> {
+        Err(EnrolRefusal::NOT_ENROLLED_HERE)
+    }
+
     async fn renew(
         &self,
         peer: PeerIdentity,
@@ -248,7 +252,10 @@ impl Centre {
     fn invite(&self, place: PlaceId, unit: Option<UnitId>, levels: Option<u8>) -> String {
         let now = self.now();
         self.with(|state| {
-            let minted = state.issuer.mint(place, unit, levels, 0, now).unwrap();
+            let minted = state
+                .issuer
+                .mint(place, unit, levels, 0, None, now)
+                .unwrap();
             state.book.insert(minted.id, minted.stored);
             minted.token.to_string()
         })
@@ -280,6 +287,7 @@ async fn join_at(
         address,
         parent_name: None,
         authorities: Authorities::IfGranted,
+        recovers: false,
     };
     join(&options, now, &mut Seeded::new(seed)).await
 }

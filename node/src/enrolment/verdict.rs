@@ -18,6 +18,7 @@ use crate::folder::{NodeKeys, Root};
 use crate::trust::authority::{AuthorityError, Chain};
 use crate::trust::enrol::Issued;
 use crate::trust::identity::IdentityError;
+use crate::trust::keys::PublicKey;
 use crate::trust::{Authority, AuthorityKey, Invitation, NodeName, PeerIdentity};
 
 /// Why an answer is not believed; nothing of it was kept.
@@ -117,7 +118,7 @@ impl Asked<'_> {
             return Err(AnswerError::Field("deployment"));
         }
         let root = Root::of_chain(&issued.node).map_err(AnswerError::Identity)?;
-        let registry = prove_registry(&answer.registry, &root, deployment)?;
+        let registry = prove_registry(&answer.registry, &root.key, deployment)?;
         self.check_registered(&registry, own.node(), unit, answer)?;
         let known = registry.place(place).ok_or(AnswerError::NotRegistered)?;
         Ok(Verdict {
@@ -186,9 +187,9 @@ pub(super) fn authority_of(
 
 /// Folds registry chains from the genesis on: each entry signed by a key pinned
 /// before it, each chain without a gap, each written by its own centre.
-fn prove_registry(
+pub(super) fn prove_registry(
     entries: &[pb::SignedEntry],
-    root: &Root,
+    root: &PublicKey,
     deployment: DeploymentId,
 ) -> Result<Registry, AnswerError> {
     let mut registry = Registry::default();
@@ -210,7 +211,7 @@ fn prove_registry(
             return Err(AnswerError::OutOfChain(position));
         }
         let signers = if is_by_root_key(&entry) {
-            vec![*root.key.verifying_key()]
+            vec![*root.verifying_key()]
         } else {
             let author = registry.node(entry.author);
             let writes = author.map(|author| (author.place, author.unit));

@@ -1,4 +1,7 @@
 //! Making a data folder: aside first, then in place by one rename.
+//!
+//! A folder that was restored gets its identity where it stands: `identity.json` is written last, and without it a folder
+//! is none. What an interrupted recovery left is cleared away; the journal and the key store never are.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -8,13 +11,16 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::{
-    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, FORMAT, Folder, FolderError, GENESIS,
-    IDENTITY, Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Restored, Root, SIGNING_KEY,
-    TRANSPORT_KEY, Written, locking, put,
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, Folder, FolderError, GENESIS, Identity,
+    NodeKeys, REGISTRY, ROOT, ROOT_KEY, Restored, Root, SIGNING_KEY, TRANSPORT_KEY, locking,
+    locking_or, put, write_identity,
 };
-use crate::journal::{FolderLock, SystemDisk, disk};
+use crate::journal::{FileJournal, FolderLock, Options, SystemDisk, disk};
 use crate::trust::Authority;
 use crate::trust::authority::Chain;
+
+/// What a making writes at the top of a folder, besides who the node is.
+const MADE: [&str; 5] = ["private", "trust", "root", GENESIS, REGISTRY];
 
 /// Everything a new folder holds.
 #[derive(Debug)]
@@ -41,7 +47,9 @@ pub struct NewFolder<'a> {
 pub struct Making {
     path: PathBuf,
     parent: PathBuf,
+    /// Where it is written; the very path when a restored folder gets its identity.
     aside: PathBuf,
+    restored: Option<Restored>,
     lock: Option<FolderLock>,
 }
 
@@ -68,10 +76,36 @@ impl Making {
             path: path.to_owned(),
             parent: parent.to_owned(),
             aside,
+            restored: None,
             lock: Some(lock),
         };
         making.clear()?;
         Ok(making)
+    }
+
+    /// Makes room in a folder that was put back from a backup; where nothing stands, as [`Making::begin`].
+    ///
+    /// # Errors
+    /// As [`Making::begin`]; [`FolderError::Damaged`], [`FolderError::Newer`] for what says where it comes from.
+    pub fn begin_recovery(path: &Path) -> Result<Self, FolderError> {
+        let Some(restored) = Restored::read(path)? else {
+            return Self::begin(path);
+        };
+        let lock = FolderLock::acquire(path).map_err(locking)?;
+        let making = Self {
+            path: path.to_owned(),
+            parent: path.to_owned(),
+            aside: path.to_owned(),
+            restored: Some(restored),
+            lock: Some(lock),
+        };
+        making.clear()?;
+        Ok(making)
+    }
+
+    /// What was restored here, when something was.
+    pub fn restored(&self) -> Option<&Restored> {
+        self.restored.as_ref()
     }
 
     /// Writes everything, puts it in place and opens it.
@@ -82,14 +116,15 @@ impl Making {
         self.write_keys(new)?;
         self.write_trust(new)?;
         self.write_first_entries(new)?;
-        let identity = Written {
-            format: FORMAT,
-            written_by: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: new.identity,
-        };
-        let json = serde_json::to_vec_pretty(&identity).map_err(super::damaged(IDENTITY))?;
-        put(&self.aside, IDENTITY, &json)?;
-        self.put_in_place()?;
+        if self.restored.is_some() {
+            self.go_on_as(new.identity)?;
+            write_identity(&self.path, new.identity)?;
+            self.lock = None;
+            Restored::remove(&self.path)?;
+        } else {
+            write_identity(&self.aside, new.identity)?;
+            self.put_in_place()?;
+        }
         Folder::open(&self.path)
     }
 
@@ -114,6 +149,16 @@ impl Making {
         // is taken anew under the folder's own name.
         self.lock = None;
         Ok(disk::sync_folder(&SystemDisk, &self.parent)?)
+    }
+
+    /// The journal goes on in a new life: another store, a higher incarnation.
+    fn go_on_as(&self, identity: &Identity) -> Result<(), FolderError> {
+        let Some(lock) = &self.lock else {
+            return Ok(());
+        };
+        FileJournal::recover(lock, identity.journal(), Options::default())
+            .map_err(|error| locking_or(error, "journal"))?;
+        Ok(())
     }
 
     fn write_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
@@ -156,12 +201,14 @@ impl Making {
         Ok(())
     }
 
-    /// Removes what an interrupted making left, all but the lock that is held.
+    /// Removes what an interrupted making left, all but the lock that is held and what was restored.
     fn clear(&self) -> Result<(), FolderError> {
         let failed = |error| FolderError::from(disk::failed("clear a half-made folder")(error));
         for entry in fs::read_dir(&self.aside).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entry.file_name() == "lock" {
+            let name = entry.file_name();
+            let made = || name.to_str().is_some_and(|name| MADE.contains(&name));
+            if name == "lock" || self.restored.is_some() && !made() {
                 continue;
             }
             if entry.file_type().map_err(failed)?.is_dir() {
@@ -176,7 +223,14 @@ impl Making {
 
 impl Drop for Making {
     fn drop(&mut self) {
-        if self.lock.is_some() && disk::remove_folder(&SystemDisk, &self.aside).is_err() {
+        if self.lock.is_none() {
+            return;
+        }
+        let cleared = match self.restored {
+            Some(_) => self.clear().is_ok(),
+            None => disk::remove_folder(&SystemDisk, &self.aside).is_ok(),
+        };
+        if !cleared {
             tracing::warn!(folder = %self.aside.display(), "a half-made folder could not be removed");
         }
     }

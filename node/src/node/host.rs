@@ -2,6 +2,7 @@
 
 mod enrolling;
 mod stores;
+mod upward;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,6 @@ use std::time::Duration;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::NodeId;
 use jiff::Timestamp;
-use rustls::pki_types::ServerName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,9 +24,7 @@ use crate::config::Config;
 use crate::enrolment::{EnrolDesk, EnrolServer};
 use crate::folder::Folder;
 use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
-use crate::link::{
-    Admit, Admitted, Dialer, Draw, Limits, Listener, LocalLink, Port as _, Refused, Seats,
-};
+use crate::link::{Admit, Admitted, Draw, Limits, Listener, Port as _, Refused, Seats};
 use crate::replication::session;
 use crate::store::SharedSled;
 use crate::trust::identity::{Pinned, Registrar};
@@ -54,7 +52,8 @@ pub struct Hosted {
     presented: Arc<Presented>,
     /// Its name in certificates.
     pub name: String,
-    parent: Option<crate::folder::Parent>,
+    /// Whom it dials; changes when the parent comes back as another machine.
+    parent: watch::Sender<Option<crate::folder::Parent>>,
 }
 
 /// A process with its nodes.
@@ -148,7 +147,7 @@ impl Host {
                 node,
                 presented: Arc::new(Presented::new(&folder.credentials)),
                 name: folder.credentials.own.name.to_string(),
-                parent: folder.identity.parent.clone(),
+                parent: watch::Sender::new(folder.identity.parent.clone()),
                 folder: tokio::sync::Mutex::new(folder),
             }));
         }
@@ -174,12 +173,12 @@ impl Host {
     ///
     /// # Errors
     /// A port cannot be listened on.
-    pub async fn serve(self, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    pub async fn serve(self: Arc<Self>, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
         let enrols = self
             .hosted
             .iter()
-            .any(|hosted| hosted.parent.is_none() || hosted.node.me.at.unit.is_none());
+            .any(|hosted| hosted.parent.borrow().is_none() || hosted.node.me.at.unit.is_none());
         if enrols {
             let link = listen(self.config.link.listen, "link.listen").await?;
             let enrol = listen(self.config.enrol.listen, "enrol.listen").await?;
@@ -195,7 +194,8 @@ impl Host {
             });
         }
         for hosted in &self.hosted {
-            self.keep_link_up(hosted, &stop, &mut tasks)?;
+            self.keep_link_up(hosted, &stop, &mut tasks);
+            self.watch_parent(hosted, &stop, &mut tasks);
             self.watch_registry(hosted, &stop, &mut tasks);
         }
         for hosted in &self.hosted {
@@ -280,50 +280,6 @@ impl Host {
                 link,
             })
         })
-    }
-
-    fn keep_link_up(
-        &self,
-        hosted: &Arc<Hosted>,
-        stop: &watch::Receiver<bool>,
-        tasks: &mut JoinSet<()>,
-    ) -> anyhow::Result<()> {
-        let Some(parent) = &hosted.parent else {
-            return Ok(());
-        };
-        let port = Arc::new(NodePort(Arc::clone(&hosted.node)));
-        let link = parent.node.to_string();
-        let name = parent.name.to_string();
-        let until = stopped(stop.clone());
-        if self.hosted.iter().any(|other| other.name == name) {
-            let own = Arc::clone(hosted);
-            let upper = name.clone();
-            let local = LocalLink {
-                port,
-                link,
-                presented: Arc::new(move || (own.presented.chain(), upper.clone())),
-                admit: self.admit(),
-                seats: Arc::clone(&self.seats),
-                draw: draw(),
-                limits: self.limits.clone(),
-            };
-            tasks.spawn(local.run(until));
-            return Ok(());
-        }
-        let config = Arc::new(self.trust.client_config(&hosted.presented)?);
-        let server = ServerName::try_from(name)?;
-        let configured = self.config.link.parent_address.clone();
-        let dialer = Dialer {
-            address: configured.unwrap_or_else(|| parent.link_address.clone()),
-            link,
-            port,
-            seats: Arc::clone(&self.seats),
-            credentials: Arc::new(move || (Arc::clone(&config), server.clone())),
-            draw: draw(),
-            limits: self.limits.clone(),
-        };
-        tasks.spawn(dialer.run(until));
-        Ok(())
     }
 
     /// A node revoked while its session runs is cut off.

@@ -213,6 +213,13 @@ impl Trust {
             .transpose()
     }
 
+    /// Whether the registry pins the key that an identity has proven, and lets it connect.
+    pub fn is_pinned(&self, peer: &PeerIdentity) -> bool {
+        self.registrar.pinned(&peer.node()).is_some_and(|pinned| {
+            !pinned.revoked && pinned.transport_key == peer.transport_key.fingerprint()
+        })
+    }
+
     fn verifier(&self, port: Port) -> Result<PeerVerifier, TlsError> {
         PeerVerifier::new(
             port,

@@ -3672,6 +3672,23 @@ pub struct RenewResponse {
     #[prost(string, tag = "2")]
     pub authority_chain: ::prost::alloc::string::String,
 }
+/// Asked by a child that finds another machine at its parent's address.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IntroduceRequest {
+    /// Place whose node is asked for, 16 characters; empty for whichever node is shown at this port.
+    #[prost(string, tag = "1")]
+    pub place: ::prost::alloc::string::String,
+}
+/// Who the node is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IntroduceResponse {
+    /// Registry chains from the first place down to the one asked for, in order.
+    #[prost(message, repeated, tag = "1")]
+    pub registry: ::prost::alloc::vec::Vec<SignedEntry>,
+    /// The node's certificate and issuing chain, PEM.
+    #[prost(string, tag = "2")]
+    pub certificate_chain: ::prost::alloc::string::String,
+}
 /// Generated client implementations.
 pub mod enrol_service_client {
     #![allow(
@@ -3797,6 +3814,31 @@ pub mod enrol_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.EnrolService", "Renew"));
             self.inner.unary(req, path, codec).await
         }
+        /// Says who the node of a place is now, to a child or department whose parent came back as another machine. Proves itself from the root key on; changes nothing.
+        pub async fn introduce(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IntroduceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IntroduceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.EnrolService/Introduce",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.EnrolService", "Introduce"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3822,6 +3864,14 @@ pub mod enrol_service_server {
             &self,
             request: tonic::Request<super::RenewRequest>,
         ) -> std::result::Result<tonic::Response<super::RenewResponse>, tonic::Status>;
+        /// Says who the node of a place is now, to a child or department whose parent came back as another machine. Proves itself from the root key on; changes nothing.
+        async fn introduce(
+            &self,
+            request: tonic::Request<super::IntroduceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IntroduceResponse>,
+            tonic::Status,
+        >;
     }
     /// Enrolment by the parent's node.
     #[derive(Debug)]
@@ -3972,6 +4022,51 @@ pub mod enrol_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.EnrolService/Introduce" => {
+                    #[allow(non_camel_case_types)]
+                    struct IntroduceSvc<T: EnrolService>(pub Arc<T>);
+                    impl<
+                        T: EnrolService,
+                    > tonic::server::UnaryService<super::IntroduceRequest>
+                    for IntroduceSvc<T> {
+                        type Response = super::IntroduceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IntroduceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EnrolService>::introduce(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IntroduceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -4577,6 +4672,9 @@ pub struct InviteRequest {
     /// Hours it is good for, 1 to 720; 0 is 24.
     #[prost(uint32, tag = "3")]
     pub hours: u32,
+    /// For the successor of a node whose machine is lost: that one may write and connect no more once this is redeemed.
+    #[prost(bool, tag = "4")]
+    pub successor: bool,
 }
 /// The invitation, shown once.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

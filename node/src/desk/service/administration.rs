@@ -148,6 +148,7 @@ impl NodeService for Desk {
             place,
             unit,
             hours: message.hours,
+            successor: message.successor,
         };
         answer(
             self.node()

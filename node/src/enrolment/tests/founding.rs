@@ -49,7 +49,11 @@ fn the_first_place_enrols_without_the_root_key() {
     let mut issuer = Issuer::of_folder(&folder, Box::new(Seeded::new(2)))
         .unwrap()
         .unwrap();
-    assert!(issuer.mint(PlaceId([1; 10]), None, Some(9), 0, NOW).is_ok());
+    assert!(
+        issuer
+            .mint(PlaceId([1; 10]), None, Some(9), 0, None, NOW)
+            .is_ok()
+    );
 }
 
 #[test]

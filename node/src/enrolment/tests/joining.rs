@@ -62,6 +62,7 @@ async fn who_must_enrol_others_is_refused_where_that_is_not_granted() {
         address: &world.city.address,
         parent_name: None,
         authorities: Authorities::Required,
+        recovers: false,
     };
     let refused = join(&options, world.city.now(), &mut Seeded::new(10)).await;
     assert_eq!(code(refused), "ENROL_NO_AUTHORITY");

@@ -67,7 +67,9 @@ async fn a_token_is_not_printed_by_accident() {
     let world = World::new().await;
     let now = world.city.now();
     world.city.with(|state| {
-        let minted = state.issuer.mint(PlaceId([1; 10]), None, None, 0, now);
+        let minted = state
+            .issuer
+            .mint(PlaceId([1; 10]), None, None, 0, None, now);
         let minted = minted.unwrap();
         let options = JoinOptions {
             path: Path::new("county"),
@@ -75,6 +77,7 @@ async fn a_token_is_not_printed_by_accident() {
             address: "city.example:7444",
             parent_name: None,
             authorities: Authorities::IfGranted,
+            recovers: false,
         };
         let secret = minted.token.rsplit('.').next().unwrap();
         let shown = format!("{minted:?} {options:?} {:?}", state.issuer);
@@ -147,7 +150,11 @@ async fn authorities_are_granted_as_far_as_they_reach_and_hours_within_their_bou
     let place = PlaceId([1; 10]);
     let now = world.city.now();
     world.city.with(|state| {
-        let mut mint = |hours| state.issuer.mint(place, None, Some(u8::MAX), hours, now);
+        let mut mint = |hours| {
+            state
+                .issuer
+                .mint(place, None, Some(u8::MAX), hours, None, now)
+        };
         let day = mint(0).unwrap();
         assert_eq!(day.expires.0 - now.0, 24 * 3_600_000);
         assert!(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fengqiao_hub::clock::Moment;
+use fengqiao_proto::v1::IntroduceResponse;
 
 use super::{Hosted, timestamp};
 use crate::enrolment::{EnrolDesk, EnrolRefusal, Enroller, Issuer, renew, renew_at_the_top};
@@ -60,6 +61,23 @@ impl EnrolDesk for HostDesk {
             }
         }
         Err(EnrolRefusal::NOT_ENROLLED_HERE)
+    }
+
+    fn introduce(&self, place: &str) -> Result<IntroduceResponse, EnrolRefusal> {
+        let asked = |hosted: &&Arc<Hosted>| {
+            let at = hosted.node.me.at;
+            at.unit.is_none() && (place.is_empty() || at.place.to_string() == place)
+        };
+        let hosted = self.hosted.iter().find(asked);
+        let hosted = hosted.ok_or(EnrolRefusal::NOT_ENROLLED_HERE)?;
+        let registry = hosted.node.way_down().map_err(|error| {
+            tracing::error!(%error, "the registry does not read");
+            EnrolRefusal::STORED
+        })?;
+        Ok(IntroduceResponse {
+            registry,
+            certificate_chain: hosted.presented.chain_pem(),
+        })
     }
 }
 

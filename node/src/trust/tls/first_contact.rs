@@ -24,6 +24,7 @@ use super::{ALPN, TlsError, provider};
 use crate::trust::code::Code;
 use crate::trust::identity::{IdentityError, PeerIdentity, prove};
 use crate::trust::invitation::Invitation;
+use crate::trust::keys::Fingerprint;
 
 /// Why the other end is not the one that invited; nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -50,10 +51,11 @@ impl FirstContactError {
     }
 }
 
-/// Judges the other end by an invitation alone.
+/// Judges the other end by an invitation alone, or by the root alone where nothing secret is to be sent.
 #[derive(Debug, Clone)]
 pub struct FirstContact {
-    invitation: Invitation,
+    root: Fingerprint,
+    invitation: Option<Invitation>,
     provider: Arc<CryptoProvider>,
 }
 
@@ -61,7 +63,17 @@ impl FirstContact {
     /// By this invitation.
     pub fn new(invitation: Invitation) -> Self {
         Self {
-            invitation,
+            root: invitation.root,
+            invitation: Some(invitation),
+            provider: provider(),
+        }
+    }
+
+    /// Any node of the deployment, registered here or not: who asks it believes nothing but what the root key proves.
+    pub fn of_root(root: Fingerprint) -> Self {
+        Self {
+            root,
+            invitation: None,
             provider: provider(),
         }
     }
@@ -76,17 +88,17 @@ impl FirstContact {
         chain: &[C],
         now: Timestamp,
     ) -> Result<PeerIdentity, FirstContactError> {
-        let proven = prove(chain, &self.invitation.root, now).map_err(|error| {
+        let proven = prove(chain, &self.root, now).map_err(|error| {
             if error == IdentityError::Root {
                 FirstContactError::OtherRoot
             } else {
                 FirstContactError::Chain(error)
             }
         })?;
-        if self.invitation.is_from(proven.identity.node()) {
-            Ok(proven.identity)
-        } else {
-            Err(FirstContactError::OtherParent)
+        let node = proven.identity.node();
+        match &self.invitation {
+            Some(invitation) if !invitation.is_from(node) => Err(FirstContactError::OtherParent),
+            Some(_) | None => Ok(proven.identity),
         }
     }
 

@@ -12,6 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::Credentials;
+use crate::trust::authority::Chain;
 use crate::trust::name::NodeName;
 
 type ByName = BTreeMap<String, Arc<CertifiedKey>>;
@@ -96,6 +97,11 @@ impl Presented {
     /// The chain presented now, leaf first.
     pub fn chain(&self) -> Vec<rustls::pki_types::CertificateDer<'static>> {
         self.0.load().cert.clone()
+    }
+
+    /// The same as text.
+    pub fn chain_pem(&self) -> String {
+        Chain::from_der(&self.chain()).to_pem()
     }
 
     /// Presents others from the next connection on.

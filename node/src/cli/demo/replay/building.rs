@@ -267,6 +267,7 @@ impl Newcomer {
             token,
             address: &self.address,
             parent_name: Some(&self.parent_name),
+            recovers: false,
             authorities: if self.enrols {
                 Authorities::Required
             } else {

@@ -151,6 +151,7 @@ impl Desk {
             place: place.to_owned(),
             unit: String::new(),
             hours: 0,
+            successor: false,
         };
         let answer = self.again("admin", request, |mut desk, request| {
             Box::pin(async move { desk.node.invite(request).await })

@@ -1,0 +1,68 @@
+//! A parent that came back as another machine: its children ask at its address who it is now.
+//!
+//! What is answered proves itself, from the root key down: signed registry chains and a certificate chain under the same
+//! root. So the other end need not be known, and nothing secret is sent. Whether the registry here takes the entries is
+//! for the engine to judge; only then is the new node dialled.
+
+use std::sync::Arc;
+
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::PlaceId;
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use super::client::{Dial, Standing, host_and_port};
+use super::error::EnrolmentError;
+use super::timestamp;
+use super::verdict::AnswerError;
+use crate::trust::authority::Chain;
+use crate::trust::identity::{PeerIdentity, prove};
+use crate::trust::keys::Fingerprint;
+use crate::trust::tls::FirstContact;
+
+/// Who stands at a parent's address.
+#[derive(Debug)]
+pub struct Introduction {
+    /// Whose certificate it is; that it may serve the place, the registry says.
+    pub node: PeerIdentity,
+    /// Registry entries from the first place down, in order.
+    pub registry: Vec<Vec<u8>>,
+}
+
+/// Asks at an enrol port who the node of a place is; without a place, of whichever node is shown there.
+///
+/// # Errors
+/// An [`EnrolmentError`]: it is not reached, is of another root, or serves no such place.
+pub async fn introduce(
+    address: &str,
+    place: Option<PlaceId>,
+    root: Fingerprint,
+    now: Moment,
+) -> Result<Introduction, EnrolmentError> {
+    let (host, _) = host_and_port(address)?;
+    let first = FirstContact::of_root(root);
+    let dial = Dial {
+        address,
+        from: None,
+        name: host,
+        config: first.client_config(Arc::new(Standing(now)))?,
+    };
+    let mut connection = dial.connect().await?;
+    let request = pb::IntroduceRequest {
+        place: place.map(|place| place.to_string()).unwrap_or_default(),
+    };
+    let response = connection.client.introduce(request).await;
+    let response = response
+        .map_err(|status| connection.failure(address, status))?
+        .into_inner();
+    let chain = Chain::from_pem(&response.certificate_chain)?;
+    let node = prove(chain.certificates(), &root, timestamp(now))
+        .map_err(AnswerError::Identity)?
+        .identity;
+    let registry = response
+        .registry
+        .iter()
+        .map(pb::SignedEntry::encode_to_vec)
+        .collect();
+    Ok(Introduction { node, registry })
+}

@@ -1,0 +1,180 @@
+//! The link upwards: kept to the parent as the folder names it, and moved when the parent is another machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::PlaceId;
+use rustls::pki_types::ServerName;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Host, Hosted, NodePort, draw, stopped};
+use crate::engine::Input;
+use crate::enrolment::introduce;
+use crate::folder::Parent;
+use crate::link::{Dialer, LocalLink};
+use crate::trust::tls::Trust;
+
+/// The longest between two questions who stands at the parent's address while its link is down.
+const ASK_AGAIN_MS_MAX: u64 = 60_000;
+/// How long the registry may take to store what it was told.
+const STORED_WITHIN: Duration = Duration::from_secs(10);
+
+impl Host {
+    /// Keeps a node's link upwards until the process stops, to whichever node the folder names.
+    pub(super) fn keep_link_up(
+        self: &Arc<Self>,
+        hosted: &Arc<Hosted>,
+        stop: &watch::Receiver<bool>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        if hosted.parent.borrow().is_none() {
+            return;
+        }
+        let (host, hosted, stop) = (Arc::clone(self), Arc::clone(hosted), stop.clone());
+        tasks.spawn(async move {
+            let mut parents = hosted.parent.subscribe();
+            while !*stop.borrow() {
+                let parent = parents.borrow_and_update().clone();
+                let Some(parent) = parent else { return };
+                let until = async {
+                    tokio::select! {
+                        () = stopped(stop.clone()) => {}
+                        changed = parents.changed() => drop(changed),
+                    }
+                };
+                if let Err(error) = host.link_to(&hosted, &parent, until).await {
+                    tracing::error!(%error, "the link upwards cannot be kept");
+                    return;
+                }
+            }
+        });
+    }
+
+    async fn link_to(
+        &self,
+        hosted: &Arc<Hosted>,
+        parent: &Parent,
+        until: impl Future<Output = ()>,
+    ) -> anyhow::Result<()> {
+        let port = Arc::new(NodePort(Arc::clone(&hosted.node)));
+        let link = parent.node.to_string();
+        let name = parent.name.to_string();
+        if self.hosted.iter().any(|other| other.name == name) {
+            let own = Arc::clone(hosted);
+            let local = LocalLink {
+                port,
+                link,
+                presented: Arc::new(move || (own.presented.chain(), name.clone())),
+                admit: self.admit(),
+                seats: Arc::clone(&self.seats),
+                draw: draw(),
+                limits: self.limits.clone(),
+            };
+            local.run(until).await;
+            return Ok(());
+        }
+        let config = Arc::new(self.trust.client_config(&hosted.presented)?);
+        let server = ServerName::try_from(name)?;
+        let configured = self.config.link.parent_address.clone();
+        let dialer = Dialer {
+            address: configured.unwrap_or_else(|| parent.link_address.clone()),
+            link,
+            port,
+            seats: Arc::clone(&self.seats),
+            credentials: Arc::new(move || (Arc::clone(&config), server.clone())),
+            draw: draw(),
+            limits: self.limits.clone(),
+        };
+        dialer.run(until).await;
+        Ok(())
+    }
+
+    /// While a link upwards is down, asks now and then who stands at the parent's address.
+    pub(super) fn watch_parent(
+        &self,
+        hosted: &Arc<Hosted>,
+        stop: &watch::Receiver<bool>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        if hosted.parent.borrow().is_none() {
+            return;
+        }
+        let (hosted, trust, clock) = (Arc::clone(hosted), self.trust.clone(), self.clock.clone());
+        let every = self.limits.retry_ms_max.clamp(1, ASK_AGAIN_MS_MAX);
+        let until = stopped(stop.clone());
+        tasks.spawn(async move {
+            tokio::pin!(until);
+            loop {
+                tokio::select! {
+                    () = &mut until => return,
+                    () = tokio::time::sleep(Duration::from_millis(every)) => {}
+                }
+                if let Err(error) = ask(&hosted, &trust, clock.now()).await {
+                    tracing::debug!(%error, node = %hosted.node.me.at.node, "the parent did not say who it is");
+                }
+            }
+        });
+    }
+}
+
+/// Asks once; dials another node from then on when the registry knows it as the parent's.
+async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> {
+    let Some(parent) = hosted.parent.borrow().clone() else {
+        return Ok(());
+    };
+    let node = &hosted.node;
+    let ends = node.link_ends();
+    if ends.get(&parent.node).is_some_and(|end| end.is_connected()) {
+        return Ok(());
+    }
+    let Some(place) = place_above(hosted) else {
+        return Ok(());
+    };
+    let mut folder = hosted.folder.lock().await;
+    let told = introduce(
+        &parent.enrol_address,
+        Some(place),
+        folder.root.fingerprint(),
+        now,
+    )
+    .await?;
+    if told.node.node() == parent.node {
+        return Ok(());
+    }
+    let mut changes = node.registry_changes();
+    node.submit(Input::Introduced(told.registry));
+    let known = || {
+        let registry = node.registry.load();
+        let serves = registry.node_of(place).map(|record| record.id) == Some(told.node.node());
+        serves && trust.is_pinned(&told.node)
+    };
+    let learnt = async {
+        while !known() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(STORED_WITHIN, learnt).await?;
+    let next = Parent {
+        node: told.node.node(),
+        name: told.node.name,
+        ..parent
+    };
+    tracing::info!(node = %node.me.at.node, parent = %next.node, "the parent is another machine now");
+    folder.replace_parent(next.clone())?;
+    hosted.parent.send_replace(Some(next));
+    Ok(())
+}
+
+/// The place this node dials: its parent's, or for a department's node its centre's.
+fn place_above(hosted: &Hosted) -> Option<PlaceId> {
+    let at = hosted.node.me.at;
+    let registry = hosted.node.registry.load();
+    match at.unit {
+        Some(_) => Some(at.place),
+        None => registry.place(at.place).and_then(|place| place.parent),
+    }
+}
