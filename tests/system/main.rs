@@ -13,4 +13,5 @@ mod invitations;
 mod life;
 mod machine;
 mod privacy;
+mod recovery;
 mod writers;

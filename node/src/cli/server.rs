@@ -87,7 +87,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct JoinArgs {
     /// Enrol port of the parent, host:port
-    #[arg(long, value_name = "HOST:PORT", required_unless_present = "root_key")]
+    #[arg(long, value_name = "HOST:PORT")]
     parent: Option<String>,
     /// Invitation; better given by --token-file or FENGQIAO_JOIN_TOKEN
     #[arg(long, env = "FENGQIAO_JOIN_TOKEN", hide_env_values = true)]
