@@ -179,6 +179,11 @@ impl Pass<'_> {
             return;
         }
         self.payloads(entry, &named);
+        // What a neighbour sends again is stored again, and changes nothing.
+        let known = self.chains.get(&entry.chain);
+        if known.is_some_and(|tree| tree.contains(&entry.hash)) {
+            return;
+        }
         if entry.kind == pb::ChainKind::Registry
             && let Err(error) = self.found.registry.apply(entry)
         {

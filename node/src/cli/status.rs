@@ -71,6 +71,12 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
     if !status.links.is_empty() {
         text.push_str(&format!("\nLinks 链路\n{}", links_text(&status.links)));
     }
+    for link in status.links.iter().filter(|link| link.awaited) {
+        text.push_str(&format!(
+            "recovering 恢复中: waits for 等待 {} ({}); without it: fengqiao waive {}\n",
+            link.name, link.link, link.link
+        ));
+    }
     if !status.alarms.is_empty() {
         text.push_str("\nAlarms 告警\n");
         for alarm in &status.alarms {
@@ -145,6 +151,7 @@ fn link_json(link: &pb::LinkStatus) -> Value {
         "skew_ms": link.skew_ms,
         "received": link.received,
         "acknowledged": link.acknowledged,
+        "awaited": link.awaited,
     })
 }
 

@@ -271,6 +271,7 @@ async fn the_status_is_shown_with_its_links() {
                 direction: "up".into(),
                 owed: 3,
                 digest: "equal".into(),
+                awaited: true,
                 ..Default::default()
             }],
             alarms: vec!["clock".into()],
@@ -279,12 +280,14 @@ async fn the_status_is_shown_with_its_links() {
         ..Default::default()
     });
     let ended = node.run(&["status"]).await;
-    for shown in ["德城区 p", "德州市", "cut 断开", "equal", "clock"] {
+    let waits = "waits for 等待 德州市 (l)";
+    for shown in ["德城区 p", "德州市", "cut 断开", "equal", "clock", waits] {
         assert!(ended.out.contains(shown), "{shown}\n{}", ended.out);
     }
     let json = node.json(&["status"]).await;
     assert_eq!(json["entries"], 7);
     assert_eq!(json["links"][0]["owed"], 3);
+    assert_eq!(json["links"][0]["awaited"], true);
     assert_eq!(json["links"][0]["heard_ms"], json!(null));
 }
 

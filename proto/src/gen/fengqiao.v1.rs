@@ -4519,6 +4519,9 @@ pub struct LinkStatus {
     /// Items the neighbour acknowledged.
     #[prost(uint64, tag = "10")]
     pub acknowledged: u64,
+    /// This node came back from a loss, and waits for what the neighbour holds before it writes chains begun before.
+    #[prost(bool, tag = "11")]
+    pub awaited: bool,
 }
 /// Asks for the digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -29,9 +29,13 @@ impl NodeService for Desk {
         let figures = node.figures.load();
         let place = registry.place(node.me.at.place);
         let up = node.me.at.up(&registry);
+        let awaited = crate::engine::recovery::awaited(&**node.views.store(), &node.me, &registry)
+            .map_err(|error| internal(&error))?;
         let mut links = Vec::new();
         for link in up.into_iter().chain(node.me.at.down(&registry)) {
-            links.push(self.link_status(&registry, link, up == Some(link))?);
+            let mut status = self.link_status(&registry, link, up == Some(link))?;
+            status.awaited = awaited.contains(&link);
+            links.push(status);
         }
         Ok(Response::new(pb::GetStatusResponse {
             node: node.me.at.node.to_string(),
@@ -320,6 +324,7 @@ impl Desk {
             skew_ms: end.skew_ms,
             received,
             acknowledged,
+            awaited: false,
         })
     }
 }
