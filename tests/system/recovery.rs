@@ -179,7 +179,7 @@ async fn a_restored_township_leaves_old_cases_alone_until_its_county_has_spoken(
     let contacted = Move::Escalate(pb::Escalate {
         reason: pb::EscalationReason::Hard.into(),
     });
-    desk.act(&old.case, contacted, &[("opinion", "乡镇难以解决")])
+    desk.act(&old.case, contacted, &[("reason", "乡镇难以解决")])
         .await
         .unwrap();
     agree(&[&city, &township]).await;
