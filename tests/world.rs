@@ -262,6 +262,7 @@ impl World {
                 case,
                 command,
                 content,
+                linked: !self.cut.contains(&node),
             },
         };
         let answer = self.answer(node, Input::Act(Box::new(request)))?;

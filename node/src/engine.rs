@@ -356,6 +356,7 @@ impl Engine {
             registry_changed: false,
             outputs: Vec::new(),
             read_only: self.read_only,
+            linked: true,
         };
         for input in inputs {
             group.take(input)?;

@@ -127,6 +127,7 @@ impl Standing {
                     text: text.clone(),
                 }],
             }),
+            linked: true,
         });
         self.act(moves.collect())
     }
@@ -137,6 +138,7 @@ impl Standing {
             case: Some(case),
             command,
             content: None,
+            linked: true,
         };
         let mut answers = self.act(vec![what])?;
         answers.pop().context("no answer")

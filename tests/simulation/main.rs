@@ -7,6 +7,7 @@ mod lanes;
 mod random;
 mod recovery;
 mod root;
+mod unsettled;
 
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;

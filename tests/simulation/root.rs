@@ -134,7 +134,7 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     );
     world.restart(city);
     let entry = world.chain(city, case).tree.annex()[0];
-    run(&mut world, city, case, &[Command::DeclineAnnex { entry }]);
+    run(&mut world, city, case, &[Command::AdoptAnnex { entry }]);
     world.settle();
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();

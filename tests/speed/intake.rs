@@ -125,6 +125,7 @@ async fn registered(node: &Arc<Node>, index: u64) -> anyhow::Result<()> {
                 text: text(index),
             }],
         }),
+        linked: true,
     };
     let caller = Caller {
         login: FIRST_LOGIN.to_owned(),

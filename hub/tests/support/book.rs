@@ -276,6 +276,7 @@ impl Book {
                 actor: actor.person.map(PersonId::to_vec).unwrap_or_default(),
                 wall_time_ms: self.now.0,
                 catalogue_version: 1,
+                unsettled: false,
                 content: Some(act.content),
             },
             ..draft(place, Content::Accepted(pb::Accepted {}))

@@ -259,6 +259,7 @@ pub fn draft(place: PlaceId, content: Content) -> Draft {
             actor: vec![8; 10],
             wall_time_ms: START.0,
             catalogue_version: 1,
+            unsettled: false,
             content: Some(content),
         },
         payloads: vec![],

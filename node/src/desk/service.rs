@@ -121,6 +121,16 @@ impl Desk {
         }
     }
 
+    /// Whether the parent is reached now.
+    fn linked(&self, registry: &Registry) -> bool {
+        let node = self.node();
+        let up = node.me.at.up(registry);
+        up.is_some_and(|up| {
+            let ends = node.link_ends();
+            ends.get(&up).is_some_and(|end| end.is_connected())
+        })
+    }
+
     fn standing(
         &self,
         registry: &Registry,

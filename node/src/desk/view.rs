@@ -243,6 +243,8 @@ fn entry_view(
             .filter(|_| decision.is_none())
             .map_or(0, |due| due.0),
         own: entry.author == background.here.node,
+        effect: entry.kind_class == pb::KindClass::Effect,
+        unsettled: entry.body.unsettled,
     }
 }
 

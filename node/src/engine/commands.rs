@@ -11,6 +11,7 @@ use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
+use super::chains::Chain;
 use super::group::Group;
 use super::projection::read_notice_row;
 use super::writing::{Before, Writing};
@@ -48,6 +49,8 @@ pub struct CaseMove {
     pub command: Command,
     /// Texts and requester, to be sealed.
     pub content: Option<pb::PrivateContent>,
+    /// Whether the parent was reached when it was asked for; nobody's concern at the first place.
+    pub linked: bool,
 }
 
 /// A move on a case that somebody waits for.
@@ -78,7 +81,9 @@ impl Group<'_> {
             case,
             command,
             content,
+            linked,
         } = request.what;
+        self.linked = linked;
         let answer = match case {
             None => accept!(self.register(&actor, &command, content.as_ref())?),
             Some(case) => accept!(self.act_on(case, &actor, &command, content.as_ref())?),
@@ -231,6 +236,7 @@ impl Group<'_> {
             tree: &chain.tree,
         };
         let number = case.number.clone();
+        accept!(answered_for(chain, command, content));
         let decision = accept!(centre::decide(
             &self.view(&registry),
             &known,
@@ -332,4 +338,24 @@ impl Group<'_> {
             ..Default::default()
         }))
     }
+}
+
+/// An act with effect outside is not just passed over: whoever declines it says why, for its author and for the resident
+/// it was told to (PROTOCOL.md 11).
+fn answered_for(
+    chain: &Chain,
+    command: &Command,
+    content: Option<&pb::PrivateContent>,
+) -> Result<(), Refusal> {
+    let Command::DeclineAnnex { entry } = command else {
+        return Ok(());
+    };
+    let entry = chain.entries.get(entry);
+    let effect = entry.is_some_and(|(entry, _)| entry.kind_class == pb::KindClass::Effect);
+    let texts = content.map_or(&[][..], |content| &content.texts);
+    let reason = |text: &pb::PrivateText| text.role == "reason" && !text.text.trim().is_empty();
+    if effect && !texts.iter().any(reason) {
+        return Err(Refusal::of(Code::Empty, "texts.reason"));
+    }
+    Ok(())
 }

@@ -62,6 +62,8 @@ pub(crate) struct Group<'a> {
     pub(crate) registry_changed: bool,
     pub(crate) outputs: Vec<Output>,
     pub(crate) read_only: bool,
+    /// Whether the parent was reached when what is decided now was asked for.
+    pub(crate) linked: bool,
 }
 
 impl<'a> Group<'a> {

@@ -12,10 +12,13 @@ use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
+use prost::Message as _;
 
 use super::EngineError;
 use super::group::Group;
+use super::projection::lane_row;
 use crate::keystore::CaseSecret;
+use crate::store::{Read as _, tables};
 
 /// What stands before the entry to be written.
 #[derive(Debug, Clone)]
@@ -93,6 +96,8 @@ impl Group<'_> {
     ) -> Result<Arc<Entry>, EngineError> {
         let registry = self.registry();
         let own = registry.node(self.me.at.node);
+        let unsettled =
+            act.kind_class == pb::KindClass::Effect && !self.is_settled(chain, &before)?;
         let mut relied_on: Vec<(PlaceId, u64)> =
             own.map(|node| node.pinned_at).into_iter().collect();
         let rank = match act.mv {
@@ -114,6 +119,10 @@ impl Group<'_> {
             }
             Move::None | Move::Offered(_) => before.rank,
         };
+        let body = pb::Body {
+            unsettled,
+            ..self.body(writing.person, act.content)
+        };
         let draft = Draft {
             deployment: self.me.deployment,
             kind,
@@ -128,7 +137,7 @@ impl Group<'_> {
             mv: act.mv,
             submission: writing.submission,
             kind_class: act.kind_class,
-            body: self.body(writing.person, act.content),
+            body,
             payloads: writing.payloads,
         };
         let entry = Arc::new(draft.sign(&self.me.signing_key));
@@ -140,6 +149,31 @@ impl Group<'_> {
             return Err(EngineError::Unreadable("an own entry"));
         }
         Ok(entry)
+    }
+
+    /// Whether the parent is reached and has stored what the next entry builds on (PROTOCOL.md 11).
+    fn is_settled(&self, chain: ChainId, before: &Before) -> Result<bool, EngineError> {
+        let Some(up) = self.me.at.up(&self.state.registry) else {
+            return Ok(true);
+        };
+        let Some(head) = before.hash.filter(|_| self.linked) else {
+            return Ok(false);
+        };
+        let row = self
+            .overlay
+            .get(&tables::entry(chain, before.sequence, head))?;
+        let went_up = row
+            .and_then(|row| tables::EntryRow::decode(&row[..]).ok())
+            .map_or(0, |row| row.up_sequence);
+        let lane = lane_row(&self.overlay, up, pb::Lane::Cases)?;
+        let held = self.state.chains.get(chain);
+        let entry = held.and_then(|held| held.entries.get(&head));
+        let came_from_above = entry.is_none_or(|(entry, _)| entry.author != self.me.at.node);
+        Ok(if went_up == 0 {
+            came_from_above
+        } else {
+            went_up <= lane.acknowledged
+        })
     }
 
     /// Writes an entry at the head of a chain.
@@ -160,6 +194,7 @@ impl Group<'_> {
             actor: person.map(PersonId::to_vec).unwrap_or_default(),
             wall_time_ms: self.now.0,
             catalogue_version: self.catalogue.version,
+            unsettled: false,
             content: Some(content),
         }
     }
@@ -196,8 +231,7 @@ impl Group<'_> {
 
     /// The next readable case number: place code or id, incarnation, serial and a check letter.
     pub(crate) fn next_number(&mut self) -> Result<String, EngineError> {
-        use crate::store::Read as _;
-        let key = crate::store::tables::named("case-number");
+        let key = tables::named("case-number");
         let last = self
             .overlay
             .get(&key)?

@@ -255,6 +255,7 @@ fn genesis(
             actor: Vec::new(),
             wall_time_ms: now.0,
             catalogue_version: 0,
+            unsettled: false,
             content: Some(pb::body::Content::RootGranted(granted)),
         },
         payloads: Vec::new(),

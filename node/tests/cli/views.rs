@@ -68,6 +68,9 @@ fn overtaken() -> pb::CaseView {
                 ..annexed(2, "escalate", "open")
             },
             pb::EntryView {
+                effect: true,
+                unsettled: true,
+                actor: "wang".into(),
                 annex_decision: "abcdef0123".into(),
                 ..annexed(3, "close", "declined")
             },
@@ -106,7 +109,7 @@ async fn an_offer_with_its_clock_and_what_was_overtaken_are_shown() {
         "2 of this node's records stand no longer",
         "1 records wait to be adopted or declined",
         "open 待定 2023-03-01T20:00:00+08:00, offer lapsed 上报失效",
-        "declined 不采纳 abcdef01",
+        "done before the parent had it, by wang 上级未确认时作出, declined 不采纳 abcdef01, had effect outside 已对外生效",
     ] {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
@@ -181,6 +184,8 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
             "annex_due_ms": null,
             "lapsed": false,
             "own": false,
+            "effect": false,
+            "unsettled": false,
             "author": "n",
             "rank": "-",
         }],

@@ -206,6 +206,9 @@ pub struct Body {
     /// Version of the catalogue judged by; 0 when none was needed.
     #[prost(uint32, tag = "4")]
     pub catalogue_version: u32,
+    /// An act with effect outside, done by the actor while the parent was not reached or had not stored what it builds on.
+    #[prost(bool, tag = "5")]
+    pub unsettled: bool,
     /// What happened.
     #[prost(
         oneof = "body::Content",
@@ -2659,6 +2662,12 @@ pub struct EntryView {
     /// Written by the node asked.
     #[prost(bool, tag = "15")]
     pub own: bool,
+    /// Has effect outside: a reply, a decision, a closing.
+    #[prost(bool, tag = "16")]
+    pub effect: bool,
+    /// Done by its actor while the parent was not reached or had not stored what it builds on.
+    #[prost(bool, tag = "17")]
+    pub unsettled: bool,
 }
 /// Asks for open cases.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

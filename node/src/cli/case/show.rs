@@ -250,7 +250,7 @@ fn entries_text(title: &str, entries: &[pb::EntryView]) -> String {
                 time(entry.wall_time_ms),
                 short(&entry.hash),
                 standing_words(entry.standing),
-                annex_state_words(entry),
+                entry_words(entry),
             ]
         })
         .collect();
@@ -287,6 +287,24 @@ fn annex_state_words(entry: &pb::EntryView) -> String {
         words.push_str(", offer lapsed 上报失效");
     }
     words
+}
+
+/// What is to be said of an entry beside its move.
+fn entry_words(entry: &pb::EntryView) -> String {
+    let mut words = Vec::new();
+    if entry.unsettled {
+        let who = or_dash(&entry.actor);
+        words.push(format!(
+            "done before the parent had it, by {who} 上级未确认时作出"
+        ));
+    }
+    if !entry.annex_state.is_empty() {
+        words.push(annex_state_words(entry));
+        if entry.effect {
+            words.push("had effect outside 已对外生效".to_owned());
+        }
+    }
+    words.join(", ")
 }
 
 /// What a line of a list adds in its last column.
@@ -424,6 +442,8 @@ fn entry_json(entry: &pb::EntryView) -> Value {
         "annex_due_ms": ms_or_null(entry.annex_due_ms),
         "lapsed": entry.lapsed,
         "own": entry.own,
+        "effect": entry.effect,
+        "unsettled": entry.unsettled,
         "author": entry.author,
         "rank": entry.rank,
     })

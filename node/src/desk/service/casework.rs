@@ -75,6 +75,7 @@ impl CaseworkService for Desk {
             case,
             command,
             content,
+            linked: self.linked(&registry),
         };
         answer(
             self.node()
