@@ -215,6 +215,7 @@ fn from_the_future(on: &Entry) -> Vec<u8> {
         actor: vec![8; 10],
         wall_time_ms: START.0,
         catalogue_version: 1,
+        unsettled: false,
         content: None,
     }
     .encode_to_vec();
