@@ -42,6 +42,8 @@ pub(crate) enum Note {
     None,
     /// The parent's word that the offer stays below.
     Kept(Id),
+    /// A submission adopted.
+    Adopted(u8),
 }
 
 /// What hub says of a set of entries.
@@ -215,6 +217,23 @@ impl Ledger {
             .unwrap()
             .insert(known.clone(), Arc::clone(&view));
         view
+    }
+
+    /// Hub's word on the chain that ends in a head, everything else known being annex: for broken rules that choose the
+    /// head in another way.
+    pub(crate) fn behind(&self, head: Option<Id>, known: &Set) -> View {
+        let chain = self.chain(head);
+        let view = self.view(&chain.iter().copied().collect());
+        View {
+            head: view.head,
+            custodian: view.custodian,
+            offer: view.offer,
+            frozen: view.frozen,
+            standing: view.standing.clone(),
+            annex: known.iter().filter(|id| !chain.contains(id)).collect(),
+            digest: view.digest,
+            same_in_any_order: view.same_in_any_order,
+        }
     }
 
     fn ask(&self, known: &Set) -> View {

@@ -12,7 +12,9 @@
 )]
 
 mod check;
+mod cloned;
 mod custody;
 mod ledger;
 mod link;
 mod set;
+mod submissions;

@@ -15,8 +15,11 @@ impl Line {
     /// What stands at a place.
     pub(crate) fn seen(&self, place: &Place) -> Arc<View> {
         match self.scope.rule {
-            Rule::FirstDifference => self.behind(place.head, &place.known),
-            Rule::ScalarRank => self.behind(self.highest_number(&place.known), &place.known),
+            Rule::FirstDifference => Arc::new(self.ledger.behind(place.head, &place.known)),
+            Rule::ScalarRank => Arc::new(
+                self.ledger
+                    .behind(self.highest_number(&place.known), &place.known),
+            ),
             _ => self.ledger.view(&place.known),
         }
     }
@@ -41,26 +44,6 @@ impl Line {
                 .copied()
                 .collect();
         }
-    }
-
-    /// Hub's word on the chain that ends in a head, everything else known being annex.
-    fn behind(&self, head: Option<Id>, known: &Set) -> Arc<View> {
-        let chain = self.ledger.chain(head);
-        let view = self.ledger.view(&chain.iter().copied().collect());
-        let annex: Vec<Id> = known.iter().filter(|id| !chain.contains(id)).collect();
-        if annex.is_empty() {
-            return view;
-        }
-        Arc::new(View {
-            head: view.head,
-            custodian: view.custodian,
-            offer: view.offer,
-            frozen: view.frozen,
-            standing: view.standing.clone(),
-            annex,
-            digest: view.digest,
-            same_in_any_order: view.same_in_any_order,
-        })
     }
 
     fn by_first_difference(&self, ours: Option<Id>, theirs: Option<Id>) -> Option<Id> {

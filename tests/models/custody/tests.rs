@@ -161,6 +161,7 @@ fn a_gate_opened_by_an_old_message_is_none() {
 fn a_parent_still_asking_does_not_open_its_childs_gate() {
     let scope = Scope {
         rule: Rule::GateOpenedByAsking,
+        entries_max: 3,
         may_be_lost: &[1, 2],
         ..THREE
     };

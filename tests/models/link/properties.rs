@@ -22,7 +22,7 @@ pub(super) fn of(scope: &Scope) -> Vec<Property<Link>> {
             "everything is acknowledged",
             |link: &Link, state: &State| {
                 let lower = &state.ends[LOWER].disk;
-                lower.acknowledged as usize == link.scope.items_max
+                lower.acknowledged == link.scope.items_max as u64
             },
         ),
         Property::sometimes(
@@ -77,7 +77,7 @@ fn is_stored(state: &State) -> bool {
         .filter(|(store, _, _)| *store == lower.disk.store)
         .count();
     upper.put_back > 0 && state.recovered == 0 && state.stream_is_old()
-        || lower.disk.acknowledged as usize <= applied
+        || lower.disk.acknowledged <= applied as u64
 }
 
 impl State {
@@ -122,7 +122,7 @@ impl Link {
             .iter()
             .filter(|(store, _, _)| *store == lower.store);
         let came: Vec<u8> = came.map(|(_, _, what)| *what).collect();
-        came == lower.lane && lower.acknowledged as usize == lower.lane.len() && is_once(&at)
+        came == lower.lane && lower.acknowledged == lower.lane.len() as u64 && is_once(&at)
     }
 
     /// The next thing that happens on a link without faults.
