@@ -14,7 +14,7 @@ use super::record::RecordWriter;
 use super::{EngineError, State};
 use crate::journal::{JournalReader, Location, Position};
 use crate::store::tables::{self, EntryRow, Place};
-use crate::store::{RANGE_ROWS_MAX, Read};
+use crate::store::{RANGE_ROWS_MAX, Read, Row};
 
 /// Bytes of this record or an earlier one.
 pub(crate) fn read_bytes(
@@ -49,6 +49,23 @@ pub(crate) fn load_chain(
     Ok(())
 }
 
+/// The entry of a row. The journal gives what stands at a place and does not look at the record around it: an entry
+/// that has decayed there would be another one, and its chain would go on without it.
+fn read_entry(
+    reader: &dyn JournalReader,
+    record: &RecordWriter,
+    (key, value): &Row,
+) -> Result<Entry, EngineError> {
+    let row = EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
+    let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
+    let bytes = read_bytes(record, reader, &at)?;
+    let entry = Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?;
+    if *key != tables::entry(entry.chain, entry.sequence, entry.hash) {
+        return Err(EngineError::Unreadable("an entry"));
+    }
+    Ok(entry)
+}
+
 /// Reads a whole chain from its rows.
 pub(crate) fn read_chain(
     read: &dyn Read,
@@ -65,12 +82,8 @@ pub(crate) fn read_chain(
             break;
         };
         lo = [last.as_slice(), &[0]].concat();
-        for (_, value) in &rows {
-            let row = EntryRow::decode(&value[..])
-                .map_err(|_| EngineError::Unreadable("an entry row"))?;
-            let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
-            let bytes = read_bytes(record, reader, &at)?;
-            let entry = Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?;
+        for row in &rows {
+            let entry = read_entry(reader, record, row)?;
             let place =
                 author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
             chain.insert(Arc::new(entry), place, registry);
@@ -132,12 +145,8 @@ fn load_registry_chain(
 ) -> Result<bool, EngineError> {
     let (lo, hi) = tables::prefixed(&tables::entries(id));
     let mut entries = Vec::new();
-    for (_, value) in read.range(&lo, &hi, RANGE_ROWS_MAX)? {
-        let row =
-            EntryRow::decode(&value[..]).map_err(|_| EngineError::Unreadable("an entry row"))?;
-        let at = row.at.ok_or(EngineError::Unreadable("an entry row"))?;
-        let bytes = read_bytes(writer, reader, &at)?;
-        entries.push(Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?);
+    for row in &read.range(&lo, &hi, RANGE_ROWS_MAX)? {
+        entries.push(read_entry(reader, writer, row)?);
     }
     let known = entries
         .first()
