@@ -101,6 +101,15 @@ pub trait Journal: Send {
     /// The end of what is durable.
     fn end(&self) -> Position;
 
+    /// Lets the witness vouch for every record so far, so that from here on none of
+    /// them can be taken for a torn tail.
+    ///
+    /// # Errors
+    /// `Poisoned`, `DiskFull`, `ReadOnly`, `Io`; nothing durable is lost by it.
+    fn vouch(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     /// A reader that sees every durable record, also those appended later.
     fn reader(&self) -> Arc<dyn JournalReader>;
 }

@@ -16,6 +16,7 @@ mod codec;
 mod file;
 mod memory;
 mod snapshot;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -129,6 +130,15 @@ pub trait KeyStore: Send {
     /// `Erased`, `KeyConflict`, `SaltConflict`, `TooLarge`: nothing changed.
     /// `DiskFull`, `ReadOnly`, `Io`: every later change is `Poisoned`.
     fn put_many(&mut self, secrets: &[(CaseId, CaseSecret)]) -> Result<(), KeyStoreError>;
+
+    /// Lets the witness vouch for all that was put so far, so that none of it can be
+    /// taken for a torn tail any more.
+    ///
+    /// # Errors
+    /// `Poisoned`, `DiskFull`, `ReadOnly`, `Io`; nothing is lost by it.
+    fn vouch(&mut self) -> Result<(), KeyStoreError> {
+        Ok(())
+    }
 
     /// What is held for a case.
     fn get(&self, case: &CaseId) -> Option<&CaseSecret>;

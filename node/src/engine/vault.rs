@@ -10,7 +10,7 @@ use fengqiao_hub::payload::ChainKey;
 use fengqiao_proto::v1 as pb;
 use zeroize::Zeroizing;
 
-use super::Seals;
+use super::{EngineError, Seals};
 use crate::keystore::{CaseSecret, KeyStore, KeyStoreError};
 
 /// Keys opened lately that are kept open, at most; opening one costs more than signing an entry.
@@ -100,6 +100,14 @@ impl Vault {
         lock(&self.keys).put_many(secrets)
     }
 
+    /// As [`KeyStore::vouch`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn vouch(&self) -> Result<(), KeyStoreError> {
+        lock(&self.keys).vouch()
+    }
+
     /// Random bytes.
     pub fn random(&self, bytes: &mut [u8]) {
         lock(&self.seals).random(bytes);
@@ -111,6 +119,18 @@ impl Vault {
         let mut bytes = [0; N];
         self.random(&mut bytes);
         bytes
+    }
+}
+
+impl super::Engine {
+    /// Lets the witnesses of journal and keys vouch for all that was acknowledged: after a stop in order nothing of it
+    /// can be taken for a torn tail, and after a kill only what came since.
+    ///
+    /// # Errors
+    /// The witnesses were not written; nothing acknowledged is lost by it.
+    pub fn vouch(&mut self) -> Result<(), EngineError> {
+        self.vault.vouch()?;
+        Ok(self.journal.vouch()?)
     }
 }
 

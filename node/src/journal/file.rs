@@ -98,6 +98,8 @@ pub struct FileJournal {
     pub(super) identity: Identity,
     pub(super) active: Active,
     pub(super) end: u64,
+    /// Up to where the witness has seen.
+    pub(super) vouched: u64,
     pub(super) reader: Arc<FileReader>,
     pub(super) poisoned: bool,
     pub(super) buffer: Vec<u8>,
@@ -129,11 +131,8 @@ impl FileJournal {
     ///
     /// # Errors
     /// `Poisoned`, `DiskFull`, `ReadOnly`, `Io`; nothing durable is lost by it.
-    pub fn close(self) -> Result<(), JournalError> {
-        if self.poisoned {
-            return Err(JournalError::Poisoned);
-        }
-        self.write_witness()
+    pub fn close(mut self) -> Result<(), JournalError> {
+        self.vouch()
     }
 
     /// Seals the segment in use and goes on under a higher incarnation.
@@ -162,14 +161,16 @@ impl FileJournal {
         rolled
     }
 
-    pub(super) fn write_witness(&self) -> Result<(), JournalError> {
+    pub(super) fn write_witness(&mut self) -> Result<(), JournalError> {
         Witness {
             identity: self.identity,
             sealed: self.active.first,
             hash: self.active.previous,
             durable: self.end,
         }
-        .write(self.lock.disk().as_ref(), self.lock.folder())
+        .write(self.lock.disk().as_ref(), self.lock.folder())?;
+        self.vouched = self.end;
+        Ok(())
     }
 
     /// Begins a new segment at the end. An empty one is replaced, not sealed: it
@@ -260,6 +261,16 @@ impl Journal for FileJournal {
 
     fn end(&self) -> Position {
         Position(self.end)
+    }
+
+    fn vouch(&mut self) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        if self.vouched < self.end {
+            self.write_witness()?;
+        }
+        Ok(())
     }
 
     fn reader(&self) -> Arc<dyn JournalReader> {

@@ -62,7 +62,7 @@ impl FileJournal {
     /// `FileSystemRefused`, `SegmentTooSmall`, `DiskFull`, `ReadOnly`, `Io`.
     pub fn open(lock: &FolderLock, options: Options) -> Result<Opened, JournalError> {
         let witness = Witness::read(lock.disk().as_ref(), lock.folder())?;
-        let loaded = load(lock, options, Trust::Witness(witness))?;
+        let mut loaded = load(lock, options, Trust::Witness(witness))?;
         let end = loaded.journal.end;
         if witness.is_none_or(|witness| witness.durable != end) {
             loaded.journal.write_witness()?;
@@ -201,6 +201,7 @@ fn load(lock: &FolderLock, options: Options, trust: Trust) -> Result<Opened, Jou
         },
         end: tail.end,
         reader: Arc::new(reader),
+        vouched: durable,
         poisoned: false,
         buffer: Vec::new(),
     };

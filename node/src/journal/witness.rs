@@ -2,7 +2,8 @@
 //!
 //! It lies outside the journal folder, so that a journal put back from an older
 //! copy, or lost, is told from a fresh one. Written when the journal is created,
-//! opened, at each seal, and at a clean close; never ahead of what is durable.
+//! opened, at each seal, and whenever its owner lets it vouch; never ahead of what
+//! is durable.
 //! A copy of the whole data folder takes the witness along: that rollback only
 //! the neighbours can see.
 //!

@@ -1,4 +1,4 @@
-//! The key store on disk: `<folder>/keys`, one file.
+//! The key store on disk: `<folder>/keys`, and a witness beside it.
 //!
 //! A put is one write and one sync. Erasing writes the file anew without the case,
 //! renames it over the old one and wipes the old one's blocks; a file system that
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{CaseId, CaseSecret, Holdings, KeyStore, KeyStoreError, codec, merged};
+use super::{CaseId, CaseSecret, Holdings, KeyStore, KeyStoreError, codec, merged, witness};
 use crate::journal::FolderLock;
 use crate::journal::disk::{self, DiskFile};
 
@@ -23,6 +23,8 @@ pub struct FileKeyStore {
     pub(super) file: Arc<dyn DiskFile>,
     /// Of the file.
     bytes: u64,
+    /// Of these the witness knows.
+    vouched: u64,
     holdings: Holdings,
     poisoned: bool,
 }
@@ -55,18 +57,27 @@ impl FileKeyStore {
         let folder = lock.folder();
         // An interrupted erasure leaves a whole copy of the keys aside.
         wipe_aside(lock)?;
+        let vouched = witness::read(lock)?;
         let path = folder.join(KEYS_FILE);
         let disk = lock.disk().as_ref();
         if !disk
             .exists(&path)
             .map_err(disk::failed("find the key store"))?
         {
+            if vouched > 0 {
+                return Err(KeyStoreError::Damaged { offset: 0 });
+            }
             disk::replace(disk, folder, KEYS_FILE, &codec::header())?;
         }
         let file = disk::open_for_writing(disk, &path)?;
         let bytes = read_all(file.as_ref()).map_err(disk::failed("read the key store"))?;
         let (holdings, sound) = codec::read(&bytes)?;
         let cut_bytes = (bytes.len() - sound) as u64;
+        if vouched > sound as u64 {
+            return Err(KeyStoreError::Damaged {
+                offset: sound as u64,
+            });
+        }
         if cut_bytes > 0 {
             wipe(file.as_ref(), sound as u64, bytes.len() as u64)
                 .and_then(|()| file.set_len(sound as u64))
@@ -77,13 +88,15 @@ impl FileKeyStore {
         file.write_at(&bytes[..sound], 0)
             .and_then(|()| file.sync_all())
             .map_err(disk::failed("sync the key store"))?;
-        let store = Self {
+        let mut store = Self {
             lock: lock.clone(),
             file,
             bytes: sound as u64,
+            vouched,
             holdings,
             poisoned: false,
         };
+        store.vouch()?;
         Ok(OpenedKeys { store, cut_bytes })
     }
 
@@ -103,12 +116,15 @@ impl FileKeyStore {
         let (disk, folder) = (self.lock.disk().as_ref(), self.lock.folder());
         let whole = whole_file(&self.holdings);
         let old = disk::open_for_writing(disk, &folder.join(KEYS_FILE))?;
+        // The new file may be shorter.
+        witness::write(&self.lock, 0)?;
+        self.vouched = 0;
         self.file = disk::replace(disk, folder, KEYS_FILE, &whole)?;
         let old_bytes = self.bytes;
         self.bytes = whole.len() as u64;
         // The name is gone; the blocks are still ours through the open file.
         wipe(old.as_ref(), 0, old_bytes).map_err(disk::failed("wipe the old key store"))?;
-        Ok(())
+        self.vouch()
     }
 }
 
@@ -139,6 +155,17 @@ impl KeyStore for FileKeyStore {
 
     fn is_erased(&self, case: &CaseId) -> bool {
         matches!(self.holdings.get(case), Some(None))
+    }
+
+    fn vouch(&mut self) -> Result<(), KeyStoreError> {
+        if self.poisoned {
+            return Err(KeyStoreError::Poisoned);
+        }
+        if self.vouched != self.bytes {
+            witness::write(&self.lock, self.bytes)?;
+            self.vouched = self.bytes;
+        }
+        Ok(())
     }
 
     fn erase_many(&mut self, cases: &[CaseId]) -> Result<(), KeyStoreError> {

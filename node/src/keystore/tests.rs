@@ -213,11 +213,13 @@ fn a_tail_torn_at_any_byte_is_cut_and_all_before_survives() {
     let before = fs::read(&keys).unwrap().len();
     open(&folder).put_many(&[(case(2), full(2))]).unwrap();
     let whole = fs::read(&keys).unwrap();
+    let witness = fs::read(folder.path().join("keys.witness")).unwrap();
     for torn_at in before..whole.len() {
         let mut zeroed = whole.clone();
         zeroed[torn_at..].fill(0);
         for torn in [&whole[..torn_at], &zeroed] {
             fs::write(&keys, torn).unwrap();
+            fs::write(folder.path().join("keys.witness"), &witness).unwrap();
             let mut opened = try_open(&folder).unwrap();
             assert_eq!(opened.cut_bytes, (torn.len() - before) as u64);
             assert!(*opened.store.get(&case(1)).unwrap() == full(1));
@@ -275,6 +277,65 @@ impl DiskFile for Full {
     fn sync_all(&self) -> io::Result<()> {
         Ok(())
     }
+}
+
+#[test]
+fn what_the_witness_has_seen_is_never_taken_for_a_torn_tail() {
+    let folder = TempDir::new().unwrap();
+    let mut store = open(&folder);
+    store.put_many(&[(case(1), full(1))]).unwrap();
+    store.put_many(&[(case(2), full(2))]).unwrap();
+    store.vouch().unwrap();
+    drop(store);
+    let path = folder.path().join("keys");
+    let whole = fs::read(&path).unwrap();
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).unwrap();
+        let refused = try_open(&folder);
+        assert!(matches!(refused, Err(KeyStoreError::Damaged { .. })));
+        let mut flipped = whole.clone();
+        flipped[cut] ^= 1;
+        fs::write(&path, &flipped).unwrap();
+        let refused = try_open(&folder);
+        assert!(matches!(refused, Err(KeyStoreError::Damaged { .. })));
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(
+        try_open(&folder),
+        Err(KeyStoreError::Damaged { offset: 0 })
+    ));
+    fs::write(&path, &whole).unwrap();
+    assert!(*open(&folder).get(&case(2)).unwrap() == full(2));
+}
+
+#[test]
+fn a_decayed_witness_of_the_keys_vouches_for_nothing_and_is_written_anew() {
+    let folder = TempDir::new().unwrap();
+    let mut store = open(&folder);
+    store.put_many(&[(case(1), full(1))]).unwrap();
+    store.vouch().unwrap();
+    drop(store);
+    let path = folder.path().join("keys.witness");
+    let whole = fs::read(&path).unwrap();
+    for hurt in [&b"half"[..], &[0; 24]] {
+        fs::write(&path, hurt).unwrap();
+        assert!(*open(&folder).get(&case(1)).unwrap() == full(1));
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}
+
+#[test]
+fn erasing_after_the_witness_has_seen_more_leaves_a_store_that_opens() {
+    let folder = TempDir::new().unwrap();
+    let mut store = open(&folder);
+    store
+        .put_many(&[(case(1), full(1)), (case(2), full(2))])
+        .unwrap();
+    store.vouch().unwrap();
+    store.erase_many(&[case(1), case(2)]).unwrap();
+    drop(store);
+    let store = open(&folder);
+    assert!(store.is_erased(&case(1)) && store.is_erased(&case(2)));
 }
 
 #[test]

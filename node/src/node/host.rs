@@ -226,6 +226,7 @@ impl Host {
             tracing::warn!("not everything drained in time");
             tasks.abort_all();
         }
+        self.hosted.iter().for_each(|hosted| hosted.node.vouch());
         if let Some(shared) = &self.shared {
             shared.checkpoint()?;
         }

@@ -48,6 +48,27 @@ fn a_tail_torn_at_any_byte_is_cut_and_all_before_survives() {
 }
 
 #[test]
+fn what_the_witness_has_seen_is_never_taken_for_a_torn_tail() {
+    let ground = Ground::new();
+    let mut journal = ground.open();
+    let last = add(&mut journal, &[&[7; 30]]);
+    journal.vouch().unwrap();
+    drop(journal);
+    let path = ground.segments()[0].clone();
+    let whole = fs::read(&path).unwrap();
+    for at in file_offset(last.positions[0])..whole.len() {
+        fs::write(&path, &whole[..at]).unwrap();
+        assert!(ground.try_open().is_err());
+        let mut hurt = whole.clone();
+        hurt[at] ^= 1;
+        fs::write(&path, &hurt).unwrap();
+        assert_eq!(damage(ground.try_open()).position, last.positions[0]);
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(ground.open().end(), last.end);
+}
+
+#[test]
 fn an_append_of_many_torn_in_its_middle_is_cut_though_sound_records_follow() {
     let ground = Ground::new();
     let mut journal = ground.open();
