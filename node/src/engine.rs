@@ -470,13 +470,16 @@ impl Engine {
         if applied > end {
             return Err(EngineError::Unreadable("a store ahead of its journal"));
         }
-        while applied < end {
-            let record = self.reader.tail(Position(applied)).next().transpose()?;
-            let record = record.ok_or(EngineError::Unreadable("the journal's tail"))?;
+        let reader = Arc::clone(&self.reader);
+        for record in reader.tail(Position(applied)) {
+            let record = record?;
             let batch = self.replay(&record)?;
             applied = record.next.0;
             self.store.apply(&batch, applied)?;
             progress(applied, end);
+        }
+        if applied < end {
+            return Err(EngineError::Unreadable("the journal's tail"));
         }
         Ok(())
     }
