@@ -14,6 +14,7 @@
 //! only.
 
 mod batch;
+mod digest;
 mod engine;
 mod guard;
 mod marker;

@@ -30,6 +30,9 @@ pub(super) enum OpenFailure {
     Contents(String),
 }
 
+/// One physical write; `None` removes.
+pub(super) type Write = (Vec<u8>, Option<Vec<u8>>);
+
 /// One physical row.
 pub(super) type PhysicalRow = (sled::IVec, sled::IVec);
 
@@ -76,8 +79,8 @@ impl Engine {
             .map(|row| row.map_err(|error| failed("read a range", error)))
     }
 
-    /// All or nothing of `writes`, also when the process is killed; `None` removes.
-    pub(super) fn apply(&self, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StoreError> {
+    /// All or nothing of `writes`, also when the process is killed.
+    pub(super) fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         for (key, value) in writes {
             match value {

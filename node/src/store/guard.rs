@@ -14,7 +14,7 @@ use super::StoreError;
 use super::engine::{Engine, OpenFailure};
 use super::marker::{Marker, Positions, State, files, sync_folder};
 use super::rows;
-use super::shared::{Places, Settings, SharedSled, SledStore, positions, sync_files};
+use super::shared::{Places, Settings, SharedSled, SledStore, is_complete, positions, sync_files};
 
 /// The thread on which sled is opened: a panic there is expected and answered, and a panic hook
 /// that ends the process should let it pass.
@@ -82,6 +82,9 @@ pub enum Reason {
     /// A row that every open reads could not be read.
     #[error("it opens but does not read: {0}")]
     DoesNotRead(String),
+    /// Rows are missing, or are not the newest.
+    #[error("its rows are not those that were written last")]
+    Incomplete,
     /// It is behind, or after a clean close not at, the positions its marker remembers.
     #[error("it has rolled back")]
     RolledBack,
@@ -199,6 +202,9 @@ fn examine(engine: &Engine, marker: &Marker) -> Result<(), Reason> {
     }
     if !marker.agrees_with(&positions(engine).map_err(unreadable)?) {
         return Err(Reason::RolledBack);
+    }
+    if !is_complete(engine).map_err(unreadable)? {
+        return Err(Reason::Incomplete);
     }
     Ok(())
 }

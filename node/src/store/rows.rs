@@ -3,15 +3,17 @@
 //! | First byte | Then | Value |
 //! |---|---|---|
 //! | 0 | nothing | the format marker |
-//! | 1 | prefix | applied position of the node with that prefix: 8 bytes and their CRC-32C |
+//! | 1 | prefix | [`Applied`] of the node with that prefix: position 8 bytes, digest 16, CRC-32C of both |
 //! | 2 | prefix length, prefix, key | a row: tag 0 and the value, or tag 1 and a [`Split`] |
 //! | 3 | prefix length, prefix, key length, key, part (2 bytes) | one part of a split value |
 //!
 //! Values above [`ROW_BYTES_MAX`] are split: sled moves a page above 128 KiB into a file of its own
 //! that it never syncs, a page is up to 17 rows, and with rows of 4 KiB none grows so large.
 
+use super::digest::Digest;
+
 /// Marks the layout of this table; another one is set aside and rebuilt.
-pub(super) const FORMAT: &[u8] = b"fengqiao store 1";
+pub(super) const FORMAT: &[u8] = b"fengqiao store 2";
 /// Where the format marker stands.
 pub(super) const FORMAT_KEY: &[u8] = &[0];
 /// The longest row in the file, in bytes.
@@ -58,16 +60,42 @@ pub(super) fn applied_key(prefix: &[u8]) -> Vec<u8> {
     [&[APPLIED], prefix].concat()
 }
 
-pub(super) fn encode_applied(applied: u64) -> Vec<u8> {
-    let number = applied.to_be_bytes();
-    [&number[..], &crc32c::crc32c(&number).to_be_bytes()].concat()
+/// How far a node has read, and what all its rows come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Applied {
+    pub(super) position: u64,
+    pub(super) digest: Digest,
 }
 
-/// The applied position, or `None` if the row is not one.
-pub(super) fn decode_applied(row: &[u8]) -> Option<u64> {
-    let (number, crc) = row.split_first_chunk::<8>()?;
-    let crc = u32::from_be_bytes(crc.try_into().ok()?);
-    (crc32c::crc32c(number) == crc).then_some(u64::from_be_bytes(*number))
+impl Applied {
+    pub(super) fn encode(self) -> Vec<u8> {
+        let mut row = self.position.to_be_bytes().to_vec();
+        row.extend_from_slice(&self.digest.to_bytes());
+        let crc = crc32c::crc32c(&row);
+        row.extend_from_slice(&crc.to_be_bytes());
+        row
+    }
+
+    /// `None` if the row is not one.
+    pub(super) fn decode(row: &[u8]) -> Option<Self> {
+        let (numbers, crc) = row.split_last_chunk::<4>()?;
+        let (position, digest) = numbers.split_first_chunk::<8>()?;
+        (crc32c::crc32c(numbers) == u32::from_be_bytes(*crc)).then_some(Self {
+            position: u64::from_be_bytes(*position),
+            digest: Digest::from_bytes(digest.try_into().ok()?),
+        })
+    }
+}
+
+/// The range of keys in which every row and every part of all nodes stands.
+pub(super) fn counted_range() -> ([u8; 1], [u8; 1]) {
+    ([ROWS], [PARTS + 1])
+}
+
+/// The node whose row or part stands under a key of [`counted_range`].
+pub(super) fn prefix_of(key: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = key.get(1..)?.split_first()?;
+    rest.get(..usize::from(*length))
 }
 
 pub(super) fn row_key(prefix: &[u8], key: &[u8]) -> Vec<u8> {

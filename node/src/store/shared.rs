@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::engine::{Engine, PhysicalRow};
+use super::digest::Digest;
+use super::engine::{Engine, PhysicalRow, Write};
 use super::marker::{Marker, Positions, State, files, sync_folder};
-use super::rows::{self, Split, Stored};
+use super::rows::{self, Applied, Split, Stored};
 use super::{
     Batch, PREFIX_BYTES_MAX, Read, Row, Store, StoreError, check_batch, check_key, check_range,
 };
@@ -47,7 +48,7 @@ pub struct SledStore {
 #[derive(Debug)]
 struct NodeState {
     prefix: Vec<u8>,
-    applied: Mutex<u64>,
+    applied: Mutex<Applied>,
     /// Whether any value was ever split: until then a write need not look at what it replaces.
     has_parts: AtomicBool,
 }
@@ -187,6 +188,14 @@ impl SledStore {
         }
     }
 
+    /// Writes beneath the store, as decay would.
+    #[cfg(test)]
+    pub(super) fn tamper(&self, writes: Vec<Write>) {
+        if let Some(engine) = &self.shared.engine {
+            let _ = engine.apply(writes);
+        }
+    }
+
     fn collect(
         &self,
         rows: impl Iterator<Item = Result<PhysicalRow, StoreError>>,
@@ -227,7 +236,7 @@ impl SledStore {
     /// The physical writes of one row: its parts, those of its predecessor removed.
     fn write(
         &self,
-        writes: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        writes: &mut Vec<Write>,
         key: &[u8],
         value: Option<&[u8]>,
     ) -> Result<(), StoreError> {
@@ -256,7 +265,7 @@ impl SledStore {
         Ok(())
     }
 
-    fn position(&self) -> Result<MutexGuard<'_, u64>, StoreError> {
+    fn state(&self) -> Result<MutexGuard<'_, Applied>, StoreError> {
         let applied = self
             .node
             .applied
@@ -317,8 +326,8 @@ impl Read for SledStore {
 
 impl Store for SledStore {
     fn apply(&self, batch: &Batch, applied: u64) -> Result<(), StoreError> {
-        let mut position = self.position()?;
-        check_batch(batch, *position, applied)?;
+        let mut state = self.state()?;
+        check_batch(batch, state.position, applied)?;
         if batch
             .iter()
             .any(|(_, value)| value.is_some_and(rows::needs_split))
@@ -329,15 +338,18 @@ impl Store for SledStore {
         for (key, value) in batch.iter() {
             self.write(&mut writes, key, value)?;
         }
-        let applied_row = rows::encode_applied(applied);
-        writes.push((rows::applied_key(&self.node.prefix), Some(applied_row)));
+        let after = Applied {
+            position: applied,
+            digest: self.shared.digest_after(state.digest, &writes)?,
+        };
+        writes.push((rows::applied_key(&self.node.prefix), Some(after.encode())));
         self.shared.apply(writes)?;
-        *position = applied;
+        *state = after;
         Ok(())
     }
 
     fn applied(&self) -> Result<u64, StoreError> {
-        self.position().map(|position| *position)
+        self.state().map(|state| state.position)
     }
 }
 
@@ -349,8 +361,8 @@ impl Shared {
     fn load(&self, prefix: &[u8]) -> Result<NodeState, StoreError> {
         let engine = self.engine()?;
         let applied = match engine.get(&rows::applied_key(prefix))? {
-            Some(row) => rows::decode_applied(&row).ok_or(StoreError::Damaged("applied row"))?,
-            None => 0,
+            Some(row) => Applied::decode(&row).ok_or(StoreError::Damaged("applied row"))?,
+            None => Applied::default(),
         };
         let start = rows::parts_start(prefix);
         let has_parts = engine
@@ -364,7 +376,21 @@ impl Shared {
         })
     }
 
-    fn apply(&self, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Result<(), StoreError> {
+    /// What a node's rows come to after these writes, of which no two have one key.
+    fn digest_after(&self, mut digest: Digest, writes: &[Write]) -> Result<Digest, StoreError> {
+        let engine = self.engine()?;
+        for (key, value) in writes {
+            if let Some(before) = engine.get(key)? {
+                digest.remove(key, &before);
+            }
+            if let Some(value) = value {
+                digest.add(key, value);
+            }
+        }
+        Ok(digest)
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let mut gate = self
             .marked_clean
             .read()
@@ -454,14 +480,46 @@ impl Drop for Shared {
 
 /// The applied position of every node in the file.
 pub(super) fn positions(engine: &Engine) -> Result<Positions, StoreError> {
+    let applied = applied(engine)?.into_iter();
+    Ok(applied
+        .map(|(prefix, applied)| (prefix, applied.position))
+        .collect())
+}
+
+/// What every node in the file says of itself.
+fn applied(engine: &Engine) -> Result<BTreeMap<Vec<u8>, Applied>, StoreError> {
     let (lo, hi) = rows::applied_range();
-    let mut positions = Positions::new();
+    let mut found = BTreeMap::new();
     for row in engine.walk(&lo, &hi) {
         let (key, value) = row?;
-        let applied = rows::decode_applied(&value).ok_or(StoreError::Damaged("applied row"))?;
-        positions.insert(key.get(1..).unwrap_or_default().to_vec(), applied);
+        let applied = Applied::decode(&value).ok_or(StoreError::Damaged("applied row"))?;
+        found.insert(key.get(1..).unwrap_or_default().to_vec(), applied);
     }
-    Ok(positions)
+    Ok(found)
+}
+
+/// Whether the rows of every node come to what they came to when they were written. Reads all of them.
+pub(super) fn is_complete(engine: &Engine) -> Result<bool, StoreError> {
+    let mut found: BTreeMap<Vec<u8>, Digest> = BTreeMap::new();
+    let (lo, hi) = rows::counted_range();
+    for row in engine.walk(&lo, &hi) {
+        let (key, value) = row?;
+        let prefix = rows::prefix_of(&key).ok_or(StoreError::Damaged("a key"))?;
+        match found.get_mut(prefix) {
+            Some(digest) => digest.add(&key, &value),
+            None => {
+                let mut digest = Digest::default();
+                digest.add(&key, &value);
+                found.insert(prefix.to_vec(), digest);
+            }
+        }
+    }
+    for (prefix, applied) in applied(engine)? {
+        if found.remove(&prefix).unwrap_or_default() != applied.digest {
+            return Ok(false);
+        }
+    }
+    Ok(found.is_empty())
 }
 
 /// Syncs every file below a folder, and the names of all of them.

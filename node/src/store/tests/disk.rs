@@ -232,6 +232,25 @@ fn damage_anywhere_in_the_file_never_stops_a_node_from_starting() {
 }
 
 #[test]
+fn a_store_with_a_row_that_is_missing_stale_or_foreign_is_set_aside() {
+    let other = rows::row_key(b"", b"other");
+    let row = rows::row_key(b"", b"case");
+    let stale = Some(rows::encode_whole(b"an older one"));
+    for (key, value) in [
+        (row.clone(), None),
+        (row, stale.clone()),
+        (other, stale.clone()),
+        (rows::row_key(b"a node never heard of", b"case"), stale),
+    ] {
+        let folder = died_while_open("boot");
+        let engine = Engine::open(&folder.path().join("sled"), 1 << 20).unwrap();
+        engine.apply(vec![(key, value)]).unwrap();
+        drop(engine);
+        assert_eq!(reason(folder.path(), "boot"), Reason::Incomplete);
+    }
+}
+
+#[test]
 fn another_format_is_set_aside() {
     let folder = died_while_open("boot");
     let engine = Engine::open(&folder.path().join("sled"), 1 << 20).unwrap();
@@ -387,6 +406,20 @@ fn closing_while_a_node_is_held_is_told() {
 #[test]
 fn a_value_whose_parts_do_not_belong_together_is_refused() {
     let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), "boot").store;
+    store.apply(&put("case", &[1; 9_000]), 1).unwrap();
+    let part = rows::part_key(b"", b"case", 1);
+    store.tamper(vec![(part, Some(vec![2; 4_096]))]);
+    assert!(matches!(store.get(b"case"), Err(StoreError::Damaged(_))));
+    assert!(matches!(
+        store.range(b"a", b"z", 9),
+        Err(StoreError::Damaged(_))
+    ));
+}
+
+#[test]
+fn a_value_with_a_part_of_another_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
     let opened = open(folder.path(), "boot");
     opened.store.apply(&put("case", &[1; 9_000]), 1).unwrap();
     opened.store.close().unwrap();
@@ -394,14 +427,7 @@ fn a_value_whose_parts_do_not_belong_together_is_refused() {
     let part = rows::part_key(b"", b"case", 1);
     engine.apply(vec![(part, Some(vec![2; 4_096]))]).unwrap();
     drop(engine);
-
-    let store = open(folder.path(), "boot").store;
-
-    assert!(matches!(store.get(b"case"), Err(StoreError::Damaged(_))));
-    assert!(matches!(
-        store.range(b"a", b"z", 9),
-        Err(StoreError::Damaged(_))
-    ));
+    assert_eq!(reason(folder.path(), "boot"), Reason::Incomplete);
 }
 
 const CHILD_FOLDER: &str = "FENGQIAO_TEST_STORE_FOLDER";
