@@ -33,9 +33,14 @@ pub(crate) struct Expected {
     pub(crate) power_cut: bool,
     /// Payloads of the journal as it was at the end of the recording.
     pub(crate) records: Arc<Vec<Vec<u8>>>,
+    /// Its files have rotted.
+    pub(crate) rotten: bool,
     /// Whether it is opened once more after that.
     pub(crate) again: bool,
 }
+
+/// What a process says that has seen sled panic: it is not asked again.
+pub(crate) const PANICKED: &str = "rebuilt after a panic";
 
 /// What opening came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +51,8 @@ pub(crate) enum Found {
     Believed,
     /// All there, the store set aside and built again.
     Rebuilt,
+    /// The same, and the storage engine panicked over what was set aside.
+    Panicked,
     /// Only keys were there to look at.
     Keys,
 }
@@ -57,6 +64,7 @@ impl Found {
             Found::Nothing => "nothing",
             Found::Believed => "believed",
             Found::Rebuilt => "rebuilt",
+            Found::Panicked => PANICKED,
             Found::Keys => "keys",
         }
     }
@@ -86,7 +94,12 @@ pub(crate) fn check(folder: &Path, expected: &Expected) -> anyhow::Result<Found>
     journal_is_a_prefix(&standing, expected)?;
     store_follows_journal(&standing)?;
     everything_said_is_there(&standing, &expected.said)?;
-    let rebuilt = standing.quarantined.is_some();
+    let reason = standing.quarantined.as_ref().map(|aside| &aside.reason);
+    let found = match reason {
+        None => Found::Believed,
+        Some(Reason::Panicked) => Found::Panicked,
+        Some(_) => Found::Rebuilt,
+    };
 
     let number = 999_999;
     let fresh = standing
@@ -107,11 +120,7 @@ pub(crate) fn check(folder: &Path, expected: &Expected) -> anyhow::Result<Found>
         text_opens(&standing, fresh.case, &chain, &text(number, 40))?;
         standing.close()?;
     }
-    Ok(if rebuilt {
-        Found::Rebuilt
-    } else {
-        Found::Believed
-    })
+    Ok(found)
 }
 
 /// A store that was open when the machine stopped is not believed; one whose process died is.
@@ -121,6 +130,9 @@ fn believed_rightly(
     had_store: bool,
     marker: &str,
 ) -> anyhow::Result<()> {
+    if expected.rotten {
+        return Ok(());
+    }
     let reason = standing.quarantined.as_ref().map(|aside| &aside.reason);
     let open = marker
         .lines()
@@ -230,6 +242,24 @@ fn everything_said_is_there(standing: &Standing, said: &[Said]) -> anyhow::Resul
             | Said::Erased(_)
             | Said::Passed => {}
         }
+    }
+    Ok(())
+}
+
+/// Whatever is read is what was said; what cannot be read is an error and nothing else.
+pub(crate) fn everything_read_is_right(standing: &Standing, said: &[Said]) -> anyhow::Result<()> {
+    for said in said {
+        let (Said::Case { case, entry, .. } | Said::Entry { case, entry }) = said else {
+            continue;
+        };
+        let Ok(chain) = chain_of(standing, *case) else {
+            continue;
+        };
+        ensure!(
+            chain.tree.contains(entry),
+            "{case} was read without its entry {}",
+            entry.short()
+        );
     }
     Ok(())
 }

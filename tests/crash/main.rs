@@ -12,6 +12,7 @@ mod disk;
 mod record;
 mod replay;
 mod report;
+mod rot;
 mod stand;
 mod trace;
 mod work;
@@ -48,6 +49,8 @@ enum Role {
     },
     /// One state of a kept trace, with what is wrong in it
     State { trace: PathBuf, state: State },
+    /// One rotten place in a kept pair of folders
+    Rot { grown: PathBuf, rot: rot::Rot },
     #[command(hide = true)]
     Session {
         folder: PathBuf,
@@ -62,6 +65,8 @@ enum Role {
     },
     #[command(hide = true)]
     Worker { trace: PathBuf, folder: PathBuf },
+    #[command(hide = true)]
+    RotWorker { grown: PathBuf, folder: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -89,6 +94,16 @@ fn play() -> anyhow::Result<()> {
             eprintln!("{state}: {}", found?);
             Ok(())
         }
+        Role::Rot { grown, rot } => {
+            let scratch = scratch()?;
+            let found = rot::Bench::new(&grown, &scratch.path().join("rot"))?.judge(rot);
+            if found.is_err() {
+                let kept = scratch.keep();
+                eprintln!("what was left is kept in {}", kept.display());
+            }
+            eprintln!("{rot}: {}", found?);
+            Ok(())
+        }
         Role::Session {
             folder,
             session,
@@ -98,5 +113,9 @@ fn play() -> anyhow::Result<()> {
             rounds,
         } => work::session(&folder, session, &boot, from, rounds, end),
         Role::Worker { trace, folder } => replay::work(&trace, &folder),
+        Role::RotWorker { grown, folder } => {
+            let bench = rot::Bench::new(&grown, &folder)?;
+            replay::answer_all(&mut |question| bench.judge(question.parse()?))
+        }
     }
 }

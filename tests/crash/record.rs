@@ -35,6 +35,13 @@ const fn plan(session: Session, boot: &'static str, from: usize, rounds: usize, 
     }
 }
 
+impl Plan {
+    /// Whether it ends as if killed.
+    pub(crate) fn aborts(&self) -> bool {
+        self.end == End::Abort
+    }
+}
+
 /// A life to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Life {
@@ -46,10 +53,12 @@ pub(crate) enum Life {
     Turn,
     /// Keys are put and erased.
     Keys,
+    /// Some segments, a clean stop, and a session that is killed: not replayed, but left to rot.
+    Rot,
 }
 
 impl Life {
-    /// All of them.
+    /// Those that are replayed.
     pub(crate) const ALL: [Life; 4] = [Life::Birth, Life::Work, Life::Turn, Life::Keys];
 
     pub(crate) fn name(self) -> &'static str {
@@ -58,10 +67,11 @@ impl Life {
             Life::Work => "work",
             Life::Turn => "turn",
             Life::Keys => "keys",
+            Life::Rot => "rot",
         }
     }
 
-    fn plans(self) -> Vec<Plan> {
+    pub(crate) fn plans(self) -> Vec<Plan> {
         use End::{Abort, Close};
         match self {
             Life::Birth => vec![
@@ -83,8 +93,14 @@ impl Life {
             Life::Turn => vec![
                 plan(Session::Init, "one", 0, 0, Close),
                 plan(Session::Work, "one", 0, 1, Close),
-                plan(Session::Turn, "one", 1, 26, Abort),
-                plan(Session::Turn, "two", 27, 26, Close),
+                plan(Session::Turn, "one", 1, 10, Abort),
+                plan(Session::Turn, "two", 11, 10, Close),
+            ],
+            Life::Rot => vec![
+                plan(Session::Init, "one", 0, 0, Close),
+                plan(Session::Turn, "one", 0, 15, Close),
+                plan(Session::Work, "one", 15, 8, Close),
+                plan(Session::Work, "one", 23, 6, Abort),
             ],
             Life::Keys => vec![
                 plan(Session::Keys, "one", 0, 6, Abort),
@@ -185,8 +201,7 @@ pub(crate) fn record(life: Life, scratch: &Path, shim: &Path) -> anyhow::Result<
     let recording = Recording::begin(scratch, life.name(), shim)?;
     for plan in life.plans() {
         let done = recording.session(&plan)?.stderr(Stdio::piped()).output()?;
-        let as_planned =
-            done.status.success() || (plan.end == End::Abort && done.status.code().is_none());
+        let as_planned = done.status.success() || (plan.aborts() && done.status.code().is_none());
         ensure!(
             as_planned,
             "{plan:?} ended with {}: {}",

@@ -1,6 +1,7 @@
 //! States of a trace, handed to processes that lay each out, open it and answer.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,8 +15,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use indicatif::ProgressBar;
 
-use super::check::{Expected, check, records_of};
+use super::check::{Expected, PANICKED, check, records_of};
 use super::disk::{Disk, Model};
+use super::rot::copy;
 use super::trace::{Call, Trace};
 use super::work::{Said, read_said};
 
@@ -114,31 +116,52 @@ impl Tally {
     }
 }
 
-/// Checks states of one trace, on every core.
+/// What processes are asked, and how.
+pub(crate) struct Asking<'a> {
+    /// The role of the process, and what it works on.
+    pub(crate) role: [&'a OsStr; 2],
+    /// One question a line.
+    pub(crate) questions: Vec<String>,
+    /// What is told of a question that was answered wrongly.
+    pub(crate) told: &'a (dyn Fn(&str, &str) -> String + Sync),
+}
+
+/// Checks states of one trace.
 pub(crate) fn replay(
     trace: &Path,
     states: &[State],
     scratch: &Path,
     bar: &ProgressBar,
 ) -> anyhow::Result<Tally> {
+    let asking = Asking {
+        role: ["worker".as_ref(), trace.as_ref()],
+        questions: states.iter().map(State::to_string).collect(),
+        told: &|state, why| failing(trace, state, why),
+    };
+    ask_all(&asking, scratch, bar)
+}
+
+/// Asks everything, on every core.
+pub(crate) fn ask_all(
+    asking: &Asking<'_>,
+    scratch: &Path,
+    bar: &ProgressBar,
+) -> anyhow::Result<Tally> {
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
-    let tally = Arc::new(Mutex::new(Tally::default()));
+    let tally = Mutex::new(Tally::default());
     std::thread::scope(|scope| {
         let mut running = Vec::new();
         for worker in 0..workers {
-            let own: Vec<State> = states
-                .iter()
-                .copied()
-                .skip(worker)
-                .step_by(workers)
-                .collect();
-            let tally = Arc::clone(&tally);
             let folder = scratch.join(format!("worker-{worker}"));
+            let tally = &tally;
             running.push(scope.spawn(move || {
                 let mut process = None;
-                for state in own {
-                    let verdict = ask(&mut process, trace, &folder, &state)?;
-                    let verdict = verdict.map_err(|why| failing(trace, &state, &why));
+                for question in asking.questions.iter().skip(worker).step_by(workers) {
+                    let verdict = ask(&mut process, asking.role, &folder, question)?;
+                    if verdict.as_deref() == Ok(PANICKED) {
+                        process = None;
+                    }
+                    let verdict = verdict.map_err(|why| (asking.told)(question, &why));
                     tally
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
@@ -154,12 +177,11 @@ pub(crate) fn replay(
                 .map_err(|_| anyhow::anyhow!("a runner panicked"))?
         })
     })?;
-    let tally = Arc::try_unwrap(tally).ok().context("a runner is left")?;
     Ok(tally.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The line that replays a failing state. Its trace is kept, for no other recording is the same.
-fn failing(trace: &Path, state: &State, why: &str) -> String {
+fn failing(trace: &Path, state: &str, why: &str) -> String {
     let kept = keep(trace).unwrap_or_else(|_| trace.to_owned());
     let program = std::env::current_exe().unwrap_or_default();
     format!(
@@ -169,14 +191,20 @@ fn failing(trace: &Path, state: &State, why: &str) -> String {
     )
 }
 
-fn keep(trace: &Path) -> anyhow::Result<PathBuf> {
+/// Keeps a file or folder beside the program.
+pub(crate) fn keep(what: &Path) -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let folder = program.with_file_name("crash-failures");
     fs::create_dir_all(&folder)?;
-    let name = trace.file_name().context("a name")?.to_string_lossy();
+    let name = what.file_name().context("a name")?.to_string_lossy();
     let kept = folder.join(format!("{}-{name}", std::process::id()));
-    if !kept.exists() {
-        fs::copy(trace, &kept)?;
+    if kept.exists() {
+        return Ok(kept);
+    }
+    if what.is_dir() {
+        copy(what, &kept)?;
+    } else {
+        fs::copy(what, &kept)?;
     }
     Ok(kept)
 }
@@ -197,15 +225,15 @@ impl Drop for Checker {
 
 fn ask(
     checker: &mut Option<Checker>,
-    trace: &Path,
+    role: [&OsStr; 2],
     folder: &Path,
-    state: &State,
+    question: &str,
 ) -> anyhow::Result<Result<String, String>> {
     if checker.is_none() {
-        *checker = Some(start(trace, folder)?);
+        *checker = Some(start(role, folder)?);
     }
     let running = checker.as_mut().context("a checker")?;
-    let asked = writeln!(running.input, "{state}");
+    let asked = writeln!(running.input, "{question}");
     let answer = asked
         .ok()
         .and_then(|()| running.answers.recv_timeout(PATIENCE).ok());
@@ -222,10 +250,10 @@ fn ask(
     })
 }
 
-fn start(trace: &Path, folder: &Path) -> anyhow::Result<Checker> {
+fn start(role: [&OsStr; 2], folder: &Path) -> anyhow::Result<Checker> {
     let mut process = Command::new(std::env::current_exe()?)
-        .arg("worker")
-        .args([trace, folder])
+        .args(role)
+        .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(File::create(folder.with_extension("err"))?)
@@ -247,14 +275,20 @@ fn start(trace: &Path, folder: &Path) -> anyhow::Result<Checker> {
     })
 }
 
-/// Reads states from standard input, answers each in one line.
+/// Reads states of a trace from standard input, answers each in one line.
 pub(crate) fn work(trace: &Path, folder: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(trace)?;
     let trace = Trace::read(&bytes)?;
     let mut bench = Bench::new(&trace, folder)?;
-    for line in std::io::stdin().lines() {
-        let verdict = bench.judge(line?.parse()?);
-        let line = match verdict {
+    answer_all(&mut |question| bench.judge(question.parse()?))
+}
+
+/// Answers what comes in by standard input, a line each.
+pub(crate) fn answer_all(
+    judge: &mut dyn FnMut(&str) -> anyhow::Result<&'static str>,
+) -> anyhow::Result<()> {
+    for question in std::io::stdin().lines() {
+        let line = match judge(&question?) {
             Ok(word) => format!("ok {word}\n"),
             Err(error) => format!("bad {}\n", format!("{error:#}").replace('\n', " | ")),
         };
@@ -335,6 +369,7 @@ impl<'t> Bench<'t> {
                 boot
             },
             power_cut,
+            rotten: false,
             records: Arc::clone(&self.records),
             again: state.seed.is_multiple_of(4),
         })

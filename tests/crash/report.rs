@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::disk::Model;
 use super::record::{Life, compile, record, scratch};
-use super::replay::{Tally, replay, spread};
+use super::replay::{Asking, Tally, ask_all, keep, replay, spread};
+use super::rot::{Kind, Rot, Target, grow};
 use super::trace::Trace;
 
 /// What can be run.
@@ -23,10 +24,29 @@ pub(crate) enum Part {
     Power2,
     /// Row 5: every call of the first creation.
     Birth,
+    /// Rows 8, 10: the store's files rot.
+    StoreRot,
+    /// Rows 9, 10: segments and witness rot.
+    JournalRot,
+    /// The key store rots.
+    KeysRot,
 }
 
 impl Part {
-    const ALL: [Part; 4] = [Part::Kill, Part::Power1, Part::Power2, Part::Birth];
+    const ALL: [Part; 7] = [
+        Part::Kill,
+        Part::Power1,
+        Part::Power2,
+        Part::Birth,
+        Part::StoreRot,
+        Part::JournalRot,
+        Part::KeysRot,
+    ];
+
+    /// Whether it needs the traces.
+    fn replays(self) -> bool {
+        matches!(self, Part::Kill | Part::Power1 | Part::Power2 | Part::Birth)
+    }
 
     fn told(self) -> &'static str {
         match self {
@@ -34,6 +54,9 @@ impl Part {
             Part::Power1 => "power cut, no device cache",
             Part::Power2 => "power cut, volatile device cache",
             Part::Birth => "first creation, every call, all models",
+            Part::StoreRot => "store: flipped bits, zeroed pages, cuts",
+            Part::JournalRot => "journal: the same",
+            Part::KeysRot => "key store: the same",
         }
     }
 }
@@ -60,12 +83,18 @@ impl Report {
     /// Runs the parts.
     pub(crate) fn run(share: usize, only: &[Part]) -> anyhow::Result<()> {
         let scratch = scratch()?;
-        let ground = Ground::prepare(share, scratch.path())?;
+        let parts = Part::ALL.into_iter();
+        let parts: Vec<Part> = parts
+            .filter(|part| only.is_empty() || only.contains(part))
+            .collect();
+        let lives = if parts.iter().any(|part| part.replays()) {
+            &Life::ALL[..]
+        } else {
+            &[]
+        };
+        let ground = Ground::prepare(share, scratch.path(), lives)?;
         let mut report = Self { lines: Vec::new() };
-        for part in Part::ALL {
-            if !only.is_empty() && !only.contains(&part) {
-                continue;
-            }
+        for part in parts {
             let began = Instant::now();
             let tally = ground.run(part)?;
             report.lines.push(Line {
@@ -106,10 +135,10 @@ impl Report {
 }
 
 impl Ground {
-    fn prepare(share: usize, scratch: &Path) -> anyhow::Result<Self> {
+    fn prepare(share: usize, scratch: &Path, lives: &[Life]) -> anyhow::Result<Self> {
         let shim = compile(scratch)?;
         let mut traces = Vec::new();
-        for life in Life::ALL {
+        for life in lives.iter().copied() {
             let trace = record(life, scratch, &shim)?;
             let bytes = std::fs::read(&trace)?;
             let points = Trace::read(&bytes)?.points();
@@ -133,6 +162,31 @@ impl Ground {
             Part::Power1 => self.models(part, &[Model::Power1], 5_000),
             Part::Power2 => self.models(part, &[Model::Power2], 5_000),
             Part::Birth => self.birth(),
+            Part::StoreRot => self.rot(
+                part,
+                &[
+                    (Target::Store, Kind::Bit, 1_000),
+                    (Target::Store, Kind::Page, 500),
+                    (Target::Store, Kind::Cut, 500),
+                ],
+            ),
+            Part::JournalRot => self.rot(
+                part,
+                &[
+                    (Target::Journal, Kind::Bit, 1_000),
+                    (Target::Journal, Kind::Page, 500),
+                    (Target::Journal, Kind::Cut, 500),
+                    (Target::Witness, Kind::Bit, 500),
+                ],
+            ),
+            Part::KeysRot => self.rot(
+                part,
+                &[
+                    (Target::Keys, Kind::Bit, 1_000),
+                    (Target::Keys, Kind::Page, 500),
+                    (Target::Keys, Kind::Cut, 500),
+                ],
+            ),
         }
     }
 
@@ -141,7 +195,7 @@ impl Ground {
         let mut tally = Tally::default();
         for (life, trace, points) in &self.traces {
             let parts = match life {
-                Life::Birth => continue,
+                Life::Birth | Life::Rot => continue,
                 Life::Work => 6,
                 Life::Turn | Life::Keys => 2,
             };
@@ -170,6 +224,36 @@ impl Ground {
             }
         }
         Ok(tally)
+    }
+
+    fn rot(&self, part: Part, drawn: &[(Target, Kind, u64)]) -> anyhow::Result<Tally> {
+        let grown = self.scratch.join("grown");
+        if !grown.exists() {
+            grow(&grown)?;
+        }
+        let mut questions = Vec::new();
+        for (target, kind, full) in drawn.iter().copied() {
+            for seed in 1..=(full / self.share as u64).max(1) {
+                questions.push(Rot { target, kind, seed }.to_string());
+            }
+        }
+        let bar = bar(part.told(), questions.len());
+        let program = std::env::current_exe()?;
+        let asking = Asking {
+            role: ["rot-worker".as_ref(), grown.as_ref()],
+            questions,
+            told: &|rot, why| {
+                let kept = keep(&grown).unwrap_or_else(|_| grown.clone());
+                format!(
+                    "{why}\n    {} rot {} {rot}",
+                    program.display(),
+                    kept.display()
+                )
+            },
+        };
+        let tally = ask_all(&asking, &self.scratch, &bar);
+        bar.finish_and_clear();
+        tally
     }
 
     fn states(

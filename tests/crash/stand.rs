@@ -183,6 +183,7 @@ impl Standing {
         while Arc::strong_count(&node) > 1 {
             std::thread::yield_now();
         }
+        node.vouch();
         drop(node);
         Ok(store.close()?)
     }

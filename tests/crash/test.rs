@@ -31,3 +31,13 @@ fn a_power_cut_takes_nothing_that_was_acknowledged() {
 fn a_folder_whose_making_was_cut_is_whole_or_made_again() {
     a_hundredth_of("birth");
 }
+
+#[test]
+fn a_rotten_store_is_noticed_and_built_again() {
+    a_hundredth_of("store-rot");
+}
+
+#[test]
+fn rot_in_journal_and_keys_is_refused_where_it_is() {
+    a_hundredth_of("journal-rot,keys-rot");
+}

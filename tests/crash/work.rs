@@ -19,7 +19,7 @@ use super::stand::{Standing, make};
 /// Of an ordinary text, characters.
 const TEXT_CHARACTERS: usize = 60;
 /// Of a text that fills segments.
-const LONG_CHARACTERS: usize = 18_000;
+const LONG_CHARACTERS: usize = 50_000;
 
 /// What a session does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
