@@ -113,6 +113,8 @@ codes! {
     ClassUnknown = "CLASS_UNKNOWN", Invalid, "派单目录中没有此类别", "the catalogue has no such class";
     /// No such case.
     CaseUnknown = "CASE_UNKNOWN", NotFound, "没有此诉求", "no such case";
+    /// Two cases bear the number.
+    NumberTwice = "NUMBER_TWICE", State, "此编号对应两件诉求，请用案件标识", "two cases bear this number; name the case by its id";
     /// No such unit in this centre.
     UnitUnknown = "UNIT_UNKNOWN", NotFound, "本中心没有此单位", "this centre has no such unit";
     /// No such place below this one.

@@ -1,6 +1,6 @@
 //! Machines lost for good: their places go on, on another machine at the old address, with a backup or without.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::refusal;
@@ -226,5 +226,59 @@ async fn county_and_township_restored_from_backups_of_different_age_agree_again(
     for node in [&city, &county, &township] {
         let status = node.desk().status().await;
         assert_eq!(status.parked, 0, "{}", node.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_older_copy_of_a_folder_is_noticed_and_recovered_where_it_stands() {
+    let ground = City::new();
+    let city = ground.found("德州市").await;
+    let mut township = ground.join(&city, "新华街道", TOWNSHIP).await;
+    let mut cases = vec![township.desk().register("快照之前").await.case];
+    agree(&[&city, &township]).await;
+    township.kill();
+    let snapshot = ground.path("snapshot");
+    copy(&township.data, &snapshot);
+    township.start().await;
+    cases.push(township.desk().register("快照之后").await.case);
+    agree(&[&city, &township]).await;
+    township.kill();
+    std::fs::remove_dir_all(&township.data).unwrap();
+    copy(&snapshot, &township.data);
+
+    township.start().await;
+    cases.push(township.desk().register("旧副本上登记").await.case);
+    city.desk().alarmed("CURSOR").await;
+    township.kill();
+    recover(&city, &mut township).await;
+    township.start().await;
+    agree(&[&city, &township]).await;
+    for node in [&township, &city] {
+        let known = node.desk().all_cases().await;
+        let known: Vec<_> = known
+            .iter()
+            .map(|case| (&case.case, &case.number))
+            .collect();
+        let status = node.desk().status().await;
+        assert_eq!(
+            known.len(),
+            cases.len(),
+            "{} {known:?} {cases:?} {status:?}",
+            node.name
+        );
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        let into = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy(&entry.path(), &into);
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), into).unwrap();
+        }
     }
 }

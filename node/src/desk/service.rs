@@ -82,9 +82,13 @@ impl Desk {
         let found = self
             .node()
             .views
-            .find_case(text)
+            .find_cases(text)
             .map_err(|error| internal(&error))?;
-        found.ok_or_else(|| status(&Refusal::of(Code::CaseUnknown, "case")))
+        match found[..] {
+            [one] => Ok(one),
+            [] => Err(status(&Refusal::of(Code::CaseUnknown, "case"))),
+            _ => Err(status(&Refusal::of(Code::NumberTwice, "case"))),
+        }
     }
 
     fn background<'a>(&'a self, registry: &'a Registry, contact: Contact) -> Background<'a> {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::custody::Verdict;
-use fengqiao_hub::entry::{Entry, Move};
+use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::{notice, tally};
 use fengqiao_proto::v1 as pb;
@@ -16,7 +16,7 @@ use super::chains::Chain;
 use super::group::{Group, NewEntry, Owed, Touched};
 use super::projection::{author_place, lane_row, read_notice_row};
 use super::{AwaitingTop, EngineError, Output, item_hash};
-use crate::replication::route::{self, Involved};
+use crate::replication::route;
 use crate::replication::session::LANES;
 use crate::store::tables::{self, Extent};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
@@ -93,7 +93,7 @@ impl Group<'_> {
     ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
         let registry = self.registry();
         let mut extents = match chain.kind {
-            pb::ChainKind::Case => route::of_case(&self.me.at, &involved(chain), &registry),
+            pb::ChainKind::Case => route::of_case(&self.me.at, &chain.involved(), &registry),
             pb::ChainKind::Registry => {
                 let mut links = id.place().map_or_else(Vec::new, |place| {
                     route::of_registry(&self.me.at, place, &registry)
@@ -534,53 +534,6 @@ impl Group<'_> {
             .get(&tables::notice(case))?
             .as_deref()
             .and_then(read_notice_row))
-    }
-}
-
-/// Everyone the case has anything to do with, by the standing chain and by what was annexed: who was overtaken must
-/// learn it (PROTOCOL.md 15).
-fn involved(chain: &Chain) -> Involved {
-    let mut involved = Involved::default();
-    let mut told_by_fold = 0;
-    if let Some(case) = &chain.case {
-        involved.places.extend(case.custodians.union(&case.parties));
-        involved.units.extend(&case.handlers);
-        told_by_fold = usize::try_from(case.entries).unwrap_or(usize::MAX);
-    }
-    if told_by_fold < chain.entries.len() {
-        for (entry, place) in chain.entries.values() {
-            involved.places.insert(*place);
-            involve(&mut involved, entry);
-        }
-    }
-    involved
-}
-
-/// Adds the places and units an entry gives the case to, asks, or convenes.
-fn involve(involved: &mut Involved, entry: &Entry) {
-    match entry.mv {
-        Move::Dispatched(to) | Move::Offered(to) => {
-            involved.places.insert(to);
-        }
-        Move::None | Move::Taken(_) => {}
-    }
-    match &entry.body.content {
-        Some(Content::Dispatched(dispatched)) => {
-            let units = std::iter::once(&dispatched.lead).chain(&dispatched.co_handlers);
-            involved
-                .units
-                .extend(units.filter_map(|unit| UnitId::from_bytes(unit)));
-        }
-        Some(Content::Designated(designated)) => {
-            involved.units.extend(UnitId::from_bytes(&designated.unit));
-        }
-        Some(Content::Convened(convened)) => {
-            for task in &convened.tasks {
-                involved.places.extend(PlaceId::from_bytes(&task.place));
-                involved.units.extend(UnitId::from_bytes(&task.unit));
-            }
-        }
-        _ => {}
     }
 }
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use fengqiao_hub::case::{Case, Running};
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
-use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_hub::entry::{Entry, Move};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_proto::v1 as pb;
+use pb::body::Content;
 
+use crate::replication::route::Involved;
 use crate::store::tables::ChainRow;
 
 /// Entries that a chain in memory has on average, at most.
@@ -84,6 +86,25 @@ impl Chain {
         open.iter().filter_map(due).min()
     }
 
+    /// Everyone the case has anything to do with, by the standing chain and by what was annexed: who was overtaken must
+    /// learn it (PROTOCOL.md 15).
+    pub(crate) fn involved(&self) -> Involved {
+        let mut involved = Involved::default();
+        let mut told_by_fold = 0;
+        if let Some(case) = &self.case {
+            involved.places.extend(case.custodians.union(&case.parties));
+            involved.units.extend(&case.handlers);
+            told_by_fold = usize::try_from(case.entries).unwrap_or(usize::MAX);
+        }
+        if told_by_fold < self.entries.len() {
+            for (entry, place) in self.entries.values() {
+                involved.places.insert(*place);
+                involve(&mut involved, entry);
+            }
+        }
+        involved
+    }
+
     fn refold(&mut self) {
         let standing = self.standing();
         self.case = Case::fold(
@@ -91,6 +112,34 @@ impl Chain {
                 .iter()
                 .map(|(entry, place)| (entry.as_ref(), *place)),
         );
+    }
+}
+
+/// Adds the places and units an entry gives the case to, asks, or convenes.
+fn involve(involved: &mut Involved, entry: &Entry) {
+    match entry.mv {
+        Move::Dispatched(to) | Move::Offered(to) => {
+            involved.places.insert(to);
+        }
+        Move::None | Move::Taken(_) => {}
+    }
+    match &entry.body.content {
+        Some(Content::Dispatched(dispatched)) => {
+            let units = std::iter::once(&dispatched.lead).chain(&dispatched.co_handlers);
+            involved
+                .units
+                .extend(units.filter_map(|unit| UnitId::from_bytes(unit)));
+        }
+        Some(Content::Designated(designated)) => {
+            involved.units.extend(UnitId::from_bytes(&designated.unit));
+        }
+        Some(Content::Convened(convened)) => {
+            for task in &convened.tasks {
+                involved.places.extend(PlaceId::from_bytes(&task.place));
+                involved.units.extend(UnitId::from_bytes(&task.unit));
+            }
+        }
+        _ => {}
     }
 }
 

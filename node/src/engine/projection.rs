@@ -309,7 +309,7 @@ impl Projection<'_, '_> {
             row.listed_at,
         );
         if !row.number.is_empty() && before.is_none_or(|before| before.number != row.number) {
-            self.put(tables::number(&row.number), id.to_vec());
+            self.put(tables::number(&row.number, id), Vec::new());
         }
         self.put(tables::chain(id), row.encode_to_vec());
         if let Some(chain) = self.state.chains.get_mut(id) {
@@ -425,7 +425,7 @@ impl Projection<'_, '_> {
             notice_listed_at(&notice),
         );
         if before.is_none_or(|before| before.number != notice.number) {
-            self.put(tables::number(&notice.number), case.to_vec());
+            self.put(tables::number(&notice.number, case), Vec::new());
         }
         self.put(tables::notice(case), bytes.to_vec());
         Ok(())

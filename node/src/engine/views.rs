@@ -80,21 +80,23 @@ impl Views {
         &self.reader
     }
 
-    /// A case by its id or number.
+    /// Cases by id or number: one, none, or two where a copied machine gave a number out twice.
     ///
     /// # Errors
     /// The store does not read.
-    pub fn find_case(&self, text: &str) -> Result<Option<ChainId>, EngineError> {
+    pub fn find_cases(&self, text: &str) -> Result<Vec<ChainId>, EngineError> {
         if let Ok(id) = text.parse::<ChainId>() {
-            return Ok(Some(id));
+            return Ok(vec![id]);
         }
         if text.is_empty() || text.len() > 100 {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        Ok(self
-            .store
-            .get(&tables::number(text))?
-            .and_then(|id| ChainId::from_bytes(&id)))
+        let (lo, hi) = tables::prefixed(&tables::numbered(text));
+        let rows = self.store.range(&lo, &hi, 2)?;
+        Ok(rows
+            .iter()
+            .filter_map(|(key, _)| tables::read_number(key))
+            .collect())
     }
 
     /// A chain, read whole; an unknown one is empty.
@@ -159,7 +161,7 @@ impl Views {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<(Vec<Listed>, Option<Vec<u8>>), EngineError> {
-        let (first, hi) = tables::prefixed(b"a");
+        let (first, hi) = tables::prefixed(&tables::numbers());
         let lo = after.map_or(first, |after| [after, &[0]].concat());
         let rows = self.store.range(&lo, &hi, limit)?;
         let next = rows
@@ -168,7 +170,7 @@ impl Views {
             .map(|(key, _)| key.clone());
         let listed = rows
             .iter()
-            .filter_map(|(_, id)| ChainId::from_bytes(id))
+            .filter_map(|(key, _)| tables::read_number(key))
             .map(|id| self.listed(registry, id))
             .collect::<Result<Vec<_>, _>>()?;
         Ok((listed.into_iter().flatten().collect(), next))

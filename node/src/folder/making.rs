@@ -11,9 +11,9 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::{
-    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, Folder, FolderError, GENESIS, Identity,
-    NodeKeys, REGISTRY, ROOT, ROOT_KEY, Restored, Root, SIGNING_KEY, TRANSPORT_KEY, locking,
-    locking_or, put, write_identity,
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, Folder, FolderError, GENESIS, IDENTITY,
+    Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Restored, Root, SIGNING_KEY, TRANSPORT_KEY,
+    locking, locking_or, put, write_identity,
 };
 use crate::journal::{FileJournal, FolderLock, Options, SystemDisk, disk};
 use crate::trust::Authority;
@@ -50,6 +50,8 @@ pub struct Making {
     /// Where it is written; the very path when a restored folder gets its identity.
     aside: PathBuf,
     restored: Option<Restored>,
+    /// The folder has an identity until the new one is granted.
+    stands: bool,
     lock: Option<FolderLock>,
 }
 
@@ -77,19 +79,24 @@ impl Making {
             parent: parent.to_owned(),
             aside,
             restored: None,
+            stands: false,
             lock: Some(lock),
         };
         making.clear()?;
         Ok(making)
     }
 
-    /// Makes room in a folder that was put back from a backup; where nothing stands, as [`Making::begin`].
+    /// Makes room in a folder that was put back from a backup, or that is an older copy of itself and has an identity
+    /// that must not write any more; where nothing stands, as [`Making::begin`].
     ///
     /// # Errors
-    /// As [`Making::begin`]; [`FolderError::Damaged`], [`FolderError::Newer`] for what says where it comes from.
+    /// As [`Making::begin`] and [`Folder::open`]; [`FolderError::Damaged`], [`FolderError::Newer`] for what says where
+    /// it comes from.
     pub fn begin_recovery(path: &Path) -> Result<Self, FolderError> {
-        let Some(restored) = Restored::read(path)? else {
-            return Self::begin(path);
+        let (restored, stands) = match Restored::read(path)? {
+            Some(restored) if !path.join(IDENTITY).exists() => (restored, false),
+            _ if path.join(IDENTITY).exists() => (Restored::of_folder(&Folder::open(path)?)?, true),
+            _ => return Self::begin(path),
         };
         let lock = FolderLock::acquire(path).map_err(locking)?;
         let making = Self {
@@ -97,10 +104,25 @@ impl Making {
             parent: path.to_owned(),
             aside: path.to_owned(),
             restored: Some(restored),
+            stands,
             lock: Some(lock),
         };
-        making.clear()?;
+        if !stands {
+            making.clear()?;
+        }
         Ok(making)
+    }
+
+    /// Takes the identity from a folder that has one: from here on it is nobody, as if put back from a backup.
+    fn give_up_identity(&mut self) -> Result<(), FolderError> {
+        let Some(restored) = self.restored.as_ref().filter(|_| self.stands) else {
+            return Ok(());
+        };
+        restored.write(&self.path)?;
+        disk::remove_file(&SystemDisk, &self.path.join(IDENTITY))?;
+        disk::sync_folder(&SystemDisk, &self.path)?;
+        self.stands = false;
+        self.clear()
     }
 
     /// What was restored here, when something was.
@@ -113,6 +135,7 @@ impl Making {
     /// # Errors
     /// A [`FolderError`]; nothing is left then.
     pub fn finish(mut self, new: &NewFolder<'_>) -> Result<Folder, FolderError> {
+        self.give_up_identity()?;
         self.write_keys(new)?;
         self.write_trust(new)?;
         self.write_first_entries(new)?;
@@ -227,7 +250,7 @@ impl Drop for Making {
             return;
         }
         let cleared = match self.restored {
-            Some(_) => self.clear().is_ok(),
+            Some(_) => self.stands || self.clear().is_ok(),
             None => disk::remove_folder(&SystemDisk, &self.aside).is_ok(),
         };
         if !cleared {

@@ -8,8 +8,8 @@ use std::path::Path;
 use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, UnitId};
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT, FolderError, Written, damaged, put};
-use crate::journal::{SystemDisk, disk};
+use super::{FORMAT, Folder, FolderError, Written, damaged, put};
+use crate::journal::{Beside, SystemDisk, disk};
 use crate::trust::keys::Fingerprint;
 
 /// Its name inside the data folder.
@@ -55,6 +55,29 @@ impl Restored {
             Err(FolderError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What a folder with an identity would say, were it a backup of itself: an older copy that was put back.
+    ///
+    /// # Errors
+    /// [`FolderError::Damaged`] where the journal does not read.
+    pub fn of_folder(folder: &Folder) -> Result<Self, FolderError> {
+        let identity = &folder.identity;
+        let journal = Beside::look(folder.path()).map_err(damaged("journal"))?;
+        let last = journal.segments.last();
+        Ok(Self {
+            deployment: identity.deployment,
+            place: identity.place,
+            place_name: identity.place_name.clone(),
+            level: identity.level,
+            unit: identity.unit,
+            node: identity.node,
+            root: folder.root.fingerprint(),
+            backup_made: String::new(),
+            position: journal.end.0,
+            chain_hash: Fingerprint::from_bytes(last.map_or([0; 32], |segment| segment.sha256)),
+            keys: true,
+        })
     }
 
     /// Writes it, synced: the last step of a restore.

@@ -6,7 +6,7 @@
 //! | `h` chain | [`ChainRow`] | what is known of a chain in short |
 //! | `g` chain | empty | registry chains, so that opening finds them |
 //! | `n` case | `SignedNotice` | the notice of a case whose chain is not here |
-//! | `a` number | chain | case by its readable number |
+//! | `a` number 0 chain | empty | cases by their readable number; a copied machine may have given one out twice |
 //! | `w` due chain | empty | open cases by due time, those without one last |
 //! | `k` link chain | [`CarriedRow`] | what this link carries of a chain |
 //! | `o` link lane sequence | [`OwedRow`] | the outbox: an item owed to a link |
@@ -282,8 +282,23 @@ pub fn notices() -> Vec<u8> {
 }
 /// `a`.
 #[must_use]
-pub fn number(number: &str) -> Vec<u8> {
-    key(b'a', &[number.as_bytes()])
+pub fn number(number: &str, chain: ChainId) -> Vec<u8> {
+    key(b'a', &[number.as_bytes(), &[0], &chain.0])
+}
+/// All of `a` for a number.
+#[must_use]
+pub fn numbered(number: &str) -> Vec<u8> {
+    key(b'a', &[number.as_bytes(), &[0]])
+}
+/// All of `a`.
+#[must_use]
+pub fn numbers() -> Vec<u8> {
+    vec![b'a']
+}
+/// Reads the chain of an `a` key.
+#[must_use]
+pub fn read_number(key: &[u8]) -> Option<ChainId> {
+    ChainId::from_bytes(key.get(key.len().checked_sub(16)?..)?)
 }
 /// `w`.
 #[must_use]

@@ -136,6 +136,12 @@ impl Projection<'_, '_> {
         }
         self.state.awaiting_top.clear();
         self.state.top_reached.clear();
+        // Entries are counted from the first one in this life.
+        self.state.author_sequence = 0;
+        self.put(
+            tables::named("author-sequence"),
+            0_u64.to_be_bytes().to_vec(),
+        );
         self.put(
             tables::named("incarnation"),
             u64::from(recovered.incarnation).to_be_bytes().to_vec(),
