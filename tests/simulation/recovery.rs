@@ -367,3 +367,42 @@ fn a_restored_parent_speaks_to_its_child_only_when_its_own_parent_has_spoken() {
     world.settle();
     world.assert_links_agree();
 }
+
+#[test]
+fn a_restored_child_speaks_to_its_parent_only_when_those_below_have_spoken() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, city);
+    run(&mut world, city, case, &[Command::Accept]);
+    world.settle();
+    let (old_city, old_county) = (world.backup(city), world.backup(county));
+    let down = dispatch_to(&world, township);
+    run(&mut world, city, case, std::slice::from_ref(&down));
+    world.settle();
+    let known = world.chain(township, case).tree.digest();
+    world.cut.insert(township);
+    world.lose(county);
+    let county = world.recover(county, &old_county);
+    world.lose(city);
+    let city = world.recover_top(city, &old_city, county);
+    world.settle();
+    assert_eq!(
+        try_to(&mut world, city, case, down),
+        Some(Code::Recovering),
+        "dispatched already, as the township knows"
+    );
+
+    world.cut.clear();
+    world.introduce(county, township);
+    world.settle();
+    for node in [city, county, township] {
+        assert_eq!(world.chain(node, case).tree.digest(), known);
+        assert!(!world.chain(node, case).tree.is_frozen());
+    }
+    world.assert_links_agree();
+}

@@ -7,8 +7,9 @@
 //! loss can be mistaken for that word; it needs no clock and no session. A neighbour that will not come back is waived
 //! by a leader by name; what it then turns out to hold may be annexed, or freeze a chain until a superior takes it.
 //!
-//! A parent that is itself recovering hands over to its children only when its own parent has: otherwise its word would
-//! open a child's pen to entries that are settled higher up and forgotten by both.
+//! A node that is itself recovering hands over downwards when its parent has spoken, and upwards when those below have:
+//! otherwise its word would open a pen to entries that both have forgotten and that stand further on. Words upwards wait
+//! for nothing but words upwards, and words downwards for words downwards, so no two nodes wait for each other.
 //!
 //! Handing over runs in steps of one record each, so it holds up nobody and goes on after a crash where it was.
 
@@ -166,7 +167,7 @@ impl Group<'_> {
             waived_by: waived_by.map(PersonId::to_vec).unwrap_or_default(),
         }))?;
         let registry = self.registry();
-        if self.me.at.up(&registry) == Some(link) && !self.awaits_parent(&registry)? {
+        if self.me.is_successor() {
             self.hand_over_to_successors()?;
         }
         if self.me.is_successor() && awaited(&self.overlay, self.me, &registry)?.is_empty() {
@@ -176,13 +177,18 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn awaits_parent(
+    /// Whether somebody has yet to speak on the other side of a link: the parent, for those below; any of those below,
+    /// for the parent.
+    fn awaits_beyond(
         &self,
+        link: NodeId,
+        is_up: bool,
         registry: &fengqiao_hub::jurisdiction::Registry,
     ) -> Result<bool, EngineError> {
         let up = self.me.at.up(registry);
         let awaited = awaited(&self.overlay, self.me, registry)?;
-        Ok(awaited.into_iter().any(|link| Some(link) == up))
+        let beyond = |other: &NodeId| *other != link && (is_up || Some(*other) == up);
+        Ok(awaited.iter().any(beyond))
     }
 
     /// What was submitted meanwhile is adopted now.
@@ -244,8 +250,8 @@ impl Group<'_> {
         if row.done || !(is_up || self.me.at.down(&registry).contains(&link)) {
             return Ok(());
         }
-        // What this node has forgotten may be known above: below it is spoken only when the parent has.
-        if !is_up && self.awaits_parent(&registry)? {
+        // What this node has forgotten may be known on its other side: one side is spoken to when the other has spoken.
+        if self.awaits_beyond(link, is_up, &registry)? {
             return Ok(());
         }
         let rows = next_rows(&self.overlay, &row.after, is_up)?;
