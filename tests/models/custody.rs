@@ -37,8 +37,10 @@ pub(crate) enum Rule {
     NoGate,
     /// Any message opens the gate, also one sent before the restore.
     GateOpenedByOldMessage,
-    /// A parent that is itself still asking opens its child's gate.
-    GateOpenedByAsking,
+    /// A parent that still asks its own parent opens its child's gate.
+    GateOpenedByAskingParent,
+    /// A child that still asks its own child opens its parent's gate.
+    GateOpenedByAskingChild,
     /// The successor goes on as the node it replaces.
     SameIncarnation,
     /// The successor takes in the generation of the node it replaces.
@@ -94,7 +96,7 @@ pub(crate) struct Message {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum What {
-    /// All its sender knows, and whether the sender is itself still asking its own parent.
+    /// All its sender knows, and whether somebody on its other side has yet to say what it forgot.
     Entries {
         known: Set,
         head: Option<Id>,
@@ -200,8 +202,13 @@ impl Line {
                 asking,
             } => {
                 self.merge(&mut state.places[to], known, *head);
-                // The parent answers a child only once it has heard from its own: what it forgot may still stand above it.
-                let opens = from > to || !asking || self.scope.rule == Rule::GateOpenedByAsking;
+                // What the sender forgot may stand on its other side: it has no say before that has spoken.
+                let believed = match self.scope.rule {
+                    Rule::GateOpenedByAskingParent => from < to,
+                    Rule::GateOpenedByAskingChild => from > to,
+                    _ => false,
+                };
+                let opens = !asking || believed;
                 if opens {
                     state.places[to].awaits &= !if from < to { ABOVE } else { BELOW };
                 }
@@ -310,12 +317,12 @@ impl Line {
         above | below
     }
 
-    /// All a place knows, as it would be sent.
-    pub(crate) fn told(&self, place: &Place) -> What {
+    /// All a place knows, as it would be sent to a neighbour.
+    pub(crate) fn told(&self, place: &Place, upwards: bool) -> What {
         What::Entries {
             known: place.known.clone(),
             head: place.head,
-            asking: place.awaits & ABOVE != 0,
+            asking: place.awaits & if upwards { BELOW } else { ABOVE } != 0,
         }
     }
 
@@ -499,7 +506,7 @@ impl Model for Line {
                 put(&mut state.wire, message(tier, tier + 1, What::Kept(offer)))?;
             }
             Act::Send(from, to) => {
-                let what = self.told(&before.places[from]);
+                let what = self.told(&before.places[from], from > to);
                 put(&mut state.wire, message(from, to, what))?;
             }
             Act::Notify(from, to) => {

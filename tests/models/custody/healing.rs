@@ -31,7 +31,7 @@ impl Line {
             let before = at.places.clone();
             for from in (0..self.scope.tiers).rev().chain(0..self.scope.tiers) {
                 for to in self.next_to(from) {
-                    let what = self.told(&at.places[from]);
+                    let what = self.told(&at.places[from], from > to);
                     // Entries alone are exchanged, and receiving those never fails.
                     let _ = self.receive(&mut at, &Message { from, to, what });
                 }

@@ -160,12 +160,24 @@ fn a_gate_opened_by_an_old_message_is_none() {
 #[test]
 fn a_parent_still_asking_does_not_open_its_childs_gate() {
     let scope = Scope {
-        rule: Rule::GateOpenedByAsking,
+        rule: Rule::GateOpenedByAskingParent,
         entries_max: 3,
         may_be_lost: &[1, 2],
         ..THREE
     };
     breaks("asking parent", Line::new(scope), AGREE);
+}
+
+#[test]
+fn a_child_still_asking_does_not_open_its_parents_gate() {
+    let scope = Scope {
+        rule: Rule::GateOpenedByAskingChild,
+        opened_at: 0,
+        entries_max: 3,
+        may_be_lost: &[0, 1],
+        ..THREE
+    };
+    breaks("asking child", Line::new(scope), AGREE);
 }
 
 #[test]
