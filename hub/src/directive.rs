@@ -2,15 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
-use prost::Message as _;
 
-use crate::entry::{EntryError, check_under, sign_under};
-use crate::id::{NodeId, PlaceId};
+use crate::id::PlaceId;
 use crate::jurisdiction::Registry;
-
-const DOMAIN: &str = "fengqiao/directive-count/1";
 
 /// Whether a directive speaks to a place: its scope names the place or one above it, or is empty and the place stands
 /// below the issuer.
@@ -85,33 +80,4 @@ pub fn merged(
             ..before.clone()
         }
     })
-}
-
-/// Signs a count.
-#[must_use]
-pub fn sign_count(count: &pb::DirectiveCount, key: &SigningKey) -> pb::SignedDirectiveCount {
-    let bytes = count.encode_to_vec();
-    let signature = sign_under(DOMAIN, key, &bytes);
-    pb::SignedDirectiveCount {
-        count: bytes,
-        signature,
-    }
-}
-
-/// Reads a count and checks it with the key found for the counting node.
-///
-/// # Errors
-/// `Undecodable`, `Malformed("node")` when no key is found, `Signature`.
-pub fn read_count(
-    bytes: &[u8],
-    key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
-) -> Result<pb::DirectiveCount, EntryError> {
-    let signed = pb::SignedDirectiveCount::decode(bytes).map_err(|_| EntryError::Undecodable)?;
-    let count =
-        pb::DirectiveCount::decode(&signed.count[..]).map_err(|_| EntryError::Undecodable)?;
-    let key = NodeId::from_bytes(&count.node)
-        .and_then(key_of)
-        .ok_or(EntryError::Malformed("node"))?;
-    check_under(DOMAIN, &key, &signed.count, &signed.signature)?;
-    Ok(count)
 }

@@ -12,6 +12,7 @@ pub mod entry;
 pub mod jurisdiction;
 pub mod payload;
 pub mod rank;
+pub mod signed;
 pub mod submission;
 pub mod unit;
 

@@ -1,16 +1,11 @@
 //! Notices: what a tier above sees of a case it does not read. No text, no person.
 
-use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
-use prost::Message as _;
 
 use crate::case::{Case, Receiver};
 use crate::clock::Moment;
 use crate::custody::Tree;
-use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::{ChainId, NodeId, UnitId};
-
-const DOMAIN: &str = "fengqiao/notice/1";
 
 /// The notice of a case as its holder sees it, who is to decide what was overtaken by `annex_due`; `None` while no head
 /// is known.
@@ -53,32 +48,4 @@ pub fn notice_of(
         answer_due_ms: answer_due.map_or(0, |due| due.0),
         annex_due_ms: annex_due.map_or(0, |due| due.0),
     })
-}
-
-/// Signs a notice.
-#[must_use]
-pub fn sign_notice(notice: &pb::Notice, key: &SigningKey) -> pb::SignedNotice {
-    let bytes = notice.encode_to_vec();
-    let signature = sign_under(DOMAIN, key, &bytes);
-    pb::SignedNotice {
-        notice: bytes,
-        signature,
-    }
-}
-
-/// Reads a notice and checks it with the key found for its author.
-///
-/// # Errors
-/// `Undecodable`, `Malformed("author")` when no key is found, `Signature`.
-pub fn read_notice(
-    bytes: &[u8],
-    key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
-) -> Result<pb::Notice, EntryError> {
-    let signed = pb::SignedNotice::decode(bytes).map_err(|_| EntryError::Undecodable)?;
-    let notice = pb::Notice::decode(&signed.notice[..]).map_err(|_| EntryError::Undecodable)?;
-    let key = NodeId::from_bytes(&notice.author)
-        .and_then(key_of)
-        .ok_or(EntryError::Malformed("author"))?;
-    check_under(DOMAIN, &key, &signed.notice, &signed.signature)?;
-    Ok(notice)
 }

@@ -1,4 +1,4 @@
-//! Submissions: acts of someone who is not custodian, on their way to who is; and refusals on their way back.
+//! Submissions: acts of someone who is not custodian, on their way to who is. A refusal on its way back is [`crate::signed`].
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
@@ -10,8 +10,7 @@ use crate::id::{ChainId, DeploymentId, Hash, NodeId, SubmissionId};
 /// Nodes a submission may pass.
 pub const HOPS_MAX: u32 = 8;
 
-const SUBMISSION_DOMAIN: &str = "fengqiao/submission/1";
-const REFUSAL_DOMAIN: &str = "fengqiao/refusal/1";
+const DOMAIN: &str = "fengqiao/submission/1";
 
 /// A submission, structurally sound.
 #[derive(Debug, Clone)]
@@ -41,7 +40,7 @@ impl Submission {
         key: &SigningKey,
     ) -> pb::SignedSubmission {
         let submission = inner.encode_to_vec();
-        let signature = sign_under(SUBMISSION_DOMAIN, key, &submission);
+        let signature = sign_under(DOMAIN, key, &submission);
         pb::SignedSubmission {
             submission,
             signature,
@@ -86,39 +85,6 @@ impl Submission {
     /// # Errors
     /// `Signature`.
     pub fn check_signature(&self, key: &VerifyingKey) -> Result<(), EntryError> {
-        check_under(
-            SUBMISSION_DOMAIN,
-            key,
-            &self.signed.submission,
-            &self.signed.signature,
-        )
+        check_under(DOMAIN, key, &self.signed.submission, &self.signed.signature)
     }
-}
-
-/// Writes and signs a refusal.
-#[must_use]
-pub fn sign_refusal(refusal: &pb::Refusal, key: &SigningKey) -> pb::SignedRefusal {
-    let bytes = refusal.encode_to_vec();
-    let signature = sign_under(REFUSAL_DOMAIN, key, &bytes);
-    pb::SignedRefusal {
-        refusal: bytes,
-        signature,
-    }
-}
-
-/// Reads a refusal and checks it with the key found for its author.
-///
-/// # Errors
-/// `Undecodable`, `Malformed("author")` when no key is found, `Signature`.
-pub fn read_refusal(
-    bytes: &[u8],
-    key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
-) -> Result<pb::Refusal, EntryError> {
-    let signed = pb::SignedRefusal::decode(bytes).map_err(|_| EntryError::Undecodable)?;
-    let refusal = pb::Refusal::decode(&signed.refusal[..]).map_err(|_| EntryError::Undecodable)?;
-    let key = NodeId::from_bytes(&refusal.author)
-        .and_then(key_of)
-        .ok_or(EntryError::Malformed("author"))?;
-    check_under(REFUSAL_DOMAIN, &key, &signed.refusal, &signed.signature)?;
-    Ok(refusal)
 }

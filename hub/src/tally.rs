@@ -3,16 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
-use prost::Message as _;
 
 use crate::clock::Moment;
-use crate::entry::{EntryError, check_under, sign_under};
-use crate::id::NodeId;
 
-const DOMAIN: &str = "fengqiao/tally/1";
 const DAY_MS: i64 = 86_400_000;
 
 /// The name under which an entry is counted: its move, and for a closing its outcome too.
@@ -62,32 +57,4 @@ pub fn changed(before: &pb::Tally, name: &str, adds: bool) -> pb::Tally {
 #[must_use]
 pub fn replaces(new: &pb::Tally, known: Option<&pb::Tally>) -> bool {
     known.is_none_or(|known| new.version > known.version)
-}
-
-/// Signs a tally.
-#[must_use]
-pub fn sign_tally(tally: &pb::Tally, key: &SigningKey) -> pb::SignedTally {
-    let bytes = tally.encode_to_vec();
-    let signature = sign_under(DOMAIN, key, &bytes);
-    pb::SignedTally {
-        tally: bytes,
-        signature,
-    }
-}
-
-/// Reads a tally and checks it with the key found for the counting node.
-///
-/// # Errors
-/// `Undecodable`, `Malformed("node")` when no key is found, `Signature`.
-pub fn read_tally(
-    bytes: &[u8],
-    key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
-) -> Result<pb::Tally, EntryError> {
-    let signed = pb::SignedTally::decode(bytes).map_err(|_| EntryError::Undecodable)?;
-    let tally = pb::Tally::decode(&signed.tally[..]).map_err(|_| EntryError::Undecodable)?;
-    let key = NodeId::from_bytes(&tally.node)
-        .and_then(key_of)
-        .ok_or(EntryError::Malformed("node"))?;
-    check_under(DOMAIN, &key, &signed.tally, &signed.signature)?;
-    Ok(tally)
 }

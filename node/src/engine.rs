@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, StoreId};
+use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;
 use fengqiao_proto::v1 as pb;
@@ -583,17 +583,4 @@ impl Engine {
     ) -> Result<(Arc<Registry>, u64), EngineError> {
         views::rebuild(me, reader, store)
     }
-}
-
-pub(crate) fn item_hash(kind: pb::ItemKind, payload: &[u8]) -> Hash {
-    if kind == pb::ItemKind::Entry
-        && let Ok(entry) = fengqiao_hub::entry::Entry::parse(payload)
-    {
-        return entry.hash;
-    }
-    Hash::of("fengqiao/item/1", &[payload])
-}
-
-pub(crate) fn lane_hash(before: &[u8], item: Hash) -> Hash {
-    Hash::of("fengqiao/lane/1", &[before, &item.0])
 }

@@ -79,7 +79,7 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     let take = Command::Take {
         reason: pb::TakingReason::Decision,
     };
-    run(&mut world, city, case, &[take.clone()]);
+    run(&mut world, city, case, std::slice::from_ref(&take));
     world.settle();
     run(&mut world, city, case, &[Command::Decide]);
     let twin = world.twin_of_head(city, case);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
-use fengqiao_hub::{notice, tally};
+use fengqiao_hub::{notice, signed, tally};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -14,10 +14,10 @@ use prost::Message as _;
 
 use super::chains::Chain;
 use super::group::{Group, NewEntry, Owed, Touched};
-use super::projection::{author_place, lane_row, read_notice_row};
-use super::{AwaitingTop, EngineError, Output, item_hash};
+use super::projection::{author_place, lane_row};
+use super::{AwaitingTop, EngineError, Output};
 use crate::replication::route;
-use crate::replication::session::LANES;
+use crate::replication::session::{LANES, item_hash};
 use crate::store::tables::{self, Extent};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
 
@@ -270,7 +270,7 @@ impl Group<'_> {
         }) else {
             return Ok(());
         };
-        let bytes = notice::sign_notice(&notice, &self.me.signing_key).encode_to_vec();
+        let bytes = signed::sign(&notice, &self.me.signing_key);
         if self.carried(link, id)?.notice == item_hash(pb::ItemKind::Notice, &bytes).0 {
             return Ok(());
         }
@@ -389,7 +389,7 @@ impl Group<'_> {
             changed.insert(key, figure);
         }
         for figure in changed.into_values() {
-            let bytes = tally::sign_tally(&figure, &self.me.signing_key).encode_to_vec();
+            let bytes = signed::sign(&figure, &self.me.signing_key);
             self.keep_and_send_up(pb::ItemKind::Tally, pb::Lane::Bulk, &bytes, None)?;
         }
         Ok(())
@@ -397,8 +397,7 @@ impl Group<'_> {
 
     fn known_tally(&self, key: &[u8]) -> Result<Option<pb::Tally>, EngineError> {
         let row = self.overlay.get(key)?;
-        let signed = row.and_then(|row| pb::SignedTally::decode(&row[..]).ok());
-        Ok(signed.and_then(|signed| pb::Tally::decode(&signed.tally[..]).ok()))
+        Ok(row.and_then(|row| signed::kept(&row)))
     }
 
     /// Keeps a figure and owes the same bytes to the parent.
@@ -533,7 +532,7 @@ impl Group<'_> {
             .overlay
             .get(&tables::notice(case))?
             .as_deref()
-            .and_then(read_notice_row))
+            .and_then(signed::kept))
     }
 }
 

@@ -12,18 +12,19 @@ use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::{notice, tally};
+use fengqiao_hub::{signed, tally};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
+use super::EngineError;
 use super::group::Group;
 use super::loading::read_bytes;
 use super::projection::{author_place, lane_row, parking_key};
 use super::record::reference_to;
-use super::{EngineError, item_hash, lane_hash};
 use crate::keystore::CaseSecret;
+use crate::replication::session::{item_hash, lane_hash};
 use crate::store::tables::{self, Place};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
 
@@ -421,7 +422,7 @@ impl Group<'_> {
 
     fn arrive_notice(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let read = notice::read_notice(bytes, |node| {
+        let read = signed::read::<pb::Notice>(bytes, |node| {
             registry.node(node).map(|node| node.signing_key)
         });
         let (reference, _) = self.record.blob(bytes);
@@ -454,15 +455,14 @@ impl Group<'_> {
 
     fn arrive_tally(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Ok(arrived) = tally::read_tally(bytes, |node| {
+        let Ok(arrived) = signed::read::<pb::Tally>(bytes, |node| {
             registry.node(node).map(|node| node.signing_key)
         }) else {
             self.alarm("TALLY_REFUSED", &link.to_string());
             return Ok(());
         };
         let known = self.overlay.get(&tables::tally(&arrived))?;
-        let known = known.and_then(|row| pb::SignedTally::decode(&row[..]).ok());
-        let known = known.and_then(|signed| pb::Tally::decode(&signed.tally[..]).ok());
+        let known = known.and_then(|row| signed::kept::<pb::Tally>(&row));
         if !tally::replaces(&arrived, known.as_ref()) {
             return Ok(());
         }
@@ -471,7 +471,7 @@ impl Group<'_> {
 
     fn arrive_directive_count(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Ok(below) = directive::read_count(bytes, |node| {
+        let Ok(below) = signed::read::<pb::DirectiveCount>(bytes, |node| {
             registry.node(node).map(|node| node.signing_key)
         }) else {
             self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
@@ -485,8 +485,7 @@ impl Group<'_> {
             return Ok(());
         };
         let known = self.overlay.get(&tables::directive_count(id, place))?;
-        let known = known.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
-        let known = known.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+        let known = known.and_then(|row| signed::kept::<pb::DirectiveCount>(&row));
         if known.is_some_and(|known| known.version >= below.version) {
             return Ok(());
         }

@@ -6,6 +6,7 @@ use fengqiao_hub::entry::Move;
 use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -13,7 +14,6 @@ use prost::Message as _;
 
 use super::chains::Chain;
 use super::group::Group;
-use super::projection::read_notice_row;
 use super::writing::{Before, Writing};
 use super::{EngineError, Ticket};
 use crate::store::{Read as _, tables};
@@ -287,7 +287,7 @@ impl Group<'_> {
         content: Option<&pb::PrivateContent>,
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
         let row = self.overlay.get(&tables::notice(id))?;
-        let Some(notice) = row.as_deref().and_then(read_notice_row) else {
+        let Some(notice) = row.and_then(|row| signed::kept::<pb::Notice>(&row)) else {
             return Ok(Err(Refusal::of(Code::CaseUnknown, "case")));
         };
         let Command::Take { reason } = command else {

@@ -5,6 +5,7 @@ use fengqiao_hub::directive;
 use fengqiao_hub::entry::Move;
 use fengqiao_hub::id::{ChainId, PlaceId};
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -108,8 +109,7 @@ impl Group<'_> {
         let row = self
             .overlay
             .get(&tables::directive_count(id, self.me.at.place))?;
-        let known = row.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
-        let known = known.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+        let known = row.and_then(|row| signed::kept::<pb::DirectiveCount>(&row));
         let known = known.unwrap_or_else(|| pb::DirectiveCount {
             directive: id.to_vec(),
             place: self.me.at.place.to_vec(),
@@ -119,7 +119,7 @@ impl Group<'_> {
         let Some(changed) = change(&known) else {
             return Ok(());
         };
-        let bytes = directive::sign_count(&changed, &self.me.signing_key).encode_to_vec();
+        let bytes = signed::sign(&changed, &self.me.signing_key);
         let issuer = self
             .chain(id)?
             .tree

@@ -19,10 +19,11 @@ use super::loading::load_chain;
 use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, reference_to};
 use super::vault::Vault;
-use super::{EngineError, Input, Me, Output, State, item_hash, lane_hash};
+use super::{EngineError, Input, Me, Output, State};
 use crate::enrolment::Enroller;
 use crate::journal::JournalReader;
 use crate::keystore::CaseSecret;
+use crate::replication::session::{item_hash, lane_hash};
 use crate::store::Overlay;
 use crate::store::tables::Place;
 

@@ -10,6 +10,7 @@ use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
 use fengqiao_hub::jurisdiction::is_by_root_key;
+use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -19,6 +20,7 @@ use super::loading::{load_chain, read_bytes};
 use super::record::{RecordWriter, place_of};
 use super::{EngineError, Me, State};
 use crate::journal::JournalReader;
+use crate::replication::session::item_hash;
 use crate::store::tables::{self, ChainRow, EntryRow, Place};
 use crate::store::{Overlay, Read};
 
@@ -357,17 +359,13 @@ impl Projection<'_, '_> {
         match kept.kind() {
             pb::ItemKind::Notice => self.keep_notice(kept, bytes),
             pb::ItemKind::Tally => {
-                let tally = pb::SignedTally::decode(bytes).ok();
-                let tally = tally.and_then(|signed| pb::Tally::decode(&signed.tally[..]).ok());
-                if let Some(tally) = tally {
+                if let Some(tally) = signed::kept::<pb::Tally>(bytes) {
                     self.put(tables::tally(&tally), bytes.to_vec());
                 }
                 Ok(())
             }
             pb::ItemKind::DirectiveCount => {
-                let count = pb::SignedDirectiveCount::decode(bytes).ok();
-                let count =
-                    count.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
+                let count = signed::kept::<pb::DirectiveCount>(bytes);
                 let key = count.and_then(|count| {
                     Some(tables::directive_count(
                         ChainId::from_bytes(&count.directive)?,
@@ -390,8 +388,7 @@ impl Projection<'_, '_> {
     }
 
     fn keep_notice(&mut self, kept: &pb::ItemKept, bytes: &[u8]) -> Result<(), EngineError> {
-        let notice = pb::SignedNotice::decode(bytes).ok();
-        let notice = notice.and_then(|signed| pb::Notice::decode(&signed.notice[..]).ok());
+        let notice = signed::kept::<pb::Notice>(bytes);
         let Some((notice, case)) = notice.and_then(|notice| {
             let case = ChainId::from_bytes(&notice.case)?;
             Some((notice, case))
@@ -399,7 +396,7 @@ impl Projection<'_, '_> {
             return Ok(());
         };
         if let Ok(link) = kept.link.parse::<NodeId>() {
-            let hash = super::item_hash(pb::ItemKind::Notice, bytes);
+            let hash = item_hash(pb::ItemKind::Notice, bytes);
             let notice = Some(hash);
             self.carries(
                 link,
@@ -415,7 +412,7 @@ impl Projection<'_, '_> {
             return Ok(());
         }
         let before = self.overlay.get(&tables::notice(case))?;
-        let before = before.as_deref().and_then(read_notice_row);
+        let before = before.and_then(|row| signed::kept::<pb::Notice>(&row));
         if before.is_none() {
             self.state.counts.notices += 1;
         }
@@ -520,11 +517,6 @@ pub(crate) fn author_place(
         return entry.chain.place();
     }
     registry.node(entry.author).map(|node| node.place)
-}
-
-pub(crate) fn read_notice_row(bytes: &[u8]) -> Option<pb::Notice> {
-    let signed = pb::SignedNotice::decode(bytes).ok()?;
-    pb::Notice::decode(&signed.notice[..]).ok()
 }
 
 fn notice_listed_at(notice: &pb::Notice) -> i64 {

@@ -4,17 +4,17 @@ use fengqiao_hub::casework::{Act, Actor, Known};
 use fengqiao_hub::centre;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId};
 use fengqiao_hub::refusal::Code;
-use fengqiao_hub::submission::{HOPS_MAX, Submission, read_refusal, sign_refusal};
+use fengqiao_hub::signed;
+use fengqiao_hub::submission::{HOPS_MAX, Submission};
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
 
 use super::EngineError;
 use super::group::{Group, Owed};
-use super::item_hash;
 use super::loading::read_bytes;
-use super::projection::read_notice_row;
 use super::writing::Writing;
+use crate::replication::session::item_hash;
 use crate::store::{RANGE_ROWS_MAX, Read as _, tables};
 
 impl Group<'_> {
@@ -149,7 +149,7 @@ impl Group<'_> {
             author: self.me.at.node.to_vec(),
             to: submission.author.to_vec(),
         };
-        let bytes = sign_refusal(&refusal, &self.me.signing_key).encode_to_vec();
+        let bytes = signed::sign(&refusal, &self.me.signing_key);
         self.send_to_node(submission.author, pb::ItemKind::Refusal, &bytes)
     }
 
@@ -157,7 +157,7 @@ impl Group<'_> {
     pub(crate) fn arrive_refusal(&mut self, bytes: &[u8], from: NodeId) -> Result<(), EngineError> {
         let registry = self.registry();
         let key_of = |node| registry.node(node).map(|node| node.signing_key);
-        let Ok(refusal) = read_refusal(bytes, key_of) else {
+        let Ok(refusal) = signed::read::<pb::Refusal>(bytes, key_of) else {
             self.alarm("REFUSAL_MALFORMED", &from.to_string());
             return Ok(());
         };
@@ -258,7 +258,7 @@ impl Group<'_> {
         let notice = self.overlay.get(&tables::notice(case))?;
         Ok(notice
             .as_deref()
-            .and_then(read_notice_row)
+            .and_then(signed::kept::<pb::Notice>)
             .and_then(|notice| PlaceId::from_bytes(&notice.custodian)))
     }
 }

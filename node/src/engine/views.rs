@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use fengqiao_hub::id::{ChainId, Hash, NodeId};
 use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::chains::Chain;
 use super::loading::read_chain;
-use super::projection::{Projection, lane_row, read_notice_row};
+use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, read_record};
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
@@ -123,7 +124,7 @@ impl Views {
             .store
             .get(&tables::notice(id))?
             .as_deref()
-            .and_then(read_notice_row))
+            .and_then(signed::kept))
     }
 
     /// Open cases by due time, from a key on; the key of the next page comes with them.
@@ -240,11 +241,9 @@ impl Views {
     /// The store does not read.
     pub fn tallies(&self) -> Result<Vec<pb::Tally>, EngineError> {
         let rows = self.all(&tables::tallies())?;
-        let signed = rows
+        Ok(rows
             .iter()
-            .filter_map(|(_, row)| pb::SignedTally::decode(&row[..]).ok());
-        Ok(signed
-            .filter_map(|signed| pb::Tally::decode(&signed.tally[..]).ok())
+            .filter_map(|(_, row)| signed::kept(row))
             .collect())
     }
 
@@ -284,9 +283,7 @@ impl Views {
         let row = self
             .store
             .get(&tables::directive_count(id, self.me.at.place))?;
-        let signed = row.and_then(|row| pb::SignedDirectiveCount::decode(&row[..]).ok());
-        let count = signed.and_then(|signed| pb::DirectiveCount::decode(&signed.count[..]).ok());
-        Ok(count.unwrap_or_default())
+        Ok(row.and_then(|row| signed::kept(&row)).unwrap_or_default())
     }
 
     /// An account by login.

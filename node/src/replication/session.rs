@@ -51,6 +51,7 @@ mod machine;
 pub use code::Code;
 pub use machine::Session;
 
+use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{Hash, NodeId, StoreId};
 use fengqiao_proto::v1 as pb;
 
@@ -67,19 +68,29 @@ pub const RANGES: usize = 256;
 /// The lanes, in the order in which they are served.
 pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::Bulk];
 
-/// The running hash of a lane after `item`; `previous` is `None` before the first. The chain's secret is no part of it:
-/// it is wrapped anew, or gone, when an item is sent again.
+/// What stands for an item in the running hash of its lane: the hash of an entry, else that of its bytes. The chain's
+/// secret is no part of it: it is wrapped anew, or gone, when an item is sent again.
+#[must_use]
+pub fn item_hash(kind: pb::ItemKind, payload: &[u8]) -> Hash {
+    if kind == pb::ItemKind::Entry
+        && let Ok(entry) = Entry::parse(payload)
+    {
+        return entry.hash;
+    }
+    Hash::of("fengqiao/item/1", &[payload])
+}
+
+/// The running hash of a lane after an item; `before` is empty before the first.
+#[must_use]
+pub fn lane_hash(before: &[u8], item: Hash) -> Hash {
+    Hash::of("fengqiao/lane/1", &[before, &item.0])
+}
+
+/// The same for an item as it travels; `previous` is `None` before the first.
 #[must_use]
 pub fn running_hash(previous: Option<Hash>, item: &pb::Item) -> Hash {
-    Hash::of(
-        "fengqiao/lane/1",
-        &[
-            &previous.unwrap_or_default().0,
-            &item.sequence.to_be_bytes(),
-            &item.kind.to_be_bytes(),
-            &item.payload,
-        ],
-    )
+    let before = previous.as_ref().map_or(&[][..], |hash| &hash.0);
+    lane_hash(before, item_hash(item.kind(), &item.payload))
 }
 
 /// What the session reads of its own node: the outbox and the cursors, as views of the journal. Only what is synced is

@@ -5,8 +5,9 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::{Carried, Projection, lane_row};
+use crate::engine::EngineError;
 use crate::engine::loading::read_bytes;
-use crate::engine::{EngineError, item_hash};
+use crate::replication::session::item_hash;
 use crate::store::tables::{self, Place};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
 
