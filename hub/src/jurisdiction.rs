@@ -3,6 +3,8 @@
 //! The registry is the fold of signed chains, one a place, each written by that place for its direct children
 //! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
 
+mod code;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
@@ -13,6 +15,8 @@ use crate::entry::Entry;
 use crate::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId};
 use crate::rank::Level;
 use crate::unit::Unit;
+
+pub use code::{Code, CodeError};
 
 /// Longest name of a place or unit, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
@@ -31,43 +35,6 @@ pub mod level {
     pub const TOWNSHIP: u32 = 50;
     /// Village or community.
     pub const VILLAGE: u32 = 60;
-}
-
-/// An official division code: 2, 4, 6, 9 or 12 digits, each tier's code starting with its parent's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Code(String);
-
-/// Why a text is no division code.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CodeError {
-    /// A character is not a digit.
-    #[error("a division code holds digits only")]
-    NotDigits,
-    /// The length is not one in use.
-    #[error("a division code has 2, 4, 6, 9 or 12 digits, not {0}")]
-    Length(usize),
-}
-
-impl std::str::FromStr for Code {
-    type Err = CodeError;
-
-    fn from_str(text: &str) -> Result<Self, CodeError> {
-        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(CodeError::NotDigits);
-        }
-        match text.len() {
-            2 | 4 | 6 | 9 | 12 => Ok(Self(text.to_owned())),
-            other => Err(CodeError::Length(other)),
-        }
-    }
-}
-
-impl Code {
-    /// The digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 /// A place as its parent's registry names it.
@@ -168,6 +135,19 @@ impl Registry {
     #[must_use]
     pub fn children(&self, id: PlaceId) -> &[PlaceId] {
         self.children.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The place that stands in for one today: itself, or the last of its successors.
+    #[must_use]
+    pub fn standing_successor(&self, place: PlaceId) -> Option<PlaceId> {
+        let mut at = self.places.get(&place)?;
+        for _ in 0..self.places.len() {
+            match at.ended {
+                None => return Some(at.id),
+                Some(next) => at = self.places.get(&next)?,
+            }
+        }
+        None
     }
 
     /// A unit by id.

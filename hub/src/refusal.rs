@@ -119,6 +119,10 @@ codes! {
     UnitUnknown = "UNIT_UNKNOWN", NotFound, "本中心没有此单位", "this centre has no such unit";
     /// No such place below this one.
     PlaceUnknown = "PLACE_UNKNOWN", NotFound, "下级没有此地区", "no such place below this one";
+    /// The place has ended.
+    PlaceEnded = "PLACE_ENDED", State, "本地区已撤并，诉求由承接地区登记", "this place has ended; its successor registers cases";
+    /// Places stand below it.
+    PlaceHasChildren = "PLACE_HAS_CHILDREN", State, "其下仍有地区，须先撤并", "places stand below it; end them first";
     /// No such annex entry.
     AnnexUnknown = "ANNEX_UNKNOWN", NotFound, "附卷中没有此记录", "no such annex entry";
     /// No such task.

@@ -14,6 +14,7 @@ mod directives;
 mod group;
 mod lanes;
 mod loading;
+mod merging;
 mod projection;
 pub mod record;
 pub mod recovery;

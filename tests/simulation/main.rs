@@ -4,6 +4,7 @@
 mod beside;
 mod clocks;
 mod lanes;
+mod merging;
 mod random;
 mod recovery;
 mod root;

@@ -40,7 +40,7 @@ pub struct Intake<'a> {
 /// Registers a case.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `CLASS_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`.
+/// `ROLE_MISSING`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`.
 pub fn register(
     view: &View<'_>,
     actor: &Actor,
@@ -48,6 +48,13 @@ pub fn register(
     numbering: &Numbering,
 ) -> Result<Act, Refusal> {
     require(actor, &[pb::Role::Clerk])?;
+    if view
+        .registry
+        .place(view.place)
+        .is_some_and(|place| place.ended.is_some())
+    {
+        return Err(Refusal::of(Code::PlaceEnded, ""));
+    }
     let Intake {
         channel,
         class,

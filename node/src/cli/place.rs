@@ -20,6 +20,8 @@ pub enum PlaceCommand {
     List,
     /// Add the places directly below this one from a CSV file (导入)
     Import(import::ImportArgs),
+    /// End a place directly below: its open cases go to its successor (撤并)
+    End(EndArgs),
 }
 
 /// What is done with units.
@@ -43,6 +45,16 @@ pub struct AddArgs {
     /// Id to use, 16 characters; a new one if left out
     #[arg(long, default_value = "", hide_default_value = true)]
     id: String,
+}
+
+/// Arguments of `place end`.
+#[derive(Debug, Args)]
+pub struct EndArgs {
+    /// Place that ends: id, code or name
+    place: String,
+    /// Place directly below this one that takes over: id, code or name
+    #[arg(long, value_name = "PLACE")]
+    successor: String,
 }
 
 /// Arguments of `unit add`.
@@ -75,6 +87,7 @@ impl PlaceCommand {
             Self::Add(args) => args.run(context).await,
             Self::List => show(context).await,
             Self::Import(args) => args.run(context).await,
+            Self::End(args) => args.run(context).await,
         }
     }
 }
@@ -88,6 +101,24 @@ impl UnitCommand {
         match self {
             Self::Add(args) => args.run(context).await,
         }
+    }
+}
+
+impl EndArgs {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.request(pb::EndPlaceRequest {
+            place: self.place.clone(),
+            successor: self.successor.clone(),
+        })?;
+        let mut client = context.node().await?;
+        let call = Call::Write {
+            request_id: String::new(),
+        };
+        context.call(&call, client.end_place(request)).await?;
+        context.answer(
+            || format!("ended 已撤并  {} -> {}\n", self.place, self.successor),
+            || json!({ "place": self.place, "successor": self.successor, "ended": true }),
+        )
     }
 }
 

@@ -106,6 +106,8 @@ words! {
         Decision => Decision,
         /// The responsible node is dark (下级失联)
         Dark => Dark,
+        /// The responsible place has ended (地区撤并)
+        Ended => Ended,
     }
 }
 

@@ -47,6 +47,13 @@ pub enum Administration {
     },
     /// A node enrolled here may not write or connect any more.
     Revoke(NodeId),
+    /// A place directly below ends, and another one takes over.
+    EndPlace {
+        /// The one that ends.
+        place: PlaceId,
+        /// The one that takes over.
+        successor: PlaceId,
+    },
     /// A neighbour is not waited for any longer after this node came back from a loss.
     Waive(NodeId),
     /// What the root key is to sign so that this node, the first place's, goes on in the next generation; the logins of
@@ -90,6 +97,7 @@ impl Group<'_> {
             | Administration::AddUnit(_)
             | Administration::SetAccount(..)
             | Administration::Invite { .. }
+            | Administration::EndPlace { .. }
             | Administration::Revoke(_)
             | Administration::PrepareRenewal(_)
             | Administration::RenewRoot(_)) => {
@@ -126,6 +134,9 @@ impl Group<'_> {
                 successor,
             } => self.invite(place, unit, hours, successor),
             Administration::Revoke(node) => self.revoke(actor, node),
+            Administration::EndPlace { place, successor } => {
+                self.end_place(actor, place, successor)
+            }
             Administration::PrepareRenewal(approved_by) => self.prepare_renewal(&approved_by),
             Administration::RenewRoot(entry) => self.renew_root(&Arc::new(*entry)),
             Administration::IssueDirective(..)
@@ -164,7 +175,7 @@ impl Group<'_> {
     }
 
     /// Opens this place's registry chain before its first entry, except the first place's, which the root key opened.
-    fn registry_entry(
+    pub(crate) fn registry_entry(
         &mut self,
         person: Option<PersonId>,
         content: Content,

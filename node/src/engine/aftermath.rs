@@ -35,6 +35,7 @@ impl Group<'_> {
         while !self.touched.is_empty() {
             for (id, touched) in std::mem::take(&mut self.touched) {
                 self.spread(id, &touched)?;
+                self.pass_on(id)?;
                 if self.custodian_of(id)? != touched.custodian_before {
                     self.resettle(id)?;
                 }
@@ -80,6 +81,7 @@ impl Group<'_> {
         }
         if chain.kind == pb::ChainKind::Registry {
             self.welcome(touched)?;
+            self.pass_on_all(touched)?;
             self.hand_over_to_successors()?;
         }
         Ok(())

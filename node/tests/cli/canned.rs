@@ -55,6 +55,7 @@ pub(crate) struct Seen {
     pub(crate) invites: Vec<pb::InviteRequest>,
     pub(crate) revoked: Vec<String>,
     pub(crate) waived: Vec<String>,
+    pub(crate) ended: Vec<pb::EndPlaceRequest>,
     pub(crate) approvers: Vec<Vec<String>>,
     pub(crate) renewals: Vec<pb::SignedEntry>,
 }
@@ -241,6 +242,14 @@ impl NodeService for Service {
         let note = |seen: &mut Seen, q: pb::RenewRootRequest| seen.renewals.extend(q.entry);
         self.answer(request, note, pb::RenewRootResponse { generation: 2 })
             .await
+    }
+
+    async fn end_place(
+        &self,
+        request: Request<pb::EndPlaceRequest>,
+    ) -> Answer<pb::EndPlaceResponse> {
+        let note = |seen: &mut Seen, q: pb::EndPlaceRequest| seen.ended.push(q);
+        self.answer(request, note, pb::EndPlaceResponse {}).await
     }
 
     async fn waive_neighbour(

@@ -565,6 +565,8 @@ async fn places_units_accounts_and_invitations_arrive() {
     node.run(&["invite", "--unit", "市城管局"]).await;
     node.run(&["revoke", "n1"]).await;
     node.run(&["waive", "n2"]).await;
+    node.run(&["place", "end", "东村", "--successor", "西村"])
+        .await;
     let seen = node.seen();
     assert_eq!(
         (seen.places[0].name.as_str(), seen.places[0].level),
@@ -584,6 +586,7 @@ async fn places_units_accounts_and_invitations_arrive() {
     );
     assert_eq!(seen.revoked, ["n1"]);
     assert_eq!(seen.waived, ["n2"]);
+    assert_eq!(seen.ended[0].successor, "西村");
 }
 
 #[tokio::test]

@@ -873,6 +873,8 @@ pub enum TakingReason {
     Decision = 2,
     /// The responsible node is dark.
     Dark = 3,
+    /// The responsible place has ended: its successor gets the case.
+    Ended = 4,
 }
 impl TakingReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -885,6 +887,7 @@ impl TakingReason {
             Self::Overdue => "TAKING_REASON_OVERDUE",
             Self::Decision => "TAKING_REASON_DECISION",
             Self::Dark => "TAKING_REASON_DARK",
+            Self::Ended => "TAKING_REASON_ENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -894,6 +897,7 @@ impl TakingReason {
             "TAKING_REASON_OVERDUE" => Some(Self::Overdue),
             "TAKING_REASON_DECISION" => Some(Self::Decision),
             "TAKING_REASON_DARK" => Some(Self::Dark),
+            "TAKING_REASON_ENDED" => Some(Self::Ended),
             _ => None,
         }
     }
@@ -4794,6 +4798,19 @@ pub struct UnitView {
     #[prost(enumeration = "UnitKind", tag = "3")]
     pub kind: i32,
 }
+/// Ends a place, as when two are merged. What its node still hands in of known cases is annex.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndPlaceRequest {
+    /// Place directly below: id, code or name.
+    #[prost(string, tag = "1")]
+    pub place: ::prost::alloc::string::String,
+    /// Place directly below that takes over: id, code or name.
+    #[prost(string, tag = "2")]
+    pub successor: ::prost::alloc::string::String,
+}
+/// The place has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndPlaceResponse {}
 /// Generated client implementations.
 pub mod node_service_client {
     #![allow(
@@ -5149,6 +5166,31 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RenewRoot"));
             self.inner.unary(req, path, codec).await
         }
+        /// Ends a place directly below; its open cases go to a successor directly below.
+        pub async fn end_place(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndPlaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndPlaceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/EndPlace",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "EndPlace"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists places known here.
         pub async fn list_places(
             &mut self,
@@ -5269,6 +5311,14 @@ pub mod node_service_server {
             request: tonic::Request<super::RenewRootRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RenewRootResponse>,
+            tonic::Status,
+        >;
+        /// Ends a place directly below; its open cases go to a successor directly below.
+        async fn end_place(
+            &self,
+            request: tonic::Request<super::EndPlaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndPlaceResponse>,
             tonic::Status,
         >;
         /// Lists places known here.
@@ -5838,6 +5888,51 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewRootSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/EndPlace" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndPlaceSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::EndPlaceRequest>
+                    for EndPlaceSvc<T> {
+                        type Response = super::EndPlaceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndPlaceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::end_place(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndPlaceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -178,6 +178,23 @@ impl NodeService for Desk {
         )
     }
 
+    async fn end_place(
+        &self,
+        request: Request<pb::EndPlaceRequest>,
+    ) -> Answer<pb::EndPlaceResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        let what = Administration::EndPlace {
+            place: self.child(&message.place)?,
+            successor: self.child(&message.successor)?,
+        };
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
+    }
+
     async fn waive_neighbour(
         &self,
         request: Request<pb::WaiveNeighbourRequest>,
