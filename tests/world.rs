@@ -269,6 +269,18 @@ impl World {
         Ok(pb::ActResponse::decode(&answer[..]).unwrap())
     }
 
+    /// A directive to everything below a node.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn direct(&mut self, node: NodeId) -> Result<Vec<u8>, Refusal> {
+        let issued = pb::DirectiveIssued {
+            issuer: self.nodes[&node].me.at.place.to_vec(),
+            ..Default::default()
+        };
+        self.administer(node, "admin", Administration::IssueDirective(issued, None))
+    }
+
     fn answer(&mut self, node: NodeId, input: Input) -> Result<Vec<u8>, Refusal> {
         let outputs = self.process(node, vec![input]);
         outputs

@@ -178,10 +178,10 @@ impl ChainId {
         Self::own(place, 4)
     }
 
-    /// The administration log of a place.
+    /// The administration log of a place's centre, or of a department's own node: each has one writer.
     #[must_use]
-    pub fn administration_of(place: PlaceId) -> Self {
-        Self::own(place, 5)
+    pub fn administration_of(place: PlaceId, unit: Option<UnitId>) -> Self {
+        Self::own(unit.map_or(place, |unit| PlaceId(unit.0)), 5)
     }
 
     /// The place whose own chain this is, when the last six bytes say so.

@@ -5,9 +5,9 @@ mod beside;
 mod clocks;
 mod lanes;
 mod merging;
-mod random;
 mod recovery;
 mod root;
+mod seeds;
 mod unsettled;
 
 use fengqiao_hub::casework::Command;
@@ -367,6 +367,38 @@ fn a_department_with_its_own_node_handles_by_submission() {
         "drafted"
     );
     world.assert_links_agree();
+}
+
+#[test]
+fn a_department_issues_no_directive() {
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "德城区城市管理局");
+    let department = world.add_department(county, unit);
+    let refused = world.direct(department);
+    assert_eq!(
+        World::code(&refused),
+        Some(fengqiao_hub::refusal::Code::NotCustodian)
+    );
+    assert!(world.direct(county).is_ok());
+    world.settle();
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_centre_and_its_department_keep_logs_of_their_own() {
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "德城区城市管理局");
+    let department = world.add_department(county, unit);
+    let place = world.nodes[&county].me.at.place;
+    let of_centre = ChainId::administration_of(place, None);
+    let of_department = ChainId::administration_of(place, Some(unit));
+    assert!(!world.chain(county, of_centre).tree.is_empty());
+    assert!(!world.chain(department, of_department).tree.is_empty());
+    assert!(world.chain(department, of_centre).tree.is_empty());
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Group<'_> {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         }
         let written = if matches!(what, Administration::SetAccount(..)) {
-            ChainId::administration_of(self.me.at.place)
+            ChainId::administration_of(self.me.at.place, self.me.at.unit)
         } else {
             ChainId::of_place(self.me.at.place)
         };
@@ -330,7 +330,7 @@ impl Group<'_> {
         let person = PersonId::from_bytes(&account.person)
             .map(|person| person.to_string())
             .unwrap_or_default();
-        let chain = ChainId::administration_of(self.me.at.place);
+        let chain = ChainId::administration_of(self.me.at.place, self.me.at.unit);
         self.write_own(
             pb::ChainKind::Administration,
             chain,

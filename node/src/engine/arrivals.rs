@@ -286,7 +286,7 @@ impl Group<'_> {
             pb::ChainKind::Case => return Ok(()),
             pb::ChainKind::Registry => issuer(entry) == Some(place),
             pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
-            pb::ChainKind::Administration => entry.chain == ChainId::administration_of(place),
+            pb::ChainKind::Administration => entry.chain == ChainId::administration_of(place, None),
             pb::ChainKind::Directive => match &entry.body.content {
                 Some(Content::DirectiveIssued(issued)) => {
                     PlaceId::from_bytes(&issued.issuer) == Some(place)

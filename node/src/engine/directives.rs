@@ -25,6 +25,10 @@ impl Group<'_> {
         issued: pb::DirectiveIssued,
         text: Option<&pb::PrivateContent>,
     ) -> Answered {
+        if self.me.at.unit.is_some() {
+            // A department's node writes no entry: nobody above would take it.
+            return Ok(Err(Refusal::of(Code::NotCustodian, "")));
+        }
         if !actor.roles.contains(&pb::Role::Leader) {
             return Ok(Err(Refusal::of(Code::RoleMissing, "").because("leader")));
         }

@@ -247,7 +247,7 @@ impl Projection<'_, '_> {
         match &entry.body.content {
             // A copy of the log of the place below says who works there, not here.
             Some(Content::AccountSet(account))
-                if entry.chain == ChainId::administration_of(self.me.at.place) =>
+                if entry.chain == ChainId::administration_of(self.me.at.place, self.me.at.unit) =>
             {
                 self.put(tables::account(&account.login), account.encode_to_vec());
             }
