@@ -41,8 +41,9 @@ keep: ## At a release: keep today's words, after checking that those kept before
 	$(CARGO) test --package fengqiao-proto --test words kept
 	cp proto/src/gen/fengqiao.v1.bin proto/tests/kept/v1.bin
 
-simulate: ## Run worlds of engines in memory, optimised
-	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test simulation
+SEEDS ?= 1000
+simulate: ## Play SEEDS whole deployments on virtual time, or the one of FENGQIAO_SEED
+	$(CARGO) run $(LOCKED) --release --package fengqiao-tests --bin simulate -- $(SEEDS)
 
 models: ## Explore every model to its end, also the large ones, optimised
 	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test models -- --include-ignored --test-threads=1

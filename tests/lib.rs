@@ -1,4 +1,4 @@
-//! The harness of the proof: worlds of engines in memory, cities of real processes.
+//! The harness of the proof: worlds of engines in memory, a simulator, cities of real processes.
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -6,4 +6,9 @@
 )]
 
 pub mod city;
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a simulator does to a few of many kinds it names; the rest it leaves alone"
+)]
+pub mod simulator;
 pub mod world;

@@ -25,6 +25,20 @@ impl MemoryStore {
         MemoryStore::default()
     }
 
+    /// The same rows at the same position, from now on apart.
+    #[must_use]
+    pub fn copy(&self) -> MemoryStore {
+        let state = self.state();
+        let copy = State {
+            rows: state.rows.clone(),
+            applied: state.applied,
+        };
+        drop(state);
+        MemoryStore {
+            state: RwLock::new(copy),
+        }
+    }
+
     // A writer panics, if at all, before it changes anything: the state behind a poisoned lock is whole.
     fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)

@@ -1,0 +1,134 @@
+//! Whole deployments on virtual time, seed after seed: see `fengqiao_tests::simulator`.
+//!
+//! A failing seed is played again by the line it prints. `make simulate SEEDS=n` plays many more.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use fengqiao_tests::simulator::moves::Kind;
+use fengqiao_tests::simulator::tally::{Counts, Family, add};
+use fengqiao_tests::simulator::{Mode, played, replay_line};
+use fengqiao_tests::world::shipped_catalogue;
+
+/// Seeds of an everyday run, half of them in each mode.
+const SEEDS: u64 = 60;
+/// Seeds whose traces are compared between two processes.
+const TRACED: [u64; 4] = [3, 13, 22, 33];
+/// Seeds that once found something, with what it was.
+const FOUND: &str = include_str!("found.txt");
+
+/// Plays all of them on all cores; the counts, and a line for each that failed.
+fn play_all(seeds: &[(u64, Mode)]) -> (Counts, Vec<String>) {
+    let next = AtomicU64::new(0);
+    let done = Mutex::new((Counts::new(), Vec::new()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                let catalogue = shipped_catalogue();
+                loop {
+                    let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
+                    let Some((seed, mode)) = seeds.get(at).copied() else {
+                        return;
+                    };
+                    let outcome = played(seed, mode, &catalogue);
+                    let mut done = done.lock().unwrap();
+                    add(&mut done.0, &outcome.counts);
+                    if let Some(broken) = outcome.broken {
+                        done.1
+                            .push(format!("{}  # {broken}", replay_line(seed, mode)));
+                    }
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap()
+}
+
+#[test]
+fn promises_hold_whatever_goes_wrong() {
+    let seeds: Vec<(u64, Mode)> = (0..SEEDS)
+        .map(|seed| {
+            let mode = if seed % 2 == 0 {
+                Mode::Safety
+            } else {
+                Mode::Liveness
+            };
+            (seed, mode)
+        })
+        .collect();
+    let (counts, failed) = play_all(&seeds);
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+    // A move that was never made proves nothing. What is rarer is asked of `make simulate`.
+    let made: BTreeMap<&str, u64> = counts
+        .iter()
+        .filter(|((family, _), _)| *family == Family::Move)
+        .map(|((_, name), count)| (name.as_ref(), *count))
+        .collect();
+    for kind in Kind::ALL {
+        assert!(
+            made.contains_key(kind.name()),
+            "nobody ever made the move {}: {made:?}",
+            kind.name()
+        );
+    }
+}
+
+#[test]
+fn seeds_that_once_found_something_hold() {
+    let seeds: Vec<(u64, Mode)> = FOUND
+        .lines()
+        .filter(|line| !line.starts_with('#') && !line.is_empty())
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let mode = match words.next().unwrap() {
+                "safety" => Mode::Safety,
+                "liveness" => Mode::Liveness,
+                other => panic!("{other} is no mode"),
+            };
+            (words.next().unwrap().parse().unwrap(), mode)
+        })
+        .collect();
+    let (_, failed) = play_all(&seeds);
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+#[test]
+fn one_seed_is_one_trace_in_two_processes() {
+    for seed in TRACED {
+        let traces: Vec<String> = (0..2)
+            .map(|_| {
+                let output = Command::new(env!("CARGO_BIN_EXE_simulate"))
+                    .env("FENGQIAO_SEED", seed.to_string())
+                    .env("FENGQIAO_MODE", "safety")
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8(output.stdout).unwrap();
+                let trace = said.split("trace ").nth(1).unwrap();
+                trace.lines().next().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(traces[0].len(), 64);
+        assert_eq!(traces[0], traces[1], "seed {seed}");
+    }
+}
+
+#[test]
+fn every_move_is_named_as_the_command_is() {
+    use fengqiao_tests::simulator::dice::Dice;
+    use fengqiao_tests::simulator::moves::AtHand;
+    let at_hand = AtHand {
+        now: fengqiao_hub::clock::Moment(0),
+        places: Vec::new(),
+        units: Vec::new(),
+        annex: Vec::new(),
+        tasks: 1,
+    };
+    for kind in Kind::ALL {
+        let command = at_hand.command(*kind, &mut Dice::new(1));
+        assert_eq!(command.name(), kind.name());
+        assert_eq!(Kind::of(&command), *kind);
+    }
+}

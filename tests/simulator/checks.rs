@@ -1,0 +1,443 @@
+//! What must hold at the end: safety always, and after healing that everything has drained and agrees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fengqiao_hub::custody::Tree;
+use fengqiao_hub::entry::Move;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_node::replication::session::LANES;
+use fengqiao_node::store::tables;
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use super::agenda::MachineId;
+use super::tally::Family;
+use super::{Broken, Simulator};
+
+/// Alarms that honest nodes may raise: about clocks always.
+const CLOCK_SKEW: &str = "CLOCK_SKEW";
+
+impl Simulator {
+    /// Honest nodes raise no alarm but about clocks, and about frames that a wild network lost.
+    pub(super) fn check_alarms(
+        &mut self,
+        machine: MachineId,
+        alarms: &[String],
+    ) -> Result<(), Broken> {
+        if self.is_twin_about() {
+            return Ok(());
+        }
+        let is_wild = self.plan.is_wild;
+        let unexpected = alarms.iter().find(|alarm| {
+            let torn = is_wild
+                && ["GAP", "CREDIT", "CURSOR_BEHIND"]
+                    .iter()
+                    .any(|code| alarm.starts_with(code));
+            !alarm.starts_with(CLOCK_SKEW) && !torn
+        });
+        match unexpected {
+            None => Ok(()),
+            Some(alarm) => Err(Broken::at(
+                "honest nodes raise no alarm",
+                format!("{alarm} at {}", self.told(machine)),
+            )),
+        }
+    }
+
+    /// S1, S8: what was synced is found on the disks; what is known of it is what the journal says.
+    pub(super) fn check_safe(&mut self) -> Result<(), Broken> {
+        for machine in 0..self.machines.len() {
+            if let Some(running) = &self.machines[machine].running {
+                let alarms = running.engine.alarms();
+                self.check_alarms(machine, &alarms)?;
+            }
+            self.check_disk(machine)?;
+            self.check_rows(machine)?;
+        }
+        Ok(())
+    }
+
+    /// The journal on the disk, read by a fresh look, is as long as what was synced.
+    fn check_disk(&mut self, machine: MachineId) -> Result<(), Broken> {
+        let reader = self.machines[machine].journal_on_disk().map_err(|error| {
+            Broken::at(
+                "S8 ack means stored",
+                format!(
+                    "the journal of {} does not open: {error}",
+                    self.told(machine)
+                ),
+            )
+        })?;
+        let shelf = &self.ledger.shelves[machine];
+        let mut records = 0;
+        for record in reader.tail(fengqiao_node::journal::Position(0)) {
+            match record {
+                Ok(record) if record.position.0 < shelf.end => records += 1,
+                Ok(_) => {}
+                Err(error) => {
+                    return Err(Broken::at(
+                        "S8 ack means stored",
+                        format!(
+                            "the journal of {} does not read: {error}",
+                            self.told(machine)
+                        ),
+                    ));
+                }
+            }
+        }
+        self.tally.count(Family::Property, "S8 journals on disk");
+        if records == shelf.records {
+            Ok(())
+        } else {
+            Err(Broken::at(
+                "S8 ack means stored",
+                format!("{records} records on disk, {} were synced", shelf.records),
+            ))
+        }
+    }
+
+    /// Every entry a machine has is a row of its store, joined or waiting.
+    fn check_rows(&mut self, machine: MachineId) -> Result<(), Broken> {
+        let Some(running) = &self.machines[machine].running else {
+            return Ok(());
+        };
+        let store = running.views.store();
+        let mut looked = 0;
+        for (hash, known) in &self.ledger.entries {
+            if !known.stored_at.contains(&machine) {
+                continue;
+            }
+            looked += 1;
+            let joined = store.get(&tables::entry(known.chain, known.sequence, *hash));
+            let parked = store.get(&tables::parked(known.chain, *hash));
+            let is_there = matches!(joined, Ok(Some(_))) || matches!(parked, Ok(Some(_)));
+            if !is_there {
+                return Err(Broken::at(
+                    "S1 nothing lost",
+                    format!(
+                        "entry {} is not known at {}",
+                        hash.short(),
+                        self.told(machine)
+                    ),
+                ));
+            }
+        }
+        self.tally
+            .count_many(Family::Property, "S1 nothing lost", looked);
+        Ok(())
+    }
+
+    /// After healing: lanes are empty, digests equal, chains the same everywhere, one custodian, annex shown.
+    pub(super) fn check_drained(&mut self) -> Result<(), Broken> {
+        for machine in 0..self.machines.len() {
+            if self.machines[machine].running.is_none() {
+                return Err(Broken::at("L7 machines run", self.told(machine)));
+            }
+            self.check_lanes(machine)?;
+        }
+        for machine in 0..self.machines.len() {
+            self.check_parked(machine)?;
+        }
+        let cases: BTreeSet<ChainId> = self
+            .ledger
+            .entries
+            .values()
+            .filter(|known| known.kind == pb::ChainKind::Case)
+            .map(|known| known.chain)
+            .collect();
+        for case in cases {
+            self.check_case(case)?;
+        }
+        Ok(())
+    }
+
+    fn check_lanes(&mut self, machine: MachineId) -> Result<(), Broken> {
+        let Some((upper, peer)) = self.parent_of(machine) else {
+            return Ok(());
+        };
+        let node = self.machines[machine].me.at.node;
+        let (Some(below), Some(above)) = (
+            &self.machines[machine].running,
+            &self.machines[upper].running,
+        ) else {
+            return Ok(());
+        };
+        let unread = |error| Broken::at("harness", format!("a lane does not read: {error}"));
+        for lane in LANES {
+            let ways = [
+                (below, above, peer, node, "L1 upward"),
+                (above, below, node, peer, "L2 downward"),
+            ];
+            for (from, to, to_node, from_node, promise) in ways {
+                let owed = from.views.lane(to_node, lane).map_err(unread)?;
+                let received = to.lanes(from_node).received(lane).map_err(unread)?;
+                if owed.owed != received.sequence || owed.acknowledged != owed.owed {
+                    let stands = self.wire.lines.get(&machine).map(|line| line.stream);
+                    return Err(Broken::at(
+                        promise,
+                        format!(
+                            "{} from {from_node}: {} owed, {} stored, {} acknowledged; stream {stands:?}",
+                            lane.as_str_name(),
+                            owed.owed,
+                            received.sequence,
+                            owed.acknowledged
+                        ),
+                    ));
+                }
+            }
+            self.tally.count(Family::Property, "L1 upward");
+            self.tally.count(Family::Property, "L2 downward");
+        }
+        self.tally.count(Family::Property, "L3 digests equal");
+        let differing = self.differences(machine, peer);
+        if differing.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken::at("L3 convergence", differing))
+        }
+    }
+
+    /// What two neighbours hold differently, in words.
+    pub(super) fn differences(&self, machine: MachineId, peer: NodeId) -> String {
+        let Some(other) = self.ledger.homes.iter().find(|(_, home)| **home == peer) else {
+            return String::new();
+        };
+        let (Some(ours), Some(theirs)) = (
+            &self.machines[machine].running,
+            &self.machines[*other.0].running,
+        ) else {
+            return "one is down".into();
+        };
+        let node = self.machines[machine].me.at.node;
+        let (Ok(here), Ok(there)) = (
+            ours.views.digest_ranges(peer),
+            theirs.views.digest_ranges(node),
+        ) else {
+            return "a digest does not read".into();
+        };
+        let mut differing = String::new();
+        for range in 0..=u8::MAX {
+            if here.get(usize::from(range)) == there.get(usize::from(range)) {
+                continue;
+            }
+            let (Ok(here), Ok(there)) = (
+                ours.views.digest_range(peer, range),
+                theirs.views.digest_range(node, range),
+            ) else {
+                continue;
+            };
+            let only = here.iter().filter(|chain| !there.contains(chain));
+            for chain in only.chain(there.iter().filter(|chain| !here.contains(chain))) {
+                if let Some(id) = ChainId::from_bytes(&chain.chain) {
+                    differing += &format!(
+                        "{id}: {} here, {} there; ",
+                        self.held(machine, id),
+                        self.held(*other.0, id)
+                    );
+                }
+            }
+        }
+        differing
+    }
+
+    fn held(&self, machine: MachineId, id: ChainId) -> String {
+        let Some(chain) = self.chain(machine, id) else {
+            return "nothing".into();
+        };
+        let head = chain
+            .tree
+            .head()
+            .map(|head| format!("{}@{} {}", head.sequence, head.rank, head.hash.short()));
+        let parked = self.parked(machine, &tables::parked_of(id));
+        format!(
+            "{:?} {head:?} of {}, parked {parked:?}",
+            chain.kind,
+            chain.tree.len()
+        )
+    }
+
+    /// Why entries wait at a machine.
+    fn parked(&self, machine: MachineId, prefix: &[u8]) -> Vec<String> {
+        let Some(running) = &self.machines[machine].running else {
+            return Vec::new();
+        };
+        let (lo, hi) = tables::prefixed(prefix);
+        let rows = running
+            .views
+            .store()
+            .range(&lo, &hi, 100)
+            .unwrap_or_default();
+        rows.iter()
+            .filter_map(|(_, value)| tables::ParkedRow::decode(&value[..]).ok())
+            .map(|row| row.reason)
+            .collect()
+    }
+
+    /// L6: nothing waits for what has come.
+    fn check_parked(&mut self, machine: MachineId) -> Result<(), Broken> {
+        self.tally.count(Family::Property, "L6 parked drains");
+        let reasons = self.parked(machine, &tables::parked_all());
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken::at(
+                "L6 parked drains",
+                format!("{reasons:?} at {}", self.told(machine)),
+            ))
+        }
+    }
+
+    fn check_case(&mut self, case: ChainId) -> Result<(), Broken> {
+        let trees: Vec<(MachineId, Tree)> = (0..self.machines.len())
+            .filter_map(|machine| Some((machine, self.chain(machine, case)?.tree)))
+            .filter(|(_, tree)| !tree.is_empty())
+            .collect();
+        let highest = |tree: &Tree| tree.head().map(|head| (head.rank.clone(), head.sequence));
+        let Some((_, best)) = trees.iter().max_by_key(|(_, tree)| highest(tree)) else {
+            return Err(Broken::at(
+                "S1 nothing lost",
+                format!("nobody has case {case}"),
+            ));
+        };
+        self.tally.count(Family::Property, "L3 replicas agree");
+        self.tally.count(Family::Property, "L4 one custodian");
+        let custodian = best.custody().map(|custody| custody.custodian);
+        let reached = custodian.and_then(|place| self.centre_of(place));
+        if reached.is_none() && !self.is_vacant(custodian) {
+            return Err(Broken::at(
+                "L4 one custodian",
+                format!("nobody of case {case}"),
+            ));
+        }
+        for (machine, tree) in &trees {
+            let agrees = tree.digest() == best.digest()
+                && tree.custody().map(|custody| custody.custodian) == custodian
+                && tree.awaited_below() == 0;
+            if !agrees || tree.is_frozen() {
+                return Err(Broken::at(
+                    "S3 agreement",
+                    format!(
+                        "case {case} at {}: {} of {}, frozen {}",
+                        self.told(*machine),
+                        self.held(*machine, case),
+                        best.len(),
+                        tree.is_frozen()
+                    ),
+                ));
+            }
+        }
+        let best = best.clone();
+        self.check_entries(case, &best)
+    }
+
+    /// Whether a place has no centre of its own: people add places in a run, and dispatch to them.
+    fn is_vacant(&self, place: Option<PlaceId>) -> bool {
+        place.is_some_and(|place| {
+            self.ledger.ground.contains_key(&place)
+                && !self.ledger.nodes.values().any(|(home, _)| *home == place)
+        })
+    }
+
+    /// S1, S6, S7 by what the ledger remembers of a case.
+    fn check_entries(&mut self, case: ChainId, tree: &Tree) -> Result<(), Broken> {
+        let standing: BTreeSet<Hash> = tree.standing().into_iter().collect();
+        let annex: BTreeSet<Hash> = tree.annex().into_iter().collect();
+        let head_rank = tree
+            .head()
+            .map(|head| head.rank.clone())
+            .unwrap_or_default();
+        let entries: BTreeMap<Hash, super::ledger::Known> = self
+            .ledger
+            .entries
+            .iter()
+            .filter(|(_, known)| known.chain == case)
+            .map(|(hash, known)| (*hash, known.clone()))
+            .collect();
+        for (hash, known) in &entries {
+            if known.applied_at.is_empty() {
+                continue;
+            }
+            self.tally
+                .count(Family::Property, "S6 the upper tier stands");
+            if known.rank > head_rank && !self.fell(known) {
+                return Err(Broken::at(
+                    "S6 the upper tier stands",
+                    format!("entry {} of a higher rank does not stand", hash.short()),
+                ));
+            }
+            if standing.contains(hash) {
+                continue;
+            }
+            if !annex.contains(hash) && !self.fell(known) {
+                return Err(Broken::at(
+                    "L8 annex is shown",
+                    format!("entry {} neither stands nor is annex", hash.short()),
+                ));
+            }
+            self.tally.count(Family::Property, "L8 annex is shown");
+            self.check_settled(hash, known, &entries, &standing)?;
+        }
+        Ok(())
+    }
+
+    /// A taking above a gap that did not hold, with all that rested on it, is gone from trees.
+    fn fell(&self, known: &super::ledger::Known) -> bool {
+        known.rank != fengqiao_hub::rank::Rank::default()
+    }
+
+    /// S7: what the parent had joined leaves the chain by a taking from above that parent only.
+    fn check_settled(
+        &mut self,
+        hash: &Hash,
+        known: &super::ledger::Known,
+        entries: &BTreeMap<Hash, super::ledger::Known>,
+        standing: &BTreeSet<Hash>,
+    ) -> Result<(), Broken> {
+        let author_place = self
+            .ledger
+            .nodes
+            .get(&known.author)
+            .map(|(place, _)| *place);
+        let parent = author_place
+            .and_then(|place| self.ledger.ground.get(&place))
+            .and_then(|ground| ground.parent);
+        let Some(parent) = parent else { return Ok(()) };
+        let joined_above = known.applied_at.iter().find(|(machine, _)| {
+            let at = self.machines[**machine].me.at;
+            at.place == parent && at.unit.is_none()
+        });
+        let Some((above, joined)) = joined_above else {
+            return Ok(());
+        };
+        self.tally.count(Family::Property, "S7 settled stays");
+        // The first standing entry beside the branch that left.
+        let mut at = known.previous;
+        while let Some(before) = at.filter(|before| !standing.contains(before)) {
+            at = entries.get(&before).and_then(|known| known.previous);
+        }
+        let beside = entries
+            .iter()
+            .find(|(hash, known)| standing.contains(hash) && known.previous == at);
+        // What had been taken there before was annex from the moment it came.
+        let was_annex = beside
+            .and_then(|(_, known)| known.applied_at.get(above))
+            .is_some_and(|before| before < joined);
+        if was_annex {
+            return Ok(());
+        }
+        let by = beside.map(|(_, known)| (known.author, known.mv));
+        let above_parent = by.is_some_and(|(author, mv)| {
+            let place = self.ledger.nodes.get(&author).map(|(place, _)| *place);
+            matches!(mv, Move::Taken(_))
+                && place.is_some_and(|place| self.ledger.is_above(place, parent))
+        });
+        if above_parent {
+            Ok(())
+        } else {
+            Err(Broken::at(
+                "S7 settled stays",
+                format!("entry {} left the chain by {by:?}", hash.short()),
+            ))
+        }
+    }
+}

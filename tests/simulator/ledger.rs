@@ -1,0 +1,527 @@
+//! An independent memory of what was synced, acknowledged and answered, by its own small rules. It never asks the code
+//! under test what it thinks; it reads the records of each journal as they are written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fengqiao_hub::entry::{Entry, Move};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_hub::rank::Rank;
+use fengqiao_node::engine::record::{place_of, read_record};
+use fengqiao_node::journal::{JournalReader, Location, Position, Record};
+use fengqiao_node::store::tables::Place;
+use fengqiao_proto::v1 as pb;
+use pb::fact::Fact;
+use sha2::{Digest as _, Sha256};
+
+use super::Broken;
+use super::agenda::MachineId;
+use super::tally::{Family, Tally};
+
+/// Where a place stands, as the simulator built the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground {
+    /// Place above.
+    pub parent: Option<PlaceId>,
+    /// Level.
+    pub level: u32,
+}
+
+/// What is known of an entry that was synced somewhere.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Chain.
+    pub chain: ChainId,
+    /// Kind of chain.
+    pub kind: pb::ChainKind,
+    /// Entry before.
+    pub previous: Option<Hash>,
+    /// From 1.
+    pub sequence: u64,
+    /// Rank at it.
+    pub rank: Rank,
+    /// Author.
+    pub author: NodeId,
+    /// What it does to custody.
+    pub mv: Move,
+    /// Who may write next, by the ledger's own rules; unknown above a gap.
+    custodian: Option<PlaceId>,
+    bytes: [u8; 32],
+    /// Machines that have joined it to a tree, with the order in which they did.
+    pub applied_at: BTreeMap<MachineId, u64>,
+    /// Machines that have it in their journal.
+    pub stored_at: BTreeSet<MachineId>,
+}
+
+/// What is known of a machine's journal.
+#[derive(Debug, Default, Clone)]
+pub struct Shelf {
+    /// Up to where it was read.
+    pub end: u64,
+    last: Option<(u64, [u8; 32])>,
+    received: BTreeMap<(String, i32), u64>,
+    owed: BTreeMap<(String, i32), Vec<Hash>>,
+    /// Records read.
+    pub records: u64,
+    /// Its disk was lost, put back or copied: what it had forgotten is excused.
+    pub is_excused: bool,
+}
+
+/// The memory.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// By hash.
+    pub entries: BTreeMap<Hash, Known>,
+    /// One author in one life uses a number once.
+    numbers: BTreeMap<(NodeId, u32, u64), Hash>,
+    /// One place of a chain at one rank has one entry of one author in one life.
+    positions: BTreeMap<(ChainId, Rank, u64), Hash>,
+    /// By machine.
+    pub shelves: Vec<Shelf>,
+    /// By node: place and whether it is a department's.
+    pub nodes: BTreeMap<NodeId, (PlaceId, bool)>,
+    /// Where places stand.
+    pub ground: BTreeMap<PlaceId, Ground>,
+    /// What requests were answered with.
+    answers: BTreeMap<u64, Vec<u8>>,
+    /// Entries whose author was told that they are stored.
+    pub answered: BTreeMap<Hash, MachineId>,
+    joined: u64,
+    /// Whose node runs on a machine.
+    pub homes: BTreeMap<MachineId, NodeId>,
+    /// Authors of whom two machines run: they may write twice.
+    pub twins: BTreeSet<NodeId>,
+}
+
+impl Ledger {
+    /// Whether one place stands above another.
+    #[must_use]
+    pub fn is_above(&self, above: PlaceId, below: PlaceId) -> bool {
+        let parent = |place: &PlaceId| self.ground.get(place).and_then(|ground| ground.parent);
+        std::iter::successors(parent(&below), parent).any(|place| place == above)
+    }
+
+    /// Level of a node's place.
+    #[must_use]
+    pub fn level_of(&self, node: NodeId) -> u32 {
+        let place = self.nodes.get(&node).map(|(place, _)| place);
+        place
+            .and_then(|place| self.ground.get(place))
+            .map_or(0, |ground| ground.level)
+    }
+
+    /// Reads what a machine has synced since.
+    ///
+    /// # Errors
+    /// A promise that does not hold.
+    pub fn observe(
+        &mut self,
+        machine: MachineId,
+        me: NodeId,
+        reader: &dyn JournalReader,
+        tally: &mut Tally,
+        now_ms: i64,
+    ) -> Result<(), Broken> {
+        let from = self.shelves[machine].end;
+        for record in reader.tail(Position(from)) {
+            let record = record.map_err(|error| {
+                Broken::at(
+                    "S8 ack means stored",
+                    format!("the journal does not read: {error}"),
+                )
+            })?;
+            tally.trace(now_ms, "record", &record.payload);
+            self.read(machine, me, &record, reader, tally)?;
+            let shelf = &mut self.shelves[machine];
+            shelf.end = record.next.0;
+            shelf.records += 1;
+            let hash = Sha256::digest(&record.payload).into();
+            shelf.last = Some((record.position.0, hash));
+        }
+        Ok(())
+    }
+
+    /// Bytes of a machine's last record, with its header.
+    #[must_use]
+    pub fn last_record_bytes(&self, machine: MachineId, end: u64) -> usize {
+        let last = self.shelves[machine]
+            .last
+            .map_or(0, |(position, _)| position);
+        usize::try_from(end.saturating_sub(last)).unwrap_or_default()
+    }
+
+    /// After a start: all that was synced before is there.
+    ///
+    /// # Errors
+    /// `S8`.
+    pub fn started(
+        &self,
+        machine: MachineId,
+        reader: &dyn JournalReader,
+        end: u64,
+        tally: &mut Tally,
+    ) -> Result<(), Broken> {
+        tally.count(Family::Property, "S8 stored survives a stop");
+        let shelf = &self.shelves[machine];
+        if end < shelf.end {
+            return Err(Broken::at(
+                "S8 ack means stored",
+                format!("the journal ends at {end}, {} was synced", shelf.end),
+            ));
+        }
+        let Some((position, hash)) = shelf.last else {
+            return Ok(());
+        };
+        let again = reader.tail(Position(position)).next();
+        let same = match again {
+            Some(Ok(record)) => <[u8; 32]>::from(Sha256::digest(&record.payload)) == hash,
+            Some(Err(_)) | None => false,
+        };
+        if same {
+            Ok(())
+        } else {
+            Err(Broken::at(
+                "S8 ack means stored",
+                format!("another record stands at {position}"),
+            ))
+        }
+    }
+
+    fn read(
+        &mut self,
+        machine: MachineId,
+        me: NodeId,
+        record: &Record,
+        reader: &dyn JournalReader,
+        tally: &mut Tally,
+    ) -> Result<(), Broken> {
+        let (facts, blobs) = read_record(record.position.0, &record.payload)
+            .map_err(|_| Broken::at("S8 ack means stored", "a record does not read".into()))?;
+        for fact in &facts {
+            match fact {
+                Fact::Entry(stored) => {
+                    let bytes = place_of(stored.blob.as_ref(), &blobs)
+                        .and_then(|at| bytes_at(record, reader, &at));
+                    let Some(bytes) = bytes else {
+                        return Err(Broken::at(
+                            "S8 ack means stored",
+                            "an entry without bytes".into(),
+                        ));
+                    };
+                    self.stored(machine, stored, &bytes, tally)?;
+                }
+                Fact::Owed(owed) => self.owed(machine, owed)?,
+                Fact::Received(moved) => self.received(machine, me, moved, tally)?,
+                Fact::SubmissionEnded(ended) => {
+                    tally.count(Family::Refusal, format!("submission: {}", ended.code));
+                }
+                Fact::ParkingEnded(_) => tally.count(Family::Verdict, "no longer parked"),
+                Fact::Kept(_)
+                | Fact::Answered(_)
+                | Fact::Number(_)
+                | Fact::Invitation(_)
+                | Fact::Started(_)
+                | Fact::Recovered(_)
+                | Fact::Heard(_)
+                | Fact::HandingOver(_)
+                | Fact::AnnexHeld(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn stored(
+        &mut self,
+        machine: MachineId,
+        stored: &pb::EntryStored,
+        bytes: &[u8],
+        tally: &mut Tally,
+    ) -> Result<(), Broken> {
+        let is_applied = stored.verdict() == pb::EntryVerdict::Applied;
+        if is_applied {
+            tally.count(Family::Verdict, "applied");
+        } else {
+            tally.count(Family::Verdict, format!("parked: {}", stored.reason));
+        }
+        let Ok(entry) = Entry::parse(bytes) else {
+            return if is_applied {
+                Err(Broken::at(
+                    "S12 authority",
+                    "bytes that are no entry were applied".into(),
+                ))
+            } else {
+                Ok(())
+            };
+        };
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        if let Some(known) = self.entries.get_mut(&entry.hash) {
+            tally.count(Family::Property, "S13 byte fidelity");
+            if known.bytes != digest {
+                return Err(Broken::at(
+                    "S13 byte fidelity",
+                    format!("other bytes of entry {}", entry.hash.short()),
+                ));
+            }
+            known.stored_at.insert(machine);
+            if is_applied {
+                self.joined += 1;
+                known.applied_at.entry(machine).or_insert(self.joined);
+            }
+            return Ok(());
+        }
+        let mut known = Known {
+            chain: entry.chain,
+            kind: entry.kind,
+            previous: entry.previous,
+            sequence: entry.sequence,
+            rank: entry.rank.clone(),
+            author: entry.author,
+            mv: entry.mv,
+            custodian: None,
+            bytes: digest,
+            applied_at: BTreeMap::new(),
+            stored_at: BTreeSet::from([machine]),
+        };
+        if is_applied {
+            self.joined += 1;
+            known.applied_at.insert(machine, self.joined);
+            self.unique(&entry, tally)?;
+            if entry.kind == pb::ChainKind::Case {
+                known.custodian = self.judged(&entry, tally)?;
+            }
+        }
+        self.entries.insert(entry.hash, known);
+        Ok(())
+    }
+
+    /// S2: nobody uses a number twice, and no place of a chain has two entries of one rank.
+    fn unique(&mut self, entry: &Entry, tally: &mut Tally) -> Result<(), Broken> {
+        tally.count(Family::Property, "S2 unique identity");
+        let number = (entry.author, entry.incarnation, entry.author_sequence);
+        let position = (entry.chain, entry.rank.clone(), entry.sequence);
+        let numbered = *self.numbers.entry(number).or_insert(entry.hash);
+        let placed = *self.positions.entry(position).or_insert(entry.hash);
+        if self.twins.contains(&entry.author) {
+            return Ok(());
+        }
+        if numbered != entry.hash || placed != entry.hash {
+            return Err(Broken::at(
+                "S2 unique identity",
+                format!(
+                    "entries {} and {} share a number or a place",
+                    entry.hash.short(),
+                    if numbered == entry.hash {
+                        placed
+                    } else {
+                        numbered
+                    }
+                    .short()
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// S4 and S5: the custodian writes, an ancestor takes, ranks never fall.
+    fn judged(&self, entry: &Entry, tally: &mut Tally) -> Result<Option<PlaceId>, Broken> {
+        let broken = |promise, why: &str| {
+            let (hash, author) = (entry.hash.short(), entry.author);
+            Broken::at(promise, format!("entry {hash} of {author}: {why}"))
+        };
+        let Some((place, is_department)) = self.nodes.get(&entry.author).copied() else {
+            return Err(broken("S12 authority", "its author is nobody"));
+        };
+        if is_department {
+            return Err(broken("S4 one writer", "a department wrote"));
+        }
+        let taken = matches!(entry.mv, Move::Taken(_));
+        let Some(previous) = entry.previous else {
+            return Ok(Some(place));
+        };
+        let Some(before) = self.entries.get(&previous) else {
+            return Ok(taken.then_some(place));
+        };
+        tally.count(Family::Property, "S4 one writer");
+        tally.count(Family::Property, "S5 fence");
+        if taken && entry.rank <= before.rank || !taken && entry.rank != before.rank {
+            return Err(broken("S5 fence", "the rank does not follow"));
+        }
+        if let Some(custodian) = before.custodian {
+            let may = if taken {
+                self.is_above(place, custodian)
+            } else {
+                place == custodian
+            };
+            if !may && !self.twins.contains(&entry.author) {
+                let why = format!(
+                    "{:?} at {place} where {custodian} was custodian after {} by {}: {:?}",
+                    entry.mv,
+                    previous.short(),
+                    before.author,
+                    before.mv
+                );
+                return Err(broken("S4 one writer", &why));
+            }
+        }
+        Ok(match entry.mv {
+            Move::Dispatched(to) => Some(to),
+            Move::Taken(_) => Some(place),
+            Move::None | Move::Offered(_) => before.custodian,
+        })
+    }
+
+    fn owed(&mut self, machine: MachineId, owed: &pb::ItemOwed) -> Result<(), Broken> {
+        let lane = self.shelves[machine]
+            .owed
+            .entry((owed.link.clone(), owed.lane))
+            .or_default();
+        if owed.sequence != lane.len() as u64 + 1 {
+            return Err(Broken::at(
+                "S9 exactly once",
+                format!("item {} is owed after {}", owed.sequence, lane.len()),
+            ));
+        }
+        lane.push(Hash::from_bytes(&owed.hash).unwrap_or_default());
+        Ok(())
+    }
+
+    /// S9 and S10: a cursor goes on only, and stands on what the sender has there.
+    fn received(
+        &mut self,
+        machine: MachineId,
+        me: NodeId,
+        moved: &pb::CursorMoved,
+        tally: &mut Tally,
+    ) -> Result<(), Broken> {
+        let cursor = moved.cursor.clone().unwrap_or_default();
+        let key = (moved.link.clone(), cursor.lane);
+        tally.count(Family::Property, "S9 exactly once");
+        tally.count(Family::Property, "S10 no rewind");
+        let before = self.shelves[machine]
+            .received
+            .get(&key)
+            .copied()
+            .unwrap_or(0);
+        if cursor.sequence <= before {
+            return Err(Broken::at(
+                "S10 no rewind",
+                format!("a cursor went from {before} to {}", cursor.sequence),
+            ));
+        }
+        self.shelves[machine].received.insert(key, cursor.sequence);
+        let Ok(link) = moved.link.parse::<NodeId>() else {
+            return Err(Broken::at("S9 exactly once", "a cursor of nobody".into()));
+        };
+        if self.twins.contains(&link) || self.twins.contains(&me) {
+            return Ok(());
+        }
+        let senders = self.machines_of(link);
+        let at = usize::try_from(cursor.sequence - 1).unwrap_or(usize::MAX);
+        let hash = Hash::from_bytes(&cursor.hash);
+        let stands = senders.iter().any(|sender| {
+            let lane = self.shelves[*sender]
+                .owed
+                .get(&(me.to_string(), cursor.lane));
+            lane.and_then(|lane| lane.get(at)).copied() == hash
+        });
+        if stands {
+            Ok(())
+        } else {
+            Err(Broken::at(
+                "S9 exactly once",
+                format!(
+                    "{me} stored {} items of {link} that it never sent so",
+                    cursor.sequence
+                ),
+            ))
+        }
+    }
+
+    fn machines_of(&self, node: NodeId) -> Vec<MachineId> {
+        self.homes
+            .iter()
+            .filter(|(_, home)| **home == node)
+            .map(|(machine, _)| *machine)
+            .collect()
+    }
+
+    /// S8: an acknowledgement names what is synced.
+    ///
+    /// # Errors
+    /// `S8`.
+    pub fn may_acknowledge(
+        &self,
+        machine: MachineId,
+        peer: NodeId,
+        word: &pb::Acknowledged,
+        tally: &mut Tally,
+    ) -> Result<(), Broken> {
+        tally.count(Family::Property, "S8 ack means stored");
+        let cursor = word.cursor.clone().unwrap_or_default();
+        let synced = self.shelves[machine]
+            .received
+            .get(&(peer.to_string(), cursor.lane))
+            .copied()
+            .unwrap_or(0);
+        if cursor.sequence <= synced {
+            return Ok(());
+        }
+        Err(Broken::at(
+            "S8 ack means stored",
+            format!("{} acknowledged, {synced} synced", cursor.sequence),
+        ))
+    }
+
+    /// Somebody was answered: the same request is always answered alike, and what it names is stored.
+    ///
+    /// # Errors
+    /// `S8`, `S9`.
+    pub fn answer(
+        &mut self,
+        machine: MachineId,
+        request: u64,
+        answer: &[u8],
+        entry: Option<Hash>,
+        tally: &mut Tally,
+    ) -> Result<(), Broken> {
+        if let Some(before) = self.answers.get(&request) {
+            tally.count(Family::Property, "S9 a request asked again");
+            if before != answer {
+                return Err(Broken::at(
+                    "S9 exactly once",
+                    format!("request {request} was answered twice, differently"),
+                ));
+            }
+        }
+        self.answers.insert(request, answer.to_vec());
+        let Some(hash) = entry else { return Ok(()) };
+        tally.count(Family::Property, "S8 an answer means stored");
+        let is_stored = self
+            .entries
+            .get(&hash)
+            .is_some_and(|known| known.stored_at.contains(&machine));
+        if !is_stored {
+            return Err(Broken::at(
+                "S8 ack means stored",
+                format!("entry {} was answered and is not synced", hash.short()),
+            ));
+        }
+        self.answered.insert(hash, machine);
+        Ok(())
+    }
+}
+
+fn bytes_at(record: &Record, reader: &dyn JournalReader, at: &Place) -> Option<Vec<u8>> {
+    if at.position == record.position.0 {
+        let from = at.offset as usize;
+        return record
+            .payload
+            .get(from..from + at.length as usize)
+            .map(<[u8]>::to_vec);
+    }
+    let location = Location {
+        position: Position(at.position),
+        offset: at.offset,
+        length: at.length,
+    };
+    reader.read(location).ok()
+}

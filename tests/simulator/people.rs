@@ -1,0 +1,467 @@
+//! People: they take in and settle cases by the hours of the load profile, mostly as they should, sometimes not. They
+//! ask again when nobody answered, and some use a request id twice.
+
+use std::collections::BTreeMap;
+
+use fengqiao_hub::case::{Case, Stage, TaskState};
+use fengqiao_hub::casework::Command;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_node::engine::chains::Chain;
+use fengqiao_proto::v1 as pb;
+
+use super::agenda::{Event, MachineId};
+use super::moves::{AtHand, Kind};
+use super::{Broken, Simulator};
+
+/// Logins of a centre, with the roles each has.
+pub(super) const STAFF: [(&str, &[pb::Role]); 6] = [
+    ("admin", &crate::world::EVERY_ROLE),
+    ("second", &crate::world::EVERY_ROLE),
+    ("clerk", &[pb::Role::Clerk]),
+    ("handler", &[pb::Role::Handler]),
+    ("approver", &[pb::Role::Approver]),
+    ("leader", &[pb::Role::Leader]),
+];
+
+/// Cases looked at when something to do is looked for.
+const LOOKS: usize = 4;
+
+/// What somebody asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// Where.
+    pub machine: MachineId,
+    pub(super) login: String,
+    pub(super) what: Wanted,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    Move(Option<ChainId>, Command, bool),
+    Directive(Vec<PlaceId>),
+    AnswerDirective(ChainId, bool),
+    Unit(String),
+    Place(String, u32),
+    Account(String, bool),
+}
+
+/// People and what they wait for.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    /// By request.
+    pub asked: BTreeMap<u64, Asked>,
+    /// Requests that nobody has answered, by ticket.
+    pub waiting: BTreeMap<u64, u64>,
+    tickets: u64,
+    /// Cases ever registered.
+    pub cases: Vec<ChainId>,
+    pub(super) directives: Vec<ChainId>,
+    /// Where a case was last worked on.
+    pub(super) last_at: BTreeMap<ChainId, MachineId>,
+}
+
+impl People {
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+}
+
+impl Asked {
+    pub(super) fn hash(&self) -> Hash {
+        Hash::of(
+            "simulation",
+            &[format!("{:?} {:?}", self.login, self.what).as_bytes()],
+        )
+    }
+}
+
+impl Simulator {
+    /// Somebody does something.
+    pub(super) fn act(&mut self) -> Result<(), Broken> {
+        let dice = &mut self.dice.people;
+        // Who has begun goes on: things happen within seconds of each other.
+        if dice.roll(5) < 2 {
+            let pause_ms = dice.between(0, 20_000);
+            self.agenda.after(pause_ms, Event::Act);
+        }
+        let asked = match self.dice.people.roll(1_000) {
+            0..90 => self.intake(),
+            90..740 => self.sensible(),
+            740..840 => self.mistaken(),
+            840..900 => self.overtake(),
+            900..960 => return self.again(),
+            _ => self.around(),
+        };
+        match asked {
+            Some(asked) => self.ask(asked),
+            None => Ok(()),
+        }
+    }
+
+    fn a_machine(&mut self) -> MachineId {
+        let machines = self.machines.len();
+        self.dice.people.roll(machines)
+    }
+
+    fn intake(&mut self) -> Option<Asked> {
+        let machine = self.a_machine();
+        let at_hand = self.at_hand(machine, None);
+        let command = at_hand.register(&mut self.dice.people);
+        Some(Asked {
+            machine,
+            login: self.dice.people.pick(&["admin", "clerk"]).into(),
+            what: Wanted::Move(None, command, self.dice.people.roll(4) > 0),
+        })
+    }
+
+    fn at_hand(&mut self, machine: MachineId, chain: Option<&Chain>) -> AtHand {
+        let registry = self.machines[machine]
+            .running
+            .as_ref()
+            .map(|running| running.engine.registry());
+        let me = self.machines[machine].me.at;
+        let (mut places, mut units) = (Vec::new(), Vec::new());
+        if let Some(registry) = registry {
+            places.extend(registry.children(me.place));
+            places.extend(self.machines.iter().map(|machine| machine.me.at.place));
+            units.extend(registry.units_of(me.place).map(|unit| unit.id));
+        }
+        let case = chain.and_then(|chain| chain.case.as_ref());
+        AtHand {
+            now: self.machines[machine].now(self.agenda.now_ms()),
+            places,
+            units,
+            annex: chain.map(|chain| chain.tree.annex()).unwrap_or_default(),
+            tasks: case.map_or(0, |case| {
+                u32::try_from(case.tasks.len()).unwrap_or_default()
+            }),
+        }
+    }
+
+    /// Any move, anywhere, by anybody.
+    fn mistaken(&mut self) -> Option<Asked> {
+        let machine = self.a_machine();
+        let case = self.a_case()?;
+        let chain = self.chain(machine, case);
+        let at_hand = self.at_hand(machine, chain.as_ref());
+        let dice = &mut self.dice.people;
+        let kind = dice.pick(Kind::ALL);
+        let command = at_hand.command(kind, dice);
+        let logins = [
+            "admin", "second", "clerk", "handler", "approver", "leader", "unit-0", "nobody",
+        ];
+        Some(Asked {
+            machine,
+            login: dice.pick(&logins).into(),
+            what: Wanted::Move(Some(case), command, dice.roll(3) == 0),
+        })
+    }
+
+    /// A superior takes a case unasked.
+    fn overtake(&mut self) -> Option<Asked> {
+        let case = self.a_case()?;
+        let mut place = self.machines[*self.people.last_at.get(&case)?].me.at.place;
+        for _ in 0..=self.dice.people.roll(3) {
+            place = self.ledger.ground.get(&place)?.parent?;
+        }
+        let reason = self
+            .dice
+            .people
+            .pick(&[pb::TakingReason::Dark, pb::TakingReason::Decision]);
+        Some(Asked {
+            machine: self.centre_of(place)?,
+            login: "leader".into(),
+            what: Wanted::Move(Some(case), Command::Take { reason }, false),
+        })
+    }
+
+    /// A case, younger ones rather.
+    fn a_case(&mut self) -> Option<ChainId> {
+        let cases = self.people.cases.len();
+        if cases == 0 {
+            return None;
+        }
+        let back = self.dice.people.roll(cases.min(12));
+        if self.dice.people.roll(3) == 0 {
+            return Some(self.people.cases[self.dice.people.roll(cases)]);
+        }
+        Some(self.people.cases[cases - 1 - back])
+    }
+
+    /// A chain as a machine knows it, if it runs.
+    pub(super) fn chain(&self, machine: MachineId, case: ChainId) -> Option<Chain> {
+        let running = self.machines[machine].running.as_ref()?;
+        running.views.chain(&running.engine.registry(), case).ok()
+    }
+
+    /// What a sensible person would do next, as far as some machine knows the case.
+    fn sensible(&mut self) -> Option<Asked> {
+        for _ in 0..LOOKS {
+            let case = self.a_case()?;
+            let last = self.people.last_at.get(&case).copied();
+            let looking = match last.filter(|_| self.dice.people.roll(3) > 0) {
+                Some(machine) => machine,
+                None => self.a_machine(),
+            };
+            let Some(chain) = self.chain(looking, case) else {
+                continue;
+            };
+            let Some(known) = chain.case.clone() else {
+                continue;
+            };
+            if let Some((machine, login, command)) = self.next_step(&chain, &known) {
+                return Some(Asked {
+                    machine,
+                    login: login.into(),
+                    what: Wanted::Move(Some(case), command, self.dice.people.roll(3) == 0),
+                });
+            }
+        }
+        None
+    }
+
+    fn next_step(
+        &mut self,
+        chain: &Chain,
+        case: &Case,
+    ) -> Option<(MachineId, &'static str, Command)> {
+        let custody = chain.tree.custody()?.clone();
+        let centre = self.centre_of(custody.custodian)?;
+        if chain.tree.is_frozen() {
+            let above = self.ledger.ground.get(&custody.custodian)?.parent?;
+            let reason = pb::TakingReason::Decision;
+            return Some((self.centre_of(above)?, "leader", Command::Take { reason }));
+        }
+        let annex = chain.tree.annex();
+        let undecided = annex
+            .iter()
+            .find(|entry| !case.annex_decided.contains_key(entry));
+        let dice = &mut self.dice.people;
+        if let Some(entry) = undecided.filter(|_| dice.roll(3) == 0) {
+            let entry = *entry;
+            let command = if dice.roll(2) == 0 {
+                Command::AdoptAnnex { entry }
+            } else {
+                Command::DeclineAnnex { entry }
+            };
+            return Some((centre, "clerk", command));
+        }
+        if let Some(offer) = custody.offer.filter(|_| dice.roll(3) > 0) {
+            let above = self.centre_of(offer.to)?;
+            let command = if self.dice.people.roll(6) == 0 {
+                Command::KeepBelow
+            } else {
+                let reason = pb::TakingReason::Unspecified;
+                Command::Take { reason }
+            };
+            return Some((above, "leader", command));
+        }
+        let task = case.tasks.iter().find(|task| task.state < TaskState::Done);
+        if let Some(task) = task.filter(|_| self.dice.people.roll(2) == 0) {
+            let number = task.number;
+            let (place, command) = (
+                task.place,
+                match self.dice.people.roll(3) {
+                    0 => Command::AcknowledgeTask { task: number },
+                    1 => Command::WorkOnSite {
+                        worked: self.machines[centre].now(self.agenda.now_ms()),
+                    },
+                    _ => Command::ReportTask {
+                        task: number,
+                        done: true,
+                    },
+                },
+            );
+            return Some((self.centre_of(place)?, "clerk", command));
+        }
+        let (login, kind) = self.fitting(case)?;
+        let (machine, login) = match (login, case.lead) {
+            ("lead", Some(unit)) => self.desk_of(centre, unit),
+            ("lead", None) => (centre, "admin"),
+            _ => (centre, login),
+        };
+        let at_hand = self.at_hand(machine, Some(chain));
+        let mut command = at_hand.command(kind, &mut self.dice.people);
+        if kind == Kind::Dispatch {
+            command = self.downward(centre, command);
+        }
+        Some((machine, login, command))
+    }
+
+    /// A dispatch to a child or an own unit, not anywhere.
+    fn downward(&mut self, centre: MachineId, command: Command) -> Command {
+        let Some(running) = &self.machines[centre].running else {
+            return command;
+        };
+        let registry = running.engine.registry();
+        let me = self.machines[centre].me.at.place;
+        let children: Vec<PlaceId> = registry
+            .children(me)
+            .iter()
+            .copied()
+            .filter(|child| registry.node_of(*child).is_some())
+            .collect();
+        let dice = &mut self.dice.people;
+        match command {
+            Command::Dispatch {
+                lead: None,
+                co_handlers,
+                due,
+                ..
+            } if !children.is_empty() => Command::Dispatch {
+                lead: None,
+                place: Some(dice.pick(&children)),
+                co_handlers,
+                due,
+            },
+            other => other,
+        }
+    }
+
+    /// Where the people of a unit work: at its own node, or with an account at the centre.
+    fn desk_of(&self, centre: MachineId, unit: UnitId) -> (MachineId, &'static str) {
+        let own = self
+            .machines
+            .iter()
+            .position(|machine| machine.me.at.unit == Some(unit));
+        match own {
+            Some(machine) => (machine, "admin"),
+            None => {
+                let at = self.units.get(&unit).copied().unwrap_or(0);
+                (centre, if at == 0 { "unit-0" } else { "unit-1" })
+            }
+        }
+    }
+
+    /// The machine of a place's centre.
+    pub(super) fn centre_of(&self, place: PlaceId) -> Option<MachineId> {
+        self.machines
+            .iter()
+            .position(|machine| machine.me.at.place == place && machine.me.at.unit.is_none())
+    }
+
+    fn fitting(&mut self, case: &Case) -> Option<(&'static str, Kind)> {
+        let dice = &mut self.dice.people;
+        if dice.roll(20) == 0 && !case.stage.is_over() {
+            return Some(dice.pick(&[
+                ("clerk", Kind::Supplement),
+                ("clerk", Kind::WorkOnSite),
+                ("clerk", Kind::Convene),
+                ("leader", Kind::Take),
+            ]));
+        }
+        let choices: &[(&str, Kind)] = match case.stage {
+            Stage::Registered => &[
+                ("clerk", Kind::Accept),
+                ("clerk", Kind::Accept),
+                ("clerk", Kind::Accept),
+                ("clerk", Kind::Accept),
+                ("clerk", Kind::Decline),
+                ("clerk", Kind::AnswerAtOnce),
+                ("clerk", Kind::Escalate),
+            ],
+            Stage::Accepted | Stage::InHand | Stage::Redo => &[
+                ("clerk", Kind::Dispatch),
+                ("clerk", Kind::Dispatch),
+                ("clerk", Kind::Dispatch),
+                ("leader", Kind::Designate),
+                ("lead", Kind::TakeAction),
+                ("lead", Kind::DraftReply),
+                ("clerk", Kind::Escalate),
+                ("leader", Kind::Escalate),
+                ("leader", Kind::Decide),
+                ("clerk", Kind::Return),
+            ],
+            Stage::Decided => &[("clerk", Kind::Dispatch), ("lead", Kind::DraftReply)],
+            Stage::Dispatched => &[
+                ("lead", Kind::SignFor),
+                ("lead", Kind::SignFor),
+                ("lead", Kind::Object),
+                ("clerk", Kind::Return),
+            ],
+            Stage::Handling => &[
+                ("lead", Kind::Contact),
+                ("lead", Kind::TakeAction),
+                ("lead", Kind::ReportInterim),
+                ("lead", Kind::DraftReply),
+                ("lead", Kind::DraftReply),
+                ("lead", Kind::Object),
+                ("clerk", Kind::Escalate),
+                ("clerk", Kind::Return),
+                ("clerk", Kind::Dispatch),
+            ],
+            Stage::Objected => &[
+                ("leader", Kind::DecideObjection),
+                ("leader", Kind::Designate),
+            ],
+            Stage::Drafted => &[
+                ("approver", Kind::ApproveReply),
+                ("approver", Kind::ApproveReply),
+                ("second", Kind::ApproveReply),
+                ("approver", Kind::SendBackReply),
+            ],
+            Stage::Approved => &[("clerk", Kind::SendReply)],
+            Stage::Replied | Stage::Answered => &[
+                ("clerk", Kind::ReturnVisit),
+                ("clerk", Kind::ReturnVisit),
+                ("lead", Kind::DraftReply),
+                ("clerk", Kind::Rate),
+            ],
+            Stage::Visited => &[
+                ("clerk", Kind::Rate),
+                ("clerk", Kind::OrderRedo),
+                ("clerk", Kind::Close),
+                ("leader", Kind::Close),
+            ],
+            Stage::Closed => &[("clerk", Kind::Rate)],
+            Stage::Declined => return None,
+        };
+        if case.stage == Stage::Closed && case.rating.is_some() {
+            return None;
+        }
+        Some(self.dice.people.pick(choices))
+    }
+
+    /// What is done beside cases.
+    fn around(&mut self) -> Option<Asked> {
+        let machine = self.a_machine();
+        let me = self.machines[machine].me.at.place;
+        let below: Vec<PlaceId> = self
+            .ledger
+            .ground
+            .keys()
+            .copied()
+            .filter(|place| self.ledger.is_above(me, *place))
+            .collect();
+        let level = self.ledger.level_of(self.machines[machine].me.at.node);
+        let dice = &mut self.dice.people;
+        let number = dice.number() % 10_000;
+        let what = match dice.roll(6) {
+            0 if !below.is_empty() => Wanted::Directive(vec![dice.pick(&below)]),
+            0 | 1 => Wanted::Directive(Vec::new()),
+            2 | 3 if !self.people.directives.is_empty() => {
+                let directive = dice.pick(&self.people.directives);
+                Wanted::AnswerDirective(directive, dice.roll(2) == 0)
+            }
+            2 | 3 => return None,
+            4 => Wanted::Account(format!("extra-{}", number % 3), dice.roll(2) == 0),
+            _ if dice.roll(2) == 0 => Wanted::Unit(format!("单位{number}")),
+            _ => Wanted::Place(
+                format!("新村{number}"),
+                if level >= 60 { 60 } else { level + 10 },
+            ),
+        };
+        Some(Asked {
+            machine,
+            login: dice.pick(&["admin", "leader"]).into(),
+            what,
+        })
+    }
+
+    /// Name of a node for a person.
+    pub(super) fn told(&self, machine: MachineId) -> String {
+        let node: NodeId = self.machines[machine].me.at.node;
+        format!("machine {machine} ({node})")
+    }
+}
