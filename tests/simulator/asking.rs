@@ -60,6 +60,7 @@ impl Simulator {
             self.tally.count(Family::Refusal, "the machine is down");
             return Ok(());
         }
+        let linked = self.reaches_parent(machine);
         let ticket = self.people.ticket();
         let request_id = format!("r{request}");
         let caller = Caller {
@@ -79,6 +80,7 @@ impl Simulator {
                     case,
                     command,
                     content: has_text.then(text),
+                    linked,
                 },
             })),
             other => Input::Administer(Box::new(Request {

@@ -148,6 +148,16 @@ impl Simulator {
         }
     }
 
+    /// Whether a session with the parent stands.
+    pub(super) fn reaches_parent(&mut self, machine: MachineId) -> bool {
+        match self.parent_of(machine) {
+            Some((_, peer)) => self
+                .end(machine, peer)
+                .is_some_and(|end| end.peer.is_some()),
+            None => true,
+        }
+    }
+
     pub(super) fn end(&mut self, machine: MachineId, peer: NodeId) -> Option<&mut End> {
         self.machines[machine].running.as_mut()?.ends.get_mut(&peer)
     }
