@@ -17,7 +17,7 @@ use crate::engine::record::{place_of, read_record};
 use crate::journal::{FileReader, JournalError, JournalReader as _, Location, Position, Record};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Problems listed by one audit; those beyond are counted.
 pub const LISTED_MAX: usize = 1_000;
@@ -81,9 +81,8 @@ pub fn audit(
     let scrubbed = reader.verify(progress)?;
     let mut pass = Pass {
         reader,
-        root_key,
         salts,
-        chains: BTreeMap::new(),
+        proof: Proof::new(root_key),
         found: Audited {
             records: scrubbed.records,
             ..Default::default()
@@ -110,15 +109,90 @@ pub fn audit(
             progress(record.next.0, scrubbed.bytes);
         }
     }
-    pass.found.chains = pass.chains.len() as u64;
+    pass.found.chains = pass.proof.chains() as u64;
+    pass.found.registry = pass.proof.registry;
     Ok(pass.found)
+}
+
+/// What entries have proven so far, taken one after the other as they were stored, from the root key on.
+#[derive(Debug)]
+pub struct Proof {
+    root_key: VerifyingKey,
+    registry: Registry,
+    chains: BTreeMap<ChainId, Tree>,
+}
+
+impl Proof {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(root_key: &VerifyingKey) -> Self {
+        Self {
+            root_key: *root_key,
+            registry: Registry::default(),
+            chains: BTreeMap::new(),
+        }
+    }
+
+    /// The registry as proven.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Chains begun.
+    #[must_use]
+    pub fn chains(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// Adds an entry, if author, signature, registry and custody hold.
+    ///
+    /// # Errors
+    /// A stable code and what does not hold; nothing was added.
+    pub fn add(&mut self, entry: &Entry) -> Result<(), (&'static str, String)> {
+        // What a neighbour sends again is stored again, and changes nothing.
+        let known = self.chains.get(&entry.chain);
+        if known.is_some_and(|tree| tree.contains(&entry.hash)) {
+            return Ok(());
+        }
+        let (key, place) = self
+            .author(entry)
+            .ok_or(("ENTRY_AUTHOR", "no registry names its author".to_owned()))?;
+        entry.check_signature(&key).map_err(|_| {
+            let what = "its signature is not its author's".to_owned();
+            ("ENTRY_SIGNATURE", what)
+        })?;
+        // What a neighbour sends again is stored again, and changes nothing.
+        let known = self.chains.get(&entry.chain);
+        if known.is_some_and(|tree| tree.contains(&entry.hash)) {
+            return Ok(());
+        }
+        if entry.kind == pb::ChainKind::Registry {
+            let applied = self.registry.apply(entry);
+            applied.map_err(|error| ("ENTRY_REGISTRY", error.to_string()))?;
+        }
+        let tree = self.chains.entry(entry.chain).or_default();
+        match tree.insert(Step::of(entry, place), &self.registry, true) {
+            Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => Ok(()),
+            Verdict::Waits(waiting) => Err(("ENTRY_CUSTODY", waiting.code().to_owned())),
+            Verdict::Refused(violation) => Err(("ENTRY_CUSTODY", violation.code().to_owned())),
+        }
+    }
+
+    /// Who must have signed an entry, and for which place; some rest on the root key alone.
+    fn author(&self, entry: &Entry) -> Option<(VerifyingKey, PlaceId)> {
+        if is_by_root_key(entry) {
+            return Some((self.root_key, entry.chain.place()?));
+        }
+        let node = self.registry.node(entry.author)?;
+        Some((node.signing_key, node.place))
+    }
 }
 
 struct Pass<'a> {
     reader: &'a FileReader,
-    root_key: &'a VerifyingKey,
     salts: Salts<'a>,
-    chains: BTreeMap<ChainId, Tree>,
+    proof: Proof,
     found: Audited,
 }
 
@@ -164,51 +238,10 @@ impl Pass<'_> {
             entry.sequence,
             entry.hash.short()
         );
-        let Some((key, place)) = self.author(entry) else {
-            self.problem(
-                "ENTRY_AUTHOR",
-                format!("{named}: no registry names its author"),
-            );
-            return;
-        };
-        if entry.check_signature(&key).is_err() {
-            self.problem(
-                "ENTRY_SIGNATURE",
-                format!("{named}: its signature is not its author's"),
-            );
-            return;
+        match self.proof.add(entry) {
+            Ok(()) => self.payloads(entry, &named),
+            Err((code, what)) => self.problem(code, format!("{named}: {what}")),
         }
-        self.payloads(entry, &named);
-        // What a neighbour sends again is stored again, and changes nothing.
-        let known = self.chains.get(&entry.chain);
-        if known.is_some_and(|tree| tree.contains(&entry.hash)) {
-            return;
-        }
-        if entry.kind == pb::ChainKind::Registry
-            && let Err(error) = self.found.registry.apply(entry)
-        {
-            self.problem("ENTRY_REGISTRY", format!("{named}: {error}"));
-            return;
-        }
-        let tree = self.chains.entry(entry.chain).or_default();
-        match tree.insert(Step::of(entry, place), &self.found.registry, true) {
-            Verdict::Known | Verdict::Extended | Verdict::Overtook | Verdict::Joined => {}
-            Verdict::Waits(waiting) => {
-                self.problem("ENTRY_CUSTODY", format!("{named}: {}", waiting.code()));
-            }
-            Verdict::Refused(violation) => {
-                self.problem("ENTRY_CUSTODY", format!("{named}: {}", violation.code()));
-            }
-        }
-    }
-
-    /// Who must have signed an entry, and for which place; some rest on the root key alone.
-    fn author(&self, entry: &Entry) -> Option<(VerifyingKey, PlaceId)> {
-        if is_by_root_key(entry) {
-            return Some((*self.root_key, entry.chain.place()?));
-        }
-        let node = self.found.registry.node(entry.author)?;
-        Some((node.signing_key, node.place))
     }
 
     fn payloads(&mut self, entry: &Entry, named: &str) {

@@ -9,6 +9,8 @@ pub mod command;
 pub mod connection;
 pub mod demo;
 pub mod directive;
+pub mod doctor;
+pub mod export;
 pub mod failure;
 pub mod import;
 pub mod output;

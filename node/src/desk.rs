@@ -10,6 +10,8 @@ pub mod texts;
 pub mod translate;
 pub mod view;
 
+pub(crate) use service::digest_of;
+
 #[cfg(test)]
 mod fixture;
 

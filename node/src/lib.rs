@@ -7,6 +7,7 @@ pub mod config;
 pub mod desk;
 pub mod engine;
 pub mod enrolment;
+pub mod export;
 pub mod folder;
 pub mod journal;
 pub mod keystore;

@@ -31,7 +31,7 @@ pub use batch::Batch;
 pub use guard::{
     OPENING_THREAD_NAME, Opened, Opening, QUARANTINE_KEPT_MAX, Quarantined, Reason, open_guarded,
 };
-pub use marker::boot_id;
+pub use marker::{boot_id, is_believed};
 pub use memory::MemoryStore;
 pub use overlay::Overlay;
 pub use shared::{Settings, SharedSled, SledStore};

@@ -177,7 +177,7 @@ impl Node {
         let mut all = vec!["--data", data, "--output", "json"];
         all.extend(words);
         let reads_no_clock = matches!(words, ["verify" | "config", ..])
-            || matches!(words, ["backup", "verify" | "list", ..]);
+            || matches!(words, ["backup" | "export", "verify" | "list", ..]);
         if !reads_no_clock {
             all.extend(["--clock", clock]);
         }

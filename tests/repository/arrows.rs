@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 18] = [
+const FLOORS: [&str; 19] = [
     "cli",
     "host",
     "pages",
@@ -29,6 +29,7 @@ const FLOORS: [&str; 18] = [
     "node",
     "link",
     "backup",
+    "export",
     "audit",
     "engine",
     "enrolment",

@@ -13,14 +13,15 @@ use crate::folder::Folder;
 use crate::journal::{FileJournal, Journal as _, Options};
 use crate::trust::random::Seeded;
 
-struct Ground {
-    _room: TempDir,
-    folder: Folder,
-    journal: FileJournal,
+/// A data folder with a journal to be written by hand.
+pub(crate) struct Ground {
+    pub(crate) room: TempDir,
+    pub(crate) folder: Folder,
+    pub(crate) journal: FileJournal,
 }
 
 impl Ground {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let room = TempDir::new().unwrap();
         let options = InitOptions {
             name: "德州市".to_owned(),
@@ -42,18 +43,22 @@ impl Ground {
                 .unwrap()
                 .journal;
         Self {
-            _room: room,
+            room,
             folder,
             journal,
         }
     }
 
-    fn genesis(&self) -> pb::SignedEntry {
+    pub(crate) fn genesis(&self) -> pb::SignedEntry {
         self.folder.first_entries().unwrap().remove(0)
     }
 
     /// An entry of a case chain, as the node itself would write it.
-    fn drafted(&self, sequence: u64, previous: Option<Hash>) -> fengqiao_hub::entry::Draft {
+    pub(crate) fn drafted(
+        &self,
+        sequence: u64,
+        previous: Option<Hash>,
+    ) -> fengqiao_hub::entry::Draft {
         let identity = &self.folder.identity;
         fengqiao_hub::entry::Draft {
             deployment: identity.deployment,
@@ -74,7 +79,7 @@ impl Ground {
         }
     }
 
-    fn store(&mut self, entry: &pb::SignedEntry) {
+    pub(crate) fn store(&mut self, entry: &pb::SignedEntry) {
         let mut record = RecordWriter::at(self.journal.end().0);
         let (blob, _) = record.blob(&entry.encode_to_vec());
         record.fact(Fact::Entry(pb::EntryStored {

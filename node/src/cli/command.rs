@@ -38,6 +38,8 @@ enum What {
 pub struct Ground {
     /// Data folder given on the command line.
     pub data: Option<PathBuf>,
+    /// Account that acts, where a running node is asked.
+    pub login: Option<String>,
     /// Answers as JSON.
     pub json: bool,
 }
@@ -51,6 +53,7 @@ pub fn run(command: Command) -> ExitCode {
         What::Server(server) => {
             let ground = Ground {
                 data: command.globals.data.clone(),
+                login: command.globals.login.clone(),
                 json: command.globals.output == super::output::Output::Json,
             };
             server::run(server, &ground)

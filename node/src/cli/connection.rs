@@ -1,6 +1,8 @@
 //! The way to the node: one connection to its local socket, the acting account beside each request, a deadline on each.
 
 use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
 
 use fengqiao_proto::v1 as pb;
 use hyper_util::rt::TokioIo;
@@ -16,6 +18,8 @@ use crate::desk::LOGIN_KEY;
 
 /// Largest answer read: a page of cases or a digest of all heads.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// For a question to a node that may not be there.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 const LOGIN_CHARACTERS_MAX: usize = 32;
 
 impl Context {
@@ -43,19 +47,7 @@ impl Context {
             path: path.clone(),
             source,
         };
-        let stream = UnixStream::connect(&path).await.map_err(not_connected)?;
-        // One connection a command: a call that lost it must not be sent again behind the caller's back.
-        let mut once = Some(TokioIo::new(stream));
-        let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-            let stream = once
-                .take()
-                .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-            async move { stream }
-        });
-        Endpoint::from_static("http://fengqiao.local")
-            .connect_with_connector(connector)
-            .await
-            .map_err(|error| not_connected(std::io::Error::other(error)))
+        dial(&path).await.map_err(not_connected)
     }
 
     /// Puts a message into a request with account and deadline.
@@ -96,6 +88,110 @@ impl Context {
         answer
             .map(tonic::Response::into_inner)
             .map_err(|status| Failure::of(&status, call))
+    }
+}
+
+async fn dial(path: &Path) -> std::io::Result<Channel> {
+    let stream = UnixStream::connect(path).await?;
+    // One connection a command: a call that lost it must not be sent again behind the caller's back.
+    let mut once = Some(TokioIo::new(stream));
+    let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
+        let stream = once
+            .take()
+            .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        async move { stream }
+    });
+    Endpoint::from_static("http://fengqiao.local")
+        .connect_with_connector(connector)
+        .await
+        .map_err(std::io::Error::other)
+}
+
+/// What the node at a socket says of itself; `None` where none answers.
+pub(crate) async fn status_of(socket: &Path) -> Option<pb::GetStatusResponse> {
+    let asked = async {
+        let mut node = NodeServiceClient::new(dial(socket).await.ok()?);
+        let answer = node.get_status(pb::GetStatusRequest {}).await;
+        Some(answer.ok()?.into_inner())
+    };
+    tokio::time::timeout(STATUS_TIMEOUT, asked).await.ok()?
+}
+
+/// A case as a node shows it with its texts, or that it may not.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// With its texts.
+    Case(Box<pb::CaseView>),
+    /// This account may not read them here.
+    Sealed,
+}
+
+/// Asks a running node for the texts of all wanted cases, one after the other, as an account.
+///
+/// # Errors
+/// It does not answer, or refuses for another reason than that a case is sealed to the account.
+pub(crate) async fn cases_of(
+    socket: &Path,
+    login: &str,
+    wanted: &dyn Fn(&str) -> bool,
+    each: &mut dyn FnMut(Seen),
+) -> Result<(), super::server::Failed> {
+    let refused = |error: &dyn std::fmt::Display| super::server::Failed {
+        code: "NOT_RUNNING".to_owned(),
+        english: format!(
+            "{}: {error}; texts are shown by a running node only",
+            socket.display()
+        ),
+        chinese: "节点未运行或未应答：正文只能由运行中的节点给出".to_owned(),
+        exit: 75,
+    };
+    let channel = dial(socket).await.map_err(|error| refused(&error))?;
+    let mut desk = CaseworkServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+    let login = checked_login(login).and_then(|login| MetadataValue::try_from(login).ok());
+    let login = login.ok_or_else(|| {
+        super::server::Failed::usage(
+            "ACCOUNT_MISSING",
+            "name the account that asks with --as LOGIN",
+            "请用 --as 指明账号",
+        )
+    })?;
+    let mut page_token = String::new();
+    loop {
+        let mut request = tonic::Request::new(pb::ListCasesRequest {
+            page_size: 500,
+            page_token,
+            with_closed: true,
+            ..Default::default()
+        });
+        request.metadata_mut().insert(LOGIN_KEY, login.clone());
+        let listed = desk.list_cases(request).await;
+        let listed = listed
+            .map_err(|status| refused(&status.message()))?
+            .into_inner();
+        for case in listed.cases.iter().filter(|case| wanted(&case.case)) {
+            let mut request = tonic::Request::new(pb::GetCaseRequest {
+                case: case.case.clone(),
+                show_texts: true,
+            });
+            request.metadata_mut().insert(LOGIN_KEY, login.clone());
+            match desk.get_case(request).await {
+                Ok(shown) => {
+                    let shown = shown.into_inner().case;
+                    each(shown.map_or(Seen::Sealed, |case| Seen::Case(Box::new(case))));
+                }
+                Err(status)
+                    if status.code() == tonic::Code::PermissionDenied
+                        || status.code() == tonic::Code::FailedPrecondition =>
+                {
+                    each(Seen::Sealed)
+                }
+                Err(status) => return Err(refused(&status.message())),
+            }
+        }
+        page_token = listed.next_page_token;
+        if page_token.is_empty() {
+            return Ok(());
+        }
     }
 }
 

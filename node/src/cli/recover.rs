@@ -80,10 +80,9 @@ fn at_the_top(args: &RecoverArgs, root_key: &Path, data: &Path) -> Result<Folder
         return Err(two_persons("approved-by: the same person twice"));
     }
     let now = clock_of(args.by_parent.clock()).now();
-    let key = AuthorityKey::load(root_key)
+    let key = *AuthorityKey::load(root_key)
         .map_err(crate::folder::FolderError::from)?
-        .public()
-        .clone();
+        .public();
     let mut known = Vec::new();
     if let Some(restored) = Restored::read(data)? {
         known.push(of_backup(data, &restored, &key)?);

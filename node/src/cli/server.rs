@@ -42,6 +42,10 @@ pub enum ServerCommands {
     Backup(super::backup::BackupArgs),
     /// Put a backup back into a new folder, which then waits for `recover` (恢复)
     Restore(super::backup::RestoreArgs),
+    /// Write cases into a file of an open form, and prove such a file (导出)
+    Export(super::export::ExportArgs),
+    /// Look at folder, disk, keys, certificate, clock, ports and parent, and say what to do (体检)
+    Doctor(super::doctor::DoctorArgs),
     /// Play four tiers on this machine: links cut, machines killed, every digest equal (演示)
     Demo(super::demo::DemoArgs),
 }
@@ -150,6 +154,8 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Backup(args) => super::backup::run(&args, ground),
         ServerCommands::Restore(args) => super::backup::put_back(&args, ground),
         ServerCommands::Verify(_) => super::verify::verify(ground),
+        ServerCommands::Export(args) => super::export::run(&args, ground),
+        ServerCommands::Doctor(args) => super::doctor::run(&args, ground),
         ServerCommands::Demo(args) => super::demo::run(&args, ground),
     };
     match result {
@@ -422,7 +428,11 @@ fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
     Ok(())
 }
 
-fn load(file: Option<&PathBuf>, set: &[String], ground: &Ground) -> Result<Config, Failed> {
+pub(crate) fn load(
+    file: Option<&PathBuf>,
+    set: &[String],
+    ground: &Ground,
+) -> Result<Config, Failed> {
     let mut overrides = Overrides::new();
     if let Some(data) = &ground.data {
         overrides = overrides.set("--data", "data.folder", data.display().to_string());

@@ -1,48 +1,139 @@
-//! `fengqiao verify`: everything a folder says is checked from its journal, without believing its store.
+//! `fengqiao verify`: everything a folder says is checked from its journal; its store must say the same.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use super::command::Ground;
 use super::server::{Failed, bar, resting_folder, say};
 use crate::audit::{Audited, Problem, audit};
-use crate::journal::{FileJournal, Options};
-use crate::keystore::{KeyStoreError, Snapshot};
+use crate::desk::digest_of;
+use crate::folder::Folder;
+use crate::journal::{Beside, FileJournal, FileReader, JournalError, JournalReader, Options};
+use crate::keystore::Snapshot;
+use crate::node::opening::{me_of, registry_and_views};
+use crate::store::{Opening, Settings, Store, StoreError, boot_id, is_believed, open_guarded};
 
-/// Checks the journal's checksums and hash chain, then every chain's hashes, custody, signatures and commitments, and
-/// the key store.
+/// Cache while the store is compared.
+const STORE_CACHE_BYTES: u64 = 4 << 20;
+
+/// Checks the journal's checksums and hash chain, then every chain's hashes, custody, signatures and commitments, the key
+/// store, the store against the journal, and the log of texts taken out.
 ///
 /// # Errors
-/// The folder or journal does not open, or something does not verify.
+/// The folder does not open, or something does not hold.
 pub fn verify(ground: &Ground) -> Result<(), Failed> {
     let folder = resting_folder(ground)?;
-    let opened =
-        FileJournal::open(folder.lock(), Options::default()).map_err(anyhow::Error::new)?;
-    let (keys, broken) = match Snapshot::read(folder.path()) {
-        Ok(keys) => (keys, None),
-        Err(error) => (Snapshot::empty(), Some(error)),
-    };
+    let mut found = Found::default();
+    let keys = Snapshot::read(folder.path()).unwrap_or_else(|error| {
+        found.add("KEYS_DAMAGED", &error, KEYS_ZH);
+        Snapshot::empty()
+    });
     let bar = bar();
-    let mut audited = audit(
-        &opened.journal.file_reader(),
-        folder.root.key.verifying_key(),
-        &|chain| keys.salt(&chain.0),
-        &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-        },
-    )
-    .map_err(anyhow::Error::new)?;
+    let opened = FileJournal::open(folder.lock(), Options::default());
+    let reader = match &opened {
+        Ok(opened) => Some(opened.journal.file_reader()),
+        Err(error) => {
+            found.journal(error);
+            // What cannot be opened to go on may still be read as far as it is whole.
+            Beside::look(folder.path()).ok().map(|seen| seen.reader())
+        }
+    };
+    let mut audited = match &reader {
+        Some(reader) => audit(
+            reader,
+            folder.root.key.verifying_key(),
+            &|chain| keys.salt(&chain.0),
+            &mut |done, total| {
+                bar.set_length(total);
+                bar.set_position(done);
+            },
+        )
+        .map_err(anyhow::Error::new)?,
+        None => Audited::default(),
+    };
     bar.finish_and_clear();
-    if let Some(error) = broken {
-        audited.add(of_keys(&error));
+    let sound = found.0.is_empty() && audited.problems.is_empty();
+    if let (Some(reader), true) = (&reader, sound) {
+        found.store(&folder, reader);
     }
+    if let Err(error) = crate::export::access::check(folder.path(), folder.keys.signing.public()) {
+        found.add(
+            "ACCESSES_ALTERED",
+            &error,
+            "取出正文的记录（accesses.jsonl）被改动",
+        );
+    }
+    found.0.into_iter().for_each(|problem| audited.add(problem));
     report(&audited, ground)
 }
 
-fn of_keys(error: &KeyStoreError) -> Problem {
-    Problem {
-        code: "KEYS_DAMAGED",
-        english: format!("{error}"),
-        chinese: "密钥库损坏：请从单独的密钥备份恢复".to_owned(),
+const KEYS_ZH: &str = "密钥库损坏：请从单独的密钥备份恢复";
+const JOURNAL_ZH: &str = "日志损坏，或被换成了旧副本：请将备份恢复到新目录并执行 recover";
+const STORE_ZH: &str = "视图与日志不一致：停机后删除 store 目录，下次启动时由日志重建";
+
+/// Problems beside those of the audit.
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, code: &'static str, english: &dyn std::fmt::Display, chinese: &str) {
+        self.0.push(Problem {
+            code,
+            english: english.to_string(),
+            chinese: chinese.to_owned(),
+        });
     }
+
+    fn journal(&mut self, error: &JournalError) {
+        let mend = "restore a backup into a new folder and `fengqiao recover` it";
+        self.add("JOURNAL", &format!("{error}; mend: {mend}"), JOURNAL_ZH);
+    }
+
+    /// A store that would be believed at the next start has to say what the journal says.
+    fn store(&mut self, folder: &Folder, reader: &Arc<FileReader>) {
+        let differs = match compare(folder, reader) {
+            Ok(differs) => differs,
+            Err(error) => Some(format!("{error:#}")),
+        };
+        if let Some(what) = differs {
+            let mend =
+                "delete the folder `store`: it is rebuilt from the journal at the next start";
+            self.add("STORE", &format!("{what}; mend: {mend}"), STORE_ZH);
+        }
+    }
+}
+
+/// What differs between store and journal by digest; `None` where nothing does, or where there is nothing to compare: no
+/// store, one that the next start rebuilds, or one that it first brings up to the journal.
+fn compare(folder: &Folder, reader: &Arc<FileReader>) -> anyhow::Result<Option<String>> {
+    let path = folder.path().join("store");
+    let boot_id = boot_id().unwrap_or_default();
+    if is_believed(&path, &boot_id)? != Some(true) {
+        return Ok(None);
+    }
+    let store = open(&path, boot_id)?;
+    let end = reader.end();
+    if store.applied()? > end.0 {
+        return Ok(Some("the store is ahead of the journal".to_owned()));
+    }
+    if store.applied()? < end.0 {
+        return Ok(None);
+    }
+    let me = me_of(folder);
+    let reader: Arc<dyn JournalReader> = Arc::clone(reader) as Arc<dyn JournalReader>;
+    let (registry, views, records) = registry_and_views(folder.path(), &me, &reader)?;
+    let said = digest_of(&me.at, &registry, &views, records)?;
+    let kept = digest_of(&me.at, &registry, &views.over(store), records)?;
+    let same = said.cases == kept.cases && said.links == kept.links && said.heads == kept.heads;
+    Ok((!same).then(|| "the store does not say what the journal says".to_owned()))
+}
+
+fn open(path: &Path, boot_id: String) -> Result<Arc<dyn Store>, StoreError> {
+    let settings = Settings {
+        cache_bytes: STORE_CACHE_BYTES,
+    };
+    let opening = Opening { unix_s: 0, boot_id };
+    Ok(Arc::new(open_guarded(path, settings, &opening)?.store))
 }
 
 /// Says what an audit found; anything that does not hold is a failure.

@@ -3,6 +3,8 @@
 mod administration;
 mod casework;
 
+pub(crate) use administration::digest_of;
+
 use std::sync::Arc;
 
 use fengqiao_hub::casework::Known;

@@ -14,6 +14,7 @@ use super::disk::{self, Disk as _, SystemDisk};
 use super::open::{Survey, Tail};
 use super::reader::FileReader;
 use super::segment::{self, HEADER};
+use super::witness::Witness;
 use super::{Identity, JournalError, Position};
 
 /// A journal as it stood at one moment.
@@ -52,6 +53,29 @@ impl Beside {
             return Err(JournalError::Absent);
         }
         Self::see(segment::list(&SystemDisk, &folder)?, true)
+    }
+
+    /// The same, compared with the witness beside it: an older copy put in its place is refused.
+    ///
+    /// # Errors
+    /// As [`Beside::look`]; `RolledBack`, `WitnessMissing`, `WitnessDamaged`.
+    pub fn look_witnessed(data_folder: &Path) -> Result<Self, JournalError> {
+        // Read before the journal: whoever writes both only adds to what is read after.
+        let witness = Witness::read(&SystemDisk, data_folder)?;
+        let folder = data_folder.join(super::file::SEGMENTS);
+        if !folder.exists() {
+            return Err(JournalError::Absent);
+        }
+        let durable = Survey::of(&SystemDisk, &segment::list(&SystemDisk, &folder)?)?
+            .compare(witness.as_ref())?;
+        let seen = Self::look(data_folder)?;
+        if seen.end.0 < durable {
+            return Err(JournalError::RolledBack {
+                end: seen.end,
+                witnessed: Position(durable),
+            });
+        }
+        Ok(seen)
     }
 
     /// Looks at segments at any places, by the position of their first record: a journal at rest.

@@ -306,7 +306,7 @@ impl Survey {
     }
 
     /// Up to where the witness vouches; 0 for a journal nothing was appended to.
-    fn compare(&self, witness: Option<&Witness>) -> Result<u64, JournalError> {
+    pub(super) fn compare(&self, witness: Option<&Witness>) -> Result<u64, JournalError> {
         let last = self.last();
         let Some(witness) = witness else {
             // No append returns before the witness is written: creation was

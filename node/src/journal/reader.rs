@@ -79,6 +79,12 @@ impl FileReader {
         }
     }
 
+    /// The end of what is durable.
+    #[must_use]
+    pub fn end(&self) -> Position {
+        Position(self.durable())
+    }
+
     fn path(&self, first: u64) -> PathBuf {
         let elsewhere = self.elsewhere.get(&first).cloned();
         elsewhere.unwrap_or_else(|| self.folder.join(segment::name(first)))

@@ -316,16 +316,7 @@ impl Host {
             .iter()
             .map(|hosted| Arc::clone(&hosted.node))
             .collect();
-        let limits = SpaceLimits {
-            attachments: Threshold {
-                percent: 10,
-                bytes: 2 << 30,
-            },
-            read_only: Threshold {
-                percent: u8::try_from(self.config.journal.read_only_below_percent).unwrap_or(5),
-                bytes: self.config.journal.read_only_below_bytes,
-            },
-        };
+        let limits = space_limits(&self.config);
         let folder = self.config.data.folder.clone();
         let every = Duration::from_millis(self.config.time.tick_ms);
         let until = stopped(stop.clone());
@@ -412,6 +403,21 @@ pub fn folders_of(config: &Config) -> Vec<PathBuf> {
         .iter()
         .map(|name| config.data.folder.join(name))
         .collect()
+}
+
+/// When room on the disk is short.
+#[must_use]
+pub fn space_limits(config: &Config) -> SpaceLimits {
+    SpaceLimits {
+        attachments: Threshold {
+            percent: 10,
+            bytes: 2 << 30,
+        },
+        read_only: Threshold {
+            percent: u8::try_from(config.journal.read_only_below_percent).unwrap_or(5),
+            bytes: config.journal.read_only_below_bytes,
+        },
+    }
 }
 
 /// On a full disk the reserve gives way, so that what stands there can be opened and read; says whether it did. The

@@ -138,6 +138,24 @@ impl Marker {
     }
 }
 
+/// Whether the store in a folder would be believed at its next opening under this boot; `None` where there is none. Looks
+/// at the marker alone, beside whoever uses the store.
+///
+/// # Errors
+/// [`StoreError::Files`].
+pub fn is_believed(folder: &Path, boot_now: &str) -> Result<Option<bool>, StoreError> {
+    let places = super::shared::Places {
+        root: folder.to_owned(),
+    };
+    if !places.sled().exists() {
+        return Ok(None);
+    }
+    let marker = Marker::read(&places.marker())?;
+    Ok(Some(
+        marker.is_some_and(|marker| marker.holds_under(boot_now)),
+    ))
+}
+
 /// The id of this boot of the machine, for [`super::Opening`].
 ///
 /// # Errors

@@ -1,0 +1,516 @@
+//! The checks, each one look at one thing.
+
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use fengqiao_hub::clock::Moment;
+
+use super::{Finding, Patient, words};
+use crate::folder::{FolderError, Glance};
+use crate::journal::{Beside, FileSystem, Space};
+use crate::keystore::Snapshot;
+use crate::node::host::space_limits;
+use crate::store::{boot_id, is_believed};
+use crate::trust::identity::leaf_end;
+
+const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+const DAY_MS: i64 = 86_400_000;
+/// Days before the end of a certificate from which on a person should look: renewal has had four months by then.
+const CERTIFICATE_DAYS_WARN: i64 = 30;
+/// Days after its end for which a certificate can still be renewed.
+const CERTIFICATE_DAYS_GRACE: i64 = 365;
+
+/// Every check that can be made of what is there.
+pub(super) fn all(patient: &Patient<'_>) -> Vec<Finding> {
+    let mut findings = vec![folder(patient)];
+    if patient.folder.is_dir() {
+        findings.push(secrets(patient.folder));
+        findings.extend(root_key(patient.folder));
+        findings.push(disk(patient));
+        findings.push(room(patient));
+        findings.push(journal(patient));
+        findings.push(keys(patient.folder));
+        findings.push(store(patient));
+    }
+    findings.push(clock(patient));
+    if let Ok(glance) = &patient.glance {
+        findings.push(certificate(glance, patient.now));
+        findings.extend(parent(glance, patient));
+    }
+    findings.push(ports(patient));
+    findings.push(running(patient));
+    findings
+}
+
+fn folder(patient: &Patient<'_>) -> Finding {
+    let check = "folder";
+    match &patient.glance {
+        Ok(glance) => {
+            let (name, node) = (&glance.identity.place_name, glance.identity.node);
+            Finding::ok(
+                check,
+                words(
+                    format!("{name}, node {node}"),
+                    format!("{name}，节点 {node}"),
+                ),
+            )
+        }
+        Err(error @ FolderError::Restored { .. }) => Finding::fail(
+            check,
+            words(error.to_string(), error.chinese()),
+            words(
+                "ask the parent for a recovery token, then `fengqiao recover`",
+                "请向上级索取恢复令牌，再执行 fengqiao recover",
+            ),
+        ),
+        Err(error) => Finding::fail(
+            check,
+            words(error.to_string(), error.chinese()),
+            words(
+                "name the folder with --data, or make one with `fengqiao init` or `fengqiao join`",
+                "请用 --data 指明数据目录，或执行 fengqiao init、fengqiao join",
+            ),
+        ),
+    }
+}
+
+/// Files that nobody but their owner may read.
+fn secrets(folder: &Path) -> Finding {
+    let check = "secrets";
+    let mut open = Vec::new();
+    let private = std::fs::read_dir(folder.join("private"))
+        .into_iter()
+        .flatten();
+    let private = private.filter_map(|entry| Some(entry.ok()?.path()));
+    for path in private.chain([folder.join("keys")]) {
+        let mode = std::fs::metadata(&path).map_or(0, |found| found.permissions().mode());
+        if mode & 0o077 != 0 {
+            open.push(path.display().to_string());
+        }
+    }
+    if !open.is_empty() {
+        let files = open.join(" ");
+        return Finding::fail(
+            check,
+            words(
+                format!("others may read {files}"),
+                format!("他人可读取 {files}"),
+            ),
+            words(
+                format!(
+                    "if they never left this machine: chmod 600 {files}; else have the node revoked and recover it"
+                ),
+                format!("如从未离开本机：chmod 600 {files}；否则请上级吊销本节点并重新恢复"),
+            ),
+        );
+    }
+    let mode = std::fs::metadata(folder).map_or(0, |found| found.permissions().mode());
+    if mode & 0o022 != 0 {
+        return Finding::warn(
+            check,
+            words("others may write in the data folder", "他人可写数据目录"),
+            words(
+                format!("chmod 700 {}", folder.display()),
+                format!("请执行 chmod 700 {}", folder.display()),
+            ),
+        );
+    }
+    Finding::ok(check, words("readable by the owner alone", "仅所有者可读"))
+}
+
+/// The root key belongs under lock, not on a machine that runs.
+fn root_key(folder: &Path) -> Option<Finding> {
+    let file = folder.join("root/authority.pem");
+    file.exists().then(|| {
+        Finding::warn(
+            "root key",
+            words(
+                format!("{} is still on this machine", file.display()),
+                format!("根密钥 {} 仍在本机", file.display()),
+            ),
+            words(
+                "move it to a medium that is kept under lock; it is needed again only to recover the top",
+                "请移存到离线介质妥善保管；只有恢复最高级节点时才再用到",
+            ),
+        )
+    })
+}
+
+fn disk(patient: &Patient<'_>) -> Finding {
+    let check = "disk";
+    match FileSystem::check(patient.folder) {
+        Ok(kind) if kind.deserves_a_warning() => Finding::warn(
+            check,
+            words(
+                format!("the file system is {kind:?}, which was not tried"),
+                format!("文件系统为 {kind:?}，未经试验"),
+            ),
+            words(
+                "use ext4 or XFS for the data folder",
+                "数据目录请用 ext4 或 XFS",
+            ),
+        ),
+        Ok(kind) => Finding::ok(check, words(format!("{kind:?}"), format!("{kind:?}"))),
+        Err(error) => Finding::fail(
+            check,
+            words(format!("{error}"), "此文件系统不能存放日志"),
+            words(
+                "move the data folder to a local disk, ext4 or XFS",
+                "请将数据目录移到本机磁盘（ext4 或 XFS）",
+            ),
+        ),
+    }
+}
+
+fn room(patient: &Patient<'_>) -> Finding {
+    let check = "room";
+    let free = fs4::available_space(patient.folder).unwrap_or_default() >> 20;
+    let found = words(format!("{free} MiB free"), format!("剩余 {free} MiB"));
+    let make_room = words(
+        "make room: the node only reads below its limit (journal.read_only_below_bytes)",
+        "请腾出空间：低于下限时节点只读（journal.read_only_below_bytes）",
+    );
+    match Space::measure(patient.folder, &space_limits(patient.config)) {
+        Ok(Space::Ok) => Finding::ok(check, found),
+        Ok(Space::NoAttachments) => Finding::warn(check, found, make_room),
+        Ok(Space::ReadOnly) | Err(_) => Finding::fail(check, found, make_room),
+    }
+}
+
+fn journal(patient: &Patient<'_>) -> Finding {
+    let check = "journal";
+    // A restored folder has no witness yet.
+    let restored = matches!(patient.glance, Err(FolderError::Restored { .. }));
+    let seen = if restored {
+        Beside::look(patient.folder)
+    } else {
+        Beside::look_witnessed(patient.folder)
+    };
+    match seen {
+        Ok(seen) => {
+            let (count, end) = (seen.segments.len(), seen.end.0);
+            Finding::ok(
+                check,
+                words(
+                    format!(
+                        "{count} segments up to position {end}; `fengqiao verify` reads all of it"
+                    ),
+                    format!("{count} 段，至位置 {end}；逐条核验请用 fengqiao verify"),
+                ),
+            )
+        }
+        Err(crate::journal::JournalError::Absent) => Finding::warn(
+            check,
+            words("none yet: the node never ran", "尚无日志：节点从未运行"),
+            words("start it with `fengqiao run`", "请执行 fengqiao run"),
+        ),
+        Err(error) => Finding::fail(
+            check,
+            words(format!("{error}"), "日志损坏，或被换成了旧副本"),
+            words(
+                "stop the node; restore a backup into a new folder and `fengqiao recover` it",
+                "请停机；将备份恢复到新目录并执行 fengqiao recover",
+            ),
+        ),
+    }
+}
+
+fn keys(folder: &Path) -> Finding {
+    let check = "case keys";
+    match Snapshot::read(folder) {
+        Ok(keys) => {
+            let (held, erased) = (keys.held(), keys.erased());
+            Finding::ok(
+                check,
+                words(
+                    format!("{held} cases, {erased} erased"),
+                    format!("{held} 件，已销毁 {erased} 件"),
+                ),
+            )
+        }
+        Err(error) => Finding::fail(
+            check,
+            words(format!("{error}"), "密钥库损坏"),
+            words(
+                "restore the newest backup with its case keys into a new folder",
+                "请将最近的备份连同案件密钥恢复到新目录",
+            ),
+        ),
+    }
+}
+
+fn store(patient: &Patient<'_>) -> Finding {
+    let check = "store";
+    let path = patient.config.data.folder.join("store");
+    match is_believed(&path, &boot_id().unwrap_or_default()) {
+        Ok(Some(true)) => Finding::ok(check, words("believed", "可信")),
+        Ok(None) => Finding::ok(
+            check,
+            words(
+                "none: it is built from the journal at the next start",
+                "尚无：下次启动时由日志重建",
+            ),
+        ),
+        Ok(Some(false)) | Err(_) => Finding::warn(
+            check,
+            words(
+                "not closed before the machine stopped: it is rebuilt from the journal at the next start",
+                "停机前未正常关闭：下次启动时由日志重建",
+            ),
+            words("nothing; the start takes longer", "无需处理，启动会稍久"),
+        ),
+    }
+}
+
+fn clock(patient: &Patient<'_>) -> Finding {
+    let check = "clock";
+    let time = &patient.config.time;
+    let set = words(
+        "set the clock, and have it kept by NTP (chrony or systemd-timesyncd)",
+        "请校准时钟，并启用 NTP（chrony 或 systemd-timesyncd）",
+    );
+    let links = patient.status.iter().flat_map(|status| &status.links);
+    let parent = links.filter(|link| link.direction == "up" && link.heard_ms > 0);
+    let skew_ms = parent
+        .map(|link| link.skew_ms)
+        .max_by_key(|skew| skew.abs());
+    if let Some(skew_ms) = skew_ms {
+        let (seconds, off_s) = (skew_ms / 1_000, skew_ms.unsigned_abs() / 1_000);
+        let found = words(
+            format!("the parent's clock minus this one: {seconds} s"),
+            format!("上级时钟减本机时钟：{seconds} 秒"),
+        );
+        return if off_s > time.clock_skew_stop_s {
+            Finding::fail(check, found, set)
+        } else if off_s > time.clock_skew_warn_s {
+            Finding::warn(check, found, set)
+        } else {
+            Finding::ok(check, found)
+        };
+    }
+    // Without a word from the parent: time does not run backwards.
+    let written = std::fs::metadata(patient.folder.join("witness"))
+        .and_then(|found| found.modified())
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
+        .and_then(|since| i64::try_from(since.as_millis()).ok());
+    let now = crate::node::clock::Clock::System.now();
+    if let Some(written) = written.filter(|written| *written > now.0.saturating_add(60_000)) {
+        let minutes = (written - now.0) / 60_000;
+        return Finding::fail(
+            check,
+            words(
+                format!("the clock is {minutes} min behind what this machine wrote last"),
+                format!("时钟比本机上次写入时还早 {minutes} 分钟"),
+            ),
+            set,
+        );
+    }
+    Finding::ok(
+        check,
+        words(
+            format!("{}; not compared with the parent", shown(patient.now)),
+            format!("{}；未与上级比对", shown(patient.now)),
+        ),
+    )
+}
+
+fn certificate(glance: &Glance, now: Moment) -> Finding {
+    let check = "certificate";
+    let renew = words(
+        "start the node where it reaches the parent: it renews by itself",
+        "请在能连上上级处启动节点，会自动续期",
+    );
+    let Ok(end) = leaf_end(glance.chain.certificates()) else {
+        return Finding::fail(
+            check,
+            words("trust/chain.pem does not read", "无法读取 trust/chain.pem"),
+            words(
+                "have the node recovered by its parent",
+                "请凭上级令牌执行 fengqiao recover",
+            ),
+        );
+    };
+    let days = (end.as_millisecond() - now.0).div_euclid(DAY_MS);
+    let found = words(
+        format!(
+            "ends {}, in {days} days",
+            shown(Moment(end.as_millisecond()))
+        ),
+        format!(
+            "{} 到期，还有 {days} 天",
+            shown(Moment(end.as_millisecond()))
+        ),
+    );
+    if days < -CERTIFICATE_DAYS_GRACE {
+        let again = words(
+            "it can be renewed no more: have the node recovered by its parent",
+            "已不能续期：请凭上级令牌执行 fengqiao recover",
+        );
+        return Finding::fail(check, found, again);
+    }
+    if days < 0 {
+        return Finding::fail(check, found, renew);
+    }
+    if days < CERTIFICATE_DAYS_WARN {
+        return Finding::warn(check, found, renew);
+    }
+    Finding::ok(check, found)
+}
+
+fn parent(glance: &Glance, patient: &Patient<'_>) -> Vec<Finding> {
+    let Some(parent) = &glance.identity.parent else {
+        let top = words("this is the top", "本节点为最高级");
+        return vec![Finding::ok("parent", top)];
+    };
+    let configured = patient.config.link.parent_address.as_deref();
+    let link = configured.unwrap_or(&parent.link_address);
+    vec![
+        reach("parent", "link.parent_address", link),
+        reach("parent enrol", "enrol port", &parent.enrol_address),
+    ]
+}
+
+fn reach(check: &'static str, key: &str, address: &str) -> Finding {
+    let resolved = match address.to_socket_addrs() {
+        Ok(mut addresses) => addresses.next(),
+        Err(_) => None,
+    };
+    let Some(resolved) = resolved else {
+        return Finding::warn(
+            check,
+            words(
+                format!("the name in {address} is not found"),
+                format!("无法解析 {address} 中的名称"),
+            ),
+            words(
+                format!("check the name service and {key}; the node works on without its parent"),
+                format!("请检查域名解析与 {key}；断开上级时节点照常工作"),
+            ),
+        );
+    };
+    match TcpStream::connect_timeout(&resolved, REACH_TIMEOUT) {
+        Ok(_) => Finding::ok(
+            check,
+            words(format!("{address} answers"), format!("{address} 可连通")),
+        ),
+        Err(error) => Finding::warn(
+            check,
+            words(
+                format!("{address} does not answer: {error}"),
+                format!("{address} 连不上"),
+            ),
+            words(
+                format!("check cable, firewall and {key}; the node works on without its parent"),
+                format!("请检查线路、防火墙与 {key}；断开上级时节点照常工作"),
+            ),
+        ),
+    }
+}
+
+fn ports(patient: &Patient<'_>) -> Finding {
+    let check = "ports";
+    if patient.status.is_some() {
+        return Finding::ok(
+            check,
+            words("held by the running node", "由运行中的节点占用"),
+        );
+    }
+    let config = patient.config;
+    let checked = config
+        .check_ports_differ()
+        .and_then(|()| config.check_ports_free());
+    match checked {
+        Ok(()) => Finding::ok(check, words("free", "空闲")),
+        Err(error) => {
+            let problems = error.problems().iter();
+            let english: Vec<_> = problems
+                .clone()
+                .map(|problem| problem.english.as_str())
+                .collect();
+            let chinese: Vec<_> = problems.map(|problem| problem.chinese.as_str()).collect();
+            Finding::fail(
+                check,
+                words(english.join("; "), chinese.join("；")),
+                words(
+                    "stop that program, or choose another port",
+                    "请停止该程序，或更换端口",
+                ),
+            )
+        }
+    }
+}
+
+fn running(patient: &Patient<'_>) -> Finding {
+    let check = "node";
+    let Some(status) = &patient.status else {
+        return Finding::ok(check, words("not running", "未运行"));
+    };
+    if let Some(alarm) = status.alarms.first() {
+        return Finding::warn(
+            check,
+            words(
+                format!("{} alarms, the newest: {alarm}", status.alarms.len()),
+                format!("告警 {} 条，最近：{alarm}", status.alarms.len()),
+            ),
+            words(
+                "`fengqiao status` shows them all",
+                "全部告警请看 fengqiao status",
+            ),
+        );
+    }
+    let awaited: Vec<_> = status
+        .links
+        .iter()
+        .filter(|link| link.awaited)
+        .map(|link| link.name.as_str())
+        .collect();
+    if !awaited.is_empty() {
+        let names = awaited.join(", ");
+        return Finding::warn(
+            check,
+            words(
+                format!("recovering: old cases wait until {names} has said what it holds"),
+                format!("恢复中：旧案等待 {names} 告知所存内容"),
+            ),
+            words(
+                "bring that link up; new cases are taken meanwhile",
+                "请恢复与其的连接；新诉求照常受理",
+            ),
+        );
+    }
+    let cut: Vec<_> = status
+        .links
+        .iter()
+        .filter(|link| link.direction == "up" && !link.connected)
+        .collect();
+    if let Some(link) = cut.first() {
+        return Finding::warn(
+            check,
+            words(
+                format!("no link to {}; {} items wait for it", link.name, link.owed),
+                format!("与 {} 未连通；待送 {} 项", link.name, link.owed),
+            ),
+            words(
+                "nothing is lost: it goes on when the link is back",
+                "数据不会丢失，恢复连通后自动继续",
+            ),
+        );
+    }
+    let links = status.links.iter().filter(|link| link.connected).count();
+    Finding::ok(
+        check,
+        words(
+            format!("running, {links} links, {} entries wait", status.parked),
+            format!("运行中，连通 {links} 条，待处理条目 {}", status.parked),
+        ),
+    )
+}
+
+fn shown(moment: Moment) -> String {
+    moment
+        .to_rfc3339(crate::cli::output::SHOWN_OFFSET_MINUTES)
+        .unwrap_or_default()
+}
