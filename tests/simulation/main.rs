@@ -432,6 +432,48 @@ fn every_receipt_reaches_the_village_when_the_top_has_stored() {
 }
 
 #[test]
+fn two_tiers_that_took_by_notice_agree_while_the_village_is_dark() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        village,
+    } = four_tiers();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept]);
+    world.settle();
+    world.cut.extend([township, county]);
+    for taker in [county, city] {
+        run(
+            &mut world,
+            taker,
+            case,
+            &[Command::Take {
+                reason: pb::TakingReason::Dark,
+            }],
+        );
+    }
+    world.cut.remove(&county);
+    world.settle();
+    for node in [county, city] {
+        let chain = world.chain(node, case);
+        assert!(chain.tree.awaited_below() > 0);
+        let custodian = chain.tree.custody().unwrap().custodian;
+        assert_eq!(custodian, world.nodes[&city].me.at.place);
+        assert_eq!(chain.tree.annex().len(), 1, "the county's taking");
+    }
+    assert_eq!(
+        world.nodes[&county].views.digest_ranges(city).unwrap(),
+        world.nodes[&city].views.digest_ranges(county).unwrap()
+    );
+    world.cut.clear();
+    world.settle();
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
 fn a_taking_from_a_notice_closes_its_gap_when_the_chain_arrives() {
     let FourTiers {
         mut world,

@@ -164,13 +164,15 @@ impl Projection<'_, '_> {
         ) {
             return Ok(verdict);
         }
+        let is_whole = chain.case.is_some();
         self.state.counts.entries += 1;
         if fresh && entry.kind == pb::ChainKind::Case {
             self.state.counts.cases += 1;
-            if self.overlay.get(&tables::notice(entry.chain))?.is_some() {
-                self.overlay.batch.remove(tables::notice(entry.chain));
-                self.state.counts.notices = self.state.counts.notices.saturating_sub(1);
-            }
+        }
+        // Above a gap the notice stays: other takings from it are judged by it until the chain has come.
+        if is_whole && self.overlay.get(&tables::notice(entry.chain))?.is_some() {
+            self.overlay.batch.remove(tables::notice(entry.chain));
+            self.state.counts.notices = self.state.counts.notices.saturating_sub(1);
         }
         let row = EntryRow {
             at: Some(at),
