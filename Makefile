@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test verify fix proto keep simulate models crash speed
+.PHONY: help demo build test verify fix proto keep simulate models mutants crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -47,6 +47,9 @@ simulate: ## Play SEEDS whole deployments on virtual time, or the one of FENGQIA
 
 models: ## Explore every model to its end, also the large ones, optimised
 	$(CARGO) test $(LOCKED) --release --package fengqiao-tests --test models -- --include-ignored --test-threads=1
+
+mutants: ## Break the code on purpose, one promise at a time, and see that a test notices
+	$(CARGO) run $(LOCKED) --package fengqiao-tests --bin mutants
 
 crash: ## Stop a node at every point, by kill and by power cut, rot its files, and look at what is left
 	$(CARGO) build $(LOCKED) --release --package fengqiao-tests --bin crash

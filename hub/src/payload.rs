@@ -135,6 +135,8 @@ mod tests {
         };
         let chain = ChainId([5; 16]);
         let sealed = seal(&key, chain, [9; 24], &content()).unwrap();
+        let message = content().encode_to_vec();
+        assert!(!sealed.windows(message.len()).any(|part| part == message));
         assert_eq!(open(&key, chain, &sealed).unwrap(), content());
         assert_eq!(open(&other, chain, &sealed), Err(PayloadError::Sealed));
         assert_eq!(

@@ -29,3 +29,18 @@ impl<T> fmt::Display for Private<T> {
         f.write_str("[private]")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_prints_it_sees_a_placeholder() {
+        let name = Private::new("李建国");
+        assert_eq!(
+            format!("{name} {name:?} {:?}", Some(&name)),
+            "[private] [private] Some([private])"
+        );
+        assert_eq!(*name.reveal(), "李建国");
+    }
+}

@@ -58,3 +58,21 @@ pub fn changed(before: &pb::Tally, name: &str, adds: bool) -> pb::Tally {
 pub fn replaces(new: &pb::Tally, known: Option<&pb::Tally>) -> bool {
     known.is_none_or(|known| new.version > known.version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_that_comes_late_replaces_nothing() {
+        let known = pb::Tally {
+            version: 3,
+            ..pb::Tally::default()
+        };
+        let later = changed(&known, "registered", true);
+        assert!(replaces(&known, None));
+        assert!(replaces(&later, Some(&known)));
+        assert!(!replaces(&known, Some(&later)));
+        assert!(!replaces(&known, Some(&known)));
+    }
+}

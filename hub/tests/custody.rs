@@ -159,6 +159,18 @@ fn two_entries_at_one_place_freeze_the_chain_alike_and_a_superior_thaws_it() {
 }
 
 #[test]
+fn who_knows_less_of_what_was_overtaken_has_another_digest() {
+    let world = World::new();
+    let first = opened(VILLAGE);
+    let taken = world.takes(TOWNSHIP, &first, None, 2);
+    let late = world.writes(VILLAGE, &first, Move::None, 3);
+    let here = tree_of(&world, &[&first, &taken, &late]);
+    let there = tree_of(&world, &[&first, &taken]);
+    assert_eq!(here.head(), there.head());
+    assert_ne!(here.digest(), there.digest());
+}
+
+#[test]
 fn equal_forks_show_the_same_head_whichever_came_first() {
     let world = World::new();
     let first = opened(VILLAGE);

@@ -212,9 +212,7 @@ impl Line {
                 if opens {
                     state.places[to].awaits &= !if from < to { ABOVE } else { BELOW };
                 }
-                if from == to + 1 {
-                    self.acknowledge(state, to);
-                }
+                self.acknowledge(state, from, to);
             }
             What::Notice(head) => {
                 let place = &mut state.places[to];
@@ -251,8 +249,13 @@ impl Line {
         Some(())
     }
 
-    /// What stands at a place when it acknowledges is settled.
-    fn acknowledge(&self, state: &mut State, at: usize) {
+    /// What stands at a place when it acknowledges is settled: what came from directly below, once the place has itself
+    /// recovered. Before that it may have forgotten a taking of its own.
+    fn acknowledge(&self, state: &mut State, from: usize, at: usize) {
+        let carried = from > at + 1;
+        if carried || state.places[at].awaits != 0 {
+            return;
+        }
         let seen = self.seen(&state.places[at]);
         let below = seen
             .standing
