@@ -9,6 +9,7 @@ pub mod engine;
 pub mod enrolment;
 pub mod export;
 pub mod folder;
+pub mod host;
 pub mod journal;
 pub mod keystore;
 pub mod link;

@@ -5,10 +5,10 @@
 //! what the engine hands out goes to whoever waits for it.
 
 pub mod clock;
-pub mod host;
+pub mod hosted;
 pub mod opening;
 pub mod pool;
-mod port;
+pub(crate) mod port;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

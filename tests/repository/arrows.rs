@@ -110,10 +110,6 @@ fn a_hub_that_names_the_node_is_found() {
 /// The floor a file of the node stands on.
 fn floor_of(file: &File) -> Option<&str> {
     let inside = file.path.strip_prefix("node/src/")?;
-    // Putting a process together is above the desk; one running node is below it.
-    if file.is_in("node/src/node/host") {
-        return Some("host");
-    }
     let name = inside.split(['/', '.']).next()?;
     (inside != "main.rs" && inside != "lib.rs").then_some(name)
 }
@@ -198,7 +194,7 @@ fn a_floor_that_looks_up_is_found() {
         ),
         made_up("node/src/folder/tests.rs", "use crate::enrolment::init;"),
         made_up("node/src/store/tests/disk.rs", "use crate::engine::Engine;"),
-        made_up("node/src/node/host.rs", "use crate::desk::server;"),
+        made_up("node/src/host.rs", "use crate::desk::server;"),
         made_up("node/src/node.rs", "use crate::desk::server;"),
         made_up("node/src/gateway.rs", ""),
     ];

@@ -12,7 +12,7 @@ use super::command::Ground;
 use super::server::{Failed, clock_of, load, say};
 use crate::config::Config;
 use crate::folder::{FolderError, Glance};
-use crate::node::host::folders_of;
+use crate::host::folders_of;
 
 mod checks;
 

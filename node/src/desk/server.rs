@@ -17,7 +17,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Router;
 
 use super::service::Desk;
-use crate::node::host::{Hosted, stopped};
+use crate::node::hosted::{Hosted, stopped};
 
 /// A call that takes longer is given up; it may have been applied.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);

@@ -23,7 +23,7 @@ use super::view::{Background, EntryLine, notice_view, view};
 use crate::engine::chains::Chain;
 use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
 use crate::node::Node;
-use crate::node::host::Hosted;
+use crate::node::hosted::Hosted;
 
 /// Minutes of silence after which a node's cases turn grey.
 const CONTACT_LIMIT_MINUTES: u32 = 24 * 60;

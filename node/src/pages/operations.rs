@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::node::host::{Hosted, stopped};
+use crate::node::hosted::{Hosted, stopped};
 
 /// A request must have come by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,9 +9,9 @@ use fengqiao_hub::clock::Moment;
 
 use super::{Finding, Patient, words};
 use crate::folder::{FolderError, Glance};
+use crate::host::space_limits;
 use crate::journal::{Beside, FileSystem, Space};
 use crate::keystore::Snapshot;
-use crate::node::host::space_limits;
 use crate::store::{boot_id, is_believed};
 use crate::trust::identity::leaf_end;
 

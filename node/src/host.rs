@@ -16,15 +16,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Node;
-use super::clock::Clock;
-use super::opening::{Opener, OpeningError};
-use super::port::NodePort;
 use crate::config::Config;
 use crate::enrolment::{EnrolDesk, EnrolServer};
 use crate::folder::Folder;
 use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
 use crate::link::{Admit, Admitted, Draw, Limits, Listener, Port as _, Refused, Seats};
+use crate::node::Node;
+use crate::node::clock::Clock;
+use crate::node::hosted::{Hosted, stopped};
+use crate::node::opening::{Opener, OpeningError};
+use crate::node::port::NodePort;
 use crate::replication::session;
 use crate::store::SharedSled;
 use crate::trust::identity::{Pinned, Registrar};
@@ -41,20 +42,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Reports of long work to whoever watches the start: what, done, total.
 pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
-
-/// One hosted node with what it shows to others.
-#[derive(Debug)]
-pub struct Hosted {
-    /// The node.
-    pub node: Arc<Node>,
-    /// Its folder.
-    pub folder: tokio::sync::Mutex<Folder>,
-    presented: Arc<Presented>,
-    /// Its name in certificates.
-    pub name: String,
-    /// Whom it dials; changes when the parent comes back as another machine.
-    parent: watch::Sender<Option<crate::folder::Parent>>,
-}
 
 /// A process with its nodes.
 pub struct Host {
@@ -474,12 +461,6 @@ async fn listen(address: std::net::SocketAddr, key: &str) -> anyhow::Result<TcpL
         anyhow::Error::new(error)
             .context(format!("PORT_IN_USE: cannot listen on {address} ({key})"))
     })
-}
-
-/// Resolves when the process is to stop.
-pub async fn stopped(mut stop: watch::Receiver<bool>) {
-    // The sender only goes away when the process ends anyway.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn draw() -> Draw {
