@@ -1,6 +1,7 @@
 //! What `doctor`, `verify` and `export` say of sound nodes and of broken ones.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use fengqiao_tests::city::process::{Node, Said};
 use fengqiao_tests::city::{COUNTY, City, DAY_MS, agree, files};
@@ -41,6 +42,26 @@ fn doctor(node: &Node) -> Said {
     let settings = ports.iter().chain([&operations]).chain(&node.settings);
     words.extend(settings.flat_map(|setting| ["--set", setting]));
     node.machine(&words)
+}
+
+/// Takes one case's row out of a store at rest, as decay that no checksum saw would.
+fn forget_a_chain(store: &Path) {
+    use fengqiao_node::store::{Batch, Opening, Read as _, Settings, Store as _, tables};
+    let settings = Settings {
+        cache_bytes: 1 << 20,
+    };
+    let opening = Opening {
+        unix_s: 0,
+        boot_id: fengqiao_node::store::boot_id().unwrap(),
+    };
+    let store = fengqiao_node::store::open_guarded(store, settings, &opening)
+        .unwrap()
+        .store;
+    let (lo, hi) = tables::prefixed(&tables::numbers());
+    let rows = store.range(&lo, &hi, 10).unwrap();
+    let mut batch = Batch::new();
+    batch.remove(rows[0].0.clone());
+    store.apply(&batch, store.applied().unwrap()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -144,6 +165,12 @@ async fn what_is_broken_is_named_with_what_to_do() {
     );
     std::fs::write(&key, &keys).unwrap();
     assert_eq!(county.machine(&["verify"]).code, 0);
+
+    forget_a_chain(&county.data.join("store"));
+    let said = county.machine(&["verify"]);
+    assert_eq!(said.json()["problems"][0]["code"], "STORE", "{said:?}");
+    std::fs::remove_dir_all(county.data.join("store")).unwrap();
+    assert_eq!(county.machine(&["verify"]).code, 0, "none is built anew");
 
     let nothing = ground.ground("空");
     let said = doctor(&nothing);

@@ -178,6 +178,7 @@ fn a_folder_is_put_back_as_it_was_and_is_nobody() {
     let made = ground.backup();
     assert_eq!(made.manifest.segments.len(), 2);
     ground.keys();
+    fs::create_dir(ground.path("restored")).unwrap();
     let restored = ground.restore_with(Some(NOW)).unwrap();
     assert_eq!(restored.position, made.manifest.position);
     assert!(restored.keys);

@@ -57,9 +57,9 @@ impl FileKeyStore {
         let folder = lock.folder();
         // An interrupted erasure leaves a whole copy of the keys aside.
         wipe_aside(lock)?;
-        let vouched = witness::read(lock)?;
-        let path = folder.join(KEYS_FILE);
         let disk = lock.disk().as_ref();
+        let vouched = witness::read(disk, folder)?;
+        let path = folder.join(KEYS_FILE);
         if !disk
             .exists(&path)
             .map_err(disk::failed("find the key store"))?

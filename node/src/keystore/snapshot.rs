@@ -10,7 +10,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::file::{KEYS_FILE, read_all, whole_file};
-use super::{CaseId, Holdings, KeyStoreError, codec};
+use super::{CaseId, Holdings, KeyStoreError, codec, witness};
 use crate::journal::{SystemDisk, disk};
 
 /// Erasures that may overtake one reading.
@@ -36,27 +36,21 @@ impl Snapshot {
     /// Reads the store of a data folder; none is an empty one.
     ///
     /// # Errors
-    /// `Damaged`, `FormatVersion`, `Io`.
+    /// `Damaged`, also where less is there than the witness vouches for; `FormatVersion`, `Io`.
     pub fn read(folder: &Path) -> Result<Self, KeyStoreError> {
-        let path = folder.join(KEYS_FILE);
-        let reading = || disk::failed("read the key store");
+        let mut damaged = KeyStoreError::Damaged { offset: 0 };
+        // An erasure meanwhile takes the witness back, puts a new file in place and wipes the old one.
         for _ in 0..TRIES_MAX {
-            if !path.try_exists().map_err(reading())? {
-                return Ok(Self(Holdings::new()));
+            let vouched = witness::read(&SystemDisk, folder)?;
+            let Some((holdings, sound)) = read_once(&folder.join(KEYS_FILE))? else {
+                continue;
+            };
+            if sound >= vouched {
+                return Ok(Self(holdings));
             }
-            let file = File::open(&path).map_err(reading())?;
-            let bytes = read_all(&file).map_err(reading())?;
-            // An erasure puts a new file in place and wipes the old one, which may be what was read.
-            let read = file.metadata().map_err(reading())?.ino();
-            let present = std::fs::metadata(&path).map_err(reading())?.ino();
-            if read == present {
-                return Self::of_bytes(&bytes);
-            }
+            damaged = KeyStoreError::Damaged { offset: sound };
         }
-        Err(KeyStoreError::Io {
-            attempt: "read the key store: it is replaced all the time",
-            source: std::io::ErrorKind::ResourceBusy.into(),
-        })
+        Err(damaged)
     }
 
     /// Of no case at all.
@@ -120,4 +114,25 @@ impl Snapshot {
         let secret = self.0.get(case)?.as_ref()?;
         Some(secret.salt)
     }
+}
+
+/// What a file holds and how many of its bytes are sound; nothing where there is none, `None` where it was replaced
+/// while it was read.
+fn read_once(path: &Path) -> Result<Option<(Holdings, u64)>, KeyStoreError> {
+    let reading = || disk::failed("read the key store");
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Some((Holdings::new(), 0)));
+        }
+        Err(error) => return Err(reading()(error).into()),
+    };
+    let bytes = read_all(&file).map_err(reading())?;
+    let read = file.metadata().map_err(reading())?.ino();
+    let present = std::fs::metadata(path).map_err(reading())?.ino();
+    if read != present {
+        return Ok(None);
+    }
+    let (holdings, sound) = codec::read(&bytes)?;
+    Ok(Some((holdings, sound as u64)))
 }

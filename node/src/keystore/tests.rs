@@ -434,3 +434,51 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn beside_its_owner_a_store_that_was_cut_short_is_not_taken_for_whole() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(Snapshot::read(folder.path()).unwrap().held(), 0);
+    let mut store = open(&folder);
+    store.put_many(&[(case(1), full(1))]).unwrap();
+    let path = folder.path().join("keys");
+    let first = fs::read(&path).unwrap();
+    store.put_many(&[(case(2), full(2))]).unwrap();
+    drop(store);
+    let store = open(&folder);
+    assert_eq!(Snapshot::read(folder.path()).unwrap().held(), 2);
+    fs::write(&path, first).unwrap();
+    let cut = Snapshot::read(folder.path());
+    assert!(matches!(cut, Err(KeyStoreError::Damaged { .. })));
+    fs::remove_file(&path).unwrap();
+    let gone = Snapshot::read(folder.path());
+    assert!(matches!(gone, Err(KeyStoreError::Damaged { .. })));
+    drop(store);
+}
+
+#[test]
+fn what_was_sealed_to_a_node_leaves_it_opened() {
+    let folder = TempDir::new().unwrap();
+    let mut store = open(&folder);
+    let sealed = |value: u8| {
+        let mut secret = bare(value);
+        secret.wrapped = vec![value; 40];
+        secret
+    };
+    store
+        .put_many(&[
+            (case(1), sealed(1)),
+            (case(2), sealed(2)),
+            (case(3), full(3)),
+        ])
+        .unwrap();
+    let mut keys = Snapshot::read(folder.path()).unwrap();
+    let closed = keys.open_sealed(&|_, sealed| (sealed[0] == 1).then_some([77; 32]));
+    assert_eq!(closed, 1, "the second does not open and is counted");
+    let other = TempDir::new().unwrap();
+    keys.write(other.path()).unwrap();
+    let restored = open(&other);
+    assert_eq!(restored.get(&case(1)).unwrap().key, Some([77; 32]));
+    assert_eq!(restored.get(&case(2)).unwrap().key, None);
+    assert!(restored.get(&case(3)).unwrap().key == full(3).key);
+}

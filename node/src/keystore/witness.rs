@@ -7,11 +7,12 @@
 //! 24 bytes, little-endian: magic 8, format version u32, durable bytes u64, CRC-32C u32.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use super::KeyStoreError;
-use crate::journal::FolderLock;
 use crate::journal::disk;
 use crate::journal::record::{u32_at, u64_at};
+use crate::journal::{Disk, FolderLock};
 
 const MAGIC: &[u8; 8] = b"FQKEYWIT";
 const FORMAT_VERSION: u32 = 1;
@@ -30,9 +31,9 @@ pub(super) fn write(lock: &FolderLock, durable: u64) -> Result<(), KeyStoreError
 }
 
 /// How many bytes are vouched for.
-pub(super) fn read(lock: &FolderLock) -> Result<u64, KeyStoreError> {
+pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<u64, KeyStoreError> {
     let failed = disk::failed("read the witness of the keys");
-    let file = match lock.disk().open(&lock.folder().join(FILE)) {
+    let file = match disk.open(&folder.join(FILE)) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(failed(error).into()),
