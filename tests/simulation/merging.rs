@@ -126,3 +126,38 @@ fn an_ended_place_registers_nothing_and_cannot_be_ended_twice() {
     let refused = world.act(east, "admin", None, command, &[("text", "登记")]);
     assert_eq!(World::code(&refused), Some(Code::PlaceEnded));
 }
+
+#[test]
+fn a_restored_township_passes_on_what_an_ended_village_held_once_its_neighbours_have_spoken() {
+    let FourTiers {
+        mut world,
+        township,
+        village: east,
+        ..
+    } = four_tiers();
+    let west = world.add(township, "西村", 60);
+    let case = register(&mut world, east);
+    world.settle();
+    let (place, successor) = (
+        world.nodes[&east].me.at.place,
+        world.nodes[&west].me.at.place,
+    );
+    world.cut.insert(east);
+    let late = register(&mut world, east);
+    let ended = Administration::EndPlace { place, successor };
+    world.administer(township, "admin", ended).unwrap();
+    world.settle();
+    let backup = world.backup(township);
+    world.lose(township);
+    let township = world.recover(township, &backup);
+    for village in [east, west] {
+        world.introduce(township, village);
+    }
+    world.cut.clear();
+    world.settle();
+    for case in [case, late] {
+        let chain = world.chain(township, case);
+        assert_eq!(chain.tree.custody().unwrap().custodian, successor);
+    }
+    world.assert_links_agree();
+}

@@ -81,7 +81,7 @@ impl Group<'_> {
         }
         if chain.kind == pb::ChainKind::Registry {
             self.welcome(touched)?;
-            self.pass_on_all(touched)?;
+            self.pass_on_of_ended(touched)?;
             self.hand_over_to_successors()?;
         }
         Ok(())

@@ -56,25 +56,41 @@ impl Group<'_> {
         Ok(Ok(pb::EndPlaceResponse {}.encode_to_vec()))
     }
 
-    /// A place was ended here: every open case its node has sent goes to the successor.
-    pub(crate) fn pass_on_all(&mut self, touched: &Touched) -> Result<(), EngineError> {
-        let ended = touched
-            .new
-            .iter()
-            .filter_map(|new| match &new.entry.body.content {
-                Some(Content::PlaceEnded(ended)) => PlaceId::from_bytes(&ended.place),
-                _ => None,
-            });
-        let registry = self.registry();
-        for place in ended {
-            let served: Vec<NodeId> = registry
-                .nodes()
-                .filter(|node| (node.place, node.unit) == (place, None))
-                .map(|node| node.id)
-                .collect();
-            for link in served {
-                self.pass_on_carried(link)?;
+    /// Places were ended here: every open case their nodes have sent goes to the successor.
+    pub(crate) fn pass_on_of_ended(&mut self, touched: &Touched) -> Result<(), EngineError> {
+        for new in &touched.new {
+            if let Some(Content::PlaceEnded(ended)) = &new.entry.body.content
+                && let Some(place) = PlaceId::from_bytes(&ended.place)
+            {
+                self.pass_on_all_of(place)?;
             }
+        }
+        Ok(())
+    }
+
+    /// The same for every place ended here: what had to wait while this node was recovering.
+    pub(crate) fn pass_on_what_waited(&mut self) -> Result<(), EngineError> {
+        let registry = self.registry();
+        for child in registry.children(self.me.at.place) {
+            if registry
+                .place(*child)
+                .is_some_and(|place| place.ended.is_some())
+            {
+                self.pass_on_all_of(*child)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_on_all_of(&mut self, place: PlaceId) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let served: Vec<NodeId> = registry
+            .nodes()
+            .filter(|node| (node.place, node.unit) == (place, None))
+            .map(|node| node.id)
+            .collect();
+        for link in served {
+            self.pass_on_carried(link)?;
         }
         Ok(())
     }

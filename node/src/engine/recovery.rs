@@ -173,6 +173,7 @@ impl Group<'_> {
         if self.me.is_successor() && awaited(&self.overlay, self.me, &registry)?.is_empty() {
             tracing::info!(node = %self.me.at.node, "recovered: every neighbour has spoken");
             self.settle_waiting()?;
+            self.pass_on_what_waited()?;
         }
         Ok(())
     }
