@@ -147,7 +147,7 @@ impl Draft {
     pub fn sign(self, key: &SigningKey) -> Entry {
         let signed = sign_written(self.written(&key.verifying_key()), key);
         Entry {
-            hash: Hash::of(HASH_DOMAIN, &[&signed.envelope]),
+            hash: hash_of(&signed.envelope),
             deployment: self.deployment,
             kind: self.kind,
             chain: self.chain,
@@ -221,6 +221,12 @@ fn commitments(payloads: &[(Vec<u8>, Hash)]) -> Vec<Hash> {
     payloads.iter().map(|(_, commitment)| *commitment).collect()
 }
 
+/// The identity of an entry by its envelope's bytes.
+#[must_use]
+pub fn hash_of(envelope: &[u8]) -> Hash {
+    Hash::of(HASH_DOMAIN, &[envelope])
+}
+
 /// Signs an entry as it was written.
 #[must_use]
 pub fn sign_written(mut written: pb::SignedEntry, key: &SigningKey) -> pb::SignedEntry {
@@ -270,7 +276,7 @@ impl Entry {
             return Err(EntryError::Malformed("author_sequence"));
         }
         Ok(Self {
-            hash: Hash::of(HASH_DOMAIN, &[&signed.envelope]),
+            hash: hash_of(&signed.envelope),
             deployment: field(DeploymentId::from_bytes(&envelope.deployment), "deployment")?,
             kind,
             chain: field(ChainId::from_bytes(&envelope.chain), "chain")?,

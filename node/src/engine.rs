@@ -8,6 +8,7 @@
 mod administration;
 mod aftermath;
 mod arrivals;
+pub mod attempts;
 pub mod chains;
 mod commands;
 mod directives;
@@ -274,6 +275,7 @@ pub struct Engine {
     state: State,
     syncs: u64,
     read_only: bool,
+    suspicion: attempts::Suspicion,
 }
 
 impl std::fmt::Debug for Engine {
@@ -324,6 +326,7 @@ impl Engine {
             state: State::empty(parts.chains_held_max),
             syncs: 0,
             read_only: false,
+            suspicion: attempts::Suspicion::default(),
         };
         engine.load()?;
         engine.catch_up(progress)?;
@@ -331,11 +334,12 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Decides a group of inputs and makes it durable.
-    ///
-    /// # Errors
-    /// An [`EngineError`]: nothing of the group was answered; the engine must not be used again.
-    pub fn process(&mut self, now: Moment, inputs: Vec<Input>) -> Result<Vec<Output>, EngineError> {
+    fn decide(
+        &mut self,
+        now: Moment,
+        inputs: Vec<Input>,
+        unread: attempts::Unread,
+    ) -> Result<Vec<Output>, EngineError> {
         let position = self.journal.end();
         let mut group = Group {
             me: &self.me,
@@ -358,6 +362,7 @@ impl Engine {
             outputs: Vec::new(),
             read_only: self.read_only,
             linked: true,
+            unread,
         };
         for input in inputs {
             group.take(input)?;

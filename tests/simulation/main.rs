@@ -1,6 +1,7 @@
 //! Worlds of engines in memory, told as stories: the code that ships, without sockets or disks.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod attempts;
 mod beside;
 mod clocks;
 mod lanes;

@@ -19,6 +19,7 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::EngineError;
+use super::attempts::unread_hash;
 use super::group::Group;
 use super::loading::read_bytes;
 use super::projection::{author_place, lane_row, parking_key};
@@ -68,7 +69,11 @@ impl Group<'_> {
                 self.alarm("LANE_GAP", &link.to_string());
                 break;
             }
-            let arrived = self.arrive_item(link, item)?;
+            let arrived = if self.unread.contains(&(link, lane.into(), item.sequence)) {
+                self.park_unread(link, item)?
+            } else {
+                self.arrive_item(link, item)?
+            };
             sequence = item.sequence;
             hash = lane_hash(&hash, arrived).to_vec();
         }
@@ -89,6 +94,14 @@ impl Group<'_> {
         }))?;
         self.stored.insert((link, lane));
         Ok(())
+    }
+
+    /// Keeps an item at which the process died, and looks no further into it.
+    fn park_unread(&mut self, link: NodeId, item: &pb::Item) -> Result<Hash, EngineError> {
+        let (reference, _) = self.record.blob(&item.payload);
+        let died = Hindrance::Refused("CRASHED");
+        self.park(None, &item.payload, reference, died, link)?;
+        Ok(unread_hash(item))
     }
 
     /// Handles an item and gives its hash.

@@ -65,6 +65,8 @@ pub(crate) struct Group<'a> {
     pub(crate) read_only: bool,
     /// Whether the parent was reached when what is decided now was asked for.
     pub(crate) linked: bool,
+    /// Items at which the process died too often.
+    pub(crate) unread: super::attempts::Unread,
 }
 
 impl<'a> Group<'a> {

@@ -9,6 +9,7 @@ use fengqiao_hub::jurisdiction::NodeRecord;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
+use super::attempts::FileAttempts;
 use super::clock::Clock;
 use super::pool::Pool;
 use super::{Node, NodeParts};
@@ -45,6 +46,9 @@ pub enum OpeningError {
     /// The engine.
     #[error("the engine")]
     Engine(#[from] EngineError),
+    /// The note of what was being applied.
+    #[error("the note of what was being applied")]
+    Attempts(#[source] std::io::Error),
     /// The encryption key.
     #[error("the encryption key file does not read")]
     EncryptionKey,
@@ -142,7 +146,7 @@ impl Opener {
         let vault = Arc::new(Vault::new(Box::new(keys.store), Box::new(seals)));
         let issuer = Issuer::of_folder(folder, Box::new(OsRandom))?;
         let zone_offset_minutes = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
-        let engine = Engine::open(
+        let mut engine = Engine::open(
             Parts {
                 me: me.clone(),
                 catalogue: Arc::clone(&self.catalogue),
@@ -155,6 +159,9 @@ impl Opener {
             },
             progress,
         )?;
+        engine.watch(Box::new(
+            FileAttempts::open(folder.path()).map_err(OpeningError::Attempts)?,
+        ))?;
         let engine = self.begin(engine, folder)?;
         Ok(Node::new(NodeParts {
             engine,

@@ -1,6 +1,7 @@
 //! The workers that run engines: few threads for many nodes, one worker a node at a time.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::Node;
@@ -59,6 +60,10 @@ fn work(queue: &Queue) {
                 .unwrap_or_else(PoisonError::into_inner);
         };
         drop(ready);
-        node.work();
+        // What an engine had in memory when it panicked is worth nothing: the process ends and opens everything anew.
+        if std::panic::catch_unwind(AssertUnwindSafe(|| node.work())).is_err() {
+            tracing::error!(node = %node.me.at.node, "an engine panicked; the process ends");
+            std::process::exit(1);
+        }
     }
 }

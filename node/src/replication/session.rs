@@ -77,6 +77,12 @@ pub fn item_hash(kind: pb::ItemKind, payload: &[u8]) -> Hash {
     {
         return entry.hash;
     }
+    bytes_hash(payload)
+}
+
+/// The same for what is no entry.
+#[must_use]
+pub fn bytes_hash(payload: &[u8]) -> Hash {
     Hash::of("fengqiao/item/1", &[payload])
 }
 
