@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -112,4 +113,37 @@ fn a_folder_with_something_in_it_is_refused_and_left_alone() {
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("FOLDER_UNUSABLE"));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_node_of_a_demonstration_ends_with_whoever_started_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("city");
+    let fengqiao = || Command::new(env!("CARGO_BIN_EXE_fengqiao"));
+    let made = fengqiao()
+        .args(["init", "--name", "德州市", "--data"])
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let mut running = fengqiao()
+        .arg("run")
+        .arg("--data")
+        .arg(&data)
+        .arg("--while-stdin")
+        .args(
+            ["link", "enrol", "desk", "operations"]
+                .map(|port| format!("--set={port}.listen=127.0.0.1:0")),
+        )
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It says that it serves before it could hear that nobody is there any more.
+    let mut log = BufReader::new(running.stderr.take().unwrap()).lines();
+    let serves = log.any(|line| line.unwrap().contains("serving"));
+    assert!(serves);
+    // What a SIGKILL of the starter does too: the kernel closes its end.
+    drop(running.stdin.take());
+    assert!(running.wait().unwrap().success(), "drained and ended");
 }

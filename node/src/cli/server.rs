@@ -85,6 +85,10 @@ pub struct RunArgs {
     /// Read the clock from a file instead of the machine (for demonstrations)
     #[arg(long, hide = true)]
     clock: Option<PathBuf>,
+    /// Run only while standard input is open: it closes with whoever started this, however that one ends (for
+    /// demonstrations)
+    #[arg(long, hide = true)]
+    while_stdin: bool,
 }
 
 /// `join`
@@ -519,6 +523,14 @@ fn serve(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
             wait_for_signal().await;
             signals.send_replace(true);
         });
+        if args.while_stdin {
+            let starter = stop.clone();
+            std::thread::spawn(move || {
+                // Nothing is said there; it ends when whoever holds the other end does.
+                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+                starter.send_replace(true);
+            });
+        }
         Arc::new(host).serve(stop.subscribe()).await
     })?;
     Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fengqiao_proto::v1 as pb;
 use pb::command::Move;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::place::At;
 use super::proxy::Proxy;
@@ -62,6 +62,8 @@ pub(super) struct Node {
     pub(super) wire: Option<Proxy>,
     clock: PathBuf,
     child: Option<Child>,
+    /// Open as long as the demonstration runs: the node ends with it, also when it is killed.
+    leash: Option<ChildStdin>,
 }
 
 /// This binary, without what the caller's environment would tell it.
@@ -105,6 +107,7 @@ impl Node {
             wire,
             clock: clock.to_owned(),
             child: None,
+            leash: None,
         }
     }
 
@@ -131,6 +134,7 @@ impl Node {
             .arg("--data")
             .arg(&self.folder)
             .arg("run")
+            .arg("--while-stdin")
             .arg("--clock")
             .arg(&self.clock);
         let listens = [
@@ -151,14 +155,16 @@ impl Node {
         {
             command.arg("--set").arg(setting);
         }
+        command.stdin(Stdio::piped());
         let child = command.stdout(Stdio::null()).stderr(log).spawn();
-        let child = child.map_err(|error| {
+        let mut child = child.map_err(|error| {
             failed(
                 "DEMO_START",
                 format!("{}: {error}", self.name),
                 "节点无法启动",
             )
         })?;
+        self.leash = child.stdin.take();
         self.child = Some(child);
         self.answering().await
     }

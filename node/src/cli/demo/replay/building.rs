@@ -91,8 +91,26 @@ impl World {
     pub(super) async fn start(&self, tier: Tier) -> anyhow::Result<()> {
         let process = self.ground.start(tier)?;
         self.processes.lock().await.insert(tier, process);
-        self.statuses(self.tree.of(tier).collect()).await?;
-        Ok(())
+        tokio::select! {
+            answered = self.statuses(self.tree.of(tier).collect()) => answered.map(|_| ()),
+            ended = self.ended(tier) => Err(ended),
+        }
+    }
+
+    /// Comes back when the process of a tier ends by itself, with what it said last.
+    async fn ended(&self, tier: Tier) -> anyhow::Error {
+        loop {
+            let mut processes = self.processes.lock().await;
+            if let Some(status) = processes.get_mut(&tier).and_then(Process::ended) {
+                let log = self.ground.log_end(tier);
+                return anyhow::anyhow!(
+                    "the {} process ended by itself, {status}:\n{log}",
+                    tier.word()
+                );
+            }
+            drop(processes);
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn add_units(&mut self, tier: Tier) -> anyhow::Result<()> {

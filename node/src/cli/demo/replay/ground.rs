@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::Context as _;
 use fengqiao_hub::clock::Moment;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use super::plan::{Plan, Tier};
 use crate::cli::SOCKET_NAME;
@@ -25,10 +25,15 @@ pub(super) struct Ground {
     temporary: bool,
 }
 
+/// Lines of a log that are shown when its process ends by itself.
+const LOG_LINES: usize = 20;
+
 /// A running process of one tier.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
+    /// Open as long as the replay runs: the process ends with it, also when it is killed.
+    _leash: Option<ChildStdin>,
 }
 
 fn index(tier: Tier) -> usize {
@@ -174,12 +179,24 @@ impl Ground {
         )
     }
 
+    fn log(&self, tier: Tier) -> PathBuf {
+        self.root.join(format!("{}.log", tier.word()))
+    }
+
+    /// The last lines that a tier's process logged.
+    pub(super) fn log_end(&self, tier: Tier) -> String {
+        let log = std::fs::read(self.log(tier)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
     /// Starts the process of a tier.
     pub(super) fn start(&self, tier: Tier) -> anyhow::Result<Process> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
-            .open(self.root.join(format!("{}.log", tier.word())))?;
+            .open(self.log(tier))?;
         // Many small journals are synced side by side: a worker that waits for its disk costs nothing.
         let workers = match tier {
             Tier::City => 1,
@@ -198,18 +215,28 @@ impl Ground {
             .arg("--clock")
             .arg(self.clock())
             .args(["--workers", &workers.to_string()])
-            .stdin(Stdio::null())
+            .arg("--while-stdin")
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
-        let child = command
+        let mut child = command
             .spawn()
             .with_context(|| format!("the {} process does not start", tier.word()))?;
-        Ok(Process { child })
+        let leash = child.stdin.take();
+        Ok(Process {
+            child,
+            _leash: leash,
+        })
     }
 }
 
 impl Process {
+    /// How it ended, when it did by itself.
+    pub(super) fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
     /// SIGSTOP: it does nothing more, and its neighbours are not told.
     pub(super) fn freeze(&self) -> anyhow::Result<()> {
         self.signal(rustix::process::Signal::STOP)
