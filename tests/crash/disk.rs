@@ -228,6 +228,14 @@ impl<'t> Disk<'t> {
         Ok(())
     }
 
+    /// The name a file or folder has.
+    pub(crate) fn name_of(&self, inode: u64) -> Option<String> {
+        let body = self.by_inode.get(&inode)?;
+        let mut names = self.live.iter();
+        let found = names.find(|(_, named)| *named == body);
+        found.map(|((_, name), _)| (*name).to_owned())
+    }
+
     fn body(&self, inode: u64) -> anyhow::Result<usize> {
         let body = self.by_inode.get(&inode).copied();
         body.with_context(|| format!("inode {inode} was never made"))

@@ -9,6 +9,7 @@
 mod check;
 mod dice;
 mod disk;
+mod faults;
 mod record;
 mod replay;
 mod report;
@@ -51,6 +52,8 @@ enum Role {
     State { trace: PathBuf, state: State },
     /// One rotten place in a kept pair of folders
     Rot { grown: PathBuf, rot: rot::Rot },
+    /// One fault, recorded anew
+    Fault { fault: faults::Fault },
     #[command(hide = true)]
     Session {
         folder: PathBuf,
@@ -67,6 +70,8 @@ enum Role {
     Worker { trace: PathBuf, folder: PathBuf },
     #[command(hide = true)]
     RotWorker { grown: PathBuf, folder: PathBuf },
+    #[command(hide = true)]
+    FaultWorker { shim: PathBuf, folder: PathBuf },
 }
 
 fn main() -> ExitCode {
@@ -104,6 +109,17 @@ fn play() -> anyhow::Result<()> {
             eprintln!("{rot}: {}", found?);
             Ok(())
         }
+        Role::Fault { fault } => {
+            let scratch = scratch()?;
+            let shim = record::compile(scratch.path())?;
+            let found = faults::judge(fault, &shim, &scratch.path().join("fault"));
+            if found.is_err() {
+                let kept = scratch.keep();
+                eprintln!("what was left is kept in {}", kept.display());
+            }
+            eprintln!("{fault}: {}", found?);
+            Ok(())
+        }
         Role::Session {
             folder,
             session,
@@ -116,6 +132,9 @@ fn play() -> anyhow::Result<()> {
         Role::RotWorker { grown, folder } => {
             let bench = rot::Bench::new(&grown, &folder)?;
             replay::answer_all(&mut |question| bench.judge(question.parse()?))
+        }
+        Role::FaultWorker { shim, folder } => {
+            replay::answer_all(&mut |question| faults::judge(question.parse()?, &shim, &folder))
         }
     }
 }

@@ -36,6 +36,11 @@ const fn plan(session: Session, boot: &'static str, from: usize, rounds: usize, 
 }
 
 impl Plan {
+    /// A session that makes a folder where none is.
+    pub(crate) const fn whole(from: usize, rounds: usize) -> Self {
+        plan(Session::Whole, "one", from, rounds, End::Close)
+    }
+
     /// Whether it ends as if killed.
     pub(crate) fn aborts(&self) -> bool {
         self.end == End::Abort

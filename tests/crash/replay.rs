@@ -370,7 +370,7 @@ impl<'t> Bench<'t> {
             },
             power_cut,
             rotten: false,
-            records: Arc::clone(&self.records),
+            records: Some(Arc::clone(&self.records)),
             again: state.seed.is_multiple_of(4),
         })
     }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::disk::Model;
+use super::faults::{Fault, KILLS_EACH};
 use super::record::{Life, compile, record, scratch};
 use super::replay::{Asking, Tally, ask_all, keep, replay, spread};
 use super::rot::{Kind, Rot, Target, grow};
@@ -30,10 +31,16 @@ pub(crate) enum Part {
     JournalRot,
     /// The key store rots.
     KeysRot,
+    /// Row 6: a sync or a write fails once.
+    Refusals,
+    /// Row 7: the disk is full.
+    Room,
+    /// Row 1: real processes, really killed.
+    Kills,
 }
 
 impl Part {
-    const ALL: [Part; 7] = [
+    const ALL: [Part; 10] = [
         Part::Kill,
         Part::Power1,
         Part::Power2,
@@ -41,6 +48,9 @@ impl Part {
         Part::StoreRot,
         Part::JournalRot,
         Part::KeysRot,
+        Part::Refusals,
+        Part::Room,
+        Part::Kills,
     ];
 
     /// Whether it needs the traces.
@@ -57,6 +67,9 @@ impl Part {
             Part::StoreRot => "store: flipped bits, zeroed pages, cuts",
             Part::JournalRot => "journal: the same",
             Part::KeysRot => "key store: the same",
+            Part::Refusals => "each sync, each write fails once",
+            Part::Room => "disk full, twice",
+            Part::Kills => "SIGKILL, five times a folder",
         }
     }
 }
@@ -76,6 +89,7 @@ pub(crate) struct Report {
 struct Ground {
     share: usize,
     scratch: PathBuf,
+    shim: PathBuf,
     traces: Vec<(Life, PathBuf, usize)>,
 }
 
@@ -152,6 +166,7 @@ impl Ground {
         Ok(Self {
             share,
             scratch: scratch.to_owned(),
+            shim,
             traces,
         })
     }
@@ -179,6 +194,9 @@ impl Ground {
                     (Target::Witness, Kind::Bit, 500),
                 ],
             ),
+            Part::Refusals => self.faults(part, &[(Fault::Sync, 200), (Fault::Write, 200)]),
+            Part::Room => self.faults(part, &[(|nth| Fault::Room(nth * 3), 100)]),
+            Part::Kills => self.faults(part, &[(Fault::Kills, 500 / KILLS_EACH)]),
             Part::KeysRot => self.rot(
                 part,
                 &[
@@ -224,6 +242,25 @@ impl Ground {
             }
         }
         Ok(tally)
+    }
+
+    /// Faults numbered from 1, every so many.
+    fn faults(&self, part: Part, faults: &[(fn(usize) -> Fault, usize)]) -> anyhow::Result<Tally> {
+        let mut questions = Vec::new();
+        for (fault, full) in faults {
+            let numbers = (1..=*full).step_by(self.share);
+            questions.extend(numbers.map(|nth| fault(nth).to_string()));
+        }
+        let bar = bar(part.told(), questions.len());
+        let program = std::env::current_exe()?;
+        let asking = Asking {
+            role: ["fault-worker".as_ref(), self.shim.as_ref()],
+            questions,
+            told: &|fault, why| format!("{why}\n    {} fault {fault}", program.display()),
+        };
+        let tally = ask_all(&asking, &self.scratch, &bar);
+        bar.finish_and_clear();
+        tally
     }
 
     fn rot(&self, part: Part, drawn: &[(Target, Kind, u64)]) -> anyhow::Result<Tally> {

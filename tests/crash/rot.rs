@@ -320,7 +320,7 @@ fn store(data: &Path, ground: &Ground) -> anyhow::Result<&'static str> {
         boot: "one".to_owned(),
         power_cut: false,
         rotten: true,
-        records: Arc::clone(&ground.payloads),
+        records: Some(Arc::clone(&ground.payloads)),
         again: true,
     };
     Ok(check(data, &expected)?.word())

@@ -41,3 +41,13 @@ fn a_rotten_store_is_noticed_and_built_again() {
 fn rot_in_journal_and_keys_is_refused_where_it_is() {
     a_hundredth_of("journal-rot,keys-rot");
 }
+
+#[test]
+fn a_disk_that_refuses_or_is_full_makes_nobody_acknowledge_falsely() {
+    a_hundredth_of("refusals,room");
+}
+
+#[test]
+fn a_process_killed_in_earnest_keeps_everything_it_acknowledged() {
+    a_hundredth_of("kills");
+}

@@ -26,6 +26,8 @@ const LONG_CHARACTERS: usize = 50_000;
 pub(crate) enum Session {
     /// Makes the folder.
     Init,
+    /// Makes the folder where none is, and works on cases.
+    Whole,
     /// Works on cases.
     Work,
     /// Works on cases whose texts fill segments.
@@ -86,6 +88,13 @@ pub(crate) fn session(
         Session::Init => {
             make(folder)?;
             say("made")?;
+        }
+        Session::Whole => {
+            if !folder.join("identity.json").exists() {
+                make(folder)?;
+                say("made")?;
+            }
+            work(folder, boot, from, rounds, TEXT_CHARACTERS, end)?;
         }
         Session::Work => work(folder, boot, from, rounds, TEXT_CHARACTERS, end)?,
         Session::Turn => work(folder, boot, from, rounds, LONG_CHARACTERS, end)?,
