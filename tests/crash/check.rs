@@ -14,7 +14,10 @@ use fengqiao_node::journal::{
     FileJournal, FolderLock, Journal as _, JournalReader, Options, Position,
 };
 use fengqiao_node::keystore::{FileKeyStore, KeyStore as _};
+use fengqiao_node::store::tables::{self, ChainRow};
 use fengqiao_node::store::{MemoryStore, RANGE_ROWS_MAX, Read, Reason, Row};
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
 
 use super::stand::{Standing, make};
 use super::work::{Said, secret, text};
@@ -94,6 +97,7 @@ pub(crate) fn check(folder: &Path, expected: &Expected) -> anyhow::Result<Found>
     journal_is_a_prefix(&standing, expected)?;
     store_follows_journal(&standing)?;
     everything_said_is_there(&standing, &expected.said)?;
+    every_text_has_its_key(&standing)?;
     let reason = standing.quarantined.as_ref().map(|aside| &aside.reason);
     let found = match reason {
         None => Found::Believed,
@@ -274,6 +278,26 @@ fn chain_of(standing: &Standing, case: ChainId) -> anyhow::Result<Chain> {
         .views
         .chain(&registry, case)
         .with_context(|| format!("chain {case}"))
+}
+
+/// A case that nobody acknowledged may stand or not; with a text that nobody can open it would be half there.
+fn every_text_has_its_key(standing: &Standing) -> anyhow::Result<()> {
+    let (lo, hi) = tables::prefixed(&tables::chains());
+    for (key, value) in standing
+        .node
+        .views
+        .store()
+        .range(&lo, &hi, RANGE_ROWS_MAX)?
+    {
+        let row = ChainRow::decode(&value[..])?;
+        let chain = key.get(1..).and_then(ChainId::from_bytes);
+        let chain = chain.context("a chain's key")?;
+        ensure!(
+            row.kind() != pb::ChainKind::Case || standing.node.vault.chain_key(chain).is_some(),
+            "{chain} stands, and its key does not"
+        );
+    }
+    Ok(())
 }
 
 fn text_opens(

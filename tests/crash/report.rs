@@ -225,18 +225,18 @@ impl Ground {
         Ok(tally)
     }
 
-    /// Every call of the first creation, not a share of it.
+    /// Every call of the first creation under every model, whatever the share.
     fn birth(&self) -> anyhow::Result<Tally> {
         let mut tally = Tally::default();
         for (life, trace, points) in &self.traces {
             if *life == Life::Birth {
-                let full = [(Model::Kill, 1), (Model::Power1, 4), (Model::Power2, 4)];
-                for (model, times) in full {
-                    let count = if self.share > 1 {
-                        *points / self.share.min(10)
-                    } else {
-                        *points * times
-                    };
+                let power_cuts = if self.share == 1 { 4 } else { 1 };
+                for (model, times) in [
+                    (Model::Kill, 1),
+                    (Model::Power1, power_cuts),
+                    (Model::Power2, power_cuts),
+                ] {
+                    let count = *points * times;
                     tally.add(self.states(Part::Birth, trace, model, *points, count)?);
                 }
             }
@@ -244,11 +244,11 @@ impl Ground {
         Ok(tally)
     }
 
-    /// Faults numbered from 1, every so many.
+    /// Faults numbered from 1, every so many: a tenth at least, for each is a place of its own.
     fn faults(&self, part: Part, faults: &[(fn(usize) -> Fault, usize)]) -> anyhow::Result<Tally> {
         let mut questions = Vec::new();
         for (fault, full) in faults {
-            let numbers = (1..=*full).step_by(self.share);
+            let numbers = (1..=*full).step_by(self.share.min(10));
             questions.extend(numbers.map(|nth| fault(nth).to_string()));
         }
         let bar = bar(part.told(), questions.len());

@@ -161,3 +161,60 @@ fn load_registry_chain(
     }
     Ok(known)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use fengqiao_hub::entry::{Draft, Move};
+    use fengqiao_hub::id::{DeploymentId, NodeId};
+    use fengqiao_hub::rank::Rank;
+
+    use super::*;
+    use crate::journal::{Journal as _, MemoryJournal};
+
+    fn entry(author_sequence: u64) -> Entry {
+        let draft = Draft {
+            deployment: DeploymentId([1; 10]),
+            kind: pb::ChainKind::Case,
+            chain: ChainId([2; 16]),
+            rank: Rank::default(),
+            sequence: 1,
+            previous: None,
+            author: NodeId([3; 10]),
+            incarnation: 1,
+            author_sequence,
+            registry: Vec::new(),
+            mv: Move::None,
+            submission: None,
+            kind_class: pb::KindClass::Opening,
+            body: pb::Body::default(),
+            payloads: Vec::new(),
+        };
+        draft.sign(&ed25519_dalek::SigningKey::from_bytes(&[4; 32]))
+    }
+
+    #[test]
+    fn an_entry_that_decayed_into_another_is_not_read_as_the_one_its_row_names() {
+        let (written, decayed) = (entry(8), entry(9));
+        let mut journal = MemoryJournal::new();
+        let bytes = decayed.bytes();
+        let length = u32::try_from(bytes.len()).unwrap();
+        journal.append(Position(0), &[bytes]).unwrap();
+        let at = Place {
+            position: 0,
+            offset: 0,
+            length,
+        };
+        let row = EntryRow {
+            at: Some(at),
+            up_sequence: 0,
+        };
+        let read = |named: &Entry| {
+            let key = tables::entry(named.chain, named.sequence, named.hash);
+            let row = (key, row.encode_to_vec());
+            read_entry(journal.reader().as_ref(), &RecordWriter::at(u64::MAX), &row)
+        };
+        assert_eq!(read(&decayed).unwrap().hash, decayed.hash);
+        assert!(matches!(read(&written), Err(EngineError::Unreadable(_))));
+    }
+}
