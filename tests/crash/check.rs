@@ -54,6 +54,8 @@ pub(crate) enum Found {
     Believed,
     /// All there, the store set aside and built again.
     Rebuilt,
+    /// The same, and only the sum of its rows had told.
+    Incomplete,
     /// The same, and the storage engine panicked over what was set aside.
     Panicked,
     /// Only keys were there to look at.
@@ -67,6 +69,7 @@ impl Found {
             Found::Nothing => "nothing",
             Found::Believed => "believed",
             Found::Rebuilt => "rebuilt",
+            Found::Incomplete => "rebuilt for its sum alone",
             Found::Panicked => PANICKED,
             Found::Keys => "keys",
         }
@@ -101,6 +104,7 @@ pub(crate) fn check(folder: &Path, expected: &Expected) -> anyhow::Result<Found>
     let reason = standing.quarantined.as_ref().map(|aside| &aside.reason);
     let found = match reason {
         None => Found::Believed,
+        Some(Reason::Incomplete) => Found::Incomplete,
         Some(Reason::Panicked) => Found::Panicked,
         Some(_) => Found::Rebuilt,
     };

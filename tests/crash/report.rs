@@ -80,6 +80,9 @@ struct Line {
     seconds: f64,
 }
 
+/// The nth of a fault, and how many there are in full.
+type Numbered = (fn(usize) -> Fault, usize);
+
 /// A whole run.
 pub(crate) struct Report {
     lines: Vec<Line>,
@@ -245,7 +248,7 @@ impl Ground {
     }
 
     /// Faults numbered from 1, every so many: a tenth at least, for each is a place of its own.
-    fn faults(&self, part: Part, faults: &[(fn(usize) -> Fault, usize)]) -> anyhow::Result<Tally> {
+    fn faults(&self, part: Part, faults: &[Numbered]) -> anyhow::Result<Tally> {
         let mut questions = Vec::new();
         for (fault, full) in faults {
             let numbers = (1..=*full).step_by(self.share.min(10));
