@@ -104,3 +104,25 @@ fn a_journal_goes_on_as_another_store_only_in_a_higher_incarnation() {
     let verified = journal.file_reader().verify(&mut |_, _| {}).unwrap();
     assert!(verified.damages.is_empty());
 }
+
+#[test]
+fn a_segment_of_another_store_in_the_same_life_is_refused() {
+    let (ground, other) = (Ground::new(), Ground::new());
+    grown(&mut ground.open());
+    let theirs = Identity {
+        store: [8; 16],
+        ..IDENTITY
+    };
+    grown(
+        &mut FileJournal::create(&other.lock(), theirs, small())
+            .unwrap()
+            .journal,
+    );
+    fs::copy(&other.segments()[1], &ground.segments()[1]).unwrap();
+    let refused = Beside::look(ground.path());
+    assert!(matches!(refused, Err(JournalError::Foreign { .. })));
+    assert!(matches!(
+        ground.try_open(),
+        Err(JournalError::Foreign { .. })
+    ));
+}
