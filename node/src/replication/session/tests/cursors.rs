@@ -42,7 +42,7 @@ fn more_than_was_granted_is_an_alarm_and_the_end() {
 #[test]
 fn an_acknowledgement_is_believed_only_with_the_right_hash() {
     type Forgery = fn(&mut pb::Acknowledged);
-    let forgeries: [(Forgery, Code); 6] = [
+    let forgeries: [(Forgery, Code); 7] = [
         (
             |word| word.cursor.as_mut().unwrap().hash[0] ^= 1,
             Code::CursorHash,
@@ -54,6 +54,10 @@ fn an_acknowledgement_is_believed_only_with_the_right_hash() {
         (
             |word| word.cursor.as_mut().unwrap().sequence = 3,
             Code::CursorAhead,
+        ),
+        (
+            |word| word.cursor.as_mut().unwrap().store[0] ^= 1,
+            Code::CursorStore,
         ),
         (
             |word| word.cursor.as_mut().unwrap().incarnation = 2,
