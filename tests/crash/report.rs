@@ -197,9 +197,14 @@ impl Ground {
                     (Target::Witness, Kind::Bit, 500),
                 ],
             ),
-            Part::Refusals => self.faults(part, &[(Fault::Sync, 200), (Fault::Write, 200)]),
-            Part::Room => self.faults(part, &[(|nth| Fault::Room(nth * 3), 100)]),
-            Part::Kills => self.faults(part, &[(Fault::Kills, 500 / KILLS_EACH)]),
+            // A tenth at least: each call is a place of its own.
+            Part::Refusals => self.faults(
+                part,
+                &[(Fault::Sync, 200), (Fault::Write, 200)],
+                self.share.min(10),
+            ),
+            Part::Room => self.faults(part, &[(|nth| Fault::Room(nth * 3), 100)], self.share),
+            Part::Kills => self.faults(part, &[(Fault::Kills, 500 / KILLS_EACH)], self.share),
             Part::KeysRot => self.rot(
                 part,
                 &[
@@ -247,11 +252,11 @@ impl Ground {
         Ok(tally)
     }
 
-    /// Faults numbered from 1, every so many: a tenth at least, for each is a place of its own.
-    fn faults(&self, part: Part, faults: &[Numbered]) -> anyhow::Result<Tally> {
+    /// Faults numbered from 1, one in `share`.
+    fn faults(&self, part: Part, faults: &[Numbered], share: usize) -> anyhow::Result<Tally> {
         let mut questions = Vec::new();
         for (fault, full) in faults {
-            let numbers = (1..=*full).step_by(self.share.min(10));
+            let numbers = (1..=*full).step_by(share);
             questions.extend(numbers.map(|nth| fault(nth).to_string()));
         }
         let bar = bar(part.told(), questions.len());
