@@ -18,6 +18,7 @@ pub mod faults;
 mod frames;
 pub mod ledger;
 mod links;
+mod losing;
 pub mod machine;
 pub mod moves;
 mod people;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 
 use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::UnitId;
+use fengqiao_hub::id::{PlaceId, UnitId};
 use fengqiao_node::engine::{Input, Output};
 use fengqiao_node::replication::session::Event as Heard;
 use fengqiao_node::store::MemoryStore;
@@ -144,7 +145,10 @@ pub struct Simulator {
     older_stores: BTreeMap<MachineId, Arc<MemoryStore>>,
     tickets_at: Vec<Vec<u64>>,
     busy: BTreeSet<(MachineId, i64)>,
-    is_healing: bool,
+    backups: BTreeMap<MachineId, losing::Backup>,
+    losses: usize,
+    /// Places that were ended.
+    ended: BTreeSet<PlaceId>,
     is_told: bool,
 }
 
@@ -211,7 +215,9 @@ impl Simulator {
             older_stores: BTreeMap::new(),
             tickets_at: Vec::new(),
             busy: BTreeSet::new(),
-            is_healing: false,
+            backups: BTreeMap::new(),
+            losses: 0,
+            ended: BTreeSet::new(),
             is_told: std::env::var_os("FENGQIAO_TELL").is_some(),
         }
     }
@@ -305,6 +311,9 @@ impl Simulator {
         }
         self.agenda.after(DAY_MS, Event::Day);
         let machine = self.dice.faults.roll(self.machines.len());
+        if self.dice.faults.roll(2) == 0 && self.plan.kinds.iter().any(|kind| kind.needs_backup()) {
+            self.back_up(machine);
+        }
         if self.plan.kinds.contains(&faults::Fault::KillStoreBehind)
             && let Some(running) = &self.machines[machine].running
         {
@@ -367,6 +376,10 @@ impl Simulator {
             self.agenda.after(MINUTE_MS, Event::Start(machine));
             return Ok(());
         }
+        self.go_out_all(machine, outputs)
+    }
+
+    fn go_out_all(&mut self, machine: MachineId, outputs: Vec<Output>) -> Result<(), Broken> {
         for output in outputs {
             self.go_out(machine, output)?;
         }
@@ -451,7 +464,6 @@ impl Simulator {
 
     /// Nothing goes wrong any more: machines run, links carry, clocks are right.
     fn heal(&mut self) -> Result<(), Broken> {
-        self.is_healing = true;
         self.agenda.drop_all(|event| {
             matches!(
                 event,

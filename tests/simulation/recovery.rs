@@ -406,3 +406,28 @@ fn a_restored_child_speaks_to_its_parent_only_when_those_below_have_spoken() {
     }
     world.assert_links_agree();
 }
+
+#[test]
+fn a_new_top_counts_on_from_the_entry_that_pinned_it() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        ..
+    } = four_tiers();
+    let backup = world.backup(city);
+    world.lose(city);
+    let city = world.recover_top(city, &backup, county);
+    world.introduce(city, county);
+    world.settle();
+    world.add_unit(city, "市司法局");
+    let id = ChainId::of_place(world.nodes[&city].me.at.place);
+    let own: Vec<u64> = world
+        .chain(city, id)
+        .standing()
+        .iter()
+        .filter(|(entry, _)| entry.author == city)
+        .map(|(entry, _)| entry.author_sequence)
+        .collect();
+    assert_eq!(own, [1, 2], "no number twice");
+}

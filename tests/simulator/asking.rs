@@ -159,6 +159,10 @@ impl Simulator {
                 ("add-place", None)
             }
             Wanted::Account(..) => ("set-account", None),
+            Wanted::EndPlace(place, _) => {
+                self.ended.insert(*place);
+                ("end-place", None)
+            }
         };
         let is_submitted = matches!(asked.what, Wanted::Move(..)) && entry.is_none();
         self.tally.count(Family::Move, name);
@@ -182,8 +186,15 @@ impl Simulator {
         {
             self.tally
                 .count(Family::Property, "L9 local work never waits");
-            let may_be = [Code::RequestReused, Code::ReadOnly, Code::Busy];
-            if !may_be.contains(&refusal.code) {
+            let may_be = [
+                Code::RequestReused,
+                Code::ReadOnly,
+                Code::Busy,
+                Code::PlaceEnded,
+            ];
+            let me = &self.machines[machine].me;
+            let is_excused = me.is_successor() || self.ended.contains(&me.at.place);
+            if !is_excused && !may_be.contains(&refusal.code) {
                 return Err(Broken::at(
                     "L9 local work never waits",
                     format!("a case was not taken in: {refusal}"),
@@ -233,6 +244,7 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
             },
             None,
         ),
+        Wanted::EndPlace(place, successor) => Administration::EndPlace { place, successor },
         Wanted::Unit(name) => Administration::AddUnit(pb::AddUnitRequest {
             name,
             kind: pb::UnitKind::Department.into(),

@@ -73,6 +73,12 @@ faults! {
     ClockFrozen = "clock frozen",
     /// A clock runs too fast or too slow.
     ClockDrift = "clock drifts",
+    /// A machine is lost for good; its place gets another.
+    Lost = "machine lost",
+    /// A machine is put back from an older backup.
+    PutBack = "machine put back from a backup",
+    /// The first place's machine is lost, or put back from an older backup.
+    TopGone = "top lost or put back",
     /// Two machines run with one identity.
     Twin = "cloned machine",
 }
@@ -82,6 +88,12 @@ impl Fault {
     #[must_use]
     pub fn suits(self, mode: Mode) -> bool {
         mode == Mode::Safety || self != Self::Twin
+    }
+
+    /// Whether it puts something back.
+    #[must_use]
+    pub fn needs_backup(self) -> bool {
+        matches!(self, Self::PutBack | Self::TopGone)
     }
 }
 
@@ -137,6 +149,17 @@ impl Simulator {
                 self.tally.count(Family::Fault, fault.name());
                 self.hurt_clock(machine, fault);
                 Ok(())
+            }
+            Fault::Lost if machine > 0 => self.lose(machine, None, fault.name()),
+            Fault::PutBack if machine > 0 => match self.backups.get(&machine).cloned() {
+                Some(backup) => self.lose(machine, Some(backup), fault.name()),
+                None => Ok(()),
+            },
+            Fault::Lost | Fault::PutBack => Ok(()),
+            Fault::TopGone => {
+                let backup = self.backups.get(&0).cloned();
+                let backup = backup.filter(|_| self.dice.faults.roll(2) == 0);
+                self.lose(0, backup, fault.name())
             }
             Fault::Twin => self.clone_machine(machine),
         }
@@ -309,9 +332,10 @@ impl Simulator {
         }
         let now_ms = self.agenda.now_ms();
         match self.machines[machine].start(&self.founding, now_ms) {
-            Ok(()) => {
+            Ok(outputs) => {
                 self.machines[machine].disk.take_fuse();
-                self.has_started(machine)
+                self.has_started(machine)?;
+                self.go_out_all(machine, outputs)
             }
             Err(error) => {
                 if self.machines[machine].disk.take_fuse().is_none() {
@@ -368,7 +392,7 @@ impl Simulator {
                     format!("called otherwise than damage: {error:?}"),
                 ));
             }
-            Ok(()) => {
+            Ok(_) => {
                 return Err(Broken::at(
                     "rot is found",
                     format!("bit {bit} of byte {offset} of {} was not", name.display()),
@@ -383,7 +407,7 @@ impl Simulator {
 
     /// A copy of a machine's disk runs beside it, with its identity.
     fn clone_machine(&mut self, machine: MachineId) -> Result<(), Broken> {
-        if self.machines.len() > self.plan.shape.nodes() {
+        if self.machines.len() > self.plan.shape.nodes() || self.losses > 0 {
             return Ok(());
         }
         self.tally.count(Family::Fault, Fault::Twin.name());

@@ -92,6 +92,15 @@ pub struct Ledger {
     pub twins: BTreeSet<NodeId>,
 }
 
+impl Shelf {
+    /// The same journal under another identity: what it owed it owes, what it received it receives anew.
+    #[must_use]
+    pub fn begun_again(mut self) -> Self {
+        self.received.clear();
+        self
+    }
+}
+
 impl Ledger {
     /// Whether one place stands above another.
     #[must_use]
@@ -138,6 +147,47 @@ impl Ledger {
             shelf.last = Some((record.position.0, hash));
         }
         Ok(())
+    }
+
+    /// What a machine has in its journal.
+    #[must_use]
+    pub fn stored_at(&self, machine: MachineId) -> BTreeSet<Hash> {
+        let stored = self.entries.iter();
+        stored
+            .filter(|(_, known)| known.stored_at.contains(&machine))
+            .map(|(hash, _)| *hash)
+            .collect()
+    }
+
+    /// Machines that have the newest entry of a chain, but for one.
+    #[must_use]
+    pub fn newest_at(&self, chain: ChainId, but: MachineId) -> BTreeSet<MachineId> {
+        let held = self.entries.values().filter(|known| known.chain == chain);
+        let elsewhere = held.filter(|known| known.stored_at.iter().any(|at| *at != but));
+        let newest = elsewhere.max_by_key(|known| known.sequence);
+        newest
+            .map(|known| {
+                known
+                    .stored_at
+                    .iter()
+                    .copied()
+                    .filter(|at| *at != but)
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// A machine is lost: it has only what was in its backup, and what nobody else had is gone and excused.
+    pub fn lost(&mut self, machine: MachineId, kept: &BTreeSet<Hash>) {
+        for (hash, known) in &mut self.entries {
+            if !kept.contains(hash) {
+                known.stored_at.remove(&machine);
+                known.applied_at.remove(&machine);
+            }
+        }
+        self.entries.retain(|_, known| !known.stored_at.is_empty());
+        let entries = &self.entries;
+        self.positions.retain(|_, hash| entries.contains_key(hash));
     }
 
     /// Bytes of a machine's last record, with its header.
@@ -253,7 +303,22 @@ impl Ledger {
             };
         };
         let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let is_first = is_applied
+            && self
+                .entries
+                .get(&entry.hash)
+                .is_none_or(|known| known.applied_at.is_empty());
+        let mut custodian = None;
+        if is_first {
+            self.unique(&entry, tally)?;
+            if entry.kind == pb::ChainKind::Case {
+                custodian = self.judged(&entry, tally)?;
+            }
+        }
         if let Some(known) = self.entries.get_mut(&entry.hash) {
+            if is_first {
+                known.custodian = custodian;
+            }
             tally.count(Family::Property, "S13 byte fidelity");
             if known.bytes != digest {
                 return Err(Broken::at(
@@ -276,7 +341,7 @@ impl Ledger {
             rank: entry.rank.clone(),
             author: entry.author,
             mv: entry.mv,
-            custodian: None,
+            custodian,
             bytes: digest,
             applied_at: BTreeMap::new(),
             stored_at: BTreeSet::from([machine]),
@@ -284,10 +349,6 @@ impl Ledger {
         if is_applied {
             self.joined += 1;
             known.applied_at.insert(machine, self.joined);
-            self.unique(&entry, tally)?;
-            if entry.kind == pb::ChainKind::Case {
-                known.custodian = self.judged(&entry, tally)?;
-            }
         }
         self.entries.insert(entry.hash, known);
         Ok(())
@@ -304,19 +365,26 @@ impl Ledger {
             return Ok(());
         }
         if numbered != entry.hash || placed != entry.hash {
-            return Err(Broken::at(
-                "S2 unique identity",
+            return Err(Broken::at("S2 unique identity", {
+                let other = if numbered == entry.hash {
+                    placed
+                } else {
+                    numbered
+                };
+                let known = self.entries.get(&other);
                 format!(
-                    "entries {} and {} share a number or a place",
+                    "entries {} and {} share a number or a place: {:?} {} {:?}@{} by {} and {:?}, stored at {:?}",
                     entry.hash.short(),
-                    if numbered == entry.hash {
-                        placed
-                    } else {
-                        numbered
-                    }
-                    .short()
-                ),
-            ));
+                    other.short(),
+                    entry.kind,
+                    entry.chain,
+                    entry.sequence,
+                    entry.rank,
+                    entry.author,
+                    known.map(|known| known.author),
+                    known.map(|known| known.stored_at.clone())
+                )
+            }));
         }
         Ok(())
     }
@@ -415,6 +483,10 @@ impl Ledger {
             return Ok(());
         }
         let senders = self.machines_of(link);
+        if senders.is_empty() {
+            // Its machine was lost meanwhile.
+            return Ok(());
+        }
         let at = usize::try_from(cursor.sequence - 1).unwrap_or(usize::MAX);
         let hash = Hash::from_bytes(&cursor.hash);
         let stands = senders.iter().any(|sender| {

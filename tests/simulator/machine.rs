@@ -9,7 +9,7 @@ use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_node::engine::vault::Vault;
-use fengqiao_node::engine::{Engine, EngineError, Input, LaneView, Me, Parts, Views};
+use fengqiao_node::engine::{Engine, EngineError, Input, LaneView, Me, Output, Parts, Views};
 use fengqiao_node::journal::{
     FileJournal, FolderLock, Identity, Journal as _, JournalError, JournalReader, Options,
     SEGMENT_BYTES_MIN,
@@ -55,6 +55,10 @@ pub struct Machine {
     pub starts: u64,
     /// Inputs that wait at most before they are one group.
     pub group_max: usize,
+    /// Its journal was another node's: it goes on under this one's identity.
+    pub recovers: bool,
+    /// What its engine is told first of all.
+    pub first: Vec<Input>,
 }
 
 /// The end of a link at a machine.
@@ -139,14 +143,17 @@ impl Machine {
             sync_ms: 2,
             starts: 0,
             group_max: 128,
+            recovers: false,
+            first: Vec::new(),
         }
     }
 
-    /// Opens the data folder, as the shipped program does, and brings the store up to the journal.
+    /// Opens the data folder, as the shipped program does, and brings the store up to the journal; gives what the engine
+    /// has to say at once.
     ///
     /// # Errors
     /// A [`StartError`].
-    pub fn start(&mut self, founding: &Founding, now_ms: i64) -> Result<(), StartError> {
+    pub fn start(&mut self, founding: &Founding, now_ms: i64) -> Result<Vec<Output>, StartError> {
         self.starts += 1;
         let disk: Arc<SimDisk> = Arc::new(self.disk.clone());
         let lock = FolderLock::on(disk, Path::new(FOLDER)).map_err(StartError::Journal)?;
@@ -157,8 +164,12 @@ impl Machine {
         let options = Options {
             segment_bytes: SEGMENT_BYTES_MIN,
         };
-        let opened =
-            FileJournal::open_or_create(&lock, identity, options).map_err(StartError::Journal)?;
+        let opened = if self.recovers {
+            FileJournal::recover(&lock, identity, options)
+        } else {
+            FileJournal::open_or_create(&lock, identity, options)
+        };
+        let opened = opened.map_err(StartError::Journal)?;
         let keys = FileKeyStore::open(&lock).map_err(StartError::Keys)?;
         let seals = SeededSeals::new(founding.seed, self.starts, self.me.at.node);
         let vault = Arc::new(Vault::new(Box::new(keys.store), Box::new(seals)));
@@ -177,9 +188,12 @@ impl Machine {
             chains_held_max: 32,
         };
         let mut engine = Engine::open(parts, &mut |_, _| {}).map_err(StartError::Engine)?;
-        engine
-            .process(self.clock.read(now_ms), vec![Input::Started])
+        let mut first = std::mem::take(&mut self.first);
+        first.push(Input::Started);
+        let outputs = engine
+            .process(self.clock.read(now_ms), first)
             .map_err(StartError::Engine)?;
+        self.recovers = false;
         let views = engine.views();
         let registry = Arc::new(ArcSwap::from(engine.registry()));
         self.running = Some(Running {
@@ -193,7 +207,7 @@ impl Machine {
             ends: BTreeMap::new(),
             skew_up_ms: 0,
         });
-        Ok(())
+        Ok(outputs)
     }
 
     /// The journal as it stands on the disk, read by a fresh look.

@@ -43,6 +43,7 @@ pub(super) enum Wanted {
     Unit(String),
     Place(String, u32),
     Account(String, bool),
+    EndPlace(PlaceId, PlaceId),
 }
 
 /// People and what they wait for.
@@ -423,6 +424,29 @@ impl Simulator {
         Some(self.dice.people.pick(choices))
     }
 
+    /// Two places below one are merged.
+    fn merge(&mut self) -> Option<Asked> {
+        let below = self.a_machine();
+        let ending = self.machines[below].me.at.place;
+        let parent = self.ledger.ground.get(&ending)?.parent?;
+        let beside: Vec<PlaceId> = self
+            .machines
+            .iter()
+            .map(|machine| machine.me.at.place)
+            .filter(|place| *place != ending && !self.ended.contains(place))
+            .filter(|place| self.ledger.ground.get(place).and_then(|at| at.parent) == Some(parent))
+            .collect();
+        if beside.is_empty() {
+            return None;
+        }
+        let successor = self.dice.people.pick(&beside);
+        Some(Asked {
+            machine: self.centre_of(parent)?,
+            login: "admin".into(),
+            what: Wanted::EndPlace(ending, successor),
+        })
+    }
+
     /// What is done beside cases.
     fn around(&mut self) -> Option<Asked> {
         let machine = self.a_machine();
@@ -435,6 +459,9 @@ impl Simulator {
             .filter(|place| self.ledger.is_above(me, *place))
             .collect();
         let level = self.ledger.level_of(self.machines[machine].me.at.node);
+        if self.dice.people.roll(12) == 0 && self.losses == 0 {
+            return self.merge();
+        }
         let dice = &mut self.dice.people;
         let number = dice.number() % 10_000;
         let what = match dice.roll(6) {

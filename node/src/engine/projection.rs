@@ -186,6 +186,8 @@ impl Projection<'_, '_> {
             self.state.author_sequence = self.state.author_sequence.max(entry.author_sequence);
             let row = self.state.author_sequence.to_be_bytes().to_vec();
             self.put(tables::named("author-sequence"), row);
+            let life = u64::from(entry.incarnation).to_be_bytes().to_vec();
+            self.put(tables::named("author-incarnation"), life);
         } else {
             self.heard_from(entry)?;
         }

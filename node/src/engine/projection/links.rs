@@ -137,12 +137,15 @@ impl Projection<'_, '_> {
         }
         self.state.awaiting_top.clear();
         self.state.top_reached.clear();
-        // Entries are counted from the first one in this life.
-        self.state.author_sequence = 0;
-        self.put(
-            tables::named("author-sequence"),
-            0_u64.to_be_bytes().to_vec(),
-        );
+        // Entries are counted from the first one in this life, which at the top may have pinned it and be here already.
+        let life = self.overlay.get(&tables::named("author-incarnation"))?;
+        if life.as_deref() != Some(&u64::from(recovered.incarnation).to_be_bytes()[..]) {
+            self.state.author_sequence = 0;
+            self.put(
+                tables::named("author-sequence"),
+                0_u64.to_be_bytes().to_vec(),
+            );
+        }
         self.put(
             tables::named("incarnation"),
             u64::from(recovered.incarnation).to_be_bytes().to_vec(),

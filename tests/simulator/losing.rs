@@ -1,0 +1,225 @@
+//! Machines lost for good, or put back from an older backup: a new node of the place in a later incarnation, pinned by
+//! the parent or, at the top, by the root key.
+
+use std::collections::BTreeSet;
+
+use fengqiao_hub::entry::{Draft, Move};
+use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::rank::Rank;
+use fengqiao_node::engine::{Input, Me};
+use fengqiao_node::store::tables;
+use fengqiao_proto::v1 as pb;
+
+use super::agenda::MachineId;
+use super::disk::{SimDisk, Stop};
+use super::ledger::Shelf;
+use super::machine::Machine;
+use super::tally::Family;
+use super::{Broken, Simulator};
+
+/// Machines lost in one run, at most.
+const LOSSES_MAX: usize = 3;
+/// Indexes of nodes that come after lost ones.
+const SUCCESSORS_FROM: usize = 1_000;
+
+/// What a machine had at some moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Backup {
+    disk: SimDisk,
+    shelf: Shelf,
+    stored: BTreeSet<Hash>,
+}
+
+impl Simulator {
+    /// A machine is backed up: what is synced, as it stands.
+    pub(super) fn back_up(&mut self, machine: MachineId) {
+        let backup = Backup {
+            disk: self.machines[machine].disk.copy(),
+            shelf: self.ledger.shelves[machine].clone(),
+            stored: self.ledger.stored_at(machine),
+        };
+        self.backups.insert(machine, backup);
+    }
+
+    /// A machine is lost; another one takes its place, over a backup or over nothing.
+    pub(super) fn lose(
+        &mut self,
+        machine: MachineId,
+        backup: Option<Backup>,
+        name: &'static str,
+    ) -> Result<(), Broken> {
+        let at = self.machines[machine].me.at;
+        let Some(teller) = self.teller_of(machine) else {
+            return Ok(());
+        };
+        let is_excluded = self.losses >= LOSSES_MAX
+            || self.is_twin_about()
+            || self.ended.contains(&at.place)
+            || !self.is_whole();
+        if is_excluded {
+            return Ok(());
+        }
+        self.losses += 1;
+        self.tally.count(Family::Fault, name);
+        self.machines[teller].disk.take_fuse();
+        self.stop(machine, Stop::PowerCut)?;
+        let mut me = self
+            .founding
+            .newcomer(SUCCESSORS_FROM + self.losses, at.place, at.unit);
+        let input = if machine == 0 {
+            Input::Introduced(vec![self.renewal(teller, &mut me)?])
+        } else {
+            let registration = self.founding.registration(&me);
+            Input::Enrol { registration }
+        };
+        let outputs = self.process(teller, vec![input])?;
+        self.go_out_all(teller, outputs)?;
+        let pinned = self.machines[teller]
+            .running
+            .as_ref()
+            .and_then(|running| running.engine.registry().node(me.at.node).cloned());
+        let Some(pinned) = pinned else {
+            return Err(Broken::at("harness", "a successor was not pinned".into()));
+        };
+        (me.incarnation, me.generation) = (pinned.incarnation, pinned.generation);
+        self.move_successor_in(machine, me, backup);
+        let way = self.first_entries(teller);
+        let now_ms = self.agenda.now_ms();
+        self.machines[machine].first = vec![Input::Introduced(way)];
+        self.tell(|| format!("{machine} begins again"));
+        self.tally.trace(now_ms, "begins again", &[]);
+        self.start(machine)
+    }
+
+    /// Whether every machine runs and has been handed all that it had lost: two neighbours that forget at once forget
+    /// what only they knew, such as who is below them.
+    fn is_whole(&self) -> bool {
+        self.machines.iter().all(|machine| {
+            let Some(running) = &machine.running else {
+                return false;
+            };
+            if !machine.me.is_successor() {
+                return true;
+            }
+            let registry = running.engine.registry();
+            let me = &machine.me;
+            let below = me.at.down(&registry).into_iter().filter(|link| {
+                let record = registry.node(*link);
+                record.is_some_and(|record| record.pinned_by != me.at.node)
+            });
+            me.at.up(&registry).into_iter().chain(below).all(|link| {
+                [pb::Lane::Control, pb::Lane::Cases].iter().all(|lane| {
+                    let heard = running.views.store().get(&tables::heard(link, *lane));
+                    matches!(heard, Ok(Some(_)))
+                })
+            })
+        })
+    }
+
+    /// Who pins a successor: the parent's machine, or for the top a machine below it.
+    fn teller_of(&self, machine: MachineId) -> Option<MachineId> {
+        let at = self.machines[machine].me.at;
+        let above = match at.unit {
+            Some(_) => Some(at.place),
+            None => self.ledger.ground.get(&at.place)?.parent,
+        };
+        let teller = match above {
+            Some(place) => self.centre_of(place)?,
+            // Whoever has the newest of the first place's registry: an older one would be forked.
+            None => {
+                let newest = self.ledger.newest_at(ChainId::of_place(at.place), machine);
+                newest
+                    .into_iter()
+                    .find(|other| self.machines[*other].running.is_some())?
+            }
+        };
+        self.machines[teller].running.as_ref().map(|_| teller)
+    }
+
+    /// The entry by which the root key pins a new node of the first place, after the newest registry a witness knows.
+    fn renewal(&self, witness: MachineId, me: &mut Me) -> Result<Vec<u8>, Broken> {
+        let broken = || Broken::at("harness", "the top's registry is not known".into());
+        let id = ChainId::of_place(me.at.place);
+        let running = self.machines[witness].running.as_ref().ok_or_else(broken)?;
+        let registry = running.engine.registry();
+        let before = registry
+            .last_node_of(me.at.place, None)
+            .ok_or_else(broken)?;
+        me.incarnation = before.incarnation + 1;
+        me.generation = before.generation + 1;
+        let chain = self.chain(witness, id).ok_or_else(broken)?;
+        let head = chain.tree.head().ok_or_else(broken)?;
+        let renewed = pb::body::Content::RootRenewed(pb::RootRenewed {
+            node: Some(self.founding.registration(me)),
+            approved_by: vec![vec![1; 10], vec![2; 10]],
+        });
+        let draft = Draft {
+            deployment: self.founding.deployment,
+            kind: pb::ChainKind::Registry,
+            chain: id,
+            rank: Rank::default(),
+            sequence: head.sequence + 1,
+            previous: Some(head.hash),
+            author: me.at.node,
+            incarnation: me.incarnation,
+            author_sequence: 1,
+            registry: Vec::new(),
+            mv: Move::None,
+            submission: None,
+            kind_class: pb::KindClass::Work,
+            body: pb::Body {
+                schema: 1,
+                wall_time_ms: self.agenda.now_ms(),
+                content: Some(renewed),
+                ..Default::default()
+            },
+            payloads: Vec::new(),
+        };
+        Ok(draft.sign(&self.founding.root_key).bytes())
+    }
+
+    fn move_successor_in(&mut self, machine: MachineId, me: Me, backup: Option<Backup>) {
+        let node = me.at.node;
+        let mut successor = Machine::new(me);
+        successor.clock = self.machines[machine].clock;
+        successor.group_max = self.machines[machine].group_max;
+        successor.starts = self.machines[machine].starts;
+        let (shelf, stored) = match backup {
+            Some(backup) => {
+                successor.disk = backup.disk.copy();
+                successor.recovers = true;
+                (backup.shelf.begun_again(), backup.stored)
+            }
+            None => (Shelf::default(), BTreeSet::new()),
+        };
+        self.backups.remove(&machine);
+        self.older_stores.remove(&machine);
+        self.ledger.lost(machine, &stored);
+        self.ledger.shelves[machine] = shelf;
+        self.ledger.homes.insert(machine, node);
+        let at = successor.me.at;
+        self.ledger
+            .nodes
+            .insert(node, (at.place, at.unit.is_some()));
+        self.machines[machine] = successor;
+    }
+
+    /// A child whose parent's machine was lost learns at the next handshake who serves there now.
+    pub(super) fn meet_new_parent(&mut self, lower: MachineId) {
+        let at = self.machines[lower].me.at;
+        let above = match at.unit {
+            Some(_) => Some(at.place),
+            None => self
+                .ledger
+                .ground
+                .get(&at.place)
+                .and_then(|ground| ground.parent),
+        };
+        let upper = above.and_then(|place| self.centre_of(place));
+        if let Some(upper) = upper.filter(|upper| self.machines[*upper].running.is_some()) {
+            let way = self.first_entries(upper);
+            self.tally.count(Family::Link, "introduced");
+            self.submit(lower, Input::Introduced(way));
+        }
+    }
+}
