@@ -159,10 +159,7 @@ impl Simulator {
                 ("add-place", None)
             }
             Wanted::Account(..) => ("set-account", None),
-            Wanted::EndPlace(place, _) => {
-                self.ended.insert(*place);
-                ("end-place", None)
-            }
+            Wanted::EndPlace(..) => ("end-place", None),
         };
         let is_submitted = matches!(asked.what, Wanted::Move(..)) && entry.is_none();
         self.tally.count(Family::Move, name);

@@ -35,7 +35,7 @@ impl Simulator {
                     .iter()
                     .any(|code| alarm.starts_with(code));
             // After a loss nodes say that they began again, and refuse what the lost one still had under way.
-            let of_loss = (losses > 0 || is_merged)
+            let of_loss = (losses > 0 || is_merged || is_wild)
                 && [
                     "RECOVERED",
                     "ENTRY_REFUSED: REVOKED",

@@ -35,6 +35,8 @@ const NOT_SIMULATED: &[Code] = &[
     Code::ReadOnly,
     Code::Busy,
     Code::EarlierAwaited,
+    Code::NumberTwice,
+    Code::RootKeyNeeded,
 ];
 
 /// All seeds together.

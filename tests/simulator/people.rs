@@ -440,6 +440,8 @@ impl Simulator {
             return None;
         }
         let successor = self.dice.people.pick(&beside);
+        // Perhaps it is refused, perhaps nobody hears the answer.
+        self.ended.insert(ending);
         Some(Asked {
             machine: self.centre_of(parent)?,
             login: "admin".into(),
