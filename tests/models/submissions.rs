@@ -5,7 +5,7 @@
 //! An adopting entry that is overtaken is annex like any other and is decided with it, not submitted again.
 //!
 //! Custody is `hub::custody::Tree`'s word, the number of hops `hub::submission::HOPS_MAX`. Modelled are the way of a
-//! message and what a node keeps, as `engine/submissions.rs` has it.
+//! message, the order of a lane and what a node keeps, as `engine/submissions.rs` has it.
 
 mod tests;
 
@@ -66,9 +66,11 @@ pub(crate) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum What {
     Entries(Set),
+    /// Entries go before it: a lane keeps its order.
     Submission {
         id: u8,
         hops: u32,
+        before: Set,
     },
     /// To the place that submitted it.
     Refusal(u8),
@@ -194,7 +196,8 @@ impl Submissions {
                 None => return,
             },
         };
-        let what = What::Submission { id, hops };
+        let before = state.places[tier].known.clone();
+        let what = What::Submission { id, hops, before };
         put(
             &mut state.wire,
             Message {
@@ -208,16 +211,23 @@ impl Submissions {
         }
     }
 
+    fn learn(&self, state: &mut State, at: usize, known: &Set) {
+        if !state.places[at].known.covers(known) {
+            state.places[at].known.add(known);
+            self.resettle(state, at);
+        }
+    }
+
     fn receive(&self, state: &mut State, message: &Message) {
         let to = message.to;
         match message.what {
-            What::Entries(ref known) => {
-                if !state.places[to].known.covers(known) {
-                    state.places[to].known.add(known);
-                    self.resettle(state, to);
-                }
-            }
-            What::Submission { id, hops } => {
+            What::Entries(ref known) => self.learn(state, to, known),
+            What::Submission {
+                id,
+                hops,
+                ref before,
+            } => {
+                self.learn(state, to, before);
                 let place = &state.places[to];
                 let over = self.stands(place, id) > 0 && self.scope.rule != Rule::NoId
                     || place.refused.contains(&id);
