@@ -394,10 +394,13 @@ impl Simulator {
             return Ok(Vec::new());
         };
         self.busy.insert((machine, now_ms / DAY_MS));
-        let Ok(outputs) = running.engine.process(now, inputs) else {
-            let burnt = self.machines[machine].disk.take_fuse();
-            self.fail(machine, burnt)?;
-            return Ok(Vec::new());
+        let outputs = match running.engine.process(now, inputs) {
+            Ok(outputs) => outputs,
+            Err(error) => {
+                let burnt = self.machines[machine].disk.take_fuse();
+                self.fail(machine, burnt, &format!("{error:?}"))?;
+                return Ok(Vec::new());
+            }
         };
         running.registry.store(running.engine.registry());
         let reader = Arc::clone(running.views.reader());

@@ -36,6 +36,7 @@ const NOT_SIMULATED: &[Code] = &[
     Code::Busy,
     Code::EarlierAwaited,
     Code::NumberTwice,
+    Code::Malformed,
     Code::RootKeyNeeded,
 ];
 

@@ -297,6 +297,7 @@ impl Simulator {
         &mut self,
         machine: MachineId,
         was_fuse: Option<Fuse>,
+        error: &str,
     ) -> Result<(), Broken> {
         let name = match was_fuse {
             Some(Fuse::Full) => Fault::DiskFull.name(),
@@ -305,7 +306,7 @@ impl Simulator {
             None => {
                 return Err(Broken::at(
                     "the engine goes on",
-                    "it failed on a sound disk".into(),
+                    format!("it failed on a sound disk: {error}"),
                 ));
             }
         };
