@@ -166,9 +166,9 @@ fn ask_time(reader: &mut Reader) -> Time {
     Time {
         zone_offset_minutes: reader.signed("zone_offset_minutes", 480, -720..=840,
             words("时区，东为正，分钟", "minutes east of UTC")),
-        clock_skew_warn_s: reader.number("clock_skew_warn_s", 300, 1..=86_400,
+        clock_skew_warn_s: reader.number("clock_skew_warn_s", 300, 1..=31_536_000,
             words("与上级时钟相差多少秒时提示", "a clock that differs by more seconds is shown")),
-        clock_skew_stop_s: reader.number("clock_skew_stop_s", 3_600, 1..=604_800,
+        clock_skew_stop_s: reader.number("clock_skew_stop_s", 3_600, 1..=31_536_000,
             words("相差多少秒时停止自动预警和上报", "a clock that differs by more stops automatic warnings and escalations")),
         tick_ms: reader.number("tick_ms", 10_000, 100..=3_600_000,
             words("每隔多少毫秒检查一次办理期限和磁盘", "between two looks at due times and the disk")),

@@ -174,7 +174,7 @@ impl Ground {
              [operations]\nlisten = \"127.0.0.1:{operations}\"\n\
              [journal]\nsegment_bytes = {segment_bytes}\nreserve_bytes = 1048576\n\
              [store]\ncache_bytes = {cache_bytes}\n\
-             [time]\nzone_offset_minutes = -240\ntick_ms = 3600000\nclock_skew_warn_s = 86400\nclock_skew_stop_s = 604800\n\
+             [time]\nzone_offset_minutes = -240\ntick_ms = 3600000\nclock_skew_warn_s = 31536000\nclock_skew_stop_s = 31536000\n\
              [log]\nfilter = \"warn\"\n{host}"
         )
     }
