@@ -431,3 +431,19 @@ fn a_new_top_counts_on_from_the_entry_that_pinned_it() {
         .collect();
     assert_eq!(own, [1, 2], "no number twice");
 }
+
+#[test]
+fn a_departments_next_machine_goes_on_with_its_own_log() {
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "城市管理局");
+    let bureau = world.add_department(county, unit);
+    world.settle();
+    let backup = world.backup(bureau);
+    world.lose(bureau);
+    let bureau = world.recover(bureau, &backup);
+    world.settle();
+    world.add_account(bureau, "wang");
+    world.assert_links_agree();
+}

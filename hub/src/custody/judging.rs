@@ -58,10 +58,9 @@ pub(super) fn follow(
 
 /// A department's own node serves the same place as its centre, but never writes on behind another node.
 fn interferes(before: &Joined, step: &Step, registry: &Registry) -> bool {
-    let of_unit = registry
-        .node(step.author)
-        .is_some_and(|node| node.unit.is_some());
-    of_unit && before.step.author != step.author
+    let unit_of = |node| registry.node(node).and_then(|node| node.unit);
+    let unit = unit_of(step.author);
+    unit.is_some() && unit_of(before.step.author) != unit
 }
 
 /// Nobody stands above the first place: what it wrote twice it takes itself, once in each generation that the root key
