@@ -81,6 +81,14 @@ pub struct NodeRecord {
     pub revoked: Option<(u32, u64)>,
 }
 
+impl NodeRecord {
+    /// Whether its word counts: it serves, or it was lost and succeeded, which is no reason to distrust what it signed.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.revoked.is_none_or(|(_, last)| last == u64::MAX)
+    }
+}
+
 /// Why an entry does not fit the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {

@@ -447,3 +447,30 @@ fn a_departments_next_machine_goes_on_with_its_own_log() {
     world.add_account(bureau, "wang");
     world.assert_links_agree();
 }
+
+#[test]
+fn what_a_lost_department_had_submitted_takes_effect_when_its_backup_brings_it() {
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "城市管理局");
+    let bureau = world.add_department(county, unit);
+    let case = register(&mut world, county);
+    let to_unit = Command::Dispatch {
+        lead: Some(unit),
+        place: None,
+        co_handlers: vec![],
+        due: None,
+    };
+    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    world.settle();
+    world.cut.insert(bureau);
+    run(&mut world, bureau, case, &[Command::SignFor]);
+    let backup = world.backup(bureau);
+    world.lose(bureau);
+    let before = world.chain(county, case).tree.len();
+    world.recover(bureau, &backup);
+    world.settle();
+    assert_eq!(world.chain(county, case).tree.len(), before + 1);
+    world.assert_links_agree();
+}

@@ -59,7 +59,7 @@ impl Group<'_> {
         let registry = self.registry();
         let author = registry
             .node(submission.author)
-            .filter(|node| node.revoked.is_none());
+            .filter(|node| node.is_trusted());
         let sound =
             author.is_some_and(|node| submission.check_signature(&node.signing_key).is_ok());
         if !sound || submission.deployment != self.me.deployment {
