@@ -4,19 +4,21 @@
 //! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
 
 mod code;
+mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ed25519_dalek::VerifyingKey;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
 use crate::entry::Entry;
-use crate::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId};
+use crate::id::{ChainId, NodeId, PersonId, PlaceId, UnitId};
 use crate::rank::Level;
 use crate::unit::Unit;
 
 pub use code::{Code, CodeError};
+use node::node_record;
+pub use node::{LOST_NOT_DISTRUSTED, NodeRecord};
 
 /// Longest name of a place or unit, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
@@ -52,41 +54,6 @@ pub struct Place {
     pub parent: Option<PlaceId>,
     /// Successor, once it has ended.
     pub ended: Option<PlaceId>,
-}
-
-/// A node as the registry pins it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeRecord {
-    /// Id.
-    pub id: NodeId,
-    /// Place it serves.
-    pub place: PlaceId,
-    /// Unit it serves, when it is a department's own node.
-    pub unit: Option<UnitId>,
-    /// Signing key.
-    pub signing_key: VerifyingKey,
-    /// Sealing key, X25519.
-    pub encryption_key: [u8; 32],
-    /// SHA-256 of the transport key's SPKI.
-    pub transport_key_hash: Hash,
-    /// Incarnation that may write.
-    pub incarnation: u32,
-    /// Generation of its takings.
-    pub generation: u32,
-    /// Where the pinning entry stands: the issuing place and the sequence in its chain.
-    pub pinned_at: (PlaceId, u64),
-    /// Node that wrote the pinning entry.
-    pub pinned_by: NodeId,
-    /// Set when revoked: incarnation and last author sequence that still counts.
-    pub revoked: Option<(u32, u64)>,
-}
-
-impl NodeRecord {
-    /// Whether its word counts: it serves, or it was lost and succeeded, which is no reason to distrust what it signed.
-    #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        self.revoked.is_none_or(|(_, last)| last == u64::MAX)
-    }
 }
 
 /// Why an entry does not fit the registry.
@@ -235,6 +202,14 @@ impl Registry {
         std::iter::successors(self.places.get(&place), |below| {
             self.places.get(&below.parent?)
         })
+    }
+
+    /// The same way from the first place down, the place itself last.
+    #[must_use]
+    pub fn way_down(&self, place: PlaceId) -> Vec<PlaceId> {
+        let mut way: Vec<PlaceId> = self.way_up(place).map(|place| place.id).collect();
+        way.reverse();
+        way
     }
 
     /// Whether `above` stands strictly above `below`.
@@ -502,13 +477,12 @@ impl Registry {
         {
             return Err(RegistryError::Malformed("generation"));
         }
-        // Whom it succeeds is lost, not distrusted: what it wrote stands, wherever it turns up.
         let serving = self
             .nodes
             .values_mut()
             .filter(|node| (node.place, node.unit) == (issuer, None) && node.id != record.id);
         for before in serving.filter(|node| node.revoked.is_none()) {
-            before.revoked = Some((before.incarnation, u64::MAX));
+            before.revoked = Some((before.incarnation, LOST_NOT_DISTRUSTED));
         }
         self.pin(record);
         Ok(())
@@ -561,36 +535,4 @@ fn new_place(id: PlaceId, added: &pb::PlaceAdded, parent: Option<PlaceId>) -> Pl
         parent,
         ended: None,
     }
-}
-
-fn node_record(
-    enrolled: &pb::NodeEnrolled,
-    pinned_at: (PlaceId, u64),
-    pinned_by: NodeId,
-) -> Result<NodeRecord, RegistryError> {
-    let key = <[u8; 32]>::try_from(&enrolled.signing_key[..])
-        .map_err(|_| RegistryError::Malformed("signing_key"))?;
-    let unit = match enrolled.unit.as_slice() {
-        [] => None,
-        bytes => Some(UnitId::from_bytes(bytes).ok_or(RegistryError::Malformed("unit"))?),
-    };
-    if enrolled.incarnation == 0 || enrolled.generation == 0 {
-        return Err(RegistryError::Malformed("incarnation"));
-    }
-    Ok(NodeRecord {
-        id: NodeId::from_bytes(&enrolled.node).ok_or(RegistryError::Malformed("node"))?,
-        place: PlaceId::from_bytes(&enrolled.place).ok_or(RegistryError::Malformed("place"))?,
-        unit,
-        signing_key: VerifyingKey::from_bytes(&key)
-            .map_err(|_| RegistryError::Malformed("signing_key"))?,
-        encryption_key: <[u8; 32]>::try_from(&enrolled.encryption_key[..])
-            .map_err(|_| RegistryError::Malformed("encryption_key"))?,
-        transport_key_hash: Hash::from_bytes(&enrolled.transport_key_hash)
-            .ok_or(RegistryError::Malformed("transport_key_hash"))?,
-        incarnation: enrolled.incarnation,
-        generation: enrolled.generation,
-        pinned_at,
-        pinned_by,
-        revoked: None,
-    })
 }

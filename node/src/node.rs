@@ -388,13 +388,8 @@ impl Node {
     /// Store or journal do not read.
     pub fn way_down(&self) -> Result<Vec<pb::SignedEntry>, crate::engine::EngineError> {
         let registry = self.registry.load_full();
-        let mut way: Vec<_> = registry
-            .way_up(self.me.at.place)
-            .map(|place| place.id)
-            .collect();
-        way.reverse();
         let mut entries = Vec::new();
-        for place in way {
+        for place in registry.way_down(self.me.at.place) {
             let chain = self.views.chain(&registry, ChainId::of_place(place))?;
             let standing = chain.standing().into_iter();
             entries.extend(standing.map(|(entry, _)| entry.signed.clone()));

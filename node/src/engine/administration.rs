@@ -5,7 +5,9 @@ use std::sync::Arc;
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
-use fengqiao_hub::jurisdiction::{Code as DivisionCode, NAME_CHARACTERS_MAX, level};
+use fengqiao_hub::jurisdiction::{
+    Code as DivisionCode, LOST_NOT_DISTRUSTED, NAME_CHARACTERS_MAX, level,
+};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -20,8 +22,6 @@ use crate::store::{Read as _, tables};
 
 /// Most places added in one record.
 const PLACES_MAX: usize = 1_000;
-/// A node that is succeeded may not connect or go on; what it wrote stands, wherever it turns up.
-const LOST_NOT_DISTRUSTED: u64 = u64::MAX;
 /// Accounts below which the first one may be opened by whoever holds the data folder.
 const FIRST_ACCOUNT: usize = 1;
 
@@ -522,13 +522,8 @@ impl Group<'_> {
         root: String,
     ) -> Result<pb::JoinResponse, EngineError> {
         let registry = self.registry();
-        let mut way: Vec<PlaceId> = registry
-            .way_up(self.me.at.place)
-            .map(|place| place.id)
-            .collect();
-        way.reverse();
         let mut entries = Vec::new();
-        for place in way {
+        for place in registry.way_down(self.me.at.place) {
             let chain = self.chain(ChainId::of_place(place))?;
             entries.extend(
                 chain
