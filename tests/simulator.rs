@@ -23,6 +23,7 @@ pub mod machine;
 pub mod moves;
 mod people;
 pub mod plan;
+mod settling;
 pub mod tally;
 pub mod wire;
 
@@ -32,7 +33,7 @@ use std::sync::Arc;
 
 use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{PlaceId, UnitId};
+use fengqiao_hub::id::{NodeId, PlaceId, UnitId};
 use fengqiao_node::engine::{Input, Output};
 use fengqiao_node::replication::session::Event as Heard;
 use fengqiao_node::store::MemoryStore;
@@ -394,6 +395,13 @@ impl Simulator {
             return Ok(Vec::new());
         };
         self.busy.insert((machine, now_ms / DAY_MS));
+        let heard: BTreeSet<NodeId> = inputs
+            .iter()
+            .filter_map(|input| match input {
+                Input::PeerStored { link, .. } | Input::Items { link, .. } => Some(*link),
+                _ => None,
+            })
+            .collect();
         let outputs = match running.engine.process(now, inputs) {
             Ok(outputs) => outputs,
             Err(error) => {
@@ -407,6 +415,9 @@ impl Simulator {
         let node = self.machines[machine].me.at.node;
         self.ledger
             .observe(machine, node, reader.as_ref(), &mut self.tally, now_ms)?;
+        for link in heard {
+            self.note_settled(machine, link)?;
+        }
         let unsynced = self.machines[machine].disk.unsynced();
         if !unsynced.is_empty() {
             return Err(Broken::at(
@@ -435,6 +446,7 @@ impl Simulator {
                 Ok(())
             }
             Output::Owed(link) => self.hear(machine, link, Heard::Owed),
+            Output::Recovered(link) => self.hear(machine, link, Heard::Recovered),
             Output::RegistryChanged => {
                 self.dial_after(machine, 1_000);
                 Ok(())

@@ -21,6 +21,7 @@ use fengqiao_node::engine::{
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
 pub use fengqiao_node::replication::session::LANES;
+use fengqiao_node::replication::session::Receipt;
 use fengqiao_node::store::{MemoryStore, tables};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
@@ -360,18 +361,20 @@ impl World {
     fn acknowledge(&mut self, from: NodeId, to: NodeId, lane: pb::Lane) -> bool {
         let cursor = self.lanes(to, from).received(lane).unwrap();
         let top = self.nodes[&to].engine.top_reached(from, lane);
+        let settles_after = self.lanes(to, from).settles_after().unwrap();
+        let settles_after = settles_after.filter(|_| lane == pb::Lane::Cases);
         let row = self.nodes[&from].views.lane(to, lane).unwrap();
-        if (row.acknowledged >= cursor.sequence && row.top >= top) || cursor.sequence == 0 {
+        let noted = row.settled >= cursor.sequence || !row.settling.is_empty();
+        let is_known = row.acknowledged >= cursor.sequence && row.top >= top;
+        if is_known && (noted || settles_after.is_none()) || cursor.sequence == 0 {
             return false;
         }
-        self.process(
-            from,
-            vec![Input::PeerStored {
-                link: to,
-                cursor,
-                top_sequence: top,
-            }],
-        );
+        let receipt = Receipt {
+            cursor,
+            top_sequence: top,
+            settles_after,
+        };
+        self.process(from, vec![Input::PeerStored { link: to, receipt }]);
         true
     }
 

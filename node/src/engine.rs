@@ -45,7 +45,7 @@ use crate::enrolment::{EnrolRefusal, Enroller};
 use crate::journal::{Journal, JournalError, JournalReader, Position};
 use crate::keystore::KeyStoreError;
 use crate::replication::route::Standpoint;
-use crate::replication::session::LANES;
+use crate::replication::session::{LANES, Receipt};
 use crate::store::{Batch, Overlay, Store, StoreError, tables};
 use chains::Chains;
 use group::Group;
@@ -125,9 +125,7 @@ pub enum Input {
         /// Neighbour.
         link: NodeId,
         /// Up to where.
-        cursor: pb::Cursor,
-        /// Up to where the top has them too.
-        top_sequence: u64,
+        receipt: Receipt,
     },
     /// A newcomer wants to join.
     Join {
@@ -177,6 +175,8 @@ pub enum Output {
     TopMoved(NodeId, pb::Lane, u64),
     /// There is more to send on a link.
     Owed(NodeId),
+    /// This node has recovered: what was acknowledged to a neighbour settles from now on.
+    Recovered(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
     /// There is more to hand over to a neighbour: [`Input::HandOver`] is to follow.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use fengqiao_proto::v1 as pb;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::replication::session::{self, Code, Event, Identity, Lanes};
+use crate::replication::session::{self, Code, Event, Identity, Lanes, Receipt};
 
 /// Bytes of a message around a frame.
 pub(crate) const MESSAGE_ENVELOPE_BYTES: usize = 1 << 10;
@@ -60,8 +60,8 @@ pub trait Port: Send + Sync + 'static {
     /// Items to put in the journal, consecutive. Those up to the cursor are passed over, the rest follows on it.
     fn store(&self, link: &str, lane: pb::Lane, items: Vec<pb::Item>);
 
-    /// The peer has stored ours up to here, and the top up to there.
-    fn peer_stored(&self, link: &str, cursor: pb::Cursor, top_sequence: u64);
+    /// The peer has stored ours.
+    fn peer_stored(&self, link: &str, receipt: Receipt);
 
     /// Asks for [`Event::DigestComputed`], with the cursors it was computed at.
     fn compute_digest(&self, link: &str);

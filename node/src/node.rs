@@ -263,6 +263,7 @@ impl Node {
                     self.tell(link, Event::TopMoved { lane, top_sequence })
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
+                Output::Recovered(link) => self.tell(link, Event::Recovered),
                 Output::RegistryChanged => {}
                 // A step asks for the next, so there is never more than one a link; the inbox takes it even when full.
                 Output::HandOver(link) => lock(&self.inbox).push_back(Input::HandOver(link)),

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::RwLock;
 
 use fengqiao_hub::id::{NodeId, StoreId};
-use fengqiao_node::replication::session::{Action, Event, Identity, Limits, Session};
+use fengqiao_node::replication::session::{Action, Event, Identity, Limits, Receipt, Session};
 use fengqiao_proto::v1 as pb;
 use pb::frame::Content;
 use prost::Message as _;
@@ -240,7 +240,7 @@ impl Link {
                         self.stored(state, end);
                     }
                 }
-                Action::PeerStored { cursor, .. } if cursor.lane() == LANE => {
+                Action::PeerStored(Receipt { cursor, .. }) if cursor.lane() == LANE => {
                     let disk = &mut state.ends[end].disk;
                     disk.acknowledged = disk.acknowledged.max(cursor.sequence);
                 }

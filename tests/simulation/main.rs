@@ -9,6 +9,7 @@ mod merging;
 mod recovery;
 mod root;
 mod seeds;
+mod settled;
 mod unsettled;
 
 use fengqiao_hub::casework::Command;

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::custody::Tree;
-use fengqiao_hub::entry::Move;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_node::replication::session::LANES;
 use fengqiao_node::store::tables;
@@ -61,7 +60,7 @@ impl Simulator {
         }
     }
 
-    /// S1, S8: what was synced is found on the disks; what is known of it is what the journal says.
+    /// S1, S8: what was synced is found on the disks; what is known of it is what the journal says. S7.
     pub(super) fn check_safe(&mut self) -> Result<(), Broken> {
         for machine in 0..self.machines.len() {
             if let Some(running) = &self.machines[machine].running {
@@ -71,7 +70,7 @@ impl Simulator {
             self.check_disk(machine)?;
             self.check_rows(machine)?;
         }
-        Ok(())
+        self.check_settled()
     }
 
     /// The journal on the disk, read by a fresh look, is as long as what was synced.
@@ -362,7 +361,7 @@ impl Simulator {
         })
     }
 
-    /// S1, S6, S7 by what the ledger remembers of a case.
+    /// S1 and S6 by what the ledger remembers of a case.
     fn check_entries(&mut self, case: ChainId, tree: &Tree) -> Result<(), Broken> {
         let standing: BTreeSet<Hash> = tree.standing().into_iter().collect();
         let annex: BTreeSet<Hash> = tree.annex().into_iter().collect();
@@ -399,7 +398,6 @@ impl Simulator {
                 ));
             }
             self.tally.count(Family::Property, "L8 annex is shown");
-            self.check_settled(hash, known, &entries, &standing)?;
         }
         Ok(())
     }
@@ -407,61 +405,5 @@ impl Simulator {
     /// A taking above a gap that did not hold, with all that rested on it, is gone from trees.
     fn fell(&self, known: &super::ledger::Known) -> bool {
         known.rank != fengqiao_hub::rank::Rank::default()
-    }
-
-    /// S7: what the parent had joined leaves the chain by a taking from above that parent only.
-    fn check_settled(
-        &mut self,
-        hash: &Hash,
-        known: &super::ledger::Known,
-        entries: &BTreeMap<Hash, super::ledger::Known>,
-        standing: &BTreeSet<Hash>,
-    ) -> Result<(), Broken> {
-        let author_place = self
-            .ledger
-            .nodes
-            .get(&known.author)
-            .map(|(place, _)| *place);
-        let parent = author_place
-            .and_then(|place| self.ledger.ground.get(&place))
-            .and_then(|ground| ground.parent);
-        let Some(parent) = parent else { return Ok(()) };
-        let joined_above = known.applied_at.iter().find(|(machine, _)| {
-            let at = self.machines[**machine].me.at;
-            at.place == parent && at.unit.is_none()
-        });
-        let Some((above, joined)) = joined_above else {
-            return Ok(());
-        };
-        self.tally.count(Family::Property, "S7 settled stays");
-        // The first standing entry beside the branch that left.
-        let mut at = known.previous;
-        while let Some(before) = at.filter(|before| !standing.contains(before)) {
-            at = entries.get(&before).and_then(|known| known.previous);
-        }
-        let beside = entries
-            .iter()
-            .find(|(hash, known)| standing.contains(hash) && known.previous == at);
-        // What had been taken there before was annex from the moment it came.
-        let was_annex = beside
-            .and_then(|(_, known)| known.applied_at.get(above))
-            .is_some_and(|before| before < joined);
-        if was_annex {
-            return Ok(());
-        }
-        let by = beside.map(|(_, known)| (known.author, known.mv));
-        let above_parent = by.is_some_and(|(author, mv)| {
-            let place = self.ledger.nodes.get(&author).map(|(place, _)| *place);
-            matches!(mv, Move::Taken(_))
-                && place.is_some_and(|place| self.ledger.is_above(place, parent))
-        });
-        if above_parent {
-            Ok(())
-        } else {
-            Err(Broken::at(
-                "S7 settled stays",
-                format!("entry {} left the chain by {by:?}", hash.short()),
-            ))
-        }
     }
 }

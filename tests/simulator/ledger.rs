@@ -60,6 +60,10 @@ pub struct Shelf {
     last: Option<(u64, [u8; 32])>,
     received: BTreeMap<(String, i32), u64>,
     owed: BTreeMap<(String, i32), Vec<Hash>>,
+    /// Where entries stand in the journal.
+    places: BTreeMap<(u64, u32), Hash>,
+    /// Entries owed in a lane of cases and not shown as settled yet, by link.
+    under_way: BTreeMap<String, BTreeSet<Hash>>,
     /// Records read.
     pub records: u64,
     /// Its disk was lost, put back or copied: what it had forgotten is excused.
@@ -81,8 +85,10 @@ pub struct Ledger {
     pub nodes: BTreeMap<NodeId, (PlaceId, bool)>,
     /// Where places stand.
     pub ground: BTreeMap<PlaceId, Ground>,
-    /// What requests were answered with.
-    answers: BTreeMap<u64, Vec<u8>>,
+    /// What requests were answered with, by whom, and up to where its journal had come then.
+    answers: BTreeMap<u64, (MachineId, u64, Vec<u8>)>,
+    /// What was shown as settled while it stood, and the places by whose acknowledgement.
+    pub settled: BTreeMap<Hash, BTreeSet<PlaceId>>,
     /// Entries whose author was told that they are stored.
     pub answered: BTreeMap<Hash, MachineId>,
     joined: u64,
@@ -177,8 +183,29 @@ impl Ledger {
             .unwrap_or_default()
     }
 
-    /// A machine is lost: it has only what was in its backup, and what nobody else had is gone and excused.
-    pub fn lost(&mut self, machine: MachineId, kept: &BTreeSet<Hash>) {
+    /// Entries a machine has under way to a neighbour and has not shown as settled.
+    #[must_use]
+    pub fn under_way(&self, machine: MachineId, link: NodeId) -> Vec<Hash> {
+        let under_way = self.shelves[machine].under_way.get(&link.to_string());
+        under_way.map_or_else(Vec::new, |hashes| hashes.iter().copied().collect())
+    }
+
+    /// A machine shows an entry as settled: by a place, if it stands there.
+    pub fn settle(&mut self, machine: MachineId, link: NodeId, entry: Hash, by: Option<PlaceId>) {
+        if let Some(under_way) = self.shelves[machine].under_way.get_mut(&link.to_string()) {
+            under_way.remove(&entry);
+        }
+        if let Some(place) = by {
+            self.settled.entry(entry).or_default().insert(place);
+        }
+    }
+
+    /// A machine is lost: it has only what was in its backup, and what nobody else had is gone and excused. So are the
+    /// answers it gave after the backup: nobody but itself knew them, and PROOF.md promises no more than that a request
+    /// has one effect at the node that remembers it.
+    pub fn lost(&mut self, machine: MachineId, kept: &BTreeSet<Hash>, end: u64) {
+        self.answers
+            .retain(|_, (by, at, _)| *by != machine || *at <= end);
         for (hash, known) in &mut self.entries {
             if !kept.contains(hash) {
                 known.stored_at.remove(&machine);
@@ -249,17 +276,20 @@ impl Ledger {
         for fact in &facts {
             match fact {
                 Fact::Entry(stored) => {
-                    let bytes = place_of(stored.blob.as_ref(), &blobs)
-                        .and_then(|at| bytes_at(record, reader, &at));
-                    let Some(bytes) = bytes else {
+                    let at = place_of(stored.blob.as_ref(), &blobs);
+                    let bytes = at.and_then(|at| bytes_at(record, reader, &at));
+                    let (Some(at), Some(bytes)) = (at, bytes) else {
                         return Err(Broken::at(
                             "S8 ack means stored",
                             "an entry without bytes".into(),
                         ));
                     };
-                    self.stored(machine, stored, &bytes, tally)?;
+                    self.stored(machine, stored, at, &bytes, tally)?;
                 }
-                Fact::Owed(owed) => self.owed(machine, owed)?,
+                Fact::Owed(owed) => {
+                    let at = place_of(owed.blob.as_ref(), &blobs);
+                    self.owed(machine, owed, at)?;
+                }
                 Fact::Received(moved) => self.received(machine, me, moved, tally)?,
                 Fact::SubmissionEnded(ended) => {
                     tally.count(Family::Refusal, format!("submission: {}", ended.code));
@@ -283,6 +313,7 @@ impl Ledger {
         &mut self,
         machine: MachineId,
         stored: &pb::EntryStored,
+        at: Place,
         bytes: &[u8],
         tally: &mut Tally,
     ) -> Result<(), Broken> {
@@ -302,6 +333,9 @@ impl Ledger {
                 Ok(())
             };
         };
+        self.shelves[machine]
+            .places
+            .insert((at.position, at.offset), entry.hash);
         let digest: [u8; 32] = Sha256::digest(bytes).into();
         let is_first = is_applied
             && self
@@ -437,8 +471,21 @@ impl Ledger {
         })
     }
 
-    fn owed(&mut self, machine: MachineId, owed: &pb::ItemOwed) -> Result<(), Broken> {
-        let lane = self.shelves[machine]
+    fn owed(
+        &mut self,
+        machine: MachineId,
+        owed: &pb::ItemOwed,
+        at: Option<Place>,
+    ) -> Result<(), Broken> {
+        let shelf = &mut self.shelves[machine];
+        if owed.lane() == pb::Lane::Cases
+            && let Some(at) = at
+            && let Some(hash) = shelf.places.get(&(at.position, at.offset))
+        {
+            let under_way = shelf.under_way.entry(owed.link.clone()).or_default();
+            under_way.insert(*hash);
+        }
+        let lane = shelf
             .owed
             .entry((owed.link.clone(), owed.lane))
             .or_default();
@@ -555,7 +602,7 @@ impl Ledger {
         entry: Option<Hash>,
         tally: &mut Tally,
     ) -> Result<(), Broken> {
-        if let Some(before) = self.answers.get(&request) {
+        if let Some((_, _, before)) = self.answers.get(&request) {
             tally.count(Family::Property, "S9 a request asked again");
             if before != answer {
                 return Err(Broken::at(
@@ -564,7 +611,10 @@ impl Ledger {
                 ));
             }
         }
-        self.answers.insert(request, answer.to_vec());
+        let end = self.shelves[machine].end;
+        self.answers
+            .entry(request)
+            .or_insert_with(|| (machine, end, answer.to_vec()));
         let Some(hash) = entry else { return Ok(()) };
         tally.count(Family::Property, "S8 an answer means stored");
         let is_stored = self

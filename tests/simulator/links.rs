@@ -282,16 +282,9 @@ impl Simulator {
                     self.submit(machine, input);
                 }
             }
-            Action::PeerStored {
-                cursor,
-                top_sequence,
-            } => {
-                let input = Input::PeerStored {
-                    link: peer,
-                    cursor,
-                    top_sequence,
-                };
-                self.submit(machine, input);
+            Action::PeerStored(receipt) => {
+                let link = peer;
+                self.submit(machine, Input::PeerStored { link, receipt });
             }
             Action::PeerHello(hello) => self.greeted(machine, peer, &hello, heard),
             Action::ComputeDigest => self.compute_soon(machine, peer, None),

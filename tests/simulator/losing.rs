@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use fengqiao_hub::entry::{Draft, Move};
+use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::{Input, Me};
 use fengqiao_node::store::tables;
@@ -28,15 +29,21 @@ pub(crate) struct Backup {
     disk: SimDisk,
     shelf: Shelf,
     stored: BTreeSet<Hash>,
+    /// Registry chains on the way from the first place to this one.
+    way: Vec<Vec<u8>>,
 }
 
 impl Simulator {
     /// A machine is backed up: what is synced, as it stands.
     pub(super) fn back_up(&mut self, machine: MachineId) {
+        if self.machines[machine].running.is_none() {
+            return;
+        }
         let backup = Backup {
             disk: self.machines[machine].disk.copy(),
             shelf: self.ledger.shelves[machine].clone(),
             stored: self.ledger.stored_at(machine),
+            way: self.first_entries(machine),
         };
         self.backups.insert(machine, backup);
     }
@@ -63,11 +70,17 @@ impl Simulator {
         self.tally.count(Family::Fault, name);
         self.machines[teller].disk.take_fuse();
         self.stop(machine, Stop::PowerCut)?;
+        self.forget(machine, backup.as_ref());
         let mut me = self
             .founding
             .newcomer(SUCCESSORS_FROM + self.losses, at.place, at.unit);
         let input = if machine == 0 {
-            Input::Introduced(vec![self.renewal(teller, &mut me)?])
+            // As the shipped `recover` does: after the newest registry that the backup or a witness knows.
+            let id = ChainId::of_place(at.place);
+            let of_backup = backup.as_ref().map_or(&[][..], |backup| &backup.way);
+            let mut known = longer_of(of_backup, &self.first_entries(teller), id);
+            known.push(self.renewal(&known, &mut me)?);
+            Input::Introduced(known)
         } else {
             let registration = self.founding.registration(&me);
             Input::Enrol { registration }
@@ -136,19 +149,22 @@ impl Simulator {
         self.machines[teller].running.as_ref().map(|_| teller)
     }
 
-    /// The entry by which the root key pins a new node of the first place, after the newest registry a witness knows.
-    fn renewal(&self, witness: MachineId, me: &mut Me) -> Result<Vec<u8>, Broken> {
+    /// The entry by which the root key pins a new node of the first place, after all that is known of its registry.
+    fn renewal(&self, known: &[Vec<u8>], me: &mut Me) -> Result<Vec<u8>, Broken> {
         let broken = || Broken::at("harness", "the top's registry is not known".into());
-        let id = ChainId::of_place(me.at.place);
-        let running = self.machines[witness].running.as_ref().ok_or_else(broken)?;
-        let registry = running.engine.registry();
+        let mut registry = Registry::default();
+        let mut head = None;
+        for bytes in known {
+            let entry = Entry::parse(bytes).map_err(|_| broken())?;
+            registry.apply(&entry).map_err(|_| broken())?;
+            head = Some(entry);
+        }
+        let head = head.ok_or_else(broken)?;
         let before = registry
             .last_node_of(me.at.place, None)
             .ok_or_else(broken)?;
         me.incarnation = before.incarnation + 1;
         me.generation = before.generation + 1;
-        let chain = self.chain(witness, id).ok_or_else(broken)?;
-        let head = chain.tree.head().ok_or_else(broken)?;
         let renewed = pb::body::Content::RootRenewed(pb::RootRenewed {
             node: Some(self.founding.registration(me)),
             approved_by: vec![vec![1; 10], vec![2; 10]],
@@ -156,7 +172,7 @@ impl Simulator {
         let draft = Draft {
             deployment: self.founding.deployment,
             kind: pb::ChainKind::Registry,
-            chain: id,
+            chain: head.chain,
             rank: Rank::default(),
             sequence: head.sequence + 1,
             previous: Some(head.hash),
@@ -178,23 +194,30 @@ impl Simulator {
         Ok(draft.sign(&self.founding.root_key).bytes())
     }
 
+    /// What only the lost machine knew, and its backup does not, is nowhere from now on.
+    fn forget(&mut self, machine: MachineId, backup: Option<&Backup>) {
+        let nothing = BTreeSet::new();
+        let kept = backup.map_or(&nothing, |backup| &backup.stored);
+        let end = backup.map_or(0, |backup| backup.shelf.end);
+        self.ledger.lost(machine, kept, end);
+    }
+
     fn move_successor_in(&mut self, machine: MachineId, me: Me, backup: Option<Backup>) {
         let node = me.at.node;
         let mut successor = Machine::new(me);
         successor.clock = self.machines[machine].clock;
         successor.group_max = self.machines[machine].group_max;
         successor.starts = self.machines[machine].starts;
-        let (shelf, stored) = match backup {
+        let shelf = match backup {
             Some(backup) => {
                 successor.disk = backup.disk.copy();
                 successor.recovers = true;
-                (backup.shelf.begun_again(), backup.stored)
+                backup.shelf.begun_again()
             }
-            None => (Shelf::default(), BTreeSet::new()),
+            None => Shelf::default(),
         };
         self.backups.remove(&machine);
         self.older_stores.remove(&machine);
-        self.ledger.lost(machine, &stored);
         self.ledger.shelves[machine] = shelf;
         self.ledger.homes.insert(machine, node);
         let at = successor.me.at;
@@ -222,4 +245,14 @@ impl Simulator {
             self.submit(lower, Input::Introduced(way));
         }
     }
+}
+
+/// The longer of two accounts of a chain among others.
+fn longer_of(one: &[Vec<u8>], other: &[Vec<u8>], id: ChainId) -> Vec<Vec<u8>> {
+    let of_chain = |bytes: &&Vec<u8>| Entry::parse(bytes).is_ok_and(|entry| entry.chain == id);
+    let accounts = [one, other].map(|known| known.iter().filter(of_chain).cloned().collect());
+    let longest = accounts
+        .into_iter()
+        .max_by_key(|account: &Vec<Vec<u8>>| account.len());
+    longest.unwrap_or_default()
 }

@@ -239,6 +239,7 @@ impl Group<'_> {
             let row = tables::EntryRow {
                 at: Some(at),
                 up_sequence,
+                up: link.to_vec(),
             };
             let key = tables::entry(entry.chain, entry.sequence, entry.hash);
             self.overlay.batch.put(key, row.encode_to_vec());

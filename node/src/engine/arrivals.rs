@@ -25,7 +25,7 @@ use super::loading::read_bytes;
 use super::projection::{author_place, lane_row, parking_key};
 use super::record::reference_to;
 use crate::keystore::CaseSecret;
-use crate::replication::session::{item_hash, lane_hash};
+use crate::replication::session::{Receipt, item_hash, lane_hash};
 use crate::store::tables::{self, Place};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
 
@@ -538,9 +538,9 @@ impl Group<'_> {
     pub(crate) fn peer_stored(
         &mut self,
         link: NodeId,
-        cursor: &pb::Cursor,
-        top_sequence: u64,
+        receipt: &Receipt,
     ) -> Result<(), EngineError> {
+        let (cursor, top_sequence) = (&receipt.cursor, receipt.top_sequence);
         let lane = cursor.lane();
         let mut row = lane_row(&self.overlay, link, lane)?;
         if cursor.sequence > row.owed {
@@ -549,6 +549,9 @@ impl Group<'_> {
         }
         row.acknowledged = row.acknowledged.max(cursor.sequence);
         row.top = row.top.max(top_sequence.min(cursor.sequence));
+        if let Some(after) = receipt.settles_after {
+            row.settles(cursor.sequence, after);
+        }
         self.overlay
             .batch
             .put(tables::lane(link, lane), row.encode_to_vec());

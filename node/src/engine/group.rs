@@ -89,11 +89,7 @@ impl<'a> Group<'a> {
                 lane,
                 items,
             } => self.arrive(link, from, lane, &items)?,
-            Input::PeerStored {
-                link,
-                cursor,
-                top_sequence,
-            } => self.peer_stored(link, &cursor, top_sequence)?,
+            Input::PeerStored { link, receipt } => self.peer_stored(link, &receipt)?,
             Input::Join { ticket, request } => self.join(ticket, &request)?,
             Input::Enrol { registration } => self.enrol(&registration)?,
             Input::Alarm { code, detail } => self.alarm(&code, &detail),

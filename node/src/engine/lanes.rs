@@ -8,6 +8,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::projection::lane_row;
+use super::recovery::is_recovering;
 use super::vault::Vault;
 use super::{EngineError, Me};
 use crate::journal::{JournalReader, Location, Position};
@@ -74,6 +75,20 @@ impl LaneView {
     /// The store does not read.
     pub fn acknowledged(&self, lane: pb::Lane) -> Result<u64, EngineError> {
         Ok(lane_row(self.store.as_ref(), self.link, lane)?.acknowledged)
+    }
+
+    /// What the neighbour must have stored of our lane of cases before what is acknowledged to it now is settled; `None`
+    /// while this node recovers.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn settles_after(&self) -> Result<Option<u64>, EngineError> {
+        if is_recovering(self.store.as_ref())? {
+            return Ok(None);
+        }
+        Ok(Some(
+            lane_row(self.store.as_ref(), self.link, pb::Lane::Cases)?.owed,
+        ))
     }
 
     /// Consecutive items from a sequence on, as they were owed; secrets are sealed to the neighbour now.

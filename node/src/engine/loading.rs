@@ -207,7 +207,7 @@ mod tests {
         };
         let row = EntryRow {
             at: Some(at),
-            up_sequence: 0,
+            ..Default::default()
         };
         let read = |named: &Entry| {
             let key = tables::entry(named.chain, named.sequence, named.hash);

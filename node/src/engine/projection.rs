@@ -176,7 +176,7 @@ impl Projection<'_, '_> {
         }
         let row = EntryRow {
             at: Some(at),
-            up_sequence: 0,
+            ..Default::default()
         };
         self.put(
             tables::entry(entry.chain, entry.sequence, entry.hash),

@@ -44,6 +44,21 @@ impl Me {
     }
 }
 
+/// Named number that says whether neighbours have yet to speak: for whoever reads the store beside the engine.
+pub(crate) const RECOVERING: &str = "recovering";
+
+/// Whether a node may have forgotten a taking of its own. What it acknowledges settles nothing then.
+pub(crate) fn is_recovering(read: &dyn Read) -> Result<bool, EngineError> {
+    let row = read.get(&tables::named(RECOVERING))?;
+    Ok(row.is_some_and(|row| row.iter().any(|byte| *byte != 0)))
+}
+
+/// Whether what a node wrote is settled when its parent has stored it: this node has been handed what the parent held
+/// for the one before it, so no taking of the parent is still on its way.
+pub(crate) fn settles(read: &dyn Read, me: &Me, up: NodeId) -> Result<bool, EngineError> {
+    Ok(!me.is_successor() || read.get(&tables::heard(up, pb::Lane::Cases))?.is_some())
+}
+
 /// Neighbours that hold something of a predecessor of this node and have not handed it over.
 pub(crate) fn awaited(
     read: &dyn Read,
@@ -91,6 +106,7 @@ impl Group<'_> {
             boot,
             at_ms: self.now.0,
         }))?;
+        self.recover()?;
         self.hand_over_to_successors()
     }
 
@@ -166,16 +182,29 @@ impl Group<'_> {
             lane: lane.into(),
             waived_by: waived_by.map(PersonId::to_vec).unwrap_or_default(),
         }))?;
-        let registry = self.registry();
         if self.me.is_successor() {
             self.hand_over_to_successors()?;
         }
-        if self.me.is_successor() && awaited(&self.overlay, self.me, &registry)?.is_empty() {
-            tracing::info!(node = %self.me.at.node, "recovered: every neighbour has spoken");
-            self.settle_waiting()?;
-            self.pass_on_what_waited()?;
+        self.recover()
+    }
+
+    /// Leaves recovery when every neighbour has spoken.
+    fn recover(&mut self) -> Result<(), EngineError> {
+        let registry = self.registry();
+        if !is_recovering(&self.overlay)? || !awaited(&self.overlay, self.me, &registry)?.is_empty()
+        {
+            return Ok(());
         }
-        Ok(())
+        tracing::info!(node = %self.me.at.node, "recovered: every neighbour has spoken");
+        self.fact(Fact::Number(pb::NumberSet {
+            name: RECOVERING.to_owned(),
+            value: 0,
+        }))?;
+        let below = self.me.at.down(&registry);
+        self.outputs
+            .extend(below.into_iter().map(Output::Recovered));
+        self.settle_waiting()?;
+        self.pass_on_what_waited()
     }
 
     /// Whether somebody has yet to speak on the other side of a link: the parent, for those below; any of those below,
@@ -228,12 +257,17 @@ impl Group<'_> {
         let registry = self.registry();
         let up = self.me.at.up(&registry);
         for link in up.into_iter().chain(self.me.at.down(&registry)) {
-            let succeeds = registry.node(link).is_some_and(|node| node.incarnation > 1);
-            if succeeds && !self.handing_row(link)?.done {
+            if !self.has_handed_over(link)? {
                 self.outputs.push(Output::HandOver(link));
             }
         }
         Ok(())
+    }
+
+    /// Whether a neighbour was handed all that the one before it had; one that is the first had nothing.
+    pub(crate) fn has_handed_over(&self, link: NodeId) -> Result<bool, EngineError> {
+        let node = self.state.registry.node(link);
+        Ok(node.is_none_or(|node| node.incarnation <= 1) || self.handing_row(link)?.done)
     }
 
     fn handing_row(&self, link: NodeId) -> Result<tables::HandingRow, EngineError> {

@@ -12,6 +12,7 @@ use super::chains::Chain;
 use super::loading::read_chain;
 use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, read_record};
+use super::recovery::settles;
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
 use crate::store::tables::{self, CarriedRow, ChainRow, Extent};
@@ -22,7 +23,7 @@ use crate::store::{MemoryStore, Overlay, RANGE_ROWS_MAX, Read, Row, Store};
 pub enum EntryStanding {
     /// Synced here.
     StoredHere,
-    /// Synced at the parent.
+    /// Synced at the parent, and settled: no taking by which the parent had overtaken it can still come.
     AtParent,
     /// Synced at the top.
     AtTop,
@@ -206,16 +207,16 @@ impl Views {
             .and_then(|row| tables::EntryRow::decode(&row[..]).ok())
             .unwrap_or_default();
         let lane = lane_row(self.store.as_ref(), up, pb::Lane::Cases)?;
-        if row.up_sequence == 0 {
-            // It never went up by itself: it came from above, or its case stays here and below.
+        if row.up_sequence == 0 || row.up != up.to_vec() {
+            // It never went up by itself, to the parent of now: it came from above, or its case stays here and below.
             return Ok(EntryStanding::StoredHere);
         }
-        Ok(if row.up_sequence <= lane.top {
-            EntryStanding::AtTop
-        } else if row.up_sequence <= lane.acknowledged {
-            EntryStanding::AtParent
-        } else {
-            EntryStanding::StoredHere
+        let is_settled =
+            row.up_sequence <= lane.settled && settles(self.store.as_ref(), &self.me, up)?;
+        Ok(match (is_settled, row.up_sequence <= lane.top) {
+            (false, _) => EntryStanding::StoredHere,
+            (true, false) => EntryStanding::AtParent,
+            (true, true) => EntryStanding::AtTop,
         })
     }
 

@@ -17,6 +17,7 @@ use prost::Message as _;
 use super::EngineError;
 use super::group::Group;
 use super::projection::lane_row;
+use super::recovery::settles;
 use crate::keystore::CaseSecret;
 use crate::store::{Read as _, tables};
 
@@ -151,7 +152,7 @@ impl Group<'_> {
         Ok(entry)
     }
 
-    /// Whether the parent is reached and has stored what the next entry builds on (PROTOCOL.md 11).
+    /// Whether the parent is reached and what the next entry builds on is settled by it (PROTOCOL.md 11).
     fn is_settled(&self, chain: ChainId, before: &Before) -> Result<bool, EngineError> {
         let Some(up) = self.me.at.up(&self.state.registry) else {
             return Ok(true);
@@ -162,17 +163,20 @@ impl Group<'_> {
         let row = self
             .overlay
             .get(&tables::entry(chain, before.sequence, head))?;
-        let went_up = row
+        let row = row
             .and_then(|row| tables::EntryRow::decode(&row[..]).ok())
-            .map_or(0, |row| row.up_sequence);
+            .unwrap_or_default();
+        if !settles(&self.overlay, self.me, up)? {
+            return Ok(false);
+        }
         let lane = lane_row(&self.overlay, up, pb::Lane::Cases)?;
         let held = self.state.chains.get(chain);
         let entry = held.and_then(|held| held.entries.get(&head));
         let came_from_above = entry.is_none_or(|(entry, _)| entry.author != self.me.at.node);
-        Ok(if went_up == 0 {
-            came_from_above
+        Ok(if row.up_sequence == 0 {
+            came_from_above && self.has_handed_over(up)?
         } else {
-            went_up <= lane.acknowledged
+            row.up == up.to_vec() && row.up_sequence <= lane.settled
         })
     }
 

@@ -190,10 +190,7 @@ impl<'a> Driver<'a> {
         match action {
             Action::Send(frame) => self.unsent.push(frame),
             Action::Store { lane, items } => port.store(link, lane, items),
-            Action::PeerStored {
-                cursor,
-                top_sequence,
-            } => port.peer_stored(link, cursor, top_sequence),
+            Action::PeerStored(receipt) => port.peer_stored(link, receipt),
             Action::PeerHello(hello) => {
                 self.was_opened = true;
                 port.opened(link, &hello, self.events.clone());

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Node, lock};
 use crate::engine::{Input, LaneView};
 use crate::link::Port;
-use crate::replication::session::{Code, Event, Identity, LANES, Lanes};
+use crate::replication::session::{Code, Event, Identity, LANES, Lanes, Receipt};
 
 /// A node's port. Its own type, so that a link cannot reach around it.
 #[derive(Debug, Clone)]
@@ -34,6 +34,10 @@ impl Lanes for LaneView {
 
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item> {
         or_end(Self::load(self, lane, from, items_max, bytes_max))
+    }
+
+    fn settles_after(&self) -> Option<u64> {
+        or_end(Self::settles_after(self))
     }
 }
 
@@ -160,7 +164,7 @@ impl Port for NodePort {
         }
     }
 
-    fn peer_stored(&self, link: &str, cursor: pb::Cursor, top_sequence: u64) {
+    fn peer_stored(&self, link: &str, receipt: Receipt) {
         let Ok(peer) = link.parse::<NodeId>() else {
             return;
         };
@@ -170,8 +174,7 @@ impl Port for NodePort {
         // Lost when the inbox is full: the next acknowledgement, or the next greeting, says it again.
         self.0.submit(Input::PeerStored {
             link: peer,
-            cursor,
-            top_sequence,
+            receipt,
         });
     }
 

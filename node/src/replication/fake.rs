@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use fengqiao_hub::id::{Hash, NodeId, StoreId};
 use fengqiao_proto::v1 as pb;
 
-use super::session::{Identity, LANES, Lanes, RANGES, running_hash};
+use super::session::{Identity, LANES, Lanes, RANGES, Receipt, running_hash};
 
 /// Index of a lane in arrays.
 pub(crate) fn index(lane: pb::Lane) -> usize {
@@ -26,6 +26,9 @@ pub(crate) struct FakeNode {
     pub(crate) peer_incarnation: u32,
     /// Mixed into the digest, to make one differ.
     pub(crate) secret_history: Vec<u8>,
+    pub(crate) is_recovering: bool,
+    /// What the peer's acknowledgements settled: of our cases, after which of its own.
+    pub(crate) settled: Vec<(u64, u64)>,
     is_lower: bool,
 }
 
@@ -58,6 +61,8 @@ impl FakeNode {
             peer_store: StoreId([other; 16]),
             peer_incarnation: 1,
             secret_history: Vec::new(),
+            is_recovering: false,
+            settled: Vec::new(),
             is_lower,
         }
     }
@@ -96,7 +101,8 @@ impl FakeNode {
     }
 
     /// What the peer acknowledged goes into the journal.
-    pub(crate) fn peer_stored(&mut self, cursor: &pb::Cursor, top_sequence: u64) {
+    pub(crate) fn peer_stored(&mut self, receipt: &Receipt) {
+        let (cursor, top_sequence) = (&receipt.cursor, receipt.top_sequence);
         let at = index(cursor.lane());
         assert!(
             cursor.sequence >= self.acknowledged[at],
@@ -104,6 +110,8 @@ impl FakeNode {
         );
         self.acknowledged[at] = cursor.sequence;
         self.top[at] = self.top[at].max(top_sequence);
+        let settled = receipt.settles_after.map(|after| (cursor.sequence, after));
+        self.settled.extend(settled);
     }
 
     /// A digest over all items of both directions.
@@ -180,6 +188,11 @@ impl Lanes for FakeNode {
 
     fn acknowledged(&self, lane: pb::Lane) -> u64 {
         self.acknowledged[index(lane)]
+    }
+
+    fn settles_after(&self) -> Option<u64> {
+        let last = self.last(pb::Lane::Cases).sequence;
+        (!self.is_recovering).then_some(last)
     }
 
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item> {

@@ -31,6 +31,11 @@
 //! cursor as it then stands is acknowledged, once for however many batches one sync covered, together with how far the
 //! top has stored. The sender compares the acknowledged hash with its own before it believes it.
 //!
+//! **Settling.** An acknowledgement may overtake a taking that travels in the lane of cases, so it names where that lane
+//! ended when it was made: what it acknowledges is settled once the other side has stored as much (PROTOCOL.md 11). A
+//! node that recovers says so and settles nothing until it has been handed what it lost; then it acknowledges again, as
+//! the upper side does at the beginning of each session.
+//!
 //! **Agreement.** When all of a side's items are acknowledged and all of the other's stored, the lower side computes a
 //! digest over all chains ever carried here, at a named pair of cursors, and sends it. The upper side computes its own,
 //! and answers only if its pair is the mirror image; otherwise something moved meanwhile and the lower side tries again
@@ -117,6 +122,24 @@ pub trait Lanes: Send + Sync {
     /// Consecutive items of our lane from a sequence on, at most `items_max` and about `bytes_max` of encoded length,
     /// and at least one when there is one.
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item>;
+
+    /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is
+    /// owed, since a taking may be among it. `None` while this node recovers and may have forgotten one.
+    fn settles_after(&self) -> Option<u64> {
+        Some(self.last(pb::Lane::Cases).sequence)
+    }
+}
+
+/// What the peer says it has of ours. Checked against our lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Stored there, in our lane.
+    pub cursor: pb::Cursor,
+    /// Stored at the top, in our lane.
+    pub top_sequence: u64,
+    /// What of its lane of cases is to be stored here before the rest of it counts as settled; `None` when the peer
+    /// settles nothing by it.
+    pub settles_after: Option<u64>,
 }
 
 /// The two ends of a link.
@@ -188,6 +211,8 @@ pub enum Event {
         /// Of the peer's lane.
         top_sequence: u64,
     },
+    /// This node has recovered: what it acknowledged settles from now on.
+    Recovered,
     /// The digest asked for, with the cursors of all lanes it was computed at.
     DigestComputed(pb::Digest),
     /// The range asked for.
@@ -216,13 +241,8 @@ pub enum Action {
         /// Items in order.
         items: Vec<pb::Item>,
     },
-    /// The peer has stored ours up to here, and the top up to there. Checked against our lane.
-    PeerStored {
-        /// In our lane.
-        cursor: pb::Cursor,
-        /// In our lane.
-        top_sequence: u64,
-    },
+    /// The peer has stored ours.
+    PeerStored(Receipt),
     /// The peer's first word, for its clock, its registry, its boot number. Comes before any alarm about its cursors.
     PeerHello(pb::Hello),
     /// Compute a digest and tell [`Event::DigestComputed`].

@@ -43,7 +43,7 @@ pub struct Place {
 }
 
 /// `e`: an entry.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+#[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct EntryRow {
     /// Its bytes.
     #[prost(message, optional, tag = "1")]
@@ -51,6 +51,9 @@ pub struct EntryRow {
     /// Sequence in the parent's cases lane by which it went up, 0 if it did not.
     #[prost(uint64, tag = "2")]
     pub up_sequence: u64,
+    /// Node that was the parent's then, 10 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub up: Vec<u8>,
 }
 
 /// `h`: a chain in short.
@@ -160,6 +163,42 @@ pub struct LaneRow {
     /// What is stored here of the other side's lane.
     #[prost(message, optional, tag = "5")]
     pub received: Option<pb::Cursor>,
+    /// Last sequence that is settled by the other side's acknowledgements.
+    #[prost(uint64, tag = "6")]
+    pub settled: u64,
+    /// Of the acknowledgements that settle when more of the other side's lane has come: the oldest and the newest.
+    #[prost(message, repeated, tag = "7")]
+    pub settling: Vec<Settling>,
+}
+
+/// An acknowledgement that has yet to settle, in a [`LaneRow`].
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Settling {
+    /// Sequence acknowledged.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// What is to be stored of the other side's lane.
+    #[prost(uint64, tag = "2")]
+    pub after: u64,
+}
+
+impl LaneRow {
+    /// Notes an acknowledgement: the oldest waits where it is, of later ones the last counts.
+    pub fn settles(&mut self, sequence: u64, after: u64) {
+        self.settling.retain(|earlier| earlier.after < after);
+        self.settling.truncate(1);
+        self.settling.push(Settling { sequence, after });
+        self.settle();
+    }
+
+    /// Settles what has only waited for what is stored by now.
+    pub fn settle(&mut self) {
+        let stored = self.received.as_ref().map_or(0, |cursor| cursor.sequence);
+        let ripe = self.settling.iter().filter(|one| one.after <= stored);
+        let last = ripe.map(|one| one.sequence).max();
+        self.settled = self.settled.max(last.unwrap_or_default());
+        self.settling.retain(|one| one.after > stored);
+    }
 }
 
 /// `p`: an entry that waits.

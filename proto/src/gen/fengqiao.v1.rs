@@ -1400,6 +1400,14 @@ pub struct Acknowledged {
     /// Sequence up to which all is stored at the top as well.
     #[prost(uint64, tag = "2")]
     pub top_sequence: u64,
+    /// Last sequence of the receiver's own lane of cases: once the other side has stored that, it knows every taking under
+    /// which what is acknowledged here may have fallen, and the rest of it is settled.
+    #[prost(uint64, tag = "3")]
+    pub sent_sequence: u64,
+    /// The receiver's neighbours have not handed over yet what it lost: it may have forgotten a taking of its own, so
+    /// nothing is settled by this.
+    #[prost(bool, tag = "4")]
+    pub recovering: bool,
 }
 /// Permission to send.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

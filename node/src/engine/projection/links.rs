@@ -7,6 +7,7 @@ use prost::Message as _;
 use super::{Carried, Projection, lane_row};
 use crate::engine::EngineError;
 use crate::engine::loading::read_bytes;
+use crate::engine::recovery::RECOVERING;
 use crate::replication::session::item_hash;
 use crate::store::tables::{self, Place};
 use crate::store::{RANGE_ROWS_MAX, Read as _};
@@ -110,6 +111,7 @@ impl Projection<'_, '_> {
         let before = row.received.as_ref().map_or(0, |before| before.sequence);
         self.state.counts.received += cursor.sequence.saturating_sub(before);
         row.received = Some(cursor.clone());
+        row.settle();
         self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
         Ok(())
     }
@@ -135,6 +137,7 @@ impl Projection<'_, '_> {
         for (key, _) in heard {
             self.overlay.batch.remove(key);
         }
+        self.put(tables::named(RECOVERING), 1_u64.to_be_bytes().to_vec());
         self.state.awaiting_top.clear();
         self.state.top_reached.clear();
         // Entries are counted from the first one in this life, which at the top may have pinned it and be here already.

@@ -21,7 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::super::*;
 use crate::replication::fake::FakeNode;
-use crate::replication::session::{self, Code, Event, Identity, LANES, Lanes};
+use crate::replication::session::{self, Code, Event, Identity, LANES, Lanes, Receipt};
 
 pub(super) const LINK: &str = "the-link";
 const NAME: &str = "upper.fq.internal";
@@ -149,8 +149,8 @@ impl Port for FakePort {
         });
         self.seen.send_modify(|_| {});
     }
-    fn peer_stored(&self, _link: &str, cursor: pb::Cursor, top_sequence: u64) {
-        self.node.lock().unwrap().peer_stored(&cursor, top_sequence);
+    fn peer_stored(&self, _link: &str, receipt: Receipt) {
+        self.node.lock().unwrap().peer_stored(&receipt);
         self.seen.send_modify(|_| {});
     }
     fn compute_digest(&self, _link: &str) {

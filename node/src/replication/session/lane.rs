@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::code::Code;
 use super::machine::Stop;
-use super::{CONTROL_WINDOW_ITEMS, ITEMS_MAX, Identity, Lanes, Limits, greeting};
+use super::{CONTROL_WINDOW_ITEMS, ITEMS_MAX, Identity, Lanes, Limits, Receipt, greeting};
 
 /// Bytes of a frame around its items: nonce, lane and lengths.
 const ENVELOPE_BYTES: usize = 64;
@@ -28,6 +28,7 @@ pub(super) struct Lane {
     next: u64,
     acknowledged: u64,
     top_reported: u64,
+    settling_reported: u64,
     granted_to_us: u64,
     is_idle: bool,
     is_stalled: bool,
@@ -49,6 +50,7 @@ impl Lane {
             next: 1,
             acknowledged: 0,
             top_reported: 0,
+            settling_reported: 0,
             granted_to_us: 0,
             is_idle: false,
             is_stalled: false,
@@ -170,14 +172,14 @@ impl Lane {
         self.granted_to_us = self.granted_to_us.max(up_to_sequence);
     }
 
-    /// The peer acknowledges. The cursor and how far the top has stored, if either is news.
+    /// The peer acknowledges. Whether anything in it is news.
     pub(super) fn acknowledge(
         &mut self,
         ours: &Identity,
         lanes: &dyn Lanes,
-        cursor: &pb::Cursor,
-        top_sequence: u64,
+        receipt: &Receipt,
     ) -> Result<bool, Stop> {
+        let (cursor, top_sequence) = (&receipt.cursor, receipt.top_sequence);
         greeting::check_claim(ours, lanes, cursor)?;
         if top_sequence > cursor.sequence {
             let detail = format!("the top ahead of {}", cursor.sequence);
@@ -187,7 +189,12 @@ impl Lane {
             let detail = format!("{} after {}", cursor.sequence, self.acknowledged);
             return Err(Stop::alarm(Code::CursorBehind, detail));
         }
-        let is_news = cursor.sequence > self.acknowledged || top_sequence > self.top_reported;
+        let settles = receipt.settles_after.is_some() && cursor.sequence > self.settling_reported;
+        if settles {
+            self.settling_reported = cursor.sequence;
+        }
+        let is_news =
+            settles || cursor.sequence > self.acknowledged || top_sequence > self.top_reported;
         self.acknowledged = cursor.sequence;
         // A batch of the session before may have been stored after the Hellos.
         self.next = self.next.max(self.acknowledged + 1);
@@ -271,6 +278,11 @@ impl Lane {
         }
     }
 
+    /// What is stored is acknowledged once more: it may settle now.
+    pub(super) fn acknowledge_again(&mut self) {
+        self.acknowledgement_due |= self.stored > 0;
+    }
+
     /// Bytes handed to the engine and not yet stored.
     pub(super) fn unstored_bytes(&self) -> usize {
         self.unstored.iter().map(|(_, bytes)| bytes).sum()
@@ -281,11 +293,16 @@ impl Lane {
         if !std::mem::take(&mut self.acknowledgement_due) {
             return None;
         }
+        // In this order: what had come by then, and then what was to be sent, holds every taking it may have met.
         let cursor = lanes.received(self.lane);
+        let is_cases = self.lane == pb::Lane::Cases;
+        let settles_after = is_cases.then(|| lanes.settles_after()).flatten();
         let top_sequence = self.top.min(cursor.sequence);
         Some(pb::Acknowledged {
             cursor: Some(cursor),
             top_sequence,
+            sent_sequence: settles_after.unwrap_or_default(),
+            recovering: is_cases && settles_after.is_none(),
         })
     }
 

@@ -6,7 +6,7 @@ use pb::frame::Content;
 use super::agreement::{Agreement, Positions};
 use super::code::Code;
 use super::lane::{Lane, Load};
-use super::{Action, Event, Identity, LANES, Lanes, Limits, greeting};
+use super::{Action, Event, Identity, LANES, Lanes, Limits, Receipt, greeting};
 
 /// What a peer that alarmed us is told to wait.
 const ALARM_RETRY_MS: u64 = 60_000;
@@ -181,6 +181,11 @@ impl Session {
                     state.move_top(top_sequence);
                 }
             }
+            Event::Recovered => {
+                if let Some(state) = self.lane(pb::Lane::Cases) {
+                    state.acknowledge_again();
+                }
+            }
             Event::DigestComputed(ours) => {
                 let is_settled = self.is_settled(&ours);
                 self.agreement.computed(ours, is_settled, out);
@@ -278,12 +283,16 @@ impl Session {
             greeting::check_source(hello, &received, state.lane)?;
             let announced = greeting::cursor_of(&hello.sent, state.lane).sequence;
             state.resume(&claim, &received, announced, &self.limits);
+            if self.side == Side::Upper && state.lane == pb::Lane::Cases {
+                state.acknowledge_again();
+            }
             // The acknowledgement of the session before may have been lost with it.
             if claim.sequence > lanes.acknowledged(state.lane) {
-                out.push(Action::PeerStored {
+                out.push(Action::PeerStored(Receipt {
                     cursor: claim,
                     top_sequence: 0,
-                });
+                    settles_after: None,
+                }));
             }
         }
         Ok(())
@@ -337,13 +346,16 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Result<(), Stop> {
         let cursor = word.cursor.unwrap_or_default();
+        let settles = cursor.lane() == pb::Lane::Cases && !word.recovering;
+        let receipt = Receipt {
+            cursor,
+            top_sequence: word.top_sequence,
+            settles_after: settles.then_some(word.sent_sequence),
+        };
         let ours = self.ours.clone();
-        let state = self.known(cursor.lane())?;
-        if state.acknowledge(&ours, lanes, &cursor, word.top_sequence)? {
-            out.push(Action::PeerStored {
-                cursor,
-                top_sequence: word.top_sequence,
-            });
+        let state = self.known(receipt.cursor.lane())?;
+        if state.acknowledge(&ours, lanes, &receipt)? {
+            out.push(Action::PeerStored(receipt));
         }
         Ok(())
     }

@@ -255,6 +255,40 @@ fn how_far_the_top_has_stored_travels_with_the_acknowledgement_and_alone() {
 }
 
 #[test]
+fn an_acknowledgement_settles_after_what_was_to_be_sent_when_it_was_made() {
+    let mut net = net();
+    net.owe(Side::Upper, pb::Lane::Cases, vec![9]);
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.owe(Side::Lower, pb::Lane::Control, vec![2]);
+    net.connect();
+    net.run();
+    assert_eq!(net.end(Side::Lower).node.settled, [(1, 1)]);
+    net.connect();
+    net.run();
+    assert_eq!(
+        net.end(Side::Lower).node.settled,
+        [(1, 1), (1, 1)],
+        "said again to whoever may not have heard it"
+    );
+}
+
+#[test]
+fn what_a_node_acknowledges_while_it_recovers_settles_when_it_has() {
+    let mut net = net();
+    net.end_mut(Side::Upper).node.is_recovering = true;
+    net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
+    net.connect();
+    net.run();
+    assert_eq!(net.end(Side::Lower).node.acknowledged, [0, 1, 0]);
+    assert_eq!(net.end(Side::Lower).node.settled, []);
+    net.end_mut(Side::Upper).node.is_recovering = false;
+    net.owe(Side::Upper, pb::Lane::Cases, vec![9]);
+    net.give(Side::Upper, Event::Recovered);
+    net.run();
+    assert_eq!(net.end(Side::Lower).node.settled, [(1, 1)]);
+}
+
+#[test]
 fn what_was_received_already_is_passed_over() {
     let mut net = net();
     net.owe(Side::Lower, pb::Lane::Cases, vec![1]);

@@ -77,7 +77,7 @@ fn an_acknowledgement_is_believed_only_with_the_right_hash() {
         net.run();
         let mut word = pb::Acknowledged {
             cursor: Some(net.end(Side::Upper).node.received(pb::Lane::Cases)),
-            top_sequence: 0,
+            ..Default::default()
         };
         forge(&mut word);
         let before = net.end(Side::Lower).node.acknowledged;

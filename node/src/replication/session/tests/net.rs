@@ -148,10 +148,7 @@ impl Net {
         match action {
             Action::Send(_) => {}
             Action::Store { lane, items } => end.node.unsynced.push_back((lane, items)),
-            Action::PeerStored {
-                cursor,
-                top_sequence,
-            } => end.node.peer_stored(&cursor, top_sequence),
+            Action::PeerStored(receipt) => end.node.peer_stored(&receipt),
             Action::PeerHello(_) => end.hellos += 1,
             Action::ComputeDigest => {
                 let digest = end.node.digest();

@@ -1,0 +1,100 @@
+//! What is shown as settled stays: no acknowledgement says so of an entry that a taking of the parent has overtaken or
+//! may yet overtake (PROTOCOL.md 11, PROOF.md S7).
+
+use fengqiao_hub::casework::Command;
+use fengqiao_hub::id::{ChainId, NodeId};
+use fengqiao_node::engine::EntryStanding;
+use fengqiao_proto::v1 as pb;
+use fengqiao_tests::world::{Backup, World};
+
+use super::{FourTiers, four_tiers, register, run};
+
+/// How a node shows the newest entry of a case.
+fn shown(world: &World, node: NodeId, case: ChainId) -> EntryStanding {
+    let chain = world.chain(node, case);
+    let head = chain.tree.head().unwrap();
+    let node = &world.nodes[&node];
+    let registry = node.engine.registry();
+    let views = &node.views;
+    views
+        .standing(&registry, case, head.sequence, head.hash)
+        .unwrap()
+}
+
+fn take() -> Command {
+    Command::Take {
+        reason: pb::TakingReason::Decision,
+    }
+}
+
+#[test]
+fn what_a_recovering_parent_acknowledges_is_not_settled() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    world.settle();
+    assert_eq!(shown(&world, village, case), EntryStanding::AtTop);
+    // The township takes the case; only the county hears of it before the township's machine is lost.
+    world.cut.insert(village);
+    run(&mut world, township, case, &[take()]);
+    world.settle();
+    run(&mut world, village, case, &[Command::Accept]);
+    let overtaken = world.chain(village, case).tree.head().unwrap().hash;
+    world.lose(township);
+    let township = world.recover(township, &Backup::default());
+
+    world.cut.clear();
+    world.cut.insert(township);
+    world.introduce(township, village);
+    world.settle();
+    assert!(world.chain(township, case).tree.contains(&overtaken));
+    let fresh = register(&mut world, village);
+    world.settle();
+    for unsettled in [case, fresh] {
+        assert_eq!(
+            shown(&world, village, unsettled),
+            EntryStanding::StoredHere,
+            "it is stored by a parent that may have forgotten a taking"
+        );
+    }
+
+    world.cut.clear();
+    world.settle();
+    assert_eq!(world.chain(village, case).tree.annex(), [overtaken]);
+    assert_eq!(shown(&world, village, fresh), EntryStanding::AtTop);
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
+fn an_acknowledgement_does_not_overtake_a_taking_that_is_under_way() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    let other = register(&mut world, village);
+    world.settle();
+    run(&mut world, township, case, &[take()]);
+    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, other, &[Command::Accept]);
+    let overtaken = world.chain(village, case).tree.head().unwrap().hash;
+
+    world.carry(village, township, pb::Lane::Cases);
+    assert_eq!(world.chain(township, case).tree.annex(), [overtaken]);
+    assert_eq!(shown(&world, village, case), EntryStanding::StoredHere);
+
+    world.carry(township, village, pb::Lane::Cases);
+    assert_eq!(world.chain(village, case).tree.annex(), [overtaken]);
+    assert_eq!(
+        shown(&world, village, other),
+        EntryStanding::AtParent,
+        "what nobody took is settled by the same acknowledgement"
+    );
+}
