@@ -321,6 +321,50 @@ fn a_departments_lost_machine_gets_its_cases_from_its_centre() {
 }
 
 #[test]
+fn a_restored_parent_waits_for_a_child_that_was_restored_with_it() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, county);
+    run(&mut world, county, case, &[Command::Accept]);
+    world.settle();
+    let older = world.backup(county);
+    // Nobody but the township has heard of the dispatch when both are lost.
+    world.cut.insert(county);
+    let down = dispatch_to(&world, township);
+    run(&mut world, county, case, &[down]);
+    world.settle();
+    let newer = world.backup(township);
+    let dispatched = world.chain(township, case).tree.digest();
+    world.lose(county);
+    world.lose(township);
+
+    world.cut.clear();
+    let county = world.recover(county, &older);
+    let township = world.recover(township, &newer);
+    world.introduce(township, village);
+    world.cut.insert(township);
+    world.settle();
+    assert_eq!(
+        try_to(&mut world, county, case, Command::Decide),
+        Some(Code::Recovering),
+        "what it has forgotten may stand in the backup below"
+    );
+    world.cut.clear();
+    world.settle();
+    assert_eq!(world.chain(county, case).tree.digest(), dispatched);
+    run(&mut world, township, case, &[Command::SignFor]);
+    world.settle();
+    assert!(!world.chain(county, case).tree.is_frozen());
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
 fn a_restored_parent_speaks_to_its_child_only_when_its_own_parent_has_spoken() {
     let FourTiers {
         mut world,

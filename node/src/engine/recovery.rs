@@ -65,13 +65,13 @@ pub(crate) fn awaited(
     me: &Me,
     registry: &fengqiao_hub::jurisdiction::Registry,
 ) -> Result<Vec<NodeId>, EngineError> {
-    if !me.is_successor() {
+    if !is_recovering(read)? {
         return Ok(Vec::new());
     }
-    // Whom this node itself has enrolled never knew the one before.
+    // Whom this node itself has enrolled never knew the one before, unless it came back over a backup.
     let below = me.at.down(registry).into_iter().filter(|link| {
         let record = registry.node(*link);
-        record.is_some_and(|record| record.pinned_by != me.at.node)
+        record.is_some_and(|record| record.pinned_by != me.at.node || record.incarnation > 1)
     });
     let mut awaited = Vec::new();
     for link in me.at.up(registry).into_iter().chain(below) {
@@ -114,7 +114,7 @@ impl Group<'_> {
 
     /// Refuses to write a chain that was begun before this node while a neighbour may hold more of it.
     pub(crate) fn gate(&mut self, chain: ChainId) -> Result<Result<(), Refusal>, EngineError> {
-        if !self.me.is_successor() {
+        if !is_recovering(&self.overlay)? {
             return Ok(Ok(()));
         }
         let first = self.chain(chain)?.standing().into_iter().next();
@@ -125,9 +125,6 @@ impl Group<'_> {
         }
         let registry = self.registry();
         let awaited = awaited(&self.overlay, self.me, &registry)?;
-        if awaited.is_empty() && registry.node(self.me.at.node).is_some() {
-            return Ok(Ok(()));
-        }
         let names: BTreeSet<String> = awaited
             .iter()
             .filter_map(|link| registry.node(*link))
@@ -191,7 +188,9 @@ impl Group<'_> {
     /// Leaves recovery when every neighbour has spoken.
     fn recover(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
-        if !is_recovering(&self.overlay)? || !awaited(&self.overlay, self.me, &registry)?.is_empty()
+        let is_known = registry.node(self.me.at.node).is_some();
+        if !(is_recovering(&self.overlay)? && is_known)
+            || !awaited(&self.overlay, self.me, &registry)?.is_empty()
         {
             return Ok(());
         }
