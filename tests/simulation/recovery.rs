@@ -493,6 +493,35 @@ fn a_departments_next_machine_goes_on_with_its_own_log() {
 }
 
 #[test]
+fn a_refusal_to_a_lost_node_ends_at_its_successor() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    let reason = pb::EscalationReason::Hard;
+    let escalate = Command::Escalate { reason };
+    run(&mut world, village, case, &[Command::Accept, escalate]);
+    world.settle();
+    // One of two opinions on one offer is refused.
+    world.cut.insert(village);
+    let opinions = [Command::KeepBelow, Command::KeepBelow];
+    run(&mut world, township, case, &opinions);
+    let backup = world.backup(township);
+    world.lose(township);
+    let township = world.recover(township, &backup);
+    world.introduce(township, village);
+    world.cut.clear();
+    let rounds = (0..100).take_while(|_| world.carry_once()).count();
+    assert!(rounds < 100, "the refusal goes round for ever");
+    let waiting = world.nodes[&township].views.submissions(case).unwrap();
+    assert_eq!(waiting, []);
+    world.assert_links_agree();
+}
+
+#[test]
 fn what_a_lost_department_had_submitted_takes_effect_when_its_backup_brings_it() {
     let FourTiers {
         mut world, county, ..

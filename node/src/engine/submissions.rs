@@ -166,9 +166,6 @@ impl Group<'_> {
             submission: refusal.submission.clone(),
             code: refusal.code.clone(),
         }))?;
-        if to == self.me.at.node {
-            return Ok(());
-        }
         self.send_to_node(to, pb::ItemKind::Refusal, bytes)
     }
 
@@ -222,6 +219,7 @@ impl Group<'_> {
         self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Submission, bytes, None)
     }
 
+    /// Sends something to a node, or to whoever serves its place or unit after it; nothing when that is this node.
     fn send_to_node(
         &mut self,
         to: NodeId,
@@ -232,11 +230,16 @@ impl Group<'_> {
         let Some(record) = registry.node(to) else {
             return Ok(());
         };
-        let own_unit = record.unit.is_some() && record.place == self.me.at.place;
-        let link = if own_unit {
-            Some(to)
+        let (place, unit) = (record.place, record.unit);
+        let here = self.me.at;
+        let link = if (place, unit) == (here.place, here.unit) {
+            None
+        } else if place == here.place && here.unit.is_none() {
+            let below = here.down(&registry).into_iter();
+            let serves = |link: &NodeId| registry.node(*link).is_some_and(|node| node.unit == unit);
+            below.filter(|_| unit.is_some()).find(serves)
         } else {
-            self.me.at.towards(record.place, &registry)
+            here.towards(place, &registry)
         };
         let Some(link) = link else { return Ok(()) };
         let (_, at) = self.record.blob(bytes);
