@@ -441,8 +441,8 @@ impl Simulator {
             Output::TopMoved(link, lane, top_sequence) => {
                 self.hear(machine, link, Heard::TopMoved { lane, top_sequence })
             }
-            Output::HandOver(link) => {
-                self.submit(machine, Input::HandOver(link));
+            Output::Errand(errand) => {
+                self.submit(machine, Input::Errand(errand));
                 Ok(())
             }
             Output::Owed(link) => self.hear(machine, link, Heard::Owed),

@@ -185,11 +185,7 @@ impl World {
         let input = Input::Enrol { registration };
         self.process(above, vec![input]);
         let registry = self.nodes[&above].engine.registry();
-        let mut way: Vec<PlaceId> = registry
-            .way_up(self.nodes[&above].me.at.place)
-            .map(|place| place.id)
-            .collect();
-        way.reverse();
+        let way = registry.named_on_way_down(self.nodes[&above].me.at.place);
         let mut bootstrap = Vec::new();
         for place in way {
             let chain = self.nodes[&above]
@@ -303,8 +299,8 @@ impl World {
         let mut outputs = node.engine.process(now, inputs).unwrap();
         let mut step = 0;
         while let Some(output) = outputs.get(step) {
-            if let Output::HandOver(link) = *output {
-                let next = node.engine.process(now, vec![Input::HandOver(link)]);
+            if let Output::Errand(errand) = *output {
+                let next = node.engine.process(now, vec![Input::Errand(errand)]);
                 outputs.extend(next.unwrap());
             }
             step += 1;

@@ -367,6 +367,7 @@ impl Case {
             | Content::RegistryOpened(_)
             | Content::PlaceAdded(_)
             | Content::PlaceEnded(_)
+            | Content::PlaceMoved(_)
             | Content::UnitAdded(_)
             | Content::NodeEnrolled(_)
             | Content::NodeRevoked(_)

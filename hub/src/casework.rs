@@ -304,6 +304,7 @@ pub fn name_of(content: Option<&Content>) -> &'static str {
             Content::RegistryOpened(_) => "registry-opened",
             Content::PlaceAdded(_) => "place-added",
             Content::PlaceEnded(_) => "place-ended",
+            Content::PlaceMoved(_) => "place-moved",
             Content::UnitAdded(_) => "unit-added",
             Content::NodeEnrolled(_) => "node-enrolled",
             Content::NodeRevoked(_) => "node-revoked",

@@ -11,6 +11,7 @@ use crate::casework::{
     visit,
 };
 use crate::clock::Moment;
+use crate::entry::Move;
 use crate::id::{Hash, PersonId, PlaceId, UnitId};
 use crate::refusal::{Code, Refusal};
 
@@ -41,7 +42,9 @@ pub fn decide(
     }
     let custodian = known.tree.custody().map(|custody| custody.custodian);
     if custodian == Some(view.place) {
-        return write(view, known, command, actor).map(Decision::Write);
+        let act = write(view, known, command, actor)?;
+        on_its_way(view, known, &act)?;
+        return Ok(Decision::Write(act));
     }
     if !command.is_submittable() {
         let name = custodian
@@ -71,6 +74,18 @@ pub fn adopt(
     }
     let command = submitted(content).ok_or(Refusal::of(Code::Malformed, "content"))?;
     write(view, known, &command, actor)
+}
+
+/// A case is offered to nobody who could not take it: a new parent before the common superior has passed the case on.
+fn on_its_way(view: &View<'_>, known: &Known<'_>, act: &Act) -> Result<(), Refusal> {
+    let Move::Offered(to) = act.mv else {
+        return Ok(());
+    };
+    let way = known.tree.way();
+    if view.registry.parent_knowing(view.place, way) == Some(to) {
+        return Ok(());
+    }
+    Err(Refusal::of(Code::MoveAwaited, "").because(view.registry.name(view.place)))
 }
 
 fn write(
@@ -180,6 +195,7 @@ fn submitted(content: &Content) -> Option<Command> {
         | Content::RegistryOpened(_)
         | Content::PlaceAdded(_)
         | Content::PlaceEnded(_)
+        | Content::PlaceMoved(_)
         | Content::UnitAdded(_)
         | Content::NodeEnrolled(_)
         | Content::NodeRevoked(_)

@@ -34,6 +34,8 @@ pub struct Step {
     pub place: PlaceId,
     /// What it does to custody.
     pub mv: Move,
+    /// Registry versions it names; of two places that were moved since, it is judged as if they had not been.
+    pub named: Vec<(PlaceId, u64)>,
 }
 
 /// An offer to the parent that nobody has answered yet.
@@ -54,6 +56,8 @@ pub struct Custody {
     pub custodian: PlaceId,
     /// Open offer.
     pub offer: Option<Offer>,
+    /// The entry that gave it; the way of the case is that of the custodian by the registry which that entry names.
+    pub since: Hash,
 }
 
 /// Why an entry cannot be judged yet; it waits, and only its own chain waits with it.
@@ -145,6 +149,16 @@ pub struct Tree {
     aside: BTreeMap<(u64, Hash), (Step, bool)>,
 }
 
+impl Custody {
+    fn given(custodian: PlaceId, by: &Step) -> Self {
+        Self {
+            custodian,
+            offer: None,
+            since: by.hash,
+        }
+    }
+}
+
 impl Step {
     /// What custody needs of an entry, once the registry has said which place its author serves.
     #[must_use]
@@ -157,6 +171,7 @@ impl Step {
             author: entry.author,
             place,
             mv: entry.mv,
+            named: entry.registry.clone(),
         }
     }
 }
@@ -176,6 +191,18 @@ impl Tree {
         self.head
             .and_then(|hash| self.steps.get(&hash))
             .map(|joined| &joined.after)
+    }
+
+    /// What the entry that gave custody named of the registry: the way of the case is the custodian's by that. A place
+    /// that was moved since is on another way only after the common superior's taking and dispatch (PROTOCOL.md 9).
+    #[must_use]
+    pub fn way(&self) -> &[(PlaceId, u64)] {
+        self.custody().map_or(&[], |custody| self.named_by(custody))
+    }
+
+    fn named_by(&self, custody: &Custody) -> &[(PlaceId, u64)] {
+        let giving = self.steps.get(&custody.since);
+        giving.map_or(&[], |giving| &giving.step.named)
     }
 
     /// Whether two branches of the same rank stand against each other: proof of equivocation. Nobody may write until a
@@ -351,10 +378,7 @@ impl Tree {
         let Some(previous) = step.previous else {
             let plain = step.sequence == 1 && step.rank == Rank::default() && step.mv == Move::None;
             return if plain {
-                Ok(Custody {
-                    custodian: step.place,
-                    offer: None,
-                })
+                Ok(Custody::given(step.place, step))
             } else {
                 Err(Verdict::Refused(Violation::Opening))
             };
@@ -364,17 +388,14 @@ impl Tree {
             claimed(step, registry)?;
         }
         match self.steps.get(&previous) {
-            Some(before) => match follow(before, step, registry) {
+            Some(before) => match follow(before, self.named_by(&before.after), step, registry) {
                 // The entry before may fall; the taking would then stand above a gap.
                 Err(Verdict::Refused(_)) if may_rest_on_gap && self.rests_on_gap(previous) => {
                     Err(Verdict::Waits(Waiting::Predecessor))
                 }
                 judged => judged,
             },
-            None if may_rest_on_gap => Ok(Custody {
-                custodian: step.place,
-                offer: None,
-            }),
+            None if may_rest_on_gap => Ok(Custody::given(step.place, step)),
             None => Err(Verdict::Waits(Waiting::Predecessor)),
         }
     }
@@ -397,7 +418,9 @@ impl Tree {
         let mut fell = false;
         for hash in above {
             let judged = self.steps.get(&filled).zip(self.steps.get(hash));
-            let judged = judged.map(|(before, taking)| follow(before, &taking.step, registry));
+            let judged = judged.map(|(before, taking)| {
+                follow(before, self.named_by(&before.after), &taking.step, registry)
+            });
             if let Some(Err(Verdict::Refused(_))) = judged {
                 let dropped = self.drop_branch(*hash);
                 if may_fall {

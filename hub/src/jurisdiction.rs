@@ -4,19 +4,21 @@
 //! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
 
 mod code;
+mod moving;
 mod node;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
 use crate::entry::Entry;
-use crate::id::{ChainId, NodeId, PersonId, PlaceId, UnitId};
+use crate::id::{ChainId, NodeId, PlaceId, UnitId};
 use crate::rank::Level;
 use crate::unit::Unit;
 
 pub use code::{Code, CodeError};
+use moving::Moving;
 use node::node_record;
 pub use node::{LOST_NOT_DISTRUSTED, NodeRecord};
 
@@ -50,7 +52,7 @@ pub struct Place {
     pub name: String,
     /// Level of its tier.
     pub level: Level,
-    /// Parent; `None` for the deployment's first place.
+    /// Parent; `None` for the deployment's first place, and while that of a moved place is not known.
     pub parent: Option<PlaceId>,
     /// Successor, once it has ended.
     pub ended: Option<PlaceId>,
@@ -86,6 +88,11 @@ pub struct Registry {
     nodes: BTreeMap<NodeId, NodeRecord>,
     centres: BTreeMap<PlaceId, NodeId>,
     versions: BTreeMap<PlaceId, u64>,
+    /// Revocations, and by whom, of nodes that no chain known here pins.
+    revoked_unknown: BTreeMap<(NodeId, PlaceId), (u32, u64)>,
+    moving: BTreeMap<PlaceId, Moving>,
+    /// By place, the sequence in its registry chain of the last place it moved.
+    last_move_by: BTreeMap<PlaceId, u64>,
 }
 
 impl Registry {
@@ -154,6 +161,17 @@ impl Registry {
             .get(&place)
             .and_then(|node| self.nodes.get(node))
             .filter(|node| node.revoked.is_none())
+    }
+
+    /// Whether a place enrols the nodes of whom a node serves: its centre's own units, and those directly below.
+    #[must_use]
+    pub fn enrols(&self, place: PlaceId, node: &NodeRecord) -> bool {
+        match node.unit {
+            Some(_) => node.place == place,
+            None => self
+                .place(node.place)
+                .is_some_and(|served| served.parent == Some(place)),
+        }
     }
 
     /// The node that served a centre, or a unit of it, last: the one of the highest incarnation, revoked or not.
@@ -280,6 +298,7 @@ impl Registry {
             }
             Content::PlaceAdded(added) => self.add_place(issuer, added)?,
             Content::PlaceEnded(ended) => self.end_place(issuer, ended)?,
+            Content::PlaceMoved(moved) => self.move_place(issuer, entry, moved)?,
             Content::UnitAdded(added) => self.add_unit(issuer, added)?,
             Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry, enrolled)?,
             Content::NodeRevoked(revoked) => self.revoke(issuer, revoked)?,
@@ -359,24 +378,45 @@ impl Registry {
         if added.level <= parent.level {
             return Err(RegistryError::Level);
         }
-        let place = new_place(id, added, Some(issuer));
-        match self.places.get(&id) {
-            Some(known) if known.parent != Some(issuer) => return Err(RegistryError::InUse),
-            Some(_) => {}
-            None => self.children.entry(issuer).or_default().push(id),
+        match self.places.get_mut(&id) {
+            Some(known) if known.parent == Some(issuer) => {
+                if known.level != added.level {
+                    return Err(RegistryError::Level);
+                }
+                known.code.clone_from(&added.code);
+                known.name.clone_from(&added.name);
+            }
+            Some(known) => {
+                // It was moved, and what its first parent says comes after that, or has no effect any more.
+                let moving = self.moving.get_mut(&id).ok_or(RegistryError::InUse)?;
+                if *moving.origin.get_or_insert(issuer) == issuer {
+                    known.level = added.level;
+                    self.settle_moves();
+                } else if !self.ever_below(id, issuer) {
+                    return Err(RegistryError::InUse);
+                }
+            }
+            None => {
+                self.children.entry(issuer).or_default().push(id);
+                self.places.insert(id, new_place(id, added, Some(issuer)));
+            }
         }
-        self.places.insert(id, place);
         Ok(())
     }
 
     fn end_place(&mut self, issuer: PlaceId, ended: &pb::PlaceEnded) -> Result<(), RegistryError> {
         let successor =
             PlaceId::from_bytes(&ended.successor).ok_or(RegistryError::Malformed("successor"))?;
-        let place = PlaceId::from_bytes(&ended.place)
-            .and_then(|id| self.places.get_mut(&id))
-            .filter(|place| place.parent == Some(issuer))
-            .ok_or(RegistryError::UnknownPlace)?;
-        place.ended = Some(successor);
+        let id = PlaceId::from_bytes(&ended.place).ok_or(RegistryError::Malformed("place"))?;
+        if !self.ever_below(id, issuer) {
+            return Err(RegistryError::UnknownPlace);
+        }
+        // The end of a place that a superior has moved away has no effect any more.
+        if let Some(place) = self.places.get_mut(&id)
+            && place.parent == Some(issuer)
+        {
+            place.ended = Some(successor);
+        }
         Ok(())
     }
 
@@ -397,113 +437,6 @@ impl Registry {
             presence: added.presence(),
         };
         self.units.insert(id, unit);
-        Ok(())
-    }
-
-    fn enrol(
-        &mut self,
-        issuer: PlaceId,
-        entry: &Entry,
-        enrolled: &pb::NodeEnrolled,
-    ) -> Result<(), RegistryError> {
-        let record = node_record(enrolled, (issuer, entry.sequence), entry.author)?;
-        let place = self
-            .places
-            .get(&record.place)
-            .ok_or(RegistryError::UnknownPlace)?;
-        let own_unit = record.unit.is_some_and(|unit| {
-            self.units
-                .get(&unit)
-                .is_some_and(|unit| unit.place == issuer)
-        });
-        if !(place.parent == Some(issuer) && record.unit.is_none()
-            || place.id == issuer && own_unit)
-        {
-            return Err(RegistryError::UnknownPlace);
-        }
-        if self
-            .nodes
-            .get(&record.id)
-            .is_some_and(|known| (known.place, known.unit) != (record.place, record.unit))
-        {
-            return Err(RegistryError::InUse);
-        }
-        self.pin(record);
-        Ok(())
-    }
-
-    fn pin(&mut self, record: NodeRecord) {
-        if record.unit.is_none() {
-            self.centres.insert(record.place, record.id);
-        }
-        self.nodes.insert(record.id, record);
-    }
-
-    /// The first place's node goes on in a higher generation, or hands over to a successor. Nobody stands above it, so
-    /// the root key and two persons do (PROTOCOL.md 5, 25).
-    fn renew_root(
-        &mut self,
-        entry: &Entry,
-        issuer: PlaceId,
-        renewed: &pb::RootRenewed,
-    ) -> Result<(), RegistryError> {
-        let node = renewed
-            .node
-            .as_ref()
-            .ok_or(RegistryError::Malformed("node"))?;
-        let record = node_record(node, (issuer, entry.sequence), entry.author)?;
-        let serves_root = record.place == issuer && record.unit.is_none();
-        if self.root != Some(issuer) || !serves_root {
-            return Err(RegistryError::UnknownPlace);
-        }
-        if record.id != entry.author {
-            return Err(RegistryError::Malformed("author"));
-        }
-        let people: BTreeSet<_> = renewed
-            .approved_by
-            .iter()
-            .filter_map(|person| PersonId::from_bytes(person))
-            .collect();
-        if renewed.approved_by.len() != 2 || people.len() != 2 {
-            return Err(RegistryError::Malformed("approved_by"));
-        }
-        let known = self.nodes.get(&record.id);
-        if known.is_some_and(|known| (known.place, known.unit) != (issuer, None)) {
-            return Err(RegistryError::InUse);
-        }
-        let mut before = self.nodes.values().filter(|node| node.place == issuer);
-        if before.any(|node| node.unit.is_none() && node.generation >= record.generation)
-            || known.is_some_and(|known| known.incarnation > record.incarnation)
-        {
-            return Err(RegistryError::Malformed("generation"));
-        }
-        let serving = self
-            .nodes
-            .values_mut()
-            .filter(|node| (node.place, node.unit) == (issuer, None) && node.id != record.id);
-        for before in serving.filter(|node| node.revoked.is_none()) {
-            before.revoked = Some((before.incarnation, LOST_NOT_DISTRUSTED));
-        }
-        self.pin(record);
-        Ok(())
-    }
-
-    /// Only who enrols for a place, or stands above it, takes the right to write away again.
-    fn revoke(&mut self, issuer: PlaceId, revoked: &pb::NodeRevoked) -> Result<(), RegistryError> {
-        let id = NodeId::from_bytes(&revoked.node).ok_or(RegistryError::Malformed("node"))?;
-        let (pinned_by, place) = self
-            .nodes
-            .get(&id)
-            .map(|node| (node.pinned_at.0, node.place))
-            .ok_or(RegistryError::Malformed("node"))?;
-        if pinned_by != issuer && !self.is_above(issuer, place) {
-            return Err(RegistryError::UnknownPlace);
-        }
-        let node = self
-            .nodes
-            .get_mut(&id)
-            .ok_or(RegistryError::Malformed("node"))?;
-        node.revoked = Some((revoked.incarnation, revoked.last_author_sequence));
         Ok(())
     }
 }

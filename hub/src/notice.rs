@@ -5,7 +5,7 @@ use fengqiao_proto::v1 as pb;
 use crate::case::{Case, Receiver};
 use crate::clock::Moment;
 use crate::custody::Tree;
-use crate::id::{ChainId, NodeId, UnitId};
+use crate::id::{ChainId, NodeId, PlaceId, UnitId};
 
 /// The notice of a case as its holder sees it, who is to decide what was overtaken by `annex_due`; `None` while no head
 /// is known.
@@ -47,5 +47,23 @@ pub fn notice_of(
             .unwrap_or_default(),
         answer_due_ms: answer_due.map_or(0, |due| due.0),
         annex_due_ms: annex_due.map_or(0, |due| due.0),
+        way: tree
+            .way()
+            .iter()
+            .map(|(place, sequence)| pb::RegistryReference {
+                place: place.to_vec(),
+                sequence: *sequence,
+            })
+            .collect(),
     })
+}
+
+/// What the entry that gave the case to its custodian named of the registry, as a notice tells it.
+#[must_use]
+pub fn way_of(notice: &pb::Notice) -> Vec<(PlaceId, u64)> {
+    let place = |named: &pb::RegistryReference| PlaceId::from_bytes(&named.place);
+    let named = notice.way.iter();
+    named
+        .filter_map(|named| Some((place(named)?, named.sequence)))
+        .collect()
 }

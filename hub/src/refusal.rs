@@ -123,6 +123,8 @@ codes! {
     PlaceEnded = "PLACE_ENDED", State, "本地区已撤并，诉求由承接地区登记", "this place has ended; its successor registers cases";
     /// Places stand below it.
     PlaceHasChildren = "PLACE_HAS_CHILDREN", State, "其下仍有地区，须先撤并", "places stand below it; end them first";
+    /// A place on the way of the case was moved; the common superior's act brings the case on its new way.
+    MoveAwaited = "MOVE_AWAITED", State, "地区隶属已调整，须待共同上级移转此诉求", "a place on its way has moved; the common superior has yet to pass the case on";
     /// No such annex entry.
     AnnexUnknown = "ANNEX_UNKNOWN", NotFound, "附卷中没有此记录", "no such annex entry";
     /// No such task.

@@ -12,10 +12,14 @@ pub mod attempts;
 pub mod chains;
 mod commands;
 mod directives;
+mod errands;
+mod fields;
 mod group;
 mod lanes;
 mod loading;
 mod merging;
+mod moving;
+mod passing;
 mod projection;
 pub mod record;
 pub mod recovery;
@@ -38,7 +42,9 @@ use fengqiao_proto::v1 as pb;
 
 pub use administration::{Administration, token_hash};
 pub use commands::{Caller, CaseCommand, CaseMove, Request};
+pub use errands::Errand;
 pub use lanes::LaneView;
+pub use moving::MovePlace;
 pub use views::{EntryStanding, Listed, Views};
 
 use crate::enrolment::{EnrolRefusal, Enroller};
@@ -153,8 +159,8 @@ pub enum Input {
     },
     /// The process started.
     Started,
-    /// The next step of handing over to a neighbour that succeeds a lost one.
-    HandOver(NodeId),
+    /// The next step of work that takes many records.
+    Errand(Errand),
     /// Registry entries by which a parent's new node shows who it is, in order; what does not hold is passed over.
     Introduced(Vec<Vec<u8>>),
 }
@@ -179,8 +185,8 @@ pub enum Output {
     Recovered(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
-    /// There is more to hand over to a neighbour: [`Input::HandOver`] is to follow.
-    HandOver(NodeId),
+    /// There is more of it to do: [`Input::Errand`] is to follow.
+    Errand(Errand),
 }
 
 /// What ends the engine: its process must end too and open everything anew.
@@ -357,6 +363,7 @@ impl Engine {
             tallies: BTreeMap::new(),
             stored: std::collections::BTreeSet::new(),
             owed: std::collections::BTreeSet::new(),
+            noticed: std::collections::BTreeSet::new(),
             retry_too: std::collections::BTreeSet::new(),
             registry_changed: false,
             outputs: Vec::new(),

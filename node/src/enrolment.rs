@@ -26,6 +26,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use client::host_and_port;
 pub use client::{Authorities, JoinOptions, join, join_from, renew};
 pub use enroller::{Enrolled, Enroller, Issuer, Minted, ParentAddress};
 pub use error::EnrolmentError;

@@ -265,8 +265,8 @@ impl Node {
                 Output::Owed(link) => self.tell(link, Event::Owed),
                 Output::Recovered(link) => self.tell(link, Event::Recovered),
                 Output::RegistryChanged => {}
-                // A step asks for the next, so there is never more than one a link; the inbox takes it even when full.
-                Output::HandOver(link) => lock(&self.inbox).push_back(Input::HandOver(link)),
+                // A step asks for the next, so there are never more than the errands begun; the inbox takes it even when full.
+                Output::Errand(errand) => lock(&self.inbox).push_back(Input::Errand(errand)),
             }
         }
     }
@@ -390,7 +390,7 @@ impl Node {
     pub fn way_down(&self) -> Result<Vec<pb::SignedEntry>, crate::engine::EngineError> {
         let registry = self.registry.load_full();
         let mut entries = Vec::new();
-        for place in registry.way_down(self.me.at.place) {
+        for place in registry.named_on_way_down(self.me.at.place) {
             let chain = self.views.chain(&registry, ChainId::of_place(place))?;
             let standing = chain.standing().into_iter();
             entries.extend(standing.map(|(entry, _)| entry.signed.clone()));
@@ -463,7 +463,7 @@ fn weight(input: &Input) -> usize {
         | Input::Alarm { .. }
         | Input::Tick { .. }
         | Input::Started
-        | Input::HandOver(_)
+        | Input::Errand(_)
         | Input::Introduced(_) => 256,
     }
 }

@@ -175,6 +175,7 @@ impl Ledger {
                 author,
                 place: place(writing.tier),
                 mv,
+                named: Vec::new(),
             };
             let id = self.number(Page {
                 step,

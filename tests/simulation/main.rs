@@ -6,6 +6,7 @@ mod beside;
 mod clocks;
 mod lanes;
 mod merging;
+mod moving;
 mod recovery;
 mod root;
 mod seeds;

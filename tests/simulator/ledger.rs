@@ -288,6 +288,7 @@ impl Ledger {
                 | Fact::Recovered(_)
                 | Fact::Heard(_)
                 | Fact::HandingOver(_)
+                | Fact::PassingOn(_)
                 | Fact::AnnexHeld(_) => {}
             }
         }

@@ -13,6 +13,7 @@ mod hosting;
 mod invitations;
 mod life;
 mod machine;
+mod moving;
 mod privacy;
 mod recovery;
 mod writers;

@@ -1,7 +1,7 @@
 //! Machines that are lost: with nothing left, or with a backup of some age.
 
 use fengqiao_hub::entry::{Draft, Move};
-use fengqiao_hub::id::{ChainId, NodeId};
+use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::Refusal;
 use fengqiao_node::engine::{Administration, Input, Me};
@@ -88,7 +88,7 @@ impl World {
 
     /// What a parent's new node would show its children when they ask.
     pub fn introduce(&mut self, parent: NodeId, child: NodeId) {
-        let way = self.way_to(parent);
+        let way = self.way_to(parent, self.nodes[&parent].me.at.place);
         self.process(child, vec![Input::Introduced(way)]);
     }
 
@@ -121,16 +121,14 @@ impl World {
         self.founding.newcomer(SUCCESSORS_FROM + index, place, unit)
     }
 
-    /// Registry entries from the first place down to a node's own, in order.
-    fn way_to(&self, node: NodeId) -> Vec<Vec<u8>> {
+    /// Registry entries that name the nodes on the way down to a place, as a node knows them, in order.
+    fn way_to(&self, node: NodeId, place: PlaceId) -> Vec<Vec<u8>> {
         let known = &self.nodes[&node];
         let registry = known.engine.registry();
-        let mut way: Vec<_> = registry
-            .way_up(known.me.at.place)
-            .map(|place| place.id)
-            .collect();
-        way.reverse();
+        let way = registry.named_on_way_down(place);
+        let told = known.me.at.place;
         way.into_iter()
+            .filter(|named| *named == told || *named != place)
             .flat_map(|place| self.chain(node, ChainId::of_place(place)).standing())
             .map(|(entry, _)| entry.bytes())
             .collect()
@@ -149,7 +147,12 @@ impl World {
         }
         let vault = self.vault(node);
         self.open(me, journal, vault);
-        let way = self.way_to(told_by);
+        // The first place is told by one below it, everybody else by the parent.
+        let told_for = match registry.root() == Some(self.nodes[&node].me.at.place) {
+            true => self.nodes[&told_by].me.at.place,
+            false => self.nodes[&node].me.at.place,
+        };
+        let way = self.way_to(told_by, told_for);
         self.process(node, vec![Input::Introduced(way), Input::Started]);
         node
     }

@@ -81,7 +81,7 @@ pub fn keep_below(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
 /// Takes the case from below: in answer to an offer, or unasked with a reason by a leader.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `FIELD_EMPTY`, `NOT_ABOVE`, `ROOT_KEY_NEEDED`, `TAKEN_TOO_OFTEN`, `CASE_CLOSED`.
+/// `ROLE_MISSING`, `FIELD_EMPTY`, `NOT_ABOVE`, `MOVE_AWAITED`, `ROOT_KEY_NEEDED`, `TAKEN_TOO_OFTEN`, `CASE_CLOSED`.
 pub fn take(
     view: &View<'_>,
     known: &Known<'_>,
@@ -95,6 +95,8 @@ pub fn take(
         .map_or(case.custodian, |custody| custody.custodian);
     if !view.registry.is_above(view.place, custodian) {
         thaws_itself(view, known, custodian)?;
+    } else if !(view.registry).is_above_knowing(view.place, custodian, known.tree.way()) {
+        return Err(Refusal::of(Code::MoveAwaited, ""));
     }
     // A frozen chain is thawed whatever its stage: one of the two records that stand against each other may be the closing.
     if !known.tree.is_frozen() {

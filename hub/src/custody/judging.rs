@@ -5,9 +5,10 @@ use crate::entry::Move;
 use crate::id::{Hash, PlaceId};
 use crate::jurisdiction::Registry;
 
-/// Judges an entry against the one before it.
+/// Judges an entry against the one before it, and the registry versions named where custody was given.
 pub(super) fn follow(
     before: &Joined,
+    way: &[(PlaceId, u64)],
     step: &Step,
     registry: &Registry,
 ) -> Result<Custody, Verdict> {
@@ -16,7 +17,7 @@ pub(super) fn follow(
     }
     let custody = &before.after;
     if let Move::Taken(answering) = step.mv {
-        return take(before, step, answering, registry);
+        return take(before, way, step, answering, registry);
     }
     if step.place != custody.custodian || interferes(before, step, registry) {
         return Err(Verdict::Refused(Violation::NotCustodian));
@@ -25,28 +26,23 @@ pub(super) fn follow(
         return Err(Verdict::Refused(Violation::Rank));
     }
     match step.mv {
-        Move::None => Ok(Custody {
-            custodian: custody.custodian,
-            offer: custody.offer,
-        }),
+        Move::None => Ok(custody.clone()),
         Move::Dispatched(to) if registry.place(to).is_none() => {
             Err(Verdict::Waits(Waiting::Registry))
         }
-        Move::Dispatched(to) if registry.is_above(step.place, to) => Ok(Custody {
-            custodian: to,
-            offer: None,
-        }),
+        Move::Dispatched(to) if registry.is_above_knowing(step.place, to, &step.named) => {
+            Ok(Custody::given(to, step))
+        }
         Move::Offered(to) => {
-            let parent = registry.place(step.place).and_then(|place| place.parent);
-            if parent == Some(to) {
+            if registry.parent_knowing(step.place, &step.named) == Some(to) {
                 let offer = Offer {
                     entry: step.hash,
                     by: step.place,
                     to,
                 };
                 Ok(Custody {
-                    custodian: custody.custodian,
                     offer: Some(offer),
+                    ..custody.clone()
                 })
             } else {
                 Err(Verdict::Refused(Violation::Direction))
@@ -103,6 +99,7 @@ pub(super) fn claimed(step: &Step, registry: &Registry) -> Result<(u32, u32), Ve
 
 fn take(
     before: &Joined,
+    way: &[(PlaceId, u64)],
     step: &Step,
     answering: Option<Hash>,
     registry: &Registry,
@@ -111,7 +108,11 @@ fn take(
     if registry.place(before.after.custodian).is_none() {
         return Err(Verdict::Waits(Waiting::Registry));
     }
-    if !registry.is_above(step.place, before.after.custodian)
+    // Both as its author knew the tree and as it was when custody was given: the new parent of a moved place takes
+    // nothing before the common superior has brought the case on its new way (PROTOCOL.md 9).
+    let custodian = before.after.custodian;
+    let above = |named: &[_]| registry.is_above_knowing(step.place, custodian, named);
+    if !(above(&step.named) && above(way))
         && !renewed(before, step.place, (level, generation), registry)
     {
         return Err(Verdict::Refused(Violation::NotAbove));
@@ -127,8 +128,5 @@ fn take(
     {
         return Err(Verdict::Refused(Violation::Direction));
     }
-    Ok(Custody {
-        custodian: step.place,
-        offer: None,
-    })
+    Ok(Custody::given(step.place, step))
 }

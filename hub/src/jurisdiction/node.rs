@@ -1,10 +1,13 @@
 //! Nodes as the registry pins them.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::VerifyingKey;
 use fengqiao_proto::v1 as pb;
 
-use super::RegistryError;
-use crate::id::{Hash, NodeId, PlaceId, UnitId};
+use super::{Registry, RegistryError};
+use crate::entry::Entry;
+use crate::id::{Hash, NodeId, PersonId, PlaceId, UnitId};
 
 /// A node as the registry pins it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,4 +79,140 @@ pub(super) fn node_record(
         pinned_by,
         revoked: None,
     })
+}
+
+impl Registry {
+    pub(super) fn enrol(
+        &mut self,
+        issuer: PlaceId,
+        entry: &Entry,
+        enrolled: &pb::NodeEnrolled,
+    ) -> Result<(), RegistryError> {
+        let record = node_record(enrolled, (issuer, entry.sequence), entry.author)?;
+        let place = self
+            .places
+            .get(&record.place)
+            .ok_or(RegistryError::UnknownPlace)?;
+        let own_unit = record.unit.is_some_and(|unit| {
+            self.units
+                .get(&unit)
+                .is_some_and(|unit| unit.place == issuer)
+        });
+        if !(record.unit.is_none() && self.ever_below(place.id, issuer)
+            || place.id == issuer && own_unit)
+        {
+            return Err(RegistryError::UnknownPlace);
+        }
+        if self
+            .nodes
+            .get(&record.id)
+            .is_some_and(|known| (known.place, known.unit) != (record.place, record.unit))
+        {
+            return Err(RegistryError::InUse);
+        }
+        self.pin(record);
+        Ok(())
+    }
+
+    pub(super) fn pin(&mut self, record: NodeRecord) {
+        let (place, centre) = (record.place, record.unit.is_none());
+        let mut record = record;
+        let known = (record.id, PlaceId([0; 10]))..=(record.id, PlaceId([u8::MAX; 10]));
+        let mut before = self.revoked_unknown.range(known);
+        let above = before.find(|((_, issuer), _)| {
+            self.ever_below(place, *issuer) || self.is_above(*issuer, place)
+        });
+        record.revoked = above.map(|(_, from)| *from);
+        self.nodes.insert(record.id, record);
+        if centre {
+            self.choose_centre(place);
+        }
+    }
+
+    /// A centre's node is the one that its present parent pinned last, or else the one before that.
+    pub(super) fn choose_centre(&mut self, place: PlaceId) {
+        let pinned = self.nodes.values();
+        let pinned = pinned.filter(|node| (node.place, node.unit) == (place, None));
+        let last = pinned.max_by_key(|node| {
+            let (by, sequence) = node.pinned_at;
+            (self.turn_of(place, by), node.incarnation, sequence)
+        });
+        if let Some(last) = last.map(|node| node.id) {
+            self.centres.insert(place, last);
+        }
+    }
+
+    /// The first place's node goes on in a higher generation, or hands over to a successor. Nobody stands above it, so
+    /// the root key and two persons do (PROTOCOL.md 5, 25).
+    pub(super) fn renew_root(
+        &mut self,
+        entry: &Entry,
+        issuer: PlaceId,
+        renewed: &pb::RootRenewed,
+    ) -> Result<(), RegistryError> {
+        let node = renewed
+            .node
+            .as_ref()
+            .ok_or(RegistryError::Malformed("node"))?;
+        let record = node_record(node, (issuer, entry.sequence), entry.author)?;
+        let serves_root = record.place == issuer && record.unit.is_none();
+        if self.root != Some(issuer) || !serves_root {
+            return Err(RegistryError::UnknownPlace);
+        }
+        if record.id != entry.author {
+            return Err(RegistryError::Malformed("author"));
+        }
+        let people: BTreeSet<_> = renewed
+            .approved_by
+            .iter()
+            .filter_map(|person| PersonId::from_bytes(person))
+            .collect();
+        if renewed.approved_by.len() != 2 || people.len() != 2 {
+            return Err(RegistryError::Malformed("approved_by"));
+        }
+        let known = self.nodes.get(&record.id);
+        if known.is_some_and(|known| (known.place, known.unit) != (issuer, None)) {
+            return Err(RegistryError::InUse);
+        }
+        let mut before = self.nodes.values().filter(|node| node.place == issuer);
+        if before.any(|node| node.unit.is_none() && node.generation >= record.generation)
+            || known.is_some_and(|known| known.incarnation > record.incarnation)
+        {
+            return Err(RegistryError::Malformed("generation"));
+        }
+        let serving = self
+            .nodes
+            .values_mut()
+            .filter(|node| (node.place, node.unit) == (issuer, None) && node.id != record.id);
+        for before in serving.filter(|node| node.revoked.is_none()) {
+            before.revoked = Some((before.incarnation, LOST_NOT_DISTRUSTED));
+        }
+        self.pin(record);
+        Ok(())
+    }
+
+    /// Only who enrols for a place, or stands above it, takes the right to write away again.
+    pub(super) fn revoke(
+        &mut self,
+        issuer: PlaceId,
+        revoked: &pb::NodeRevoked,
+    ) -> Result<(), RegistryError> {
+        let id = NodeId::from_bytes(&revoked.node).ok_or(RegistryError::Malformed("node"))?;
+        let from = (revoked.incarnation, revoked.last_author_sequence);
+        let Some(node) = self.nodes.get(&id) else {
+            // The node of a place moved here is pinned in a chain that not everybody below holds.
+            if self.moving.is_empty() {
+                return Err(RegistryError::Malformed("node"));
+            }
+            self.revoked_unknown.insert((id, issuer), from);
+            return Ok(());
+        };
+        if node.pinned_at.0 != issuer && !self.is_above(issuer, node.place) {
+            return Err(RegistryError::UnknownPlace);
+        }
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.revoked = Some(from);
+        }
+        Ok(())
+    }
 }

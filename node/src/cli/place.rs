@@ -22,6 +22,8 @@ pub enum PlaceCommand {
     Import(import::ImportArgs),
     /// End a place directly below: its open cases go to its successor (撤并)
     End(EndArgs),
+    /// Move a place below another parent: its open cases come back to it on their new way (调整隶属)
+    Move(MoveArgs),
 }
 
 /// What is done with units.
@@ -57,6 +59,25 @@ pub struct EndArgs {
     successor: String,
 }
 
+/// Arguments of `place move`.
+#[derive(Debug, Args)]
+pub struct MoveArgs {
+    /// Place below this one: id, code or name
+    place: String,
+    /// New parent, this place or one below it: id, code or name
+    #[arg(long, value_name = "PLACE")]
+    to: String,
+    /// Enrol address of the new parent's node, by which the place's node finds it
+    #[arg(long, value_name = "HOST:PORT")]
+    address: String,
+    /// Official code from now on, 2, 4, 6, 9 or 12 digits; as before if left out
+    #[arg(long, default_value = "", hide_default_value = true)]
+    code: String,
+    /// Official name from now on; as before if left out
+    #[arg(long, default_value = "", hide_default_value = true)]
+    name: String,
+}
+
 /// Arguments of `unit add`.
 #[derive(Debug, Args)]
 pub struct UnitAddArgs {
@@ -88,6 +109,7 @@ impl PlaceCommand {
             Self::List => show(context).await,
             Self::Import(args) => args.run(context).await,
             Self::End(args) => args.run(context).await,
+            Self::Move(args) => args.run(context).await,
         }
     }
 }
@@ -118,6 +140,27 @@ impl EndArgs {
         context.answer(
             || format!("ended 已撤并  {} -> {}\n", self.place, self.successor),
             || json!({ "place": self.place, "successor": self.successor, "ended": true }),
+        )
+    }
+}
+
+impl MoveArgs {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.request(pb::MovePlaceRequest {
+            place: self.place.clone(),
+            to: self.to.clone(),
+            code: self.code,
+            name: self.name,
+            address: self.address,
+        })?;
+        let mut client = context.node().await?;
+        let call = Call::Write {
+            request_id: String::new(),
+        };
+        context.call(&call, client.move_place(request)).await?;
+        context.answer(
+            || format!("moved 已调整隶属  {} -> {}\n", self.place, self.to),
+            || json!({ "place": self.place, "to": self.to, "moved": true }),
         )
     }
 }

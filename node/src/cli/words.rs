@@ -108,6 +108,8 @@ words! {
         Dark => Dark,
         /// The responsible place has ended (地区撤并)
         Ended => Ended,
+        /// The responsible place was moved below another parent (隶属调整)
+        Moved => Moved,
     }
 }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
-use fengqiao_hub::jurisdiction::{
-    Code as DivisionCode, LOST_NOT_DISTRUSTED, NAME_CHARACTERS_MAX, level,
-};
+use fengqiao_hub::jurisdiction::{Code as DivisionCode, LOST_NOT_DISTRUSTED, level};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -15,7 +13,9 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::commands::{Answered, Request, accept};
+use super::fields::{login_allowed, name_allowed};
 use super::group::Group;
+use super::moving::MovePlace;
 use super::{EngineError, Output, Ticket};
 use crate::enrolment::EnrolRefusal;
 use crate::store::{Read as _, tables};
@@ -54,6 +54,8 @@ pub enum Administration {
         /// The one that takes over.
         successor: PlaceId,
     },
+    /// A place below stands below another parent from now on.
+    MovePlace(MovePlace),
     /// A neighbour is not waited for any longer after this node came back from a loss.
     Waive(NodeId),
     /// What the root key is to sign so that this node, the first place's, goes on in the next generation; the logins of
@@ -98,6 +100,7 @@ impl Group<'_> {
             | Administration::SetAccount(..)
             | Administration::Invite { .. }
             | Administration::EndPlace { .. }
+            | Administration::MovePlace(_)
             | Administration::Revoke(_)
             | Administration::PrepareRenewal(_)
             | Administration::RenewRoot(_)) => {
@@ -137,6 +140,7 @@ impl Group<'_> {
             Administration::EndPlace { place, successor } => {
                 self.end_place(actor, place, successor)
             }
+            Administration::MovePlace(wanted) => self.move_place(actor, &wanted),
             Administration::PrepareRenewal(approved_by) => self.prepare_renewal(&approved_by),
             Administration::RenewRoot(entry) => self.renew_root(&Arc::new(*entry)),
             Administration::IssueDirective(..)
@@ -404,7 +408,7 @@ impl Group<'_> {
         let registry = self.registry();
         let Some(record) = registry
             .node(node)
-            .filter(|record| record.pinned_at.0 == self.me.at.place)
+            .filter(|record| registry.enrols(self.me.at.place, record))
         else {
             return Ok(Err(Refusal::of(Code::NodeUnknown, "node")));
         };
@@ -523,7 +527,11 @@ impl Group<'_> {
     ) -> Result<pb::JoinResponse, EngineError> {
         let registry = self.registry();
         let mut entries = Vec::new();
-        for place in registry.way_down(self.me.at.place) {
+        let place = PlaceId::from_bytes(&registration.place).unwrap_or_default();
+        let mut names = registry.named_on_way_down(place);
+        // What the newcomer's own place has written comes by its link.
+        names.retain(|named| *named == self.me.at.place || *named != place);
+        for place in names {
             let chain = self.chain(ChainId::of_place(place))?;
             entries.extend(
                 chain
@@ -561,27 +569,4 @@ impl Group<'_> {
 #[must_use]
 pub fn token_hash(token: &str) -> Hash {
     Hash::of("fengqiao/access-token/1", &[token.as_bytes()])
-}
-
-fn name_allowed(name: &str) -> Result<(), Refusal> {
-    if name.trim().is_empty() {
-        return Err(Refusal::of(Code::Empty, "name"));
-    }
-    if name.chars().count() > NAME_CHARACTERS_MAX {
-        return Err(Refusal::of(Code::TooLong, "name").because(NAME_CHARACTERS_MAX.to_string()));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(Refusal::of(Code::ControlCharacter, "name"));
-    }
-    Ok(())
-}
-
-fn login_allowed(login: &str) -> Result<(), Refusal> {
-    let plain = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'.' || byte == b'-'
-    };
-    if login.is_empty() || login.len() > 32 || !login.bytes().all(plain) {
-        return Err(Refusal::of(Code::Malformed, "login").because("1-32 of a-z 0-9 . -"));
-    }
-    Ok(())
 }

@@ -31,6 +31,7 @@ impl Group<'_> {
     /// Everything that follows from what was decided.
     pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
         self.retry()?;
+        self.pass_on_all_noticed()?;
         // A submission settled now writes entries of its own: those are spread in the next round.
         while !self.touched.is_empty() {
             for (id, touched) in std::mem::take(&mut self.touched) {
@@ -81,8 +82,9 @@ impl Group<'_> {
         }
         if chain.kind == pb::ChainKind::Registry {
             self.welcome(touched)?;
-            self.pass_on_of_ended(touched)?;
-            self.hand_over_to_successors()?;
+            self.follow_ends(touched)?;
+            self.follow_moves(id, touched)?;
+            self.hand_over_to_newcomers()?;
         }
         Ok(())
     }
@@ -95,7 +97,7 @@ impl Group<'_> {
     ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
         let registry = self.registry();
         let mut extents = match chain.kind {
-            pb::ChainKind::Case => route::of_case(&self.me.at, &chain.involved(), &registry),
+            pb::ChainKind::Case => self.case_extents(id, chain, &registry)?,
             pb::ChainKind::Registry => {
                 let mut links = id.place().map_or_else(Vec::new, |place| {
                     route::of_registry(&self.me.at, place, &registry)
@@ -299,15 +301,8 @@ impl Group<'_> {
             })
             .collect();
         let down = self.me.at.down(&registry);
-        let places: Vec<_> = registry.versions().map(|(place, _)| place).collect();
-        for link in newcomers.into_iter().filter(|link| down.contains(link)) {
-            for place in &places {
-                if route::of_registry(&self.me.at, *place, &registry).contains(&link) {
-                    let id = ChainId::of_place(*place);
-                    let chain = self.shared_chain(id)?;
-                    self.spread_full(id, &chain, link, &[])?;
-                }
-            }
+        if newcomers.iter().any(|newcomer| down.contains(newcomer)) {
+            self.owe_registries(|link| newcomers.contains(&link) && down.contains(&link))?;
         }
         Ok(())
     }

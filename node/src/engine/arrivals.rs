@@ -12,7 +12,7 @@ use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::{signed, tally};
+use fengqiao_hub::{notice, signed, tally};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -239,7 +239,11 @@ impl Group<'_> {
         };
         let one_more = entry.rank.part(level) > noticed.part(level);
         let custodian = PlaceId::from_bytes(&notice.custodian);
-        let below = custodian.is_some_and(|custodian| registry.is_above(place, custodian));
+        let way = notice::way_of(&notice);
+        let below = custodian.is_some_and(|custodian| {
+            registry.is_above_knowing(place, custodian, &entry.registry)
+                && registry.is_above_knowing(place, custodian, &way)
+        });
         Ok(below && one_more && above(&entry.rank) == above(&noticed))
     }
 
@@ -460,6 +464,7 @@ impl Group<'_> {
         }
         // A taking that waits may fit what this notice tells.
         self.retry_too.insert(case);
+        self.noticed.insert(case);
         if let Some(up) = self.me.at.up(&registry) {
             self.owe_bytes(up, pb::Lane::Cases, pb::ItemKind::Notice, bytes, Some(case))?;
         }

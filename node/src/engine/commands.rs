@@ -3,10 +3,10 @@
 use fengqiao_hub::casework::{Act, Actor, Command, Known, intake};
 use fengqiao_hub::centre::{self, Decision};
 use fengqiao_hub::entry::Move;
-use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
+use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, UnitId, base32};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_hub::signed;
+use fengqiao_hub::{notice, signed};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -303,21 +303,20 @@ impl Group<'_> {
             // The key of this case is not here yet: no text can be sealed under it.
             return Ok(Err(Refusal::of(Code::TextSealed, "texts")));
         }
-        let custodian = fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian);
-        let below =
-            custodian.is_some_and(|place| self.state.registry.is_above(self.me.at.place, place));
-        if !below || self.me.at.unit.is_some() {
+        let registry = self.registry();
+        let me = self.me.at;
+        let custodian = PlaceId::from_bytes(&notice.custodian);
+        let custodian = custodian.filter(|place| registry.is_above(me.place, *place));
+        let Some(custodian) = custodian.filter(|_| me.unit.is_none()) else {
             return Ok(Err(Refusal::of(Code::NotAbove, "")));
+        };
+        if !registry.is_above_knowing(me.place, custodian, &notice::way_of(&notice)) {
+            return Ok(Err(Refusal::of(Code::MoveAwaited, "")));
         }
         if matches!(notice.stage.as_str(), "closed" | "declined") {
             return Ok(Err(Refusal::of(Code::CaseClosed, "")));
         }
-        let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unreadable("a notice"))?;
-        let before = Before {
-            rank,
-            sequence: notice.sequence,
-            hash: Hash::from_bytes(&notice.head),
-        };
+        let before = before_of(&notice)?;
         accept!(self.gate(id)?);
         let act = Act {
             content: Content::Taken(pb::Taken {
@@ -338,6 +337,16 @@ impl Group<'_> {
             ..Default::default()
         }))
     }
+}
+
+/// What a notice says stands before the next entry.
+pub(crate) fn before_of(notice: &pb::Notice) -> Result<Before, EngineError> {
+    let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unreadable("a notice"))?;
+    Ok(Before {
+        rank,
+        sequence: notice.sequence,
+        hash: Hash::from_bytes(&notice.head),
+    })
 }
 
 /// An act with effect outside is not just passed over: whoever declines it says why, for its author and for the resident

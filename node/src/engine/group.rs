@@ -58,6 +58,8 @@ pub(crate) struct Group<'a> {
     pub(crate) tallies: BTreeMap<super::aftermath::TallyKey, i64>,
     pub(crate) stored: BTreeSet<(NodeId, pb::Lane)>,
     pub(crate) owed: BTreeSet<NodeId>,
+    /// Cases of which a notice has come.
+    pub(crate) noticed: BTreeSet<ChainId>,
     /// Chains whose waiting entries are tried again though nothing joined them.
     pub(crate) retry_too: BTreeSet<ChainId>,
     pub(crate) registry_changed: bool,
@@ -95,7 +97,7 @@ impl<'a> Group<'a> {
             Input::Alarm { code, detail } => self.alarm(&code, &detail),
             Input::Tick { clock_believed } => self.tick(clock_believed)?,
             Input::Started => self.started()?,
-            Input::HandOver(link) => self.hand_over(link)?,
+            Input::Errand(errand) => self.run_errand(errand)?,
             Input::Introduced(entries) => self.introduced(&entries)?,
         }
         Ok(())

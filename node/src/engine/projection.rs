@@ -97,6 +97,13 @@ impl Projection<'_, '_> {
                 };
                 self.put(tables::handing(link), row.encode_to_vec());
             }
+            Fact::PassingOn(step) => {
+                if step.done {
+                    self.overlay.batch.remove(tables::passing_on());
+                } else {
+                    self.put(tables::passing_on(), step.after.clone());
+                }
+            }
             Fact::SubmissionEnded(ended) => {
                 if let Some(id) = SubmissionId::from_bytes(&ended.submission) {
                     self.end_submission(id, &ended.code)?;

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 use fengqiao_hub::casework::Actor;
 use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId};
+use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
@@ -26,7 +27,7 @@ use prost::Message as _;
 use super::commands::Answered;
 use super::group::Group;
 use super::loading::read_bytes;
-use super::{EngineError, Me, Output};
+use super::{EngineError, Errand, Me, Output};
 use crate::replication::session::LANES;
 use crate::store::tables::{self, Extent};
 use crate::store::{Read, Row};
@@ -63,26 +64,64 @@ pub(crate) fn settles(read: &dyn Read, me: &Me, up: NodeId) -> Result<bool, Engi
 pub(crate) fn awaited(
     read: &dyn Read,
     me: &Me,
-    registry: &fengqiao_hub::jurisdiction::Registry,
+    registry: &Registry,
 ) -> Result<Vec<NodeId>, EngineError> {
     if !is_recovering(read)? {
         return Ok(Vec::new());
     }
-    // Whom this node itself has enrolled never knew the one before, unless it came back over a backup.
+    let pinned_at = registry.node(me.at.node).map(|node| node.pinned_at);
+    // Whom this node itself has enrolled never knew the one before, unless it came back over a backup; and neither did
+    // a place moved here since this node serves.
     let below = me.at.down(registry).into_iter().filter(|link| {
         let record = registry.node(*link);
-        record.is_some_and(|record| record.pinned_by != me.at.node || record.incarnation > 1)
+        record.is_some_and(|record| {
+            let moved_here = registry
+                .moved_at(record.place)
+                .filter(|_| record.unit.is_none());
+            let since = moved_here
+                .zip(pinned_at)
+                .is_some_and(|(moved, pinned)| moved.0 == pinned.0 && moved.1 > pinned.1);
+            (record.pinned_by != me.at.node || record.incarnation > 1) && !since
+        })
     });
     let mut awaited = Vec::new();
-    for link in me.at.up(registry).into_iter().chain(below) {
-        for lane in AWAITED {
-            if read.get(&tables::heard(link, lane))?.is_none() {
-                awaited.push(link);
-                break;
-            }
+    for link in above(read, me, registry)?.into_iter().chain(below) {
+        if !has_spoken(read, link)? {
+            awaited.push(link);
         }
     }
     Ok(awaited)
+}
+
+/// Whose word from above is waited for: the parent's, as long as it is the one that knew the node before. Where the
+/// place was moved while it waited, the former parent's.
+fn above(read: &dyn Read, me: &Me, registry: &Registry) -> Result<Option<NodeId>, EngineError> {
+    let up = me.at.up(registry);
+    let pinned_by = registry.node(me.at.node).map(|node| node.pinned_at.0);
+    let parent = up.and_then(|up| registry.node(up)).map(|node| node.place);
+    let Some(former) =
+        pinned_by.filter(|pinned_by| parent.is_some_and(|parent| parent != *pinned_by))
+    else {
+        return Ok(up);
+    };
+    let served = registry
+        .nodes()
+        .filter(|node| (node.place, node.unit) == (former, None));
+    for node in served {
+        if has_spoken(read, node.id)? {
+            return Ok(None);
+        }
+    }
+    Ok(registry.node_of(former).map(|node| node.id))
+}
+
+fn has_spoken(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+    for lane in AWAITED {
+        if read.get(&tables::heard(link, lane))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Group<'_> {
@@ -107,7 +146,8 @@ impl Group<'_> {
             at_ms: self.now.0,
         }))?;
         self.recover()?;
-        self.hand_over_to_successors()
+        self.go_on_passing_on()?;
+        self.hand_over_to_newcomers()
     }
 
     // The gate.
@@ -179,9 +219,7 @@ impl Group<'_> {
             lane: lane.into(),
             waived_by: waived_by.map(PersonId::to_vec).unwrap_or_default(),
         }))?;
-        if self.me.is_successor() {
-            self.hand_over_to_successors()?;
-        }
+        self.hand_over_to_newcomers()?;
         self.recover()
     }
 
@@ -203,7 +241,7 @@ impl Group<'_> {
         self.outputs
             .extend(below.into_iter().map(Output::Recovered));
         self.settle_waiting()?;
-        self.pass_on_what_waited()
+        self.begin_passing_on()
     }
 
     /// Whether somebody has yet to speak on the other side of a link: the parent, for those below; any of those below,
@@ -212,7 +250,7 @@ impl Group<'_> {
         &self,
         link: NodeId,
         is_up: bool,
-        registry: &fengqiao_hub::jurisdiction::Registry,
+        registry: &Registry,
     ) -> Result<bool, EngineError> {
         let up = self.me.at.up(registry);
         let awaited = awaited(&self.overlay, self.me, registry)?;
@@ -251,22 +289,24 @@ impl Group<'_> {
 
     // Handing over.
 
-    /// Begins, or goes on, wherever a neighbour is a successor that was not handed everything.
-    pub(crate) fn hand_over_to_successors(&mut self) -> Result<(), EngineError> {
+    /// Begins, or goes on, wherever a neighbour is a successor, or one by a move, that was not handed everything.
+    pub(crate) fn hand_over_to_newcomers(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
         let up = self.me.at.up(&registry);
         for link in up.into_iter().chain(self.me.at.down(&registry)) {
             if !self.has_handed_over(link)? {
-                self.outputs.push(Output::HandOver(link));
+                self.outputs.push(Output::Errand(Errand::HandOver(link)));
             }
         }
         Ok(())
     }
 
-    /// Whether a neighbour was handed all that the one before it had; one that is the first had nothing.
+    /// Whether a neighbour was handed all that the one before it had, or that goes by this link since a place was moved.
     pub(crate) fn has_handed_over(&self, link: NodeId) -> Result<bool, EngineError> {
         let node = self.state.registry.node(link);
-        Ok(node.is_none_or(|node| node.incarnation <= 1) || self.handing_row(link)?.done)
+        let succeeds = node.is_some_and(|node| node.incarnation > 1);
+        let is_new = succeeds || self.is_neighbour_by_move(link);
+        Ok(!is_new || self.handing_row(link)?.done)
     }
 
     fn handing_row(&self, link: NodeId) -> Result<tables::HandingRow, EngineError> {
@@ -289,6 +329,10 @@ impl Group<'_> {
             return Ok(());
         }
         let rows = next_rows(&self.overlay, &row.after, is_up)?;
+        if rows.is_empty() && !self.vouches_for(link)? {
+            tracing::warn!(%link, "its place was moved here and its node lost before it handed over: no last word");
+            return Ok(());
+        }
         let mut step = pb::HandingOver {
             link: link.to_string(),
             after: row.after,
@@ -306,9 +350,26 @@ impl Group<'_> {
                 self.owe_bytes(link, lane, pb::ItemKind::HandedOver, &word, None)?;
             }
         } else {
-            self.outputs.push(Output::HandOver(link));
+            self.outputs.push(Output::Errand(Errand::HandOver(link)));
         }
         self.fact(Fact::HandingOver(step))
+    }
+
+    /// Whether this node has what the predecessors of a neighbour have sent upwards. Those of a place that was moved here
+    /// had sent it elsewhere, until they handed over.
+    fn vouches_for(&self, link: NodeId) -> Result<bool, EngineError> {
+        let registry = self.registry();
+        let mut strangers = false;
+        for before in registry.predecessors(link) {
+            if before.pinned_at.0 == self.me.at.place || has_spoken(&self.overlay, before.id)? {
+                return Ok(true);
+            }
+            strangers = true;
+        }
+        let moved_here = registry
+            .node(link)
+            .is_some_and(|node| node.pinned_at.0 == self.me.at.place);
+        Ok(!(strangers && moved_here))
     }
 
     fn hand_over_row(

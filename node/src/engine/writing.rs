@@ -101,6 +101,7 @@ impl Group<'_> {
             act.kind_class == pb::KindClass::Effect && !self.is_settled(chain, &before)?;
         let mut relied_on: Vec<(PlaceId, u64)> =
             own.map(|node| node.pinned_at).into_iter().collect();
+        relied_on.extend(registry.moves_known_at(self.me.at.place));
         let rank = match act.mv {
             Move::Taken(_) => {
                 let level = registry
@@ -114,7 +115,7 @@ impl Group<'_> {
                     .ok_or(EngineError::Unreadable("an own generation"))?
             }
             Move::Dispatched(to) => {
-                let issuer = registry.place(to).and_then(|place| place.parent);
+                let issuer = registry.added_by(to);
                 relied_on.extend(issuer.map(|issuer| (issuer, registry.version(issuer))));
                 before.rank
             }

@@ -211,10 +211,7 @@ impl Joined<'_> {
             )?),
             (_, _) => None,
         };
-        let link_address = match self.response.link_address.as_str() {
-            "" => with_port(self.host, LINK_PORT),
-            known => known.to_owned(),
-        };
+        let link_address = link_address(&self.response.link_address, self.host);
         let identity = Identity {
             node: verdict.node,
             place,
@@ -523,7 +520,17 @@ fn unreachable(
 }
 
 /// The host without the brackets of an IPv6 address.
-pub(super) fn host_and_port(address: &str) -> Result<(&str, u16), EnrolmentError> {
+/// Where to dial a node that says where it listens, asked at an enrol port of `host`. One that listens at every address
+/// of its machine is dialled at the one by which it was reached.
+pub(super) fn link_address(listens: &str, host: &str) -> String {
+    match listens.parse::<SocketAddr>() {
+        _ if listens.is_empty() => with_port(host, LINK_PORT),
+        Ok(every) if every.ip().is_unspecified() => with_port(host, every.port()),
+        Ok(_) | Err(_) => listens.to_owned(),
+    }
+}
+
+pub(crate) fn host_and_port(address: &str) -> Result<(&str, u16), EnrolmentError> {
     let (host, port) = address.rsplit_once(':').ok_or(EnrolmentError::Address)?;
     let host = match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').ok_or(EnrolmentError::Address)?,

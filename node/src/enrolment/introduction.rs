@@ -11,7 +11,7 @@ use fengqiao_hub::id::PlaceId;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::client::{Dial, Standing, host_and_port};
+use super::client::{Dial, Standing, host_and_port, link_address};
 use super::error::EnrolmentError;
 use super::timestamp;
 use super::verdict::AnswerError;
@@ -27,6 +27,8 @@ pub struct Introduction {
     pub node: PeerIdentity,
     /// Registry entries from the first place down, in order.
     pub registry: Vec<Vec<u8>>,
+    /// Where it is linked to, `host:port`.
+    pub link_address: String,
 }
 
 /// Asks at an enrol port who the node of a place is; without a place, of whichever node is shown there.
@@ -64,5 +66,9 @@ pub async fn introduce(
         .iter()
         .map(pb::SignedEntry::encode_to_vec)
         .collect();
-    Ok(Introduction { node, registry })
+    Ok(Introduction {
+        node,
+        registry,
+        link_address: link_address(&response.link_address, host),
+    })
 }

@@ -55,7 +55,7 @@ impl EnrolDesk for HostDesk {
             let registry = hosted.node.registry.load_full();
             let own = registry
                 .node(peer.node())
-                .filter(|node| node.pinned_at.0 == hosted.node.me.at.place);
+                .filter(|node| registry.enrols(hosted.node.me.at.place, node));
             if let Some(registered) = own {
                 return hosted.node.renew_for(&peer, registered, &request);
             }
@@ -77,6 +77,7 @@ impl EnrolDesk for HostDesk {
         Ok(IntroduceResponse {
             registry,
             certificate_chain: hosted.presented.chain_pem(),
+            link_address: self.link_address.clone(),
         })
     }
 }

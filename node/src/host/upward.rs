@@ -1,4 +1,5 @@
-//! The link upwards: kept to the parent as the folder names it, and moved when the parent is another machine.
+//! The link upwards: kept to the parent as the folder names it, and moved when the parent is another machine or the
+//! place stands below another one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,21 +126,23 @@ async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> 
         return Ok(());
     };
     let node = &hosted.node;
-    let ends = node.link_ends();
-    if ends.get(&parent.node).is_some_and(|end| end.is_connected()) {
-        return Ok(());
-    }
-    let Some(place) = place_above(hosted) else {
+    let Some((place, address)) = above(hosted, &parent) else {
         return Ok(());
     };
+    let ends = node.link_ends();
+    let connected = ends.get(&parent.node).is_some_and(|end| end.is_connected());
+    if connected
+        && node
+            .registry
+            .load()
+            .node(parent.node)
+            .map(|node| node.place)
+            == Some(place)
+    {
+        return Ok(());
+    }
     let mut folder = hosted.folder.lock().await;
-    let told = introduce(
-        &parent.enrol_address,
-        Some(place),
-        folder.root.fingerprint(),
-        now,
-    )
-    .await?;
+    let told = introduce(&address, Some(place), folder.root.fingerprint(), now).await?;
     if told.node.node() == parent.node {
         return Ok(());
     }
@@ -158,23 +161,39 @@ async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> 
         }
     };
     tokio::time::timeout(STORED_WITHIN, learnt).await?;
+    let moved = address != parent.enrol_address;
     let next = Parent {
         node: told.node.node(),
         name: told.node.name,
-        ..parent
+        link_address: if moved {
+            told.link_address
+        } else {
+            parent.link_address
+        },
+        enrol_address: address,
     };
-    tracing::info!(node = %node.me.at.node, parent = %next.node, "the parent is another machine now");
+    tracing::info!(node = %node.me.at.node, parent = %next.node, "another machine is dialled from now on");
     folder.replace_parent(next.clone())?;
     hosted.parent.send_replace(Some(next));
     Ok(())
 }
 
-/// The place this node dials: its parent's, or for a department's node its centre's.
-fn place_above(hosted: &Hosted) -> Option<PlaceId> {
+/// The place this node dials, its parent's or for a department's node its centre's, and where that is enrolled at: once
+/// the place has moved, where the move says.
+fn above(hosted: &Hosted, parent: &Parent) -> Option<(PlaceId, String)> {
     let at = hosted.node.me.at;
     let registry = hosted.node.registry.load();
-    match at.unit {
-        Some(_) => Some(at.place),
-        None => registry.place(at.place).and_then(|place| place.parent),
-    }
+    let place = match at.unit {
+        Some(_) => at.place,
+        None => registry.place(at.place)?.parent?,
+    };
+    let dialled = registry.node(parent.node).map(|node| node.place);
+    let address = registry.address_above(at.place);
+    let moved = at.unit.is_none() && dialled != Some(place) && !address.is_empty();
+    let address = if moved {
+        address
+    } else {
+        &parent.enrol_address
+    };
+    Some((place, address.to_owned()))
 }

@@ -76,7 +76,9 @@ impl Port for NodePort {
         let peer = link.parse::<NodeId>().ok()?;
         let registry = self.0.registry.load();
         let me = &self.0.me;
-        let linked = me.at.up(&registry) == Some(peer) || me.at.down(&registry).contains(&peer);
+        let linked = me.at.up(&registry) == Some(peer)
+            || me.at.down(&registry).contains(&peer)
+            || me.at.left(&registry).contains(&peer);
         linked.then(|| Identity {
             node: me.at.node,
             peer,

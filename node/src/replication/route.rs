@@ -55,15 +55,28 @@ impl Standpoint {
             .collect()
     }
 
+    /// The nodes that dialled this one before their places were moved away, and may not have heard of it.
+    #[must_use]
+    pub fn left(&self, registry: &Registry) -> Vec<NodeId> {
+        let left = registry.former_children(self.place);
+        let nodes = left.filter_map(|place| registry.node_of(place));
+        nodes.map(|node| node.id).collect()
+    }
+
     /// The neighbour through which a place is reached: a child on the way down, else the parent.
     #[must_use]
     pub fn towards(&self, place: PlaceId, registry: &Registry) -> Option<NodeId> {
-        if self.unit.is_none()
-            && let Some(child) = registry.child_towards(self.place, place)
-        {
-            return registry.node_of(child).map(|node| node.id);
+        if self.unit.is_none() && registry.child_towards(self.place, place).is_some() {
+            return self.below(place, registry);
         }
         self.up(registry)
+    }
+
+    /// The neighbour on the way down to a place below this one.
+    #[must_use]
+    pub fn below(&self, place: PlaceId, registry: &Registry) -> Option<NodeId> {
+        let child = registry.child_towards(self.place, place)?;
+        registry.node_of(child).map(|node| node.id)
     }
 }
 
@@ -111,7 +124,8 @@ pub fn of_case(
     links
 }
 
-/// The neighbours that carry a registry chain: everyone above the place it is about, and everyone below it.
+/// The neighbours that carry a registry chain: everyone above the place it is about, and everyone below it or who once
+/// stood below it, and those on the way there.
 #[must_use]
 pub fn of_registry(from: &Standpoint, about: PlaceId, registry: &Registry) -> Vec<NodeId> {
     let mut links = Vec::new();
@@ -120,7 +134,26 @@ pub fn of_registry(from: &Standpoint, about: PlaceId, registry: &Registry) -> Ve
     }
     if registry.is_within(from.place, about) {
         links.extend(from.down(registry));
+        return links;
     }
+    // What is dispatched to a moved place, or below it, is to be judged on the new way before that place has spoken there.
+    for moved in registry.moved_around(about) {
+        if let Some(child) = registry
+            .child_towards(from.place, moved)
+            .filter(|child| *child != moved)
+        {
+            links.extend(registry.node_of(child).map(|node| node.id));
+        }
+    }
+    for moved in registry.moved_out_of(about) {
+        if registry.is_within(from.place, moved) {
+            links.extend(from.down(registry));
+        } else if let Some(child) = registry.child_towards(from.place, moved) {
+            links.extend(registry.node_of(child).map(|node| node.id));
+        }
+    }
+    links.sort_unstable();
+    links.dedup();
     links
 }
 

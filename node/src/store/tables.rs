@@ -523,6 +523,11 @@ pub fn invitation(id: &str) -> Vec<u8> {
 pub fn invitations() -> Vec<u8> {
     vec![b'i']
 }
+/// How far this node has come in passing on what ended and moved places held; the last key looked at.
+#[must_use]
+pub fn passing_on() -> Vec<u8> {
+    named("passing-on")
+}
 /// `m`.
 #[must_use]
 pub fn named(name: &str) -> Vec<u8> {

@@ -56,6 +56,7 @@ pub(crate) struct Seen {
     pub(crate) revoked: Vec<String>,
     pub(crate) waived: Vec<String>,
     pub(crate) ended: Vec<pb::EndPlaceRequest>,
+    pub(crate) moved: Vec<pb::MovePlaceRequest>,
     pub(crate) approvers: Vec<Vec<String>>,
     pub(crate) renewals: Vec<pb::SignedEntry>,
 }
@@ -250,6 +251,14 @@ impl NodeService for Service {
     ) -> Answer<pb::EndPlaceResponse> {
         let note = |seen: &mut Seen, q: pb::EndPlaceRequest| seen.ended.push(q);
         self.answer(request, note, pb::EndPlaceResponse {}).await
+    }
+
+    async fn move_place(
+        &self,
+        request: Request<pb::MovePlaceRequest>,
+    ) -> Answer<pb::MovePlaceResponse> {
+        let note = |seen: &mut Seen, q: pb::MovePlaceRequest| seen.moved.push(q);
+        self.answer(request, note, pb::MovePlaceResponse {}).await
     }
 
     async fn waive_neighbour(

@@ -25,6 +25,32 @@ pub struct PlaceEnded {
     #[prost(bytes = "vec", tag = "2")]
     pub successor: ::prost::alloc::vec::Vec<u8>,
 }
+/// A place stands below another parent from now on, by the act of a superior of both. It says all that those need who have
+/// never heard of the place.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlaceMoved {
+    /// Place id, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub place: ::prost::alloc::vec::Vec<u8>,
+    /// Official code from now on, or empty.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// Official name from now on.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Level of its tier, as before.
+    #[prost(uint32, tag = "4")]
+    pub level: u32,
+    /// New parent, 10 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub to: ::prost::alloc::vec::Vec<u8>,
+    /// How often the place has been moved, this time included, from 1.
+    #[prost(uint32, tag = "6")]
+    pub number: u32,
+    /// Enrol address of the new parent, by which the place's node finds it; may be empty.
+    #[prost(string, tag = "7")]
+    pub address: ::prost::alloc::string::String,
+}
 /// A department or organisation of the centre that writes this chain.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnitAdded {
@@ -212,7 +238,7 @@ pub struct Body {
     /// What happened.
     #[prost(
         oneof = "body::Content",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 60, 61, 62, 63, 64, 65, 66, 67, 80, 90, 100"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 60, 61, 62, 63, 64, 65, 66, 67, 68, 80, 90, 100"
     )]
     pub content: ::core::option::Option<body::Content>,
 }
@@ -341,6 +367,9 @@ pub mod body {
         /// The first place's node is pinned anew.
         #[prost(message, tag = "67")]
         RootRenewed(super::RootRenewed),
+        /// A place stands below another parent.
+        #[prost(message, tag = "68")]
+        PlaceMoved(super::PlaceMoved),
         /// A directive is issued.
         #[prost(message, tag = "80")]
         DirectiveIssued(super::DirectiveIssued),
@@ -875,6 +904,8 @@ pub enum TakingReason {
     Dark = 3,
     /// The responsible place has ended: its successor gets the case.
     Ended = 4,
+    /// The responsible place was moved below another parent: it gets the case back on its new way.
+    Moved = 5,
 }
 impl TakingReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -888,6 +919,7 @@ impl TakingReason {
             Self::Decision => "TAKING_REASON_DECISION",
             Self::Dark => "TAKING_REASON_DARK",
             Self::Ended => "TAKING_REASON_ENDED",
+            Self::Moved => "TAKING_REASON_MOVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -898,6 +930,7 @@ impl TakingReason {
             "TAKING_REASON_DECISION" => Some(Self::Decision),
             "TAKING_REASON_DARK" => Some(Self::Dark),
             "TAKING_REASON_ENDED" => Some(Self::Ended),
+            "TAKING_REASON_MOVED" => Some(Self::Moved),
             _ => None,
         }
     }
@@ -1535,6 +1568,9 @@ pub struct Notice {
     /// Until when the open annex entries are to be decided, Unix milliseconds, or 0.
     #[prost(int64, tag = "19")]
     pub annex_due_ms: i64,
+    /// Registry versions relied on by the entry that gave the case to its custodian: what tells its way.
+    #[prost(message, repeated, tag = "20")]
+    pub way: ::prost::alloc::vec::Vec<RegistryReference>,
 }
 /// A notice with its author's signature.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3709,6 +3745,9 @@ pub struct IntroduceResponse {
     /// The node's certificate and issuing chain, PEM.
     #[prost(string, tag = "2")]
     pub certificate_chain: ::prost::alloc::string::String,
+    /// Where the node is linked to, HOST:PORT.
+    #[prost(string, tag = "3")]
+    pub link_address: ::prost::alloc::string::String,
 }
 /// Generated client implementations.
 pub mod enrol_service_client {
@@ -4159,7 +4198,7 @@ pub struct Fact {
     /// What happened.
     #[prost(
         oneof = "fact::Fact",
-        tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20"
+        tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 20"
     )]
     pub fact: ::core::option::Option<fact::Fact>,
 }
@@ -4207,6 +4246,9 @@ pub mod fact {
         /// How far this node has come in handing over to a successor.
         #[prost(message, tag = "14")]
         HandingOver(super::HandingOver),
+        /// How far this node has come in passing on what ended and moved places held.
+        #[prost(message, tag = "15")]
+        PassingOn(super::PassingOn),
         /// Entries of a case came to be held here that do not stand.
         #[prost(message, tag = "20")]
         AnnexHeld(super::AnnexHeld),
@@ -4404,6 +4446,16 @@ pub struct HandingOver {
     pub after: ::prost::alloc::vec::Vec<u8>,
     /// Everything was looked at, and the successor is told so.
     #[prost(bool, tag = "3")]
+    pub done: bool,
+}
+/// A step of looking for what has to be passed on since places below have ended or moved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PassingOn {
+    /// Last key of the store that was looked at; empty at the beginning.
+    #[prost(bytes = "vec", tag = "1")]
+    pub after: ::prost::alloc::vec::Vec<u8>,
+    /// Everything was looked at.
+    #[prost(bool, tag = "2")]
     pub done: bool,
 }
 /// Entries of a case came to be held here that do not stand: from now on the clock of their adoption runs.
@@ -4819,6 +4871,28 @@ pub struct EndPlaceRequest {
 /// The place has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndPlaceResponse {}
+/// Moves a place below another parent. Its open cases come back to it on their new way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MovePlaceRequest {
+    /// Place below this one: id, code or name.
+    #[prost(string, tag = "1")]
+    pub place: ::prost::alloc::string::String,
+    /// New parent, this place or below it: id, code or name.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// Official code from now on; as before if empty.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    /// Official name from now on; as before if empty.
+    #[prost(string, tag = "4")]
+    pub name: ::prost::alloc::string::String,
+    /// Enrol address of the new parent's node, HOST:PORT.
+    #[prost(string, tag = "5")]
+    pub address: ::prost::alloc::string::String,
+}
+/// The place has moved.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MovePlaceResponse {}
 /// Generated client implementations.
 pub mod node_service_client {
     #![allow(
@@ -5199,6 +5273,31 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "EndPlace"));
             self.inner.unary(req, path, codec).await
         }
+        /// Moves a place below another parent.
+        pub async fn move_place(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MovePlaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MovePlaceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/MovePlace",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "MovePlace"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists places known here.
         pub async fn list_places(
             &mut self,
@@ -5327,6 +5426,14 @@ pub mod node_service_server {
             request: tonic::Request<super::EndPlaceRequest>,
         ) -> std::result::Result<
             tonic::Response<super::EndPlaceResponse>,
+            tonic::Status,
+        >;
+        /// Moves a place below another parent.
+        async fn move_place(
+            &self,
+            request: tonic::Request<super::MovePlaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MovePlaceResponse>,
             tonic::Status,
         >;
         /// Lists places known here.
@@ -5941,6 +6048,51 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = EndPlaceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/MovePlace" => {
+                    #[allow(non_camel_case_types)]
+                    struct MovePlaceSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::MovePlaceRequest>
+                    for MovePlaceSvc<T> {
+                        type Response = super::MovePlaceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MovePlaceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::move_place(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MovePlaceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::{Desk, answer, asked, internal};
 use crate::desk::error::status;
-use crate::engine::{Administration, Listed, Views};
+use crate::engine::{Administration, Listed, MovePlace, Views};
+use crate::enrolment::host_and_port;
 use crate::node::opening::registry_and_views;
 
 /// Cases read at once for a digest.
@@ -195,6 +196,31 @@ impl NodeService for Desk {
         )
     }
 
+    async fn move_place(
+        &self,
+        request: Request<pb::MovePlaceRequest>,
+    ) -> Answer<pb::MovePlaceResponse> {
+        let caller = self.caller(&request)?;
+        let message = request.into_inner();
+        if !message.address.is_empty() && host_and_port(&message.address).is_err() {
+            return Err(status(
+                &Refusal::of(Code::Malformed, "address").because("HOST:PORT"),
+            ));
+        }
+        let what = Administration::MovePlace(MovePlace {
+            place: self.below(&message.place, "place")?,
+            to: self.below(&message.to, "to")?,
+            code: message.code,
+            name: message.name,
+            address: message.address,
+        });
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
+    }
+
     async fn waive_neighbour(
         &self,
         request: Request<pb::WaiveNeighbourRequest>,
@@ -294,11 +320,16 @@ impl Desk {
     }
 
     fn child(&self, text: &str) -> Result<PlaceId, Status> {
+        self.below(text, "place")
+    }
+
+    /// A place that is this one or stands below it, as a field names it.
+    fn below(&self, text: &str, field: &'static str) -> Result<PlaceId, Status> {
         if text.is_empty() {
-            return Err(status(&Refusal::of(Code::Empty, "place")));
+            return Err(status(&Refusal::of(Code::Empty, field)));
         }
         let found = self.registry().find_place(text, self.node().me.at.place);
-        found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, "place")))
+        found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, field)))
     }
 
     fn link_status(

@@ -1,0 +1,183 @@
+//! Places that move below another parent, by the act of a superior of both.
+//!
+//! The superior writes the move into its registry chain, which goes down both ways. Who stands on the new way is owed the
+//! registry chains that name the place and its nodes; the place that it leaves tells it so over the old link; the place
+//! and its new parent hand over to each other what their link carries from now on. Its open cases are passed on
+//! (`passing`).
+
+use std::collections::BTreeMap;
+
+use fengqiao_hub::casework::Actor;
+use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use prost::Message as _;
+
+use super::EngineError;
+use super::chains::Chain;
+use super::commands::{Answered, accept};
+use super::group::{Group, NewEntry, Touched};
+use crate::replication::route;
+use crate::store::tables::Extent;
+
+/// What a move asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovePlace {
+    /// Place below this one.
+    pub place: PlaceId,
+    /// New parent: this place or one below it.
+    pub to: PlaceId,
+    /// Official code from now on; as before if empty.
+    pub code: String,
+    /// Official name from now on; as before if empty.
+    pub name: String,
+    /// Enrol address of the new parent's node, `host:port`.
+    pub address: String,
+}
+
+impl Group<'_> {
+    /// Moves a place below another parent.
+    pub(crate) fn move_place(&mut self, actor: &Actor, wanted: &MovePlace) -> Answered {
+        let registry = self.registry();
+        let me = self.me.at.place;
+        let standing = |id: PlaceId| registry.place(id).filter(|place| place.ended.is_none());
+        let place = standing(wanted.place).filter(|place| registry.is_above(me, place.id));
+        let Some(place) = place else {
+            return Ok(Err(Refusal::of(Code::PlaceUnknown, "place")));
+        };
+        let to = standing(wanted.to).filter(|to| registry.is_within(to.id, me));
+        let Some(to) = to.filter(|to| place.parent != Some(to.id)) else {
+            return Ok(Err(Refusal::of(Code::PlaceUnknown, "to")));
+        };
+        if to.level >= place.level {
+            return Ok(Err(Refusal::of(Code::OutOfRange, "to")
+                .because(format!("{} >= {}", to.level, place.level))));
+        }
+        let (code, name) = accept!(super::fields::renamed(place, &wanted.code, &wanted.name));
+        let taken = |other: &PlaceId| {
+            registry
+                .place(*other)
+                .is_some_and(|other| other.code == code)
+        };
+        if !code.is_empty() && registry.children(to.id).iter().any(taken) {
+            return Ok(Err(Refusal::of(Code::NameTaken, "code")));
+        }
+        let moved = Content::PlaceMoved(pb::PlaceMoved {
+            place: place.id.to_vec(),
+            code,
+            name,
+            level: place.level,
+            to: to.id.to_vec(),
+            number: registry.times_moved(place.id) + 1,
+            address: wanted.address.clone(),
+        });
+        self.registry_entry(actor.person, moved)?;
+        Ok(Ok(pb::MovePlaceResponse {}.encode_to_vec()))
+    }
+
+    /// A registry chain has new entries: what follows from places that moved.
+    pub(crate) fn follow_moves(
+        &mut self,
+        id: ChainId,
+        touched: &Touched,
+    ) -> Result<(), EngineError> {
+        let moved: Vec<(PlaceId, &NewEntry)> = touched
+            .new
+            .iter()
+            .filter_map(|new| match &new.entry.body.content {
+                Some(Content::PlaceMoved(moved)) => Some((PlaceId::from_bytes(&moved.place)?, new)),
+                _ => None,
+            })
+            .collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let registry = self.registry();
+        let me = self.me.at.place;
+        for (place, new) in &moved {
+            let left = registry.former_children(me).any(|left| left == *place);
+            if left && let Some(node) = registry.node_of(*place).map(|node| node.id) {
+                let chain = self.shared_chain(id)?;
+                self.spread_full(id, &chain, node, std::slice::from_ref(*new))?;
+            }
+        }
+        self.owe_registries(|_| true)?;
+        if moved
+            .iter()
+            .any(|(place, _)| registry.is_within(*place, me))
+        {
+            self.begin_passing_on()?;
+        }
+        Ok(())
+    }
+
+    /// Owes every registry chain known here to those of the links asked for that carry it from now on.
+    pub(crate) fn owe_registries(
+        &mut self,
+        asked_for: impl Fn(NodeId) -> bool,
+    ) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let places: Vec<PlaceId> = registry.versions().map(|(place, _)| place).collect();
+        for place in places {
+            let mut links = route::of_registry(&self.me.at, place, &registry);
+            links.retain(|link| asked_for(*link));
+            for link in links {
+                let id = ChainId::of_place(place);
+                let chain = self.shared_chain(id)?;
+                self.spread_full(id, &chain, link, &[])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How much of a case each neighbour carries. Whoever held it on a way that was changed learns where it went
+    /// (PROTOCOL.md 15).
+    pub(crate) fn case_extents(
+        &self,
+        id: ChainId,
+        chain: &Chain,
+        registry: &Registry,
+    ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
+        let involved = chain.involved();
+        let mut extents = route::of_case(&self.me.at, &involved, registry);
+        let left = involved
+            .places
+            .iter()
+            .flat_map(|place| registry.left_by(*place));
+        for left in left {
+            let link = self.me.at.below(left, registry);
+            if let Some(link) = link.filter(|link| !extents.contains_key(link))
+                && self.carried(link, id)?.extent() != Extent::None
+            {
+                extents.insert(link, Extent::Full);
+            }
+        }
+        Ok(extents)
+    }
+
+    /// Owes a chain to the links that carry it as things stand now and have not so far.
+    pub(crate) fn spread_to_newcomers(&mut self, id: ChainId) -> Result<(), EngineError> {
+        let chain = self.shared_chain(id)?;
+        for (link, extent) in self.extents(id, &chain)? {
+            if extent == Extent::Full {
+                self.spread_full(id, &chain, link, &[])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a neighbour is one since a place was moved: this one below it, or its place below this one.
+    pub(crate) fn is_neighbour_by_move(&self, link: NodeId) -> bool {
+        let registry = &self.state.registry;
+        if self.me.at.unit.is_some() {
+            return false;
+        }
+        if self.me.at.up(registry) == Some(link) {
+            return registry.has_moved(self.me.at.place);
+        }
+        let below = registry.node(link).filter(|node| node.unit.is_none());
+        below.is_some_and(|node| registry.has_moved(node.place))
+    }
+}

@@ -1,0 +1,194 @@
+//! Passing on: what a place held that has ended goes to its successor, and what a moved place holds comes back to it on
+//! its new way.
+//!
+//! The way of a case changes only by the common superior's taking and dispatch in one act (PROTOCOL.md 9, 24). The taking
+//! fences: a machine that has not heard of it goes on writing for a while, and all of that is annex; and the former
+//! parent of a moved place and the new one can never take at the same rank, for this taking stands between theirs. What
+//! comes to be known of later is passed on when it arrives. So nothing depends on when anybody below learns of it.
+//!
+//! What is known here when a place ends or moves is gone through in steps of one record each.
+
+use std::collections::BTreeSet;
+
+use fengqiao_hub::casework::Act;
+use fengqiao_hub::entry::Move;
+use fengqiao_hub::id::{ChainId, PlaceId};
+use fengqiao_hub::{notice, signed};
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::commands::before_of;
+use super::group::Group;
+use super::writing::{Before, Writing};
+use super::{EngineError, Errand, Output};
+use crate::store::{Read as _, tables};
+
+/// Rows looked at in one step.
+const ROWS_A_STEP: usize = 64;
+
+impl Group<'_> {
+    /// Begins to go through everything known here, if a place below has ended or was moved by this one.
+    pub(crate) fn begin_passing_on(&mut self) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let me = self.me.at.place;
+        let below = registry.places().filter(|place| place.parent == Some(me));
+        let ended = below.filter(|place| place.ended.is_some()).count() > 0;
+        if ended || registry.last_move_by(me).is_some() {
+            self.pass_on_from(Vec::new())?;
+        }
+        Ok(())
+    }
+
+    /// Goes on where the process stopped.
+    pub(crate) fn go_on_passing_on(&mut self) -> Result<(), EngineError> {
+        if self.overlay.get(&tables::passing_on())?.is_some() {
+            self.outputs.push(Output::Errand(Errand::PassOn));
+        }
+        Ok(())
+    }
+
+    fn pass_on_from(&mut self, after: Vec<u8>) -> Result<(), EngineError> {
+        self.fact(Fact::PassingOn(pb::PassingOn { after, done: false }))?;
+        self.outputs.push(Output::Errand(Errand::PassOn));
+        Ok(())
+    }
+
+    /// One step: some chains, some notices, or the end.
+    pub(crate) fn pass_on_some(&mut self) -> Result<(), EngineError> {
+        let Some(after) = self.overlay.get(&tables::passing_on())? else {
+            return Ok(());
+        };
+        for table in [tables::chains(), tables::notices()] {
+            let (mut lo, hi) = tables::prefixed(&table);
+            if after >= lo {
+                lo = [after.as_slice(), &[0]].concat();
+            }
+            let rows = self.overlay.range(&lo, &hi, ROWS_A_STEP)?;
+            let Some((last, _)) = rows.last() else {
+                continue;
+            };
+            let last = last.clone();
+            for (key, value) in &rows {
+                let Some(chain) = key.get(1..).and_then(ChainId::from_bytes) else {
+                    continue;
+                };
+                match tables::ChainRow::decode(&value[..]).map(|row| row.kind()) {
+                    _ if key[0] == b'n' => self.pass_on_noticed(chain)?,
+                    Ok(pb::ChainKind::Case) => self.pass_on(chain)?,
+                    Ok(pb::ChainKind::Directive) => self.spread_to_newcomers(chain)?,
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            return self.pass_on_from(last);
+        }
+        self.fact(Fact::PassingOn(pb::PassingOn {
+            after: Vec::new(),
+            done: true,
+        }))
+    }
+
+    /// Notices have come: cases of moved places that this centre did not know of before.
+    pub(crate) fn pass_on_all_noticed(&mut self) -> Result<(), EngineError> {
+        let noticed: BTreeSet<ChainId> = std::mem::take(&mut self.noticed);
+        for case in noticed {
+            self.pass_on_noticed(case)?;
+        }
+        Ok(())
+    }
+
+    /// To whom a case goes from its custodian by this centre's act, and for what reason; `None` when it stays.
+    fn passes_to(
+        &self,
+        custodian: PlaceId,
+        way: &[(PlaceId, u64)],
+    ) -> Option<(PlaceId, pb::TakingReason)> {
+        if self.me.at.unit.is_some() {
+            return None;
+        }
+        let registry = &self.state.registry;
+        let place = registry.place(custodian)?;
+        if let Some(ended) = place
+            .ended
+            .filter(|_| place.parent == Some(self.me.at.place))
+        {
+            return Some((registry.standing_successor(ended)?, pb::TakingReason::Ended));
+        }
+        registry
+            .was_moved_since(custodian, self.me.at.place, way)
+            .then_some((custodian, pb::TakingReason::Moved))
+    }
+
+    /// Passes on an open case that is held here.
+    pub(crate) fn pass_on(&mut self, id: ChainId) -> Result<(), EngineError> {
+        let chain = self.shared_chain(id)?;
+        let (Some(case), Some(custody)) = (&chain.case, chain.tree.custody()) else {
+            return Ok(());
+        };
+        if chain.tree.is_frozen() || case.stage.is_over() {
+            return Ok(());
+        }
+        let Some(to) = self.passes_to(custody.custodian, chain.tree.way()) else {
+            return Ok(());
+        };
+        let before = self.before(id)?;
+        self.take_and_dispatch(id, before, to, case.due.clone())
+    }
+
+    /// The same for one that is known by its notice only.
+    fn pass_on_noticed(&mut self, id: ChainId) -> Result<(), EngineError> {
+        let row = self.overlay.get(&tables::notice(id))?;
+        let Some(notice) = row.and_then(|row| signed::kept::<pb::Notice>(&row)) else {
+            return Ok(());
+        };
+        // Above a gap the notice stays for a while; the entries that are here stand before it.
+        let entries_here = self.overlay.get(&tables::chain(id))?.is_some();
+        if entries_here || matches!(notice.stage.as_str(), "closed" | "declined") {
+            return Ok(());
+        }
+        let custodian = PlaceId::from_bytes(&notice.custodian);
+        let way = notice::way_of(&notice);
+        let Some(to) = custodian.and_then(|custodian| self.passes_to(custodian, &way)) else {
+            return Ok(());
+        };
+        let due = (notice.due_ms != 0).then(|| pb::Due {
+            due_ms: notice.due_ms,
+            clock: "handling".to_owned(),
+            rule: "notice".to_owned(),
+            ..Default::default()
+        });
+        self.take_and_dispatch(id, before_of(&notice)?, to, due)
+    }
+
+    fn take_and_dispatch(
+        &mut self,
+        id: ChainId,
+        before: Before,
+        (to, reason): (PlaceId, pb::TakingReason),
+        due: Option<pb::Due>,
+    ) -> Result<(), EngineError> {
+        if self.gate(id)?.is_err() {
+            return Ok(());
+        }
+        let taken = Content::Taken(pb::Taken {
+            reason: reason.into(),
+        });
+        let dispatched = Content::Dispatched(pb::Dispatched {
+            place: to.to_vec(),
+            due,
+            ..Default::default()
+        });
+        let act = |content, mv| Act {
+            content,
+            mv,
+            kind_class: pb::KindClass::Custody,
+        };
+        let kind = pb::ChainKind::Case;
+        let taking = act(taken, Move::Taken(None));
+        self.write_after(kind, id, before, taking, Writing::default())?;
+        let dispatching = act(dispatched, Move::Dispatched(to));
+        self.write(kind, id, dispatching, Writing::default())?;
+        Ok(())
+    }
+}
