@@ -150,6 +150,8 @@ pub struct Simulator {
     losses: usize,
     /// Places that were ended.
     ended: BTreeSet<PlaceId>,
+    /// Places that were moved, or were to be.
+    moved: BTreeSet<PlaceId>,
     is_told: bool,
 }
 
@@ -219,6 +221,7 @@ impl Simulator {
             backups: BTreeMap::new(),
             losses: 0,
             ended: BTreeSet::new(),
+            moved: BTreeSet::new(),
             is_told: std::env::var_os("FENGQIAO_TELL").is_some(),
         }
     }
@@ -448,6 +451,7 @@ impl Simulator {
             Output::Owed(link) => self.hear(machine, link, Heard::Owed),
             Output::Recovered(link) => self.hear(machine, link, Heard::Recovered),
             Output::RegistryChanged => {
+                self.leave_former_parent(machine);
                 self.dial_after(machine, 1_000);
                 Ok(())
             }

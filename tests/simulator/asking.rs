@@ -3,7 +3,7 @@
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_node::engine::{Administration, Caller, CaseMove, Input, Request};
+use fengqiao_node::engine::{Administration, Caller, CaseMove, Input, MovePlace, Request};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -154,12 +154,15 @@ impl Simulator {
                     .iter()
                     .filter_map(|place| place.parse().ok())
                 {
-                    self.ledger.ground.insert(place, Ground { parent, level });
+                    self.ledger
+                        .ground
+                        .insert(place, Ground::below(parent, level));
                 }
                 ("add-place", None)
             }
             Wanted::Account(..) => ("set-account", None),
             Wanted::EndPlace(..) => ("end-place", None),
+            Wanted::MovePlace(..) => ("move-place", None),
         };
         let is_submitted = matches!(asked.what, Wanted::Move(..)) && entry.is_none();
         self.tally.count(Family::Move, name);
@@ -242,6 +245,13 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
             None,
         ),
         Wanted::EndPlace(place, successor) => Administration::EndPlace { place, successor },
+        Wanted::MovePlace(place, to) => Administration::MovePlace(MovePlace {
+            place,
+            to,
+            code: String::new(),
+            name: String::new(),
+            address: String::new(),
+        }),
         Wanted::Unit(name) => Administration::AddUnit(pb::AddUnitRequest {
             name,
             kind: pb::UnitKind::Department.into(),

@@ -60,13 +60,7 @@ impl Simulator {
         let now = Moment(self.agenda.now_ms());
         let genesis = self.founding.genesis(&me, now);
         let place = me.at.place;
-        self.ledger.ground.insert(
-            place,
-            Ground {
-                parent: None,
-                level: 30,
-            },
-        );
+        self.ledger.ground.insert(place, Ground::below(None, 30));
         self.move_in(me, vec![genesis])
     }
 
@@ -86,13 +80,9 @@ impl Simulator {
         };
         self.administer(above, Administration::AddPlaces(vec![wanted]))?;
         let parent = self.machines[above].me.at.place;
-        self.ledger.ground.insert(
-            place,
-            Ground {
-                parent: Some(parent),
-                level,
-            },
-        );
+        self.ledger
+            .ground
+            .insert(place, Ground::below(Some(parent), level));
         self.enrol(above, place, None)
     }
 
@@ -122,16 +112,21 @@ impl Simulator {
         self.move_in(me, first)
     }
 
-    /// The registry chains from the first place to a machine's, as joining brings them.
+    /// The registry chains that name who stands on the way from the first place to a machine's, as joining brings them.
     pub(super) fn first_entries(&self, above: MachineId) -> Vec<Vec<u8>> {
+        self.entries_on_way_to(self.machines[above].me.at.place, above)
+    }
+
+    /// The same for the way to another place, but for what that place itself has written.
+    pub(super) fn entries_on_way_to(&self, place: PlaceId, above: MachineId) -> Vec<Vec<u8>> {
         let Some(running) = &self.machines[above].running else {
             return Vec::new();
         };
         let registry = running.engine.registry();
-        let place = self.machines[above].me.at.place;
-        let mut way: Vec<PlaceId> = registry.way_up(place).map(|place| place.id).collect();
-        way.reverse();
+        let told = self.machines[above].me.at.place;
+        let way = registry.named_on_way_down(place);
         way.into_iter()
+            .filter(|named| *named == told || *named != place)
             .filter_map(|place| {
                 running
                     .views

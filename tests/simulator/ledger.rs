@@ -12,6 +12,7 @@ use fengqiao_node::engine::record::{place_of, read_record};
 use fengqiao_node::journal::{JournalReader, Location, Position, Record};
 use fengqiao_node::store::tables::Place;
 use fengqiao_proto::v1 as pb;
+use pb::body::Content;
 use pb::fact::Fact;
 use sha2::{Digest as _, Sha256};
 
@@ -20,12 +21,34 @@ use super::agenda::MachineId;
 use super::tally::{Family, Tally};
 
 /// Where a place stands, as the simulator built the world.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ground {
-    /// Place above.
+    /// Place above, as it stands now.
     pub parent: Option<PlaceId>,
     /// Level.
     pub level: u32,
+    /// Where it stood before each move, with who wrote the move and where it stands in that registry chain.
+    moves: Vec<(Option<PlaceId>, (PlaceId, u64))>,
+}
+
+impl Ground {
+    /// A place added below another.
+    #[must_use]
+    pub fn below(parent: Option<PlaceId>, level: u32) -> Self {
+        Self {
+            parent,
+            level,
+            moves: Vec::new(),
+        }
+    }
+
+    /// The place above as somebody knew it who names these registry versions.
+    fn parent_knowing(&self, named: &[(PlaceId, u64)]) -> Option<PlaceId> {
+        let unheard =
+            |by: &(PlaceId, u64)| !named.iter().any(|named| named.0 == by.0 && named.1 >= by.1);
+        let first = self.moves.iter().find(|(_, by)| unheard(by));
+        first.map_or(self.parent, |(before, _)| *before)
+    }
 }
 
 /// What is known of an entry that was synced somewhere.
@@ -47,12 +70,17 @@ pub struct Known {
     pub mv: Move,
     /// Who may write next, by the ledger's own rules; unknown above a gap.
     custodian: Option<PlaceId>,
+    /// Registry versions named where custody was given.
+    way: Vec<(PlaceId, u64)>,
     bytes: [u8; 32],
     /// Machines that have joined it to a tree, with the order in which they did.
     pub applied_at: BTreeMap<MachineId, u64>,
     /// Machines that have it in their journal.
     pub stored_at: BTreeSet<MachineId>,
 }
+
+/// Who may write next, and the registry versions named where custody was given.
+type Given = (Option<PlaceId>, Vec<(PlaceId, u64)>);
 
 /// What is known of a machine's journal.
 #[derive(Debug, Default, Clone)]
@@ -115,6 +143,24 @@ impl Ledger {
     pub fn is_above(&self, above: PlaceId, below: PlaceId) -> bool {
         let parent = |place: &PlaceId| self.ground.get(place).and_then(|ground| ground.parent);
         std::iter::successors(parent(&below), parent).any(|place| place == above)
+    }
+
+    fn is_above_knowing(&self, above: PlaceId, below: PlaceId, named: &[(PlaceId, u64)]) -> bool {
+        let parent = |place: &PlaceId| self.ground.get(place)?.parent_knowing(named);
+        std::iter::successors(parent(&below), parent).any(|place| place == above)
+    }
+
+    /// A place was moved: every place is at most once in a run.
+    fn moved(&mut self, entry: &Entry) {
+        let Some(Content::PlaceMoved(moved)) = &entry.body.content else {
+            return;
+        };
+        let place = PlaceId::from_bytes(&moved.place);
+        let ground = place.and_then(|place| self.ground.get_mut(&place));
+        if let (Some(ground), Some(by)) = (ground, entry.chain.place()) {
+            ground.moves.push((ground.parent, (by, entry.sequence)));
+            ground.parent = PlaceId::from_bytes(&moved.to);
+        }
     }
 
     /// Level of a node's place.
@@ -328,16 +374,18 @@ impl Ledger {
                 .entries
                 .get(&entry.hash)
                 .is_none_or(|known| known.applied_at.is_empty());
-        let mut custodian = None;
+        let (mut custodian, mut way) = (None, Vec::new());
         if is_first {
             self.unique(&entry, tally)?;
+            self.moved(&entry);
             if entry.kind == pb::ChainKind::Case {
-                custodian = self.judged(&entry, tally)?;
+                (custodian, way) = self.judged(&entry, tally)?;
             }
         }
         if let Some(known) = self.entries.get_mut(&entry.hash) {
             if is_first {
                 known.custodian = custodian;
+                known.way.clone_from(&way);
             }
             tally.count(Family::Property, "S13 byte fidelity");
             if known.bytes != digest {
@@ -362,6 +410,7 @@ impl Ledger {
             author: entry.author,
             mv: entry.mv,
             custodian,
+            way,
             bytes: digest,
             applied_at: BTreeMap::new(),
             stored_at: BTreeSet::from([machine]),
@@ -410,7 +459,7 @@ impl Ledger {
     }
 
     /// S4 and S5: the custodian writes, an ancestor takes, ranks never fall.
-    fn judged(&self, entry: &Entry, tally: &mut Tally) -> Result<Option<PlaceId>, Broken> {
+    fn judged(&self, entry: &Entry, tally: &mut Tally) -> Result<Given, Broken> {
         let broken = |promise, why: &str| {
             let (hash, author) = (entry.hash.short(), entry.author);
             Broken::at(promise, format!("entry {hash} of {author}: {why}"))
@@ -423,10 +472,10 @@ impl Ledger {
         }
         let taken = matches!(entry.mv, Move::Taken(_));
         let Some(previous) = entry.previous else {
-            return Ok(Some(place));
+            return Ok((Some(place), entry.registry.clone()));
         };
         let Some(before) = self.entries.get(&previous) else {
-            return Ok(taken.then_some(place));
+            return Ok((taken.then_some(place), entry.registry.clone()));
         };
         tally.count(Family::Property, "S4 one writer");
         tally.count(Family::Property, "S5 fence");
@@ -435,7 +484,8 @@ impl Ledger {
         }
         if let Some(custodian) = before.custodian {
             let may = if taken {
-                self.is_above(place, custodian)
+                self.is_above_knowing(place, custodian, &entry.registry)
+                    && self.is_above_knowing(place, custodian, &before.way)
             } else {
                 place == custodian
             };
@@ -451,9 +501,9 @@ impl Ledger {
             }
         }
         Ok(match entry.mv {
-            Move::Dispatched(to) => Some(to),
-            Move::Taken(_) => Some(place),
-            Move::None | Move::Offered(_) => before.custodian,
+            Move::Dispatched(to) => (Some(to), entry.registry.clone()),
+            Move::Taken(_) => (Some(place), entry.registry.clone()),
+            Move::None | Move::Offered(_) => (before.custodian, before.way.clone()),
         })
     }
 

@@ -83,6 +83,19 @@ impl Simulator {
         self.hear(lower, peer, Heard::Opened)
     }
 
+    /// Whoever stands below another parent now ends its stream to the one before.
+    pub(super) fn leave_former_parent(&mut self, lower: MachineId) {
+        let parent = self.parent_of(lower).map(|(_, peer)| peer);
+        let stream = self.wire.lines.get(&lower).and_then(|line| line.stream);
+        let dialled = stream.and_then(|stream| self.wire.streams.get(&stream));
+        let dialled = dialled.map(|stream| stream.nodes[Side::Upper.index()]);
+        if let Some(dialled) =
+            dialled.filter(|dialled| parent.is_some_and(|parent| parent != *dialled))
+        {
+            self.closed(lower, dialled, Code::Cut, 0);
+        }
+    }
+
     fn dial_again(&mut self, lower: MachineId, retry_after_ms: u64) {
         let random = self.dice.network.number();
         if let Some(line) = self.wire.lines.get_mut(&lower) {

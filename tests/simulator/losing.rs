@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use fengqiao_hub::entry::{Draft, Entry, Move};
-use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::{Input, Me};
@@ -96,7 +96,11 @@ impl Simulator {
         };
         (me.incarnation, me.generation) = (pinned.incarnation, pinned.generation);
         self.move_successor_in(machine, me, backup);
-        let way = self.first_entries(teller);
+        let way = if machine == 0 {
+            self.first_entries(teller)
+        } else {
+            self.entries_on_way_to(at.place, teller)
+        };
         let now_ms = self.agenda.now_ms();
         self.machines[machine].first = vec![Input::Introduced(way)];
         self.tell(|| format!("{machine} begins again"));
@@ -137,7 +141,10 @@ impl Simulator {
             None => self.ledger.ground.get(&at.place)?.parent,
         };
         let teller = match above {
-            Some(place) => self.centre_of(place)?,
+            // One who has not heard of a move enrols nobody yet.
+            Some(place) => self
+                .centre_of(place)
+                .filter(|above| at.unit.is_some() || self.knows_below(*above, at.place))?,
             // Whoever has the newest of the first place's registry: an older one would be forked.
             None => {
                 let newest = self.ledger.newest_at(ChainId::of_place(at.place), machine);
@@ -147,6 +154,13 @@ impl Simulator {
             }
         };
         self.machines[teller].running.as_ref().map(|_| teller)
+    }
+
+    fn knows_below(&self, above: MachineId, place: PlaceId) -> bool {
+        let running = self.machines[above].running.as_ref();
+        let registry = running.map(|running| running.engine.registry());
+        let known = registry.and_then(|registry| registry.place(place).cloned());
+        known.is_some_and(|known| known.parent == Some(self.machines[above].me.at.place))
     }
 
     /// The entry by which the root key pins a new node of the first place, after all that is known of its registry.
@@ -230,13 +244,16 @@ impl Simulator {
     /// A child whose parent's machine was lost learns at the next handshake who serves there now.
     pub(super) fn meet_new_parent(&mut self, lower: MachineId) {
         let at = self.machines[lower].me.at;
+        let Some(running) = &self.machines[lower].running else {
+            return;
+        };
         let above = match at.unit {
             Some(_) => Some(at.place),
-            None => self
-                .ledger
-                .ground
-                .get(&at.place)
-                .and_then(|ground| ground.parent),
+            None => running
+                .engine
+                .registry()
+                .place(at.place)
+                .and_then(|place| place.parent),
         };
         let upper = above.and_then(|place| self.centre_of(place));
         if let Some(upper) = upper.filter(|upper| self.machines[*upper].running.is_some()) {

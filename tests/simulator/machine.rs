@@ -249,7 +249,9 @@ impl Running {
     pub fn identity(&self, peer: NodeId) -> Option<SessionIdentity> {
         let registry = self.registry.load();
         let me = self.views.me();
-        let linked = me.at.up(&registry) == Some(peer) || me.at.down(&registry).contains(&peer);
+        let linked = me.at.up(&registry) == Some(peer)
+            || me.at.down(&registry).contains(&peer)
+            || me.at.left(&registry).contains(&peer);
         linked.then(|| SessionIdentity {
             node: me.at.node,
             peer,

@@ -44,6 +44,8 @@ pub(super) enum Wanted {
     Place(String, u32),
     Account(String, bool),
     EndPlace(PlaceId, PlaceId),
+    /// A place goes below another parent.
+    MovePlace(PlaceId, PlaceId),
 }
 
 /// People and what they wait for.
@@ -449,6 +451,30 @@ impl Simulator {
         })
     }
 
+    /// A superior moves a place below another parent; each is moved once at most.
+    fn move_place(&mut self, superior: MachineId) -> Option<Asked> {
+        let me = self.machines[superior].me.at.place;
+        let places = || self.machines.iter().map(|machine| machine.me.at.place);
+        let level = |place: PlaceId| self.ledger.ground.get(&place).map(|ground| ground.level);
+        let is_free = |place: &PlaceId| !self.moved.contains(place) && !self.ended.contains(place);
+        let pairs: Vec<(PlaceId, PlaceId)> = places()
+            .filter(|place| is_free(place) && self.ledger.is_above(me, *place))
+            .flat_map(|place| places().map(move |to| (place, to)))
+            .filter(|(_, to)| *to == me || self.ledger.is_above(me, *to))
+            .filter(|(place, to)| is_free(to) && level(*to) < level(*place))
+            .collect();
+        if pairs.is_empty() {
+            return None;
+        }
+        let (place, to) = self.dice.people.pick(&pairs);
+        self.moved.insert(place);
+        Some(Asked {
+            machine: superior,
+            login: "admin".into(),
+            what: Wanted::MovePlace(place, to),
+        })
+    }
+
     /// What is done beside cases.
     fn around(&mut self) -> Option<Asked> {
         let machine = self.a_machine();
@@ -463,6 +489,9 @@ impl Simulator {
         let level = self.ledger.level_of(self.machines[machine].me.at.node);
         if self.dice.people.roll(12) == 0 && self.losses == 0 {
             return self.merge();
+        }
+        if self.dice.people.roll(8) == 0 {
+            return self.move_place(machine);
         }
         let dice = &mut self.dice.people;
         let number = dice.number() % 10_000;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::custody::Verdict;
-use fengqiao_hub::entry::Entry;
+use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::{notice, signed, tally};
 use fengqiao_proto::v1 as pb;
@@ -161,7 +161,7 @@ impl Group<'_> {
     }
 
     /// Whoever is given a case from beside its own way must be able to judge it: the registry chains that name the
-    /// authors go to the same neighbour, from then on with all that follows in them.
+    /// authors, and the places it was dispatched to, go to the same neighbour, from then on with all that follows in them.
     fn introduce(
         &mut self,
         id: ChainId,
@@ -174,20 +174,28 @@ impl Group<'_> {
             .node(link)
             .filter(|_| self.me.at.up(&registry) != Some(link));
         let Some(below) = below else { return Ok(()) };
-        let authors: BTreeSet<PlaceId> = if self.carried(link, id)?.whole {
+        let named = |(entry, place): (&Entry, PlaceId)| match entry.mv {
+            Move::Dispatched(to) => [Some(place), Some(to)],
+            Move::None | Move::Offered(_) | Move::Taken(_) => [Some(place), None],
+        };
+        let places: BTreeSet<PlaceId> = if self.carried(link, id)?.whole {
             new.iter()
-                .filter_map(|new| author_place(&registry, &new.entry))
+                .filter_map(|new| Some((&*new.entry, author_place(&registry, &new.entry)?)))
+                .flat_map(named)
+                .flatten()
                 .collect()
         } else {
-            chain.entries.values().map(|(_, place)| *place).collect()
+            let known = chain.entries.values();
+            let known = known.map(|(entry, place)| (&**entry, *place));
+            known.flat_map(named).flatten().collect()
         };
         let knows = |place: PlaceId| {
             let own = below.unit.is_none() && registry.is_within(place, below.place);
             own || registry.is_within(below.place, place)
         };
-        let strangers: BTreeSet<PlaceId> = authors
+        let strangers: BTreeSet<PlaceId> = places
             .iter()
-            .flat_map(|author| registry.way_up(*author).map(|place| place.id))
+            .flat_map(|place| registry.named_on_way_down(*place))
             .filter(|place| !knows(*place))
             .collect();
         for place in strangers {

@@ -459,12 +459,12 @@ impl Group<'_> {
             blob: Some(reference),
             link: link.to_string(),
         }))?;
+        self.noticed.insert(case);
         if self.overlay.get(&tables::chain(case))?.is_some() {
             return Ok(());
         }
         // A taking that waits may fit what this notice tells.
         self.retry_too.insert(case);
-        self.noticed.insert(case);
         if let Some(up) = self.me.at.up(&registry) {
             self.owe_bytes(up, pb::Lane::Cases, pb::ItemKind::Notice, bytes, Some(case))?;
         }

@@ -5,7 +5,7 @@
 //! and its new parent hand over to each other what their link carries from now on. Its open cases are passed on
 //! (`passing`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::casework::Actor;
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
@@ -83,32 +83,47 @@ impl Group<'_> {
         id: ChainId,
         touched: &Touched,
     ) -> Result<(), EngineError> {
-        let moved: Vec<(PlaceId, &NewEntry)> = touched
-            .new
-            .iter()
-            .filter_map(|new| match &new.entry.body.content {
-                Some(Content::PlaceMoved(moved)) => Some((PlaceId::from_bytes(&moved.place)?, new)),
-                _ => None,
-            })
-            .collect();
+        let moved = |new: &&NewEntry| match &new.entry.body.content {
+            Some(Content::PlaceMoved(moved)) => PlaceId::from_bytes(&moved.place),
+            _ => None,
+        };
+        self.tell_who_left(id, touched)?;
+        let moved: BTreeSet<PlaceId> = touched.new.iter().filter_map(|new| moved(&new)).collect();
         if moved.is_empty() {
             return Ok(());
         }
+        self.owe_registries(|_| true)?;
         let registry = self.registry();
         let me = self.me.at.place;
-        for (place, new) in &moved {
-            let left = registry.former_children(me).any(|left| left == *place);
-            if left && let Some(node) = registry.node_of(*place).map(|node| node.id) {
-                let chain = self.shared_chain(id)?;
-                self.spread_full(id, &chain, node, std::slice::from_ref(*new))?;
-            }
-        }
-        self.owe_registries(|_| true)?;
-        if moved
-            .iter()
-            .any(|(place, _)| registry.is_within(*place, me))
-        {
+        if moved.iter().any(|place| registry.is_within(*place, me)) {
             self.begin_passing_on()?;
+        }
+        Ok(())
+    }
+
+    /// Who was moved away from here and dials here still is told of it: by the chain in which the move stands.
+    fn tell_who_left(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let left: Vec<PlaceId> = registry.former_children(self.me.at.place).collect();
+        for place in left {
+            let node = registry.node_of(place).map(|node| node.id);
+            let by = registry
+                .moved_at(place)
+                .map(|(by, _)| ChainId::of_place(by));
+            let (Some(node), Some(by)) = (node, by) else {
+                continue;
+            };
+            let chain = self.shared_chain(by)?;
+            if !self.carried(node, by)?.whole {
+                self.spread_full(by, &chain, node, &[])?;
+            } else if by == id {
+                let tells = |new: &&NewEntry| {
+                    matches!(&new.entry.body.content, Some(Content::PlaceMoved(moved))
+                        if PlaceId::from_bytes(&moved.place) == Some(place))
+                };
+                let told: Vec<NewEntry> = touched.new.iter().filter(tells).cloned().collect();
+                self.spread_full(by, &chain, node, &told)?;
+            }
         }
         Ok(())
     }

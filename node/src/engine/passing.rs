@@ -89,11 +89,16 @@ impl Group<'_> {
         }))
     }
 
-    /// Notices have come: cases of moved places that this centre did not know of before.
+    /// Notices have come: perhaps of cases of moved places that this centre did not know of before.
     pub(crate) fn pass_on_all_noticed(&mut self) -> Result<(), EngineError> {
         let noticed: BTreeSet<ChainId> = std::mem::take(&mut self.noticed);
         for case in noticed {
-            self.pass_on_noticed(case)?;
+            if self.overlay.get(&tables::chain(case))?.is_some() {
+                // Whoever sends a notice of what is held here may be on a way that was changed, and is to learn of it.
+                self.spread_to_newcomers(case)?;
+            } else {
+                self.pass_on_noticed(case)?;
+            }
         }
         Ok(())
     }
