@@ -8,6 +8,8 @@ mod canned;
 mod failures;
 #[path = "cli/moves.rs"]
 mod moves;
+#[path = "cli/places.rs"]
+mod places;
 #[path = "cli/root.rs"]
 mod root;
 #[path = "cli/views.rs"]

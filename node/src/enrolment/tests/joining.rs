@@ -124,3 +124,20 @@ async fn answers_that_never_arrive_leave_no_folder() {
     assert!(again.is_ok());
     assert_eq!(world.city.nodes(), 2);
 }
+
+#[test]
+fn a_node_that_listens_everywhere_is_dialled_where_it_was_reached() {
+    for (listens, host, dialled) in [
+        ("0.0.0.0:7443", "county.example", "county.example:7443"),
+        ("[::]:9443", "10.0.0.7", "10.0.0.7:9443"),
+        ("[::]:7443", "fd00::7", "[fd00::7]:7443"),
+        ("10.0.0.7:7443", "county.example", "10.0.0.7:7443"),
+        ("link.example:7443", "county.example", "link.example:7443"),
+        ("", "county.example", "county.example:7443"),
+    ] {
+        assert_eq!(
+            crate::enrolment::client::link_address(listens, host),
+            dialled
+        );
+    }
+}

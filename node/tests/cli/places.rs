@@ -1,0 +1,184 @@
+//! What the commands about directives, places, units, accounts and nodes send.
+
+use fengqiao_proto::v1 as pb;
+
+use crate::canned::{Answers, Node, parse};
+
+#[tokio::test]
+async fn directives_are_issued_and_answered() {
+    let node = Node::start(Answers::default());
+    let issued = node
+        .json(&[
+            "directive",
+            "issue",
+            "--text",
+            "排查",
+            "--to",
+            "371402",
+            "--to",
+            "陵城区",
+            "--due",
+            "2023-03-01T20:00:00+08:00",
+            "--report-required",
+            "--request-id",
+            "r",
+        ])
+        .await;
+    assert_eq!(
+        issued,
+        serde_json::json!({ "directive": "d1", "request_id": "r" })
+    );
+    node.run(&["directive", "acknowledge", "d1"]).await;
+    node.run(&["directive", "report", "d1"]).await;
+    let seen = node.seen();
+    let issue = &seen.issues[0];
+    assert_eq!(
+        (issue.text.as_str(), issue.due_ms),
+        ("排查", 1_677_672_000_000)
+    );
+    assert_eq!(issue.scope, ["371402", "陵城区"]);
+    assert!(issue.report_required);
+    let executed: Vec<bool> = seen.answers.iter().map(|answer| answer.executed).collect();
+    assert_eq!(executed, [false, true]);
+}
+
+#[tokio::test]
+async fn places_units_accounts_and_invitations_arrive() {
+    let node = Node::start(Answers {
+        account: pb::SetAccountResponse {
+            person: "p".into(),
+            token: "t0ken".into(),
+        },
+        invitation: pb::InviteResponse {
+            token: "inv1te".into(),
+            expires_ms: 1_677_672_000_000,
+        },
+        ..Default::default()
+    });
+    node.run(&[
+        "place",
+        "add",
+        "德城区",
+        "--level",
+        "county",
+        "--code",
+        "371402",
+    ])
+    .await;
+    node.run(&[
+        "unit",
+        "add",
+        "市妇联",
+        "--kind",
+        "mass-organisation",
+        "--presence",
+        "rotating",
+    ])
+    .await;
+    let set = node
+        .run(&[
+            "account", "set", "wang", "--role", "clerk", "--role", "leader", "--unit", "u",
+        ])
+        .await;
+    assert!(set.out.contains("t0ken"));
+    node.run(&["account", "close", "wang"]).await;
+    let invited = node.run(&["invite", "德城区", "--hours", "48"]).await;
+    assert!(invited.out.contains("inv1te") && !invited.err.contains("inv1te"));
+    assert!(parse(&["invite"]).is_err(), "whom is not said");
+    node.run(&["invite", "--unit", "市城管局"]).await;
+    node.run(&["revoke", "n1"]).await;
+    node.run(&["waive", "n2"]).await;
+    let seen = node.seen();
+    assert_eq!(
+        (seen.places[0].name.as_str(), seen.places[0].level),
+        ("德城区", 40)
+    );
+    assert_eq!(seen.units[0].kind(), pb::UnitKind::MassOrganisation);
+    assert_eq!(seen.units[0].presence(), pb::UnitPresence::Rotating);
+    assert_eq!(seen.accounts[0].roles, [1, 4]);
+    assert!(!seen.accounts[0].closed && seen.accounts[1].closed);
+    assert_eq!(
+        (seen.invites[0].place.as_str(), seen.invites[0].hours),
+        ("德城区", 48)
+    );
+    assert_eq!(
+        (seen.invites[1].unit.as_str(), seen.invites[1].hours),
+        ("市城管局", 24)
+    );
+    assert_eq!(seen.revoked, ["n1"]);
+    assert_eq!(seen.waived, ["n2"]);
+}
+
+#[tokio::test]
+async fn an_import_adds_the_places_directly_below_in_groups() {
+    let node = Node::start(Answers {
+        status: pb::GetStatusResponse {
+            place: "me".into(),
+            ..Default::default()
+        },
+        places: pb::ListPlacesResponse {
+            places: vec![pb::PlaceView {
+                place: "me".into(),
+                code: "3714".into(),
+                ..Default::default()
+            }],
+            units: vec![],
+        },
+        ..Default::default()
+    });
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/dezhou/divisions.csv"
+    );
+    let dry = node.json(&["place", "import", file, "--dry-run"]).await;
+    assert_eq!(
+        (&dry["places"], &dry["dry_run"]),
+        (&12.into(), &true.into())
+    );
+    assert!(node.seen().places.is_empty(), "a dry run adds nothing");
+    let done = node.json(&["place", "import", file]).await;
+    assert_eq!(done["rows_not_directly_below"], 5_455 - 12);
+    assert_eq!(node.seen().place_groups, [12]);
+
+    let many = node.data().join("many.csv");
+    let rows: String = (0..1_001)
+        .map(|row| format!("37{row:04},3799,township,镇{row}\n"))
+        .collect();
+    std::fs::write(&many, format!("code,parent,tier,name\n{rows}")).unwrap();
+    let many = many.to_str().unwrap();
+    node.json(&["place", "import", many, "--parent", "3799"])
+        .await;
+    assert_eq!(node.seen().place_groups, [12, 500, 500, 1]);
+}
+
+#[tokio::test]
+async fn a_place_that_ends_and_one_that_moves_are_named_with_where_to() {
+    let node = Node::start(Answers::default());
+    node.run(&["place", "end", "东村", "--successor", "西村"])
+        .await;
+    let ended = pb::EndPlaceRequest {
+        place: "东村".into(),
+        successor: "西村".into(),
+    };
+    assert_eq!(node.seen().ended, [ended]);
+    let line = [
+        "place",
+        "move",
+        "新华街道",
+        "--to",
+        "陵城区",
+        "--address",
+        "lingcheng.example:7444",
+        "--code",
+        "371403001",
+    ];
+    node.run(&line).await;
+    let moved = pb::MovePlaceRequest {
+        place: "新华街道".into(),
+        to: "陵城区".into(),
+        code: "371403001".into(),
+        name: String::new(),
+        address: "lingcheng.example:7444".into(),
+    };
+    assert_eq!(node.seen().moved, [moved]);
+}
