@@ -161,3 +161,32 @@ fn a_restored_township_passes_on_what_an_ended_village_held_once_its_neighbours_
     }
     world.assert_links_agree();
 }
+
+#[test]
+fn what_an_ended_village_held_is_passed_on_in_many_records() {
+    let FourTiers {
+        mut world,
+        township,
+        village: east,
+        ..
+    } = four_tiers();
+    let west = world.add(township, "西村", 60);
+    let cases: Vec<_> = (0..150).map(|_| register(&mut world, east)).collect();
+    world.settle();
+    let place_of = |node| world.nodes[node].me.at.place;
+    let (place, successor) = (place_of(&east), place_of(&west));
+    let records = |world: &World| world.backup(township).records().len();
+    let before = records(&world);
+    let ended = Administration::EndPlace { place, successor };
+    world.administer(township, "admin", ended).unwrap();
+    assert!(
+        records(&world) - before > 3,
+        "so many cases are not written in one record"
+    );
+    world.settle();
+    for case in cases {
+        let custody = world.chain(west, case).tree.custody().cloned().unwrap();
+        assert_eq!(custody.custodian, successor);
+    }
+    world.assert_stores_follow_their_journals();
+}

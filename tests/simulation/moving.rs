@@ -346,3 +346,77 @@ fn a_place_moved_there_and_back_stands_where_it_stood() {
     assert_eq!(custodian(&world, village, case), parent);
     world.assert_links_agree();
 }
+
+#[test]
+fn a_department_judges_a_dispatch_past_the_next_tier() {
+    let FourTiers {
+        mut world,
+        county,
+        village,
+        ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "区住建局");
+    let bureau = world.add_department(county, unit);
+    let case = register(&mut world, county);
+    run(&mut world, county, case, &[Command::Accept]);
+    let dispatch = |lead, place| Command::Dispatch {
+        lead,
+        place,
+        co_handlers: Vec::new(),
+        due: None,
+    };
+    run(&mut world, county, case, &[dispatch(Some(unit), None)]);
+    world.settle();
+    let upheld = [Command::Object {
+        proposed_unit: None,
+    }];
+    run(&mut world, bureau, case, &upheld);
+    world.settle();
+    run(
+        &mut world,
+        county,
+        case,
+        &[Command::DecideObjection { upheld: true }],
+    );
+    let hamlet = place_of(&world, village);
+    run(&mut world, county, case, &[dispatch(None, Some(hamlet))]);
+    world.settle();
+    assert_eq!(
+        world.chain(bureau, case).tree.digest(),
+        world.chain(village, case).tree.digest()
+    );
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_former_parent_that_hands_in_late_learns_where_the_case_went() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        ..
+    } = two_counties();
+    world.cut.insert(from);
+    let case = register(&mut world, township);
+    world.settle();
+    world.cut.insert(township);
+    move_below(&mut world, city, township, to);
+    world.settle();
+    // The township comes by its new way first; its former parent, which holds the first entry too, comes last.
+    world.introduce(from, township);
+    world.introduce(to, township);
+    world.cut.remove(&township);
+    world.settle();
+    world.cut.clear();
+    world.settle();
+    assert_eq!(custodian(&world, to, case), place_of(&world, township));
+    for node in [city, from, to] {
+        assert_eq!(
+            world.chain(node, case).tree.digest(),
+            world.chain(township, case).tree.digest()
+        );
+    }
+    world.assert_links_agree();
+}

@@ -19,6 +19,14 @@ pub struct Backup {
     records: Vec<Vec<u8>>,
 }
 
+impl Backup {
+    /// Its records.
+    #[must_use]
+    pub fn records(&self) -> &[Vec<u8>] {
+        &self.records
+    }
+}
+
 impl World {
     /// A node's records as they are now.
     #[must_use]
