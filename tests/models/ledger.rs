@@ -300,32 +300,8 @@ fn alike(a: &Tree, b: &Tree) -> bool {
 /// The registry of a line, with every machine its places may come to have.
 fn registry(tiers: usize, generations: &[u32]) -> Registry {
     let mut registry = Registry::default();
-    let mut registers = |issuer: PlaceId, content: Content| {
-        let sequence = registry.version(issuer) + 1;
-        let draft = Draft {
-            deployment: DeploymentId([1; 10]),
-            kind: pb::ChainKind::Registry,
-            chain: ChainId::of_place(issuer),
-            rank: Rank::default(),
-            sequence,
-            previous: (sequence > 1).then_some(Hash([1; 32])),
-            author: NodeId(issuer.0),
-            incarnation: 1,
-            author_sequence: sequence,
-            registry: vec![],
-            mv: Move::None,
-            submission: None,
-            kind_class: pb::KindClass::Work,
-            body: pb::Body {
-                schema: 1,
-                content: Some(content),
-                ..Default::default()
-            },
-            payloads: vec![],
-        };
-        registry.apply(&draft.sign(&key(NodeId(issuer.0)))).unwrap();
-    };
     registers(
+        &mut registry,
         PROVINCE,
         Content::RootGranted(pb::RootGranted {
             place: Some(added(PROVINCE, level::PROVINCE)),
@@ -335,21 +311,52 @@ fn registry(tiers: usize, generations: &[u32]) -> Registry {
     );
     for (tier, level) in LEVELS.into_iter().enumerate().take(tiers) {
         let parent = tier.checked_sub(1).map_or(PROVINCE, place);
-        registers(parent, Content::PlaceAdded(added(place(tier), level)));
+        registers(
+            &mut registry,
+            parent,
+            Content::PlaceAdded(added(place(tier), level)),
+        );
         for machine in 1..=MACHINES_MAX {
             let generation = generations[usize::from(machine) - 1];
             let enrolled = enrolled(node(tier, machine), place(tier), generation);
-            registers(parent, Content::NodeEnrolled(enrolled));
+            registers(&mut registry, parent, Content::NodeEnrolled(enrolled));
         }
     }
     registry
 }
 
-fn key(node: NodeId) -> SigningKey {
+/// A place writes into its registry chain.
+pub(crate) fn registers(registry: &mut Registry, issuer: PlaceId, content: Content) {
+    let sequence = registry.version(issuer) + 1;
+    let draft = Draft {
+        deployment: DeploymentId([1; 10]),
+        kind: pb::ChainKind::Registry,
+        chain: ChainId::of_place(issuer),
+        rank: Rank::default(),
+        sequence,
+        previous: (sequence > 1).then_some(Hash([1; 32])),
+        author: NodeId(issuer.0),
+        incarnation: 1,
+        author_sequence: sequence,
+        registry: vec![],
+        mv: Move::None,
+        submission: None,
+        kind_class: pb::KindClass::Work,
+        body: pb::Body {
+            schema: 1,
+            content: Some(content),
+            ..Default::default()
+        },
+        payloads: vec![],
+    };
+    registry.apply(&draft.sign(&key(NodeId(issuer.0)))).unwrap();
+}
+
+pub(crate) fn key(node: NodeId) -> SigningKey {
     SigningKey::from_bytes(&Hash::of("models/key", &[&node.0]).0)
 }
 
-fn added(place: PlaceId, level: Level) -> pb::PlaceAdded {
+pub(crate) fn added(place: PlaceId, level: Level) -> pb::PlaceAdded {
     pb::PlaceAdded {
         place: place.to_vec(),
         code: String::new(),
@@ -358,7 +365,7 @@ fn added(place: PlaceId, level: Level) -> pb::PlaceAdded {
     }
 }
 
-fn enrolled(node: NodeId, place: PlaceId, generation: u32) -> pb::NodeEnrolled {
+pub(crate) fn enrolled(node: NodeId, place: PlaceId, generation: u32) -> pb::NodeEnrolled {
     pb::NodeEnrolled {
         node: node.to_vec(),
         place: place.to_vec(),

@@ -16,5 +16,6 @@ mod cloned;
 mod custody;
 mod ledger;
 mod link;
+mod moving;
 mod set;
 mod submissions;
