@@ -21,6 +21,7 @@ use fengqiao_node::engine::{
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
 pub use fengqiao_node::replication::session::LANES;
+use fengqiao_node::replication::session::Lanes;
 use fengqiao_node::replication::session::Receipt;
 use fengqiao_node::store::{MemoryStore, tables};
 use fengqiao_proto::v1 as pb;
@@ -357,7 +358,7 @@ impl World {
     fn acknowledge(&mut self, from: NodeId, to: NodeId, lane: pb::Lane) -> bool {
         let cursor = self.lanes(to, from).received(lane).unwrap();
         let top = self.nodes[&to].engine.top_reached(from, lane);
-        let settles_after = self.lanes(to, from).settles_after().unwrap();
+        let settles_after = Lanes::settles_after(&self.lanes(to, from));
         let settles_after = settles_after.filter(|_| lane == pb::Lane::Cases);
         let row = self.nodes[&from].views.lane(to, lane).unwrap();
         let noted = row.settled >= cursor.sequence || !row.settling.is_empty();

@@ -62,22 +62,69 @@ pub fn merged(
     before: &pb::DirectiveCount,
     below: &pb::DirectiveCount,
 ) -> Option<pb::DirectiveCount> {
-    let union = |a: &[Vec<u8>], b: &[Vec<u8>]| -> Vec<Vec<u8>> {
-        a.iter()
-            .chain(b)
-            .cloned()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+    let changed = pb::DirectiveCount {
+        version: before.version + 1,
+        acknowledged: union(&before.acknowledged, &below.acknowledged),
+        reported: union(&before.reported, &below.reported),
+        ..before.clone()
     };
-    let acknowledged = union(&before.acknowledged, &below.acknowledged);
-    let reported = union(&before.reported, &below.reported);
-    (acknowledged != before.acknowledged || reported != before.reported).then(|| {
-        pb::DirectiveCount {
-            version: before.version + 1,
-            acknowledged,
-            reported,
-            ..before.clone()
-        }
+    let grew =
+        (&changed.acknowledged, &changed.reported) != (&before.acknowledged, &before.reported);
+    grew.then_some(changed)
+}
+
+/// A successor's count with what the node before it had counted for the same place: above both versions, so that the
+/// tiers above take it; `None` when that changes nothing.
+#[must_use]
+pub fn inherited(
+    own: &pb::DirectiveCount,
+    before: &pb::DirectiveCount,
+) -> Option<pb::DirectiveCount> {
+    let merged = merged(own, before);
+    if merged.is_none() && own.version > before.version {
+        return None;
+    }
+    Some(pb::DirectiveCount {
+        version: own.version.max(before.version) + 1,
+        ..merged.unwrap_or_else(|| own.clone())
     })
+}
+
+fn union(a: &[Vec<u8>], b: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let all: BTreeSet<_> = a.iter().chain(b).cloned().collect();
+    all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(version: u64, acknowledged: &[u8]) -> pb::DirectiveCount {
+        pb::DirectiveCount {
+            version,
+            acknowledged: acknowledged.iter().map(|place| vec![*place; 10]).collect(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_count_that_is_handed_over_is_gone_on_from_and_never_fallen_behind() {
+        assert_eq!(
+            inherited(&count(0, &[]), &count(5, &[1])),
+            Some(count(6, &[1]))
+        );
+        assert_eq!(
+            inherited(&count(1, &[2]), &count(5, &[1])),
+            Some(count(6, &[1, 2]))
+        );
+        assert_eq!(
+            inherited(&count(1, &[1]), &count(5, &[1])),
+            Some(count(6, &[1]))
+        );
+        assert_eq!(
+            inherited(&count(9, &[2]), &count(5, &[1])),
+            Some(count(10, &[1, 2]))
+        );
+        assert_eq!(inherited(&count(6, &[1]), &count(5, &[1])), None);
+    }
 }

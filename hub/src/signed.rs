@@ -62,20 +62,31 @@ pub fn sign<S: Said>(said: &S, key: &SigningKey) -> Vec<u8> {
     S::with_signature(bytes, signature).encode_to_vec()
 }
 
+/// Why a message is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unheard {
+    /// No key is known for the node it names: its registry may still come.
+    #[error("its author is not known")]
+    AuthorUnknown(NodeId),
+    /// It will never be believed.
+    #[error("the message is wrong")]
+    Wrong(#[from] EntryError),
+}
+
 /// Reads a message and checks it with the key found for the node it names.
 ///
 /// # Errors
-/// `Undecodable`, `Malformed` with the field's name when no key is found, `Signature`.
+/// `AuthorUnknown` when no key is found; `Wrong` with `Undecodable`, `Malformed` with the field that should name the
+/// node, or `Signature`.
 pub fn read<S: Said>(
     bytes: &[u8],
     key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
-) -> Result<S, EntryError> {
+) -> Result<S, Unheard> {
     let signed = S::Signed::decode(bytes).map_err(|_| EntryError::Undecodable)?;
     let (bytes, signature) = S::apart(signed);
     let said = S::decode(&bytes[..]).map_err(|_| EntryError::Undecodable)?;
-    let key = NodeId::from_bytes(said.author())
-        .and_then(key_of)
-        .ok_or(EntryError::Malformed(S::AUTHOR))?;
+    let author = NodeId::from_bytes(said.author()).ok_or(EntryError::Malformed(S::AUTHOR))?;
+    let key = key_of(author).ok_or(Unheard::AuthorUnknown(author))?;
     check_under(S::DOMAIN, &key, &bytes, &signature)?;
     Ok(said)
 }
@@ -96,7 +107,7 @@ mod tests {
         SigningKey::from_bytes(&[7; 32])
     }
 
-    fn checked<S: Said>(bytes: &[u8], node: u8) -> Result<S, EntryError> {
+    fn checked<S: Said>(bytes: &[u8], node: u8) -> Result<S, Unheard> {
         read(bytes, |asked| {
             (asked == NodeId([node; 10])).then(|| key().verifying_key())
         })
@@ -121,14 +132,17 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_a_key_is_named_by_its_field_and_a_domain_is_not_another() {
+    fn who_is_not_known_yet_is_not_wrong_and_a_domain_is_not_another() {
         let notice = pb::Notice {
             author: vec![3; 10],
             ..Default::default()
         };
         let bytes = sign(&notice, &key());
         let stranger = checked::<pb::Notice>(&bytes, 4);
-        assert_eq!(stranger, Err(EntryError::Malformed("author")));
+        assert_eq!(stranger, Err(Unheard::AuthorUnknown(NodeId([3; 10]))));
+        let nobody = sign(&pb::Notice::default(), &key());
+        let nobody = checked::<pb::Notice>(&nobody, 3);
+        assert_eq!(nobody, Err(EntryError::Malformed("author").into()));
         let refusal = pb::Refusal {
             author: vec![3; 10],
             ..Default::default()
@@ -138,6 +152,6 @@ mod tests {
             signature: sign_under(pb::Notice::DOMAIN, &key(), &refusal.encode_to_vec()),
         };
         let read = checked::<pb::Refusal>(&under_another.encode_to_vec(), 3);
-        assert_eq!(read, Err(EntryError::Signature));
+        assert_eq!(read, Err(EntryError::Signature.into()));
     }
 }

@@ -15,10 +15,12 @@ mod directives;
 mod errands;
 mod fields;
 mod group;
+mod items;
 mod lanes;
 mod loading;
 mod merging;
 mod moving;
+mod parking;
 mod passing;
 mod projection;
 pub mod record;
@@ -251,7 +253,7 @@ pub struct Counts {
     /// Cases whose chain is here.
     #[prost(uint64, tag = "2")]
     pub cases: u64,
-    /// Entries that wait.
+    /// Entries and other items that wait.
     #[prost(uint64, tag = "3")]
     pub parked: u64,
     /// Cases known by notice only.

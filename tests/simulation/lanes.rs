@@ -18,7 +18,12 @@ fn cursor(world: &World, at: NodeId, from: NodeId) -> pb::Cursor {
 }
 
 /// Hands items to a node as the next ones of a neighbour's lane.
-fn hand(world: &mut World, at: NodeId, from: NodeId, items: Vec<(pb::ItemKind, Vec<u8>)>) {
+pub(super) fn hand(
+    world: &mut World,
+    at: NodeId,
+    from: NodeId,
+    items: Vec<(pb::ItemKind, Vec<u8>)>,
+) {
     let (store, incarnation) = {
         let me = &world.nodes[&from].me;
         (me.store, me.incarnation)
@@ -39,7 +44,7 @@ fn hand(world: &mut World, at: NodeId, from: NodeId, items: Vec<(pb::ItemKind, V
     world.process(at, vec![items]);
 }
 
-fn body(world: &World, content: Content) -> pb::Body {
+pub(super) fn body(world: &World, content: Content) -> pb::Body {
     pb::Body {
         schema: 1,
         actor: vec![7; 10],

@@ -7,6 +7,7 @@ mod clocks;
 mod lanes;
 mod merging;
 mod moving;
+mod parked;
 mod recovery;
 mod root;
 mod seeds;

@@ -27,25 +27,17 @@ impl Simulator {
             return Ok(());
         }
         let (is_wild, losses) = (self.plan.is_wild, self.losses);
-        let is_merged = !self.ended.is_empty();
         let unexpected = alarms.iter().find(|alarm| {
             let torn = is_wild
                 && ["GAP", "CREDIT", "CURSOR_BEHIND"]
                     .iter()
                     .any(|code| alarm.starts_with(code));
-            // After a loss nodes say that they began again, and refuse what the lost one still had under way.
-            let of_loss = (losses > 0 || is_merged || is_wild)
+            // After a loss a node says that it began again, and what a distrusted node still had under way is refused.
+            let of_loss = losses > 0
                 && [
                     "RECOVERED",
                     "ENTRY_REFUSED: REVOKED",
                     "PARKED_AT_NEIGHBOUR: REVOKED",
-                    "DIGEST_DIFFERS",
-                    // Signed by a node that was lost, or that is not known again yet: refused and dropped, see the list of
-                    // what was found in tests/README.md.
-                    "TALLY_REFUSED",
-                    "DIRECTIVE_COUNT_REFUSED",
-                    "SUBMISSION_REFUSED",
-                    "NOTICE_REFUSED",
                 ]
                 .iter()
                 .any(|code| alarm.starts_with(code));

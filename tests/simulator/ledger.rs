@@ -325,6 +325,13 @@ impl Ledger {
                 Fact::SubmissionEnded(ended) => {
                     tally.count(Family::Refusal, format!("submission: {}", ended.code));
                 }
+                Fact::ItemParked(parked) => {
+                    let kind = parked.kind().as_str_name().trim_start_matches("ITEM_KIND_");
+                    tally.count(
+                        Family::Verdict,
+                        format!("parked {}: {}", kind.to_lowercase(), parked.reason),
+                    );
+                }
                 Fact::ParkingEnded(_) => tally.count(Family::Verdict, "no longer parked"),
                 Fact::Kept(_)
                 | Fact::Answered(_)

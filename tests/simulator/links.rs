@@ -303,13 +303,14 @@ impl Simulator {
             Action::ComputeDigest => self.compute_soon(machine, peer, None),
             Action::ComputeRange(range) => self.compute_soon(machine, peer, Some(range)),
             Action::DigestResult { equal } => self.compared(machine, peer, equal)?,
-            Action::RangeDiffers(_) => self.submit(
-                machine,
-                Input::Alarm {
+            Action::RangeDiffers(_) => {
+                self.tell(|| format!("{machine} - {peer}: {}", self.differences(machine, peer)));
+                let input = Input::Alarm {
                     code: "DIGEST_DIFFERS".into(),
                     detail: peer.to_string(),
-                },
-            ),
+                };
+                self.submit(machine, input);
+            }
             Action::Alarm { code, detail } => self.alarmed(machine, peer, code, &detail)?,
             Action::Close {
                 code,

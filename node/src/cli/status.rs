@@ -77,6 +77,10 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
             link.name, link.link, link.link
         ));
     }
+    if !status.parked_items.is_empty() {
+        let parked = parked_text(&status.parked_items);
+        text.push_str(&format!("\nPut aside 暂存待判\n{parked}"));
+    }
     if !status.alarms.is_empty() {
         text.push_str("\nAlarms 告警\n");
         for alarm in &status.alarms {
@@ -118,6 +122,29 @@ fn links_text(links: &[pb::LinkStatus]) -> String {
     table(&header, &rows)
 }
 
+fn parked_text(parked: &[pb::ParkedItem]) -> String {
+    let rows: Vec<Vec<String>> = parked
+        .iter()
+        .map(|item| {
+            vec![
+                kind_word(item),
+                item.reason.clone(),
+                or_dash(&item.chain),
+                or_dash(&item.link),
+            ]
+        })
+        .collect();
+    table(
+        &["KIND 种类", "REASON 原因", "CHAIN 链", "FROM 来自"],
+        &rows,
+    )
+}
+
+fn kind_word(item: &pb::ParkedItem) -> String {
+    let name = item.kind().as_str_name();
+    name.trim_start_matches("ITEM_KIND_").to_lowercase()
+}
+
 fn status_json(status: &pb::GetStatusResponse) -> Value {
     json!({
         "node": status.node,
@@ -130,12 +157,22 @@ fn status_json(status: &pb::GetStatusResponse) -> Value {
         "cases": status.cases,
         "notices": status.notices,
         "parked": status.parked,
+        "parked_items": status.parked_items.iter().map(parked_json).collect::<Vec<_>>(),
         "submissions": status.submissions,
         "journal_bytes": status.journal_bytes,
         "syncs": status.syncs,
         "boot": status.boot,
         "links": status.links.iter().map(link_json).collect::<Vec<_>>(),
         "alarms": status.alarms,
+    })
+}
+
+fn parked_json(item: &pb::ParkedItem) -> Value {
+    json!({
+        "kind": kind_word(item),
+        "reason": item.reason,
+        "chain": or_null(&item.chain),
+        "link": or_null(&item.link),
     })
 }
 

@@ -7,12 +7,11 @@
 use std::sync::Arc;
 
 use fengqiao_hub::custody::{Step, Verdict};
-use fengqiao_hub::directive;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
+use fengqiao_hub::notice;
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::{notice, signed, tally};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -21,25 +20,11 @@ use prost::Message as _;
 use super::EngineError;
 use super::attempts::unread_hash;
 use super::group::Group;
-use super::loading::read_bytes;
-use super::projection::{author_place, lane_row, parking_key};
-use super::record::reference_to;
+use super::parking::Hindrance;
+use super::projection::{author_place, lane_row};
 use crate::keystore::CaseSecret;
 use crate::replication::session::{Receipt, item_hash, lane_hash};
-use crate::store::tables::{self, Place};
-use crate::store::{RANGE_ROWS_MAX, Read as _};
-
-/// Entries that wait, at most; beyond it the newest are refused with an alarm.
-pub(crate) const PARKED_MAX: u64 = 10_000;
-
-/// Why an entry is not applied now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hindrance {
-    /// Something it needs may still come.
-    Waits(&'static str),
-    /// It will never be applied.
-    Refused(&'static str),
-}
+use crate::store::tables;
 
 impl Group<'_> {
     /// Items of a neighbour's lane: handled in order, the cursor moved in the same record.
@@ -115,11 +100,11 @@ impl Group<'_> {
 
     fn arrive_other(&mut self, link: NodeId, item: &pb::Item) -> Result<(), EngineError> {
         match item.kind() {
-            pb::ItemKind::Notice => self.arrive_notice(link, &item.payload),
-            pb::ItemKind::Tally => self.arrive_tally(link, &item.payload),
-            pb::ItemKind::Submission => self.arrive_submission(&item.payload, link),
-            pb::ItemKind::Refusal => self.arrive_refusal(&item.payload, link),
-            pb::ItemKind::DirectiveCount => self.arrive_directive_count(link, &item.payload),
+            pb::ItemKind::Notice
+            | pb::ItemKind::Tally
+            | pb::ItemKind::Submission
+            | pb::ItemKind::Refusal
+            | pb::ItemKind::DirectiveCount => self.arrive_signed(link, item.kind(), &item.payload),
             pb::ItemKind::Sealed => self.arrive_sealed(&item.payload),
             pb::ItemKind::HandedOver => self.arrive_handed_over(link, &item.payload),
             pb::ItemKind::Parked => {
@@ -328,97 +313,6 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn park(
-        &mut self,
-        entry: Option<&Entry>,
-        bytes: &[u8],
-        reference: pb::BlobReference,
-        hindrance: Hindrance,
-        link: NodeId,
-    ) -> Result<(), EngineError> {
-        let (reason, refused) = match hindrance {
-            Hindrance::Waits(reason) => (reason, false),
-            Hindrance::Refused(reason) => (reason, true),
-        };
-        if refused {
-            self.alarm("ENTRY_REFUSED", &format!("{reason} from {link}"));
-        }
-        let (chain, hash) = parking_key(entry, bytes);
-        if self.state.counts.parked >= PARKED_MAX {
-            self.alarm("PARKED_FULL", &link.to_string());
-            return Ok(());
-        }
-        if self.overlay.get(&tables::parked(chain, hash))?.is_some() {
-            return Ok(());
-        }
-        self.fact(Fact::Entry(pb::EntryStored {
-            blob: Some(reference),
-            verdict: pb::EntryVerdict::Parked.into(),
-            reason: reason.to_owned(),
-            link: link.to_string(),
-        }))?;
-        if refused {
-            let report = pb::ParkedReport {
-                chain: chain.to_vec(),
-                entry: hash.to_vec(),
-                reason: reason.to_owned(),
-            };
-            let bytes = report.encode_to_vec();
-            self.owe_bytes(link, pb::Lane::Control, pb::ItemKind::Parked, &bytes, None)?;
-        }
-        Ok(())
-    }
-
-    /// Tries what waits once more: of one chain, or of all when the registry has grown. Says whether anything joined.
-    pub(crate) fn retry_parked(&mut self, chain: Option<ChainId>) -> Result<bool, EngineError> {
-        if self.state.counts.parked == 0 {
-            return Ok(false);
-        }
-        let prefix = chain.map_or_else(tables::parked_all, tables::parked_of);
-        let (lo, hi) = tables::prefixed(&prefix);
-        let mut joined = false;
-        let mut rows: Vec<(Entry, tables::ParkedRow, Place)> = Vec::new();
-        for (_, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
-            let row = tables::ParkedRow::decode(&value[..])
-                .map_err(|_| EngineError::Unreadable("a parked row"))?;
-            if !row.reason.ends_with("AWAITED") {
-                continue;
-            }
-            let at = row.at.ok_or(EngineError::Unreadable("a parked row"))?;
-            let bytes = read_bytes(&self.record, self.reader, &at)?;
-            if let Ok(entry) = Entry::parse(&bytes) {
-                rows.push((entry, row, at));
-            }
-        }
-        rows.sort_by_key(|(entry, _, _)| entry.sequence);
-        for (entry, row, at) in rows {
-            let entry = Arc::new(entry);
-            let ended = pb::ParkingEnded {
-                chain: entry.chain.to_vec(),
-                entry: entry.hash.to_vec(),
-            };
-            match self.admissible(&entry)? {
-                Ok(()) => {
-                    self.fact(Fact::ParkingEnded(ended))?;
-                    self.keep_entry_at(
-                        &entry,
-                        reference_to(&at),
-                        at,
-                        NodeId::from_bytes(&row.link),
-                    )?;
-                    joined = true;
-                }
-                Err(Hindrance::Waits(_)) => {}
-                Err(refused @ Hindrance::Refused(_)) => {
-                    self.fact(Fact::ParkingEnded(ended))?;
-                    let link = NodeId::from_bytes(&row.link).unwrap_or_default();
-                    self.park(Some(&entry), &[], reference_to(&at), refused, link)?;
-                }
-            }
-        }
-        Ok(joined)
-    }
-
     fn learn_secret(&mut self, chain: ChainId, secret: &pb::ChainSecret) {
         let Ok(salt) = <[u8; 32]>::try_from(&secret.salt[..]) else {
             return;
@@ -435,108 +329,6 @@ impl Group<'_> {
         let mut learnt = CaseSecret::with_salt(salt);
         learnt.wrapped.clone_from(&secret.wrapped_key);
         self.secrets.entry(chain).or_insert(learnt);
-    }
-
-    fn arrive_notice(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
-        let registry = self.registry();
-        let read = signed::read::<pb::Notice>(bytes, |node| {
-            registry.node(node).map(|node| node.signing_key)
-        });
-        let (reference, _) = self.record.blob(bytes);
-        let Ok(notice) = read else {
-            self.alarm("NOTICE_REFUSED", &link.to_string());
-            return Ok(());
-        };
-        let author = NodeId::from_bytes(&notice.author).and_then(|node| registry.node(node));
-        let below = author.is_some_and(|node| registry.is_above(self.me.at.place, node.place));
-        let case = ChainId::from_bytes(&notice.case);
-        let (Some(case), true, Some(_)) = (case, below, Rank::from_wire(&notice.rank)) else {
-            self.alarm("NOTICE_REFUSED", &link.to_string());
-            return Ok(());
-        };
-        self.fact(Fact::Kept(pb::ItemKept {
-            kind: pb::ItemKind::Notice.into(),
-            blob: Some(reference),
-            link: link.to_string(),
-        }))?;
-        self.noticed.insert(case);
-        if self.overlay.get(&tables::chain(case))?.is_some() {
-            return Ok(());
-        }
-        // A taking that waits may fit what this notice tells.
-        self.retry_too.insert(case);
-        if let Some(up) = self.me.at.up(&registry) {
-            self.owe_bytes(up, pb::Lane::Cases, pb::ItemKind::Notice, bytes, Some(case))?;
-        }
-        Ok(())
-    }
-
-    fn arrive_tally(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
-        let registry = self.registry();
-        let Ok(arrived) = signed::read::<pb::Tally>(bytes, |node| {
-            registry.node(node).map(|node| node.signing_key)
-        }) else {
-            self.alarm("TALLY_REFUSED", &link.to_string());
-            return Ok(());
-        };
-        let known = self.overlay.get(&tables::tally(&arrived))?;
-        let known = known.and_then(|row| signed::kept::<pb::Tally>(&row));
-        if !tally::replaces(&arrived, known.as_ref()) {
-            return Ok(());
-        }
-        self.keep_and_send_up(pb::ItemKind::Tally, pb::Lane::Bulk, bytes, Some(link))
-    }
-
-    fn arrive_directive_count(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
-        let registry = self.registry();
-        let Ok(below) = signed::read::<pb::DirectiveCount>(bytes, |node| {
-            registry.node(node).map(|node| node.signing_key)
-        }) else {
-            self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
-            return Ok(());
-        };
-        let key = ChainId::from_bytes(&below.directive).zip(PlaceId::from_bytes(&below.place));
-        let Some((id, place)) =
-            key.filter(|(_, place)| registry.is_above(self.me.at.place, *place))
-        else {
-            self.alarm("DIRECTIVE_COUNT_REFUSED", &link.to_string());
-            return Ok(());
-        };
-        let known = self.overlay.get(&tables::directive_count(id, place))?;
-        let known = known.and_then(|row| signed::kept::<pb::DirectiveCount>(&row));
-        if known.is_some_and(|known| known.version >= below.version) {
-            return Ok(());
-        }
-        let (reference, _) = self.record.blob(bytes);
-        self.fact(Fact::Kept(pb::ItemKept {
-            kind: pb::ItemKind::DirectiveCount.into(),
-            blob: Some(reference),
-            link: link.to_string(),
-        }))?;
-        self.count_directive(id, |count| directive::merged(count, &below))
-    }
-
-    /// A sealed frame is stored and passed on; whom it speaks of is not seen here (PROTOCOL.md 17).
-    fn arrive_sealed(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        let registry = self.registry();
-        let Ok(frame) = pb::SealedFrame::decode(bytes) else {
-            return Ok(());
-        };
-        let Some(recipient) = PlaceId::from_bytes(&frame.recipient) else {
-            return Ok(());
-        };
-        if recipient == self.me.at.place {
-            let (reference, _) = self.record.blob(bytes);
-            return self.fact(Fact::Kept(pb::ItemKept {
-                kind: pb::ItemKind::Sealed.into(),
-                blob: Some(reference),
-                link: String::new(),
-            }));
-        }
-        let Some(link) = self.me.at.towards(recipient, &registry) else {
-            return Ok(());
-        };
-        self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Sealed, bytes, None)
     }
 
     /// A neighbour has stored our items. Kept in the store only: its next greeting would tell it again.

@@ -117,9 +117,13 @@ impl Group<'_> {
         let known = known.unwrap_or_else(|| pb::DirectiveCount {
             directive: id.to_vec(),
             place: self.me.at.place.to_vec(),
-            node: self.me.at.node.to_vec(),
             ..Default::default()
         });
+        // A backup holds what the node before this one had counted; what goes on from there is said by this one.
+        let known = pb::DirectiveCount {
+            node: self.me.at.node.to_vec(),
+            ..known
+        };
         let Some(changed) = change(&known) else {
             return Ok(());
         };

@@ -77,18 +77,12 @@ impl LaneView {
         Ok(lane_row(self.store.as_ref(), self.link, lane)?.acknowledged)
     }
 
-    /// What the neighbour must have stored of our lane of cases before what is acknowledged to it now is settled; `None`
-    /// while this node recovers.
+    /// Whether neighbours have yet to hand over what they hold of the node before this one.
     ///
     /// # Errors
     /// The store does not read.
-    pub fn settles_after(&self) -> Result<Option<u64>, EngineError> {
-        if is_recovering(self.store.as_ref())? {
-            return Ok(None);
-        }
-        Ok(Some(
-            lane_row(self.store.as_ref(), self.link, pb::Lane::Cases)?.owed,
-        ))
+    pub fn is_recovering(&self) -> Result<bool, EngineError> {
+        is_recovering(self.store.as_ref())
     }
 
     /// Consecutive items from a sequence on, as they were owed; secrets are sealed to the neighbour now.

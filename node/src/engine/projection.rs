@@ -1,6 +1,7 @@
 //! From facts to rows: the one way by which a record reaches the store, live and on replay alike.
 
 mod links;
+mod parked;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
 use fengqiao_hub::jurisdiction::is_by_root_key;
 use fengqiao_hub::signed;
+use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
@@ -23,6 +25,8 @@ use crate::journal::JournalReader;
 use crate::replication::session::item_hash;
 use crate::store::tables::{self, ChainRow, EntryRow, Place};
 use crate::store::{Overlay, Read};
+
+pub(crate) use parked::{item_parking_key, parking_key};
 
 /// Applies facts to an overlay and to the state in memory.
 pub(crate) struct Projection<'a, 's> {
@@ -58,6 +62,11 @@ impl Projection<'_, '_> {
                 let at = blob(kept.blob.as_ref())?;
                 let bytes = read_bytes(self.record, self.reader, &at)?;
                 self.kept(kept, &bytes, at)?;
+            }
+            Fact::ItemParked(parked) => {
+                let at = blob(parked.blob.as_ref())?;
+                let bytes = read_bytes(self.record, self.reader, &at)?;
+                self.item_parked(parked, &bytes, at)?;
             }
             Fact::Answered(answered) => {
                 let row = tables::AnswerRow {
@@ -343,29 +352,6 @@ impl Projection<'_, '_> {
         }
     }
 
-    fn parked(&mut self, entry: Option<&Entry>, bytes: &[u8], at: Place, stored: &pb::EntryStored) {
-        let (chain, hash) = parking_key(entry, bytes);
-        let row = tables::ParkedRow {
-            at: Some(at),
-            reason: stored.reason.clone(),
-            link: stored
-                .link
-                .parse::<NodeId>()
-                .map(NodeId::to_vec)
-                .unwrap_or_default(),
-        };
-        self.put(tables::parked(chain, hash), row.encode_to_vec());
-        self.state.counts.parked += 1;
-    }
-
-    fn unpark(&mut self, chain: ChainId, hash: Hash) -> Result<(), EngineError> {
-        if self.overlay.get(&tables::parked(chain, hash))?.is_some() {
-            self.overlay.batch.remove(tables::parked(chain, hash));
-            self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
-        }
-        Ok(())
-    }
-
     fn kept(&mut self, kept: &pb::ItemKept, bytes: &[u8], at: Place) -> Result<(), EngineError> {
         match kept.kind() {
             pb::ItemKind::Notice => self.keep_notice(kept, bytes),
@@ -408,16 +394,7 @@ impl Projection<'_, '_> {
         };
         if let Ok(link) = kept.link.parse::<NodeId>() {
             let hash = item_hash(pb::ItemKind::Notice, bytes);
-            let notice = Some(hash);
-            self.carries(
-                link,
-                case,
-                Carried {
-                    extent: tables::Extent::Notice,
-                    notice,
-                    whole: false,
-                },
-            )?;
+            self.carries(link, case, Carried::notice(hash))?;
         }
         if self.overlay.get(&tables::chain(case))?.is_some() {
             return Ok(());
@@ -445,7 +422,7 @@ impl Projection<'_, '_> {
         bytes: &[u8],
         at: Place,
     ) -> Result<(), EngineError> {
-        let Ok(submission) = fengqiao_hub::submission::Submission::parse(bytes) else {
+        let Ok(submission) = Submission::parse(bytes) else {
             return Ok(());
         };
         let key = tables::submission(submission.id);
@@ -506,17 +483,14 @@ pub(crate) struct Carried {
     pub(crate) whole: bool,
 }
 
-/// Where an entry waits: by its chain and hash, or when it does not even read, by the hash of its bytes.
-pub(crate) fn parking_key(entry: Option<&Entry>, bytes: &[u8]) -> (ChainId, Hash) {
-    entry.map_or_else(
-        || {
-            (
-                ChainId::default(),
-                Hash::of("fengqiao/unreadable/1", &[bytes]),
-            )
-        },
-        |entry| (entry.chain, entry.hash),
-    )
+impl Carried {
+    fn notice(hash: Hash) -> Self {
+        Self {
+            extent: tables::Extent::Notice,
+            notice: Some(hash),
+            whole: false,
+        }
+    }
 }
 
 /// The place an author serves; what the root key signs speaks for itself.

@@ -12,7 +12,9 @@ use prost::Message as _;
 
 use super::EngineError;
 use super::group::{Group, Owed};
+use super::items::AUTHOR_AWAITED;
 use super::loading::read_bytes;
+use super::parking::Hindrance;
 use super::writing::Writing;
 use crate::replication::session::item_hash;
 use crate::store::{RANGE_ROWS_MAX, Read as _, tables};
@@ -47,24 +49,28 @@ impl Group<'_> {
     }
 
     /// A submission arrives: adopted where this centre is custodian, else passed on.
-    pub(crate) fn arrive_submission(
+    pub(super) fn take_submission(
         &mut self,
-        bytes: &[u8],
         from: NodeId,
-    ) -> Result<(), EngineError> {
+        bytes: &[u8],
+    ) -> Result<Result<(), Hindrance>, EngineError> {
         let Ok(mut submission) = Submission::parse(bytes) else {
-            self.alarm("SUBMISSION_MALFORMED", &from.to_string());
-            return Ok(());
+            return Ok(Err(Hindrance::Refused("MALFORMED")));
         };
+        if submission.deployment != self.me.deployment {
+            return Ok(Err(Hindrance::Refused("DEPLOYMENT")));
+        }
         let registry = self.registry();
-        let author = registry
-            .node(submission.author)
-            .filter(|node| node.is_trusted());
-        let sound =
-            author.is_some_and(|node| submission.check_signature(&node.signing_key).is_ok());
-        if !sound || submission.deployment != self.me.deployment {
-            self.alarm("SUBMISSION_REFUSED", &from.to_string());
-            return Ok(());
+        let Some(author) = registry.node(submission.author) else {
+            return Ok(Err(AUTHOR_AWAITED));
+        };
+        // Whoever may have forged it gets no refusal: that would end the author's own.
+        if submission.check_signature(&author.signing_key).is_err() {
+            return Ok(Err(Hindrance::Refused("SIGNATURE")));
+        }
+        if !author.is_trusted() {
+            self.refuse(&submission, "REVOKED")?;
+            return Ok(Err(Hindrance::Refused("REVOKED")));
         }
         if self
             .chain(submission.case)?
@@ -72,15 +78,17 @@ impl Group<'_> {
             .as_ref()
             .is_some_and(|case| case.submissions.contains(&submission.id))
         {
-            return Ok(());
+            return Ok(Ok(()));
         }
         if submission.signed.hops >= HOPS_MAX {
-            return self.refuse(&submission, "TOO_MANY_HOPS");
+            self.refuse(&submission, "TOO_MANY_HOPS")?;
+            return Ok(Ok(()));
         }
         submission.signed.hops += 1;
         let bytes = submission.signed.encode_to_vec();
         self.keep_submission(&bytes, Some(from))?;
-        self.settle(&submission, &bytes)
+        self.settle(&submission, &bytes)?;
+        Ok(Ok(()))
     }
 
     /// Adopts, refuses or forwards a submission that waits here.
@@ -154,19 +162,21 @@ impl Group<'_> {
     }
 
     /// A refusal arrives: for this node's own submission, or to be passed on.
-    pub(crate) fn arrive_refusal(&mut self, bytes: &[u8], from: NodeId) -> Result<(), EngineError> {
-        let registry = self.registry();
-        let key_of = |node| registry.node(node).map(|node| node.signing_key);
-        let Ok(refusal) = signed::read::<pb::Refusal>(bytes, key_of) else {
-            self.alarm("REFUSAL_MALFORMED", &from.to_string());
-            return Ok(());
+    pub(super) fn take_refusal(
+        &mut self,
+        bytes: &[u8],
+    ) -> Result<Result<(), Hindrance>, EngineError> {
+        let refusal = match self.heard::<pb::Refusal>(bytes) {
+            Ok((refusal, _)) => refusal,
+            Err(hindrance) => return Ok(Err(hindrance)),
         };
         let to = NodeId::from_bytes(&refusal.to).unwrap_or_default();
         self.fact(Fact::SubmissionEnded(pb::SubmissionEnded {
             submission: refusal.submission.clone(),
             code: refusal.code.clone(),
         }))?;
-        self.send_to_node(to, pb::ItemKind::Refusal, bytes)
+        self.send_to_node(to, pb::ItemKind::Refusal, bytes)?;
+        Ok(Ok(()))
     }
 
     /// Submissions that wait for a case whose custodian changed go their new way.

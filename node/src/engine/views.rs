@@ -15,7 +15,7 @@ use super::record::{RecordWriter, read_record};
 use super::recovery::settles;
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
-use crate::store::tables::{self, CarriedRow, ChainRow, Extent};
+use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};
 use crate::store::{MemoryStore, Overlay, RANGE_ROWS_MAX, Read, Row, Store};
 
 /// Where an entry stands (PROTOCOL.md 20): three receipts, never merged.
@@ -309,6 +309,21 @@ impl Views {
             .iter()
             .filter_map(|(_, row)| pb::AccountSet::decode(&row[..]).ok())
             .collect())
+    }
+
+    /// What waits, and why, in order of what it speaks of.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn parked(&self, rows_max: usize) -> Result<Vec<(ChainId, ParkedRow)>, EngineError> {
+        let (lo, hi) = tables::prefixed(&tables::parked_all());
+        let rows = self.store.range(&lo, &hi, rows_max)?;
+        let read = rows.iter().map(|(key, value)| {
+            let (chain, _) = tables::read_parked(key)?;
+            Some((chain, ParkedRow::decode(&value[..]).ok()?))
+        });
+        read.collect::<Option<_>>()
+            .ok_or(EngineError::Unreadable("a parked row"))
     }
 
     /// A lane's cursors.

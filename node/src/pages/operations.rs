@@ -120,7 +120,7 @@ fn metrics(hosted: &[Arc<Hosted>]) -> String {
         );
         page.put(
             "fengqiao_parked_entries",
-            "Entries that wait.",
+            "Entries and other signed items that wait.",
             &own,
             figures.counts.parked,
         );

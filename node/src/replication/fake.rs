@@ -190,9 +190,8 @@ impl Lanes for FakeNode {
         self.acknowledged[index(lane)]
     }
 
-    fn settles_after(&self) -> Option<u64> {
-        let last = self.last(pb::Lane::Cases).sequence;
-        (!self.is_recovering).then_some(last)
+    fn is_recovering(&self) -> bool {
+        self.is_recovering
     }
 
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item> {

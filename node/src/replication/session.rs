@@ -41,7 +41,8 @@
 //! and answers only if its pair is the mirror image; otherwise something moved meanwhile and the lower side tries again
 //! when it is quiet. Both compare: equal, or `DIGEST_DIFFERS`, and the chains of the ranges that differ are exchanged,
 //! one range after the other, for the engine to mend. A digest is repeated when cursors have moved and it is quiet
-//! again, at most once in an interval.
+//! again, at most once in an interval. A node that came back from a loss compares nothing before each of its neighbours
+//! has handed over: what it holds of a chain may come in parts from several of them.
 //!
 //! **Memory.** Frames are made one at a time, when the wire has room ([`Event::Room`]); what was taken in and is not
 //! yet synced is bounded by the window in items and by [`Limits::unstored_bytes_max`], above which [`Session::is_full`]
@@ -123,10 +124,15 @@ pub trait Lanes: Send + Sync {
     /// and at least one when there is one.
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item>;
 
+    /// Whether neighbours have yet to hand over to this node what they hold of the one before it.
+    fn is_recovering(&self) -> bool {
+        false
+    }
+
     /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is
     /// owed, since a taking may be among it. `None` while this node recovers and may have forgotten one.
     fn settles_after(&self) -> Option<u64> {
-        Some(self.last(pb::Lane::Cases).sequence)
+        (!self.is_recovering()).then(|| self.last(pb::Lane::Cases).sequence)
     }
 }
 

@@ -11,7 +11,7 @@
 //! | `k` link chain | [`CarriedRow`] | what this link carries of a chain |
 //! | `o` link lane sequence | [`OwedRow`] | the outbox: an item owed to a link |
 //! | `l` link lane | [`LaneRow`] | cursors of a lane, both directions |
-//! | `p` chain hash | [`ParkedRow`] | an entry that waits |
+//! | `p` chain hash | [`ParkedRow`] | an entry, or what else is signed, that waits; by what it speaks of |
 //! | `s` submission | [`SubmissionRow`] | a submission that waits for the custodian |
 //! | `q` case submission | empty | the same by case |
 //! | `r` request | [`AnswerRow`] | the answer a write got |
@@ -201,7 +201,7 @@ impl LaneRow {
     }
 }
 
-/// `p`: an entry that waits.
+/// `p`: an entry or another signed item that waits.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ParkedRow {
     /// Its bytes.
@@ -213,6 +213,9 @@ pub struct ParkedRow {
     /// Link it came by, 10 bytes or empty.
     #[prost(bytes = "vec", tag = "3")]
     pub link: Vec<u8>,
+    /// What it is; not said of entries written before others waited too.
+    #[prost(enumeration = "pb::ItemKind", tag = "4")]
+    pub kind: i32,
 }
 
 /// `s`: a submission that waits.
@@ -420,6 +423,12 @@ fn lane_key(lane: pb::Lane) -> [u8; 1] {
 #[must_use]
 pub fn parked(chain: ChainId, hash: Hash) -> Vec<u8> {
     key(b'p', &[&chain.0, &hash.0])
+}
+/// Reads a `p` key back.
+#[must_use]
+pub fn read_parked(key: &[u8]) -> Option<(ChainId, Hash)> {
+    let chain = ChainId::from_bytes(key.get(1..17)?)?;
+    Some((chain, Hash::from_bytes(key.get(17..)?)?))
 }
 /// All of `p` for a chain.
 #[must_use]

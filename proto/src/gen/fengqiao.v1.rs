@@ -4198,7 +4198,7 @@ pub struct Fact {
     /// What happened.
     #[prost(
         oneof = "fact::Fact",
-        tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 20"
+        tags = "1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 20"
     )]
     pub fact: ::core::option::Option<fact::Fact>,
 }
@@ -4234,7 +4234,7 @@ pub mod fact {
         /// A submission waits no longer.
         #[prost(message, tag = "10")]
         SubmissionEnded(super::SubmissionEnded),
-        /// A parked entry is given up or was applied.
+        /// A parked entry or item is given up or was taken in.
         #[prost(message, tag = "11")]
         ParkingEnded(super::ParkingEnded),
         /// The journal goes on under a new identity.
@@ -4249,6 +4249,9 @@ pub mod fact {
         /// How far this node has come in passing on what ended and moved places held.
         #[prost(message, tag = "15")]
         PassingOn(super::PassingOn),
+        /// A signed item that is no entry was put aside.
+        #[prost(message, tag = "16")]
+        ItemParked(super::ItemParked),
         /// Entries of a case came to be held here that do not stand.
         #[prost(message, tag = "20")]
         AnnexHeld(super::AnnexHeld),
@@ -4393,13 +4396,29 @@ pub struct SubmissionEnded {
     #[prost(string, tag = "2")]
     pub code: ::prost::alloc::string::String,
 }
-/// A parked entry waits no longer.
+/// A signed item that is no entry waits: who signed it is not known here yet.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ItemParked {
+    /// What it is.
+    #[prost(enumeration = "ItemKind", tag = "1")]
+    pub kind: i32,
+    /// Its bytes.
+    #[prost(message, optional, tag = "2")]
+    pub blob: ::core::option::Option<BlobReference>,
+    /// Why it waits.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// Link it came by.
+    #[prost(string, tag = "4")]
+    pub link: ::prost::alloc::string::String,
+}
+/// A parked entry or item waits no longer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ParkingEnded {
-    /// Chain id, 16 bytes.
+    /// Chain id, 16 bytes; of an item the chain it speaks of, or zeros.
     #[prost(bytes = "vec", tag = "1")]
     pub chain: ::prost::alloc::vec::Vec<u8>,
-    /// Entry hash, 32 bytes.
+    /// Hash of the entry or item, 32 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub entry: ::prost::alloc::vec::Vec<u8>,
 }
@@ -4537,7 +4556,7 @@ pub struct GetStatusResponse {
     /// Cases known by notice only.
     #[prost(uint64, tag = "9")]
     pub notices: u64,
-    /// Entries waiting for something.
+    /// Entries and other signed items waiting for something.
     #[prost(uint64, tag = "10")]
     pub parked: u64,
     /// End of the journal, bytes.
@@ -4558,6 +4577,25 @@ pub struct GetStatusResponse {
     /// Submissions that wait.
     #[prost(uint64, tag = "16")]
     pub submissions: u64,
+    /// What waits, at most 50.
+    #[prost(message, repeated, tag = "17")]
+    pub parked_items: ::prost::alloc::vec::Vec<ParkedItem>,
+}
+/// Something that could not be judged, or not be accepted, when it came.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ParkedItem {
+    /// What it is.
+    #[prost(enumeration = "ItemKind", tag = "1")]
+    pub kind: i32,
+    /// Stable code: why it waits.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// Chain it belongs to or speaks of, 26 characters; empty when it speaks of none.
+    #[prost(string, tag = "3")]
+    pub chain: ::prost::alloc::string::String,
+    /// Link it came by, or empty.
+    #[prost(string, tag = "4")]
+    pub link: ::prost::alloc::string::String,
 }
 /// One link.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -12,9 +12,12 @@ use crate::desk::error::status;
 use crate::engine::{Administration, Listed, MovePlace, Views};
 use crate::enrolment::host_and_port;
 use crate::node::opening::registry_and_views;
+use crate::store::tables::ParkedRow;
 
 /// Cases read at once for a digest.
 const DIGEST_PAGE: usize = 1_000;
+/// Rows of what waits that a status shows.
+const PARKED_SHOWN_MAX: usize = 50;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -32,6 +35,8 @@ impl NodeService for Desk {
         let up = node.me.at.up(&registry);
         let awaited = crate::engine::recovery::awaited(&**node.views.store(), &node.me, &registry)
             .map_err(|error| internal(&error))?;
+        let parked = node.views.parked(PARKED_SHOWN_MAX);
+        let parked = parked.map_err(|error| internal(&error))?;
         let mut links = Vec::new();
         for link in up.into_iter().chain(node.me.at.down(&registry)) {
             let mut status = self.link_status(&registry, link, up == Some(link))?;
@@ -55,6 +60,7 @@ impl NodeService for Desk {
             alarms: figures.alarms.clone(),
             boot: figures.counts.boot,
             submissions: figures.counts.submissions,
+            parked_items: parked.into_iter().map(parked_item).collect(),
         }))
     }
 
@@ -422,6 +428,20 @@ pub(crate) fn digest_of(
         heads,
         records,
     })
+}
+
+fn parked_item((chain, row): (ChainId, ParkedRow)) -> pb::ParkedItem {
+    let link = NodeId::from_bytes(&row.link);
+    let speaks_of = Some(chain).filter(|chain| *chain != ChainId::default());
+    pb::ParkedItem {
+        kind: match row.kind() {
+            pb::ItemKind::Unspecified => pb::ItemKind::Entry.into(),
+            _ => row.kind,
+        },
+        reason: row.reason,
+        chain: speaks_of.map(|chain| chain.to_string()).unwrap_or_default(),
+        link: link.map(|link| link.to_string()).unwrap_or_default(),
+    }
 }
 
 fn head_of(listed: &Listed) -> (pb::CaseDigest, ChainId, Hash) {

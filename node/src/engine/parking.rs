@@ -1,0 +1,208 @@
+//! What cannot be judged yet: put aside with its reason, in the record that moves the cursor, and tried again when what
+//! it waits for has come (PROTOCOL.md 22). An entry waits with its chain; what else is signed waits for the registry
+//! that names its author. What can never be accepted is said by an alarm; an entry of that kind is kept here too, so
+//! that nothing of a chain disappears.
+
+use std::sync::Arc;
+
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{ChainId, Hash, NodeId};
+use fengqiao_proto::v1 as pb;
+use pb::fact::Fact;
+use prost::Message as _;
+
+use super::EngineError;
+use super::group::Group;
+use super::loading::read_bytes;
+use super::projection::{item_parking_key, parking_key};
+use super::record::reference_to;
+use crate::store::tables::{self, Place};
+use crate::store::{RANGE_ROWS_MAX, Read as _};
+
+/// What waits, at most; beyond it the newest is refused with an alarm.
+pub(crate) const PARKED_MAX: u64 = 10_000;
+
+/// Why something is not taken in now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hindrance {
+    /// Something it needs may still come.
+    Waits(&'static str),
+    /// It will never be taken in.
+    Refused(&'static str),
+}
+
+/// A row of what waits, with its bytes.
+struct Waiting {
+    row: tables::ParkedRow,
+    at: Place,
+    bytes: Vec<u8>,
+    ended: pb::ParkingEnded,
+}
+
+impl Group<'_> {
+    /// Puts an entry aside.
+    pub(super) fn park(
+        &mut self,
+        entry: Option<&Entry>,
+        bytes: &[u8],
+        reference: pb::BlobReference,
+        hindrance: Hindrance,
+        link: NodeId,
+    ) -> Result<(), EngineError> {
+        let (reason, refused) = match hindrance {
+            Hindrance::Waits(reason) => (reason, false),
+            Hindrance::Refused(reason) => (reason, true),
+        };
+        if refused {
+            self.alarm("ENTRY_REFUSED", &format!("{reason} from {link}"));
+        }
+        let (chain, hash) = parking_key(entry, bytes);
+        if !self.may_park((chain, hash), link)? {
+            return Ok(());
+        }
+        self.fact(Fact::Entry(pb::EntryStored {
+            blob: Some(reference),
+            verdict: pb::EntryVerdict::Parked.into(),
+            reason: reason.to_owned(),
+            link: link.to_string(),
+        }))?;
+        if refused {
+            let report = pb::ParkedReport {
+                chain: chain.to_vec(),
+                entry: hash.to_vec(),
+                reason: reason.to_owned(),
+            };
+            let bytes = report.encode_to_vec();
+            self.owe_bytes(link, pb::Lane::Control, pb::ItemKind::Parked, &bytes, None)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a signed item aside that is no entry.
+    pub(super) fn park_item(
+        &mut self,
+        link: NodeId,
+        kind: pb::ItemKind,
+        bytes: &[u8],
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        if !self.may_park(item_parking_key(kind, bytes), link)? {
+            return Ok(());
+        }
+        let (reference, _) = self.record.blob(bytes);
+        self.fact(Fact::ItemParked(pb::ItemParked {
+            kind: kind.into(),
+            blob: Some(reference),
+            reason: reason.to_owned(),
+            link: link.to_string(),
+        }))
+    }
+
+    /// Whether there is room, and it does not wait already.
+    fn may_park(&mut self, key: (ChainId, Hash), link: NodeId) -> Result<bool, EngineError> {
+        if self.overlay.get(&tables::parked(key.0, key.1))?.is_some() {
+            return Ok(false);
+        }
+        let is_full = self.state.counts.parked >= PARKED_MAX;
+        if is_full {
+            self.alarm("PARKED_FULL", &link.to_string());
+        }
+        Ok(!is_full)
+    }
+
+    /// Tries what waits once more: of one chain, or of all when the registry has grown. Says whether anything was taken in.
+    pub(crate) fn retry_parked(&mut self, chain: Option<ChainId>) -> Result<bool, EngineError> {
+        if self.state.counts.parked == 0 {
+            return Ok(false);
+        }
+        let (mut entries, mut items) = (Vec::new(), Vec::new());
+        for waiting in self.waiting_for_more(chain)? {
+            match waiting.row.kind() {
+                pb::ItemKind::Unspecified | pb::ItemKind::Entry => {
+                    if let Ok(entry) = Entry::parse(&waiting.bytes) {
+                        entries.push((Arc::new(entry), waiting));
+                    }
+                }
+                pb::ItemKind::Notice
+                | pb::ItemKind::Tally
+                | pb::ItemKind::Submission
+                | pb::ItemKind::Refusal
+                | pb::ItemKind::Sealed
+                | pb::ItemKind::Parked
+                | pb::ItemKind::DirectiveCount
+                | pb::ItemKind::HandedOver => items.push(waiting),
+            }
+        }
+        entries.sort_by_key(|(entry, _)| entry.sequence);
+        items.sort_by_key(|waiting| (waiting.at.position, waiting.at.offset));
+        let mut joined = false;
+        for (entry, waiting) in entries {
+            joined |= self.retry_entry(&entry, waiting)?;
+        }
+        for waiting in items {
+            joined |= self.retry_item(waiting)?;
+        }
+        Ok(joined)
+    }
+
+    fn waiting_for_more(&self, chain: Option<ChainId>) -> Result<Vec<Waiting>, EngineError> {
+        let unreadable = || EngineError::Unreadable("a parked row");
+        let prefix = chain.map_or_else(tables::parked_all, tables::parked_of);
+        let (lo, hi) = tables::prefixed(&prefix);
+        let mut all = Vec::new();
+        for (key, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+            let row = tables::ParkedRow::decode(&value[..]).map_err(|_| unreadable())?;
+            if !row.reason.ends_with("AWAITED") {
+                continue;
+            }
+            let at = row.at.ok_or_else(unreadable)?;
+            let (chain, entry) = tables::read_parked(&key).ok_or_else(unreadable)?;
+            all.push(Waiting {
+                bytes: read_bytes(&self.record, self.reader, &at)?,
+                row,
+                at,
+                ended: pb::ParkingEnded {
+                    chain: chain.to_vec(),
+                    entry: entry.to_vec(),
+                },
+            });
+        }
+        Ok(all)
+    }
+
+    fn retry_entry(&mut self, entry: &Arc<Entry>, waiting: Waiting) -> Result<bool, EngineError> {
+        let reference = reference_to(&waiting.at);
+        let link = NodeId::from_bytes(&waiting.row.link);
+        match self.admissible(entry)? {
+            Ok(()) => {
+                self.fact(Fact::ParkingEnded(waiting.ended))?;
+                self.keep_entry_at(entry, reference, waiting.at, link)?;
+                Ok(true)
+            }
+            Err(Hindrance::Waits(_)) => Ok(false),
+            Err(refused @ Hindrance::Refused(_)) => {
+                self.fact(Fact::ParkingEnded(waiting.ended))?;
+                self.park(
+                    Some(entry),
+                    &[],
+                    reference,
+                    refused,
+                    link.unwrap_or_default(),
+                )?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn retry_item(&mut self, waiting: Waiting) -> Result<bool, EngineError> {
+        let link = NodeId::from_bytes(&waiting.row.link).unwrap_or_default();
+        let kind = waiting.row.kind();
+        match self.take_in(link, kind, &waiting.bytes, true)? {
+            Err(Hindrance::Waits(_)) => return Ok(false),
+            Err(Hindrance::Refused(reason)) => self.refuse_item(link, kind, reason),
+            Ok(()) => {}
+        }
+        self.fact(Fact::ParkingEnded(waiting.ended))?;
+        Ok(true)
+    }
+}
