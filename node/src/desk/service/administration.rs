@@ -433,10 +433,12 @@ pub(crate) fn digest_of(
 fn parked_item((chain, row): (ChainId, ParkedRow)) -> pb::ParkedItem {
     let link = NodeId::from_bytes(&row.link);
     let speaks_of = Some(chain).filter(|chain| *chain != ChainId::default());
+    let is_entry = row.kind() == pb::ItemKind::Unspecified;
     pb::ParkedItem {
-        kind: match row.kind() {
-            pb::ItemKind::Unspecified => pb::ItemKind::Entry.into(),
-            _ => row.kind,
+        kind: if is_entry {
+            pb::ItemKind::Entry.into()
+        } else {
+            row.kind
         },
         reason: row.reason,
         chain: speaks_of.map(|chain| chain.to_string()).unwrap_or_default(),
