@@ -8,6 +8,7 @@
 //! anybody else keep a place within the same subtree as far as that author is concerned, and decide nothing about it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use fengqiao_proto::v1 as pb;
 
@@ -81,6 +82,18 @@ impl Registry {
             return self.is_above(above, below);
         }
         above != below && self.is_within_by(below, above, &|moved| is_named(moved, named))
+    }
+
+    /// Whether `above` stands or once stood strictly above `below`, by the moves known here.
+    #[must_use]
+    pub fn was_above(&self, above: PlaceId, below: PlaceId) -> bool {
+        let mut seen = BTreeSet::from([below]);
+        let mut open = vec![below];
+        while let Some(place) = open.pop() {
+            let parents = self.parents_by(place, ALL).0;
+            open.extend(parents.into_iter().filter(|parent| seen.insert(*parent)));
+        }
+        above != below && seen.contains(&above)
     }
 
     /// Whether the way up of a place has been changed by `superior` in a move that is not among those named.

@@ -94,7 +94,8 @@ impl Group<'_> {
         let (Some(case), Some(rank)) = (case, rank) else {
             return Ok(Err(Hindrance::Refused("MALFORMED")));
         };
-        if !registry.is_above(self.me.at.place, author.place) {
+        // What was under way when its author's place was moved from here is still what the link carried.
+        if !registry.was_above(self.me.at.place, author.place) {
             return Ok(Err(Hindrance::Refused("PLACE")));
         }
         if waited
@@ -166,7 +167,7 @@ impl Group<'_> {
             self.count_directive(id, |own| directive::inherited(own, &count))?;
             return Ok(Ok(()));
         }
-        if !self.registry().is_above(self.me.at.place, place) {
+        if !self.registry().was_above(self.me.at.place, place) {
             return Ok(Err(Hindrance::Refused("PLACE")));
         }
         let known = self.overlay.get(&tables::directive_count(id, place))?;
