@@ -11,6 +11,7 @@ mod arrivals;
 pub mod attempts;
 pub mod chains;
 mod commands;
+mod counts;
 mod directives;
 mod errands;
 mod fields;
@@ -44,6 +45,7 @@ use fengqiao_proto::v1 as pb;
 
 pub use administration::{Administration, token_hash};
 pub use commands::{Caller, CaseCommand, CaseMove, Request};
+pub use counts::Counts;
 pub use errands::Errand;
 pub use lanes::LaneView;
 pub use moving::MovePlace;
@@ -242,32 +244,6 @@ pub(crate) struct AwaitingTop {
     pub(crate) lane: pb::Lane,
     pub(crate) sequence: u64,
     pub(crate) owed_up: [u64; 3],
-}
-
-/// Figures for the status, kept with the store.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub struct Counts {
-    /// Entries in trees.
-    #[prost(uint64, tag = "1")]
-    pub entries: u64,
-    /// Cases whose chain is here.
-    #[prost(uint64, tag = "2")]
-    pub cases: u64,
-    /// Entries and other items that wait.
-    #[prost(uint64, tag = "3")]
-    pub parked: u64,
-    /// Cases known by notice only.
-    #[prost(uint64, tag = "4")]
-    pub notices: u64,
-    /// Submissions that wait.
-    #[prost(uint64, tag = "5")]
-    pub submissions: u64,
-    /// Starts of this data folder.
-    #[prost(uint64, tag = "6")]
-    pub boot: u64,
-    /// Items received.
-    #[prost(uint64, tag = "7")]
-    pub received: u64,
 }
 
 /// The engine of one node.

@@ -84,18 +84,6 @@ impl Registry {
         above != below && self.is_within_by(below, above, &|moved| is_named(moved, named))
     }
 
-    /// Whether `above` stands or once stood strictly above `below`, by the moves known here.
-    #[must_use]
-    pub fn was_above(&self, above: PlaceId, below: PlaceId) -> bool {
-        let mut seen = BTreeSet::from([below]);
-        let mut open = vec![below];
-        while let Some(place) = open.pop() {
-            let parents = self.parents_by(place, ALL).0;
-            open.extend(parents.into_iter().filter(|parent| seen.insert(*parent)));
-        }
-        above != below && seen.contains(&above)
-    }
-
     /// Whether the way up of a place has been changed by `superior` in a move that is not among those named.
     #[must_use]
     pub fn was_moved_since(
@@ -264,6 +252,18 @@ impl Registry {
             }
             self.choose_centre(id);
         }
+    }
+
+    /// Whether `above` stands or once stood strictly above `below`, by the moves known here.
+    #[must_use]
+    pub fn was_above(&self, above: PlaceId, below: PlaceId) -> bool {
+        let mut seen = BTreeSet::from([below]);
+        let mut open = vec![below];
+        while let Some(place) = open.pop() {
+            let parents = self.parents_by(place, ALL).0;
+            open.extend(parents.into_iter().filter(|parent| seen.insert(*parent)));
+        }
+        above != below && seen.contains(&above)
     }
 
     /// Whether a place is or was a direct child of another, by the moves known here.
