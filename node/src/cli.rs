@@ -181,6 +181,19 @@ impl Context {
         })
     }
 
+    /// The data folder of the node: the one named, or the one its socket stands in.
+    ///
+    /// # Errors
+    /// A usage failure when neither is named.
+    pub fn data(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = &self.globals.data {
+            return Ok(folder.clone());
+        }
+        let mut folder = self.socket()?;
+        folder.pop();
+        Ok(folder)
+    }
+
     pub(crate) fn streams(&self) -> std::sync::MutexGuard<'_, Streams> {
         // A poisoned lock only means that a writer panicked; the streams themselves are whole.
         self.streams

@@ -16,6 +16,7 @@ mod directives;
 mod errands;
 mod fields;
 mod group;
+mod importing;
 mod items;
 mod lanes;
 mod loading;

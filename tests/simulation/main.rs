@@ -4,6 +4,7 @@
 mod attempts;
 mod beside;
 mod clocks;
+mod importing;
 mod lanes;
 mod merging;
 mod moving;

@@ -10,6 +10,7 @@ mod doctor;
 mod faults;
 mod forgery;
 mod hosting;
+mod importing;
 mod invitations;
 mod life;
 mod machine;

@@ -1,5 +1,6 @@
 //! `fengqiao case …`: every move of a case, and looking at cases.
 
+mod import;
 mod moves;
 mod show;
 
@@ -47,6 +48,9 @@ enum CaseCommand {
     Show(show::ShowArgs),
     /// List open cases by due time (列表)
     List(show::ListArgs),
+    /// Bring cases back from an export, for a case that no machine holds any more (从导出文件找回案卷)
+    #[command(after_help = import::ABOUT)]
+    Import(import::ImportArgs),
 }
 
 impl CaseArgs {
@@ -59,6 +63,7 @@ impl CaseArgs {
             CaseCommand::Move(command) => act(*command, context).await,
             CaseCommand::Show(args) => args.run(context).await,
             CaseCommand::List(args) => args.run(context).await,
+            CaseCommand::Import(args) => args.run(context).await,
         }
     }
 }

@@ -119,7 +119,18 @@ impl Failure {
     /// A failure of a file's content.
     #[must_use]
     pub fn file(field: &str, english: impl Into<String>, chinese: impl Into<String>) -> Self {
-        Self::File(own("FILE_REFUSED", field, english, chinese))
+        Self::file_of("FILE_REFUSED", field, english, chinese)
+    }
+
+    /// The same under a code that says more.
+    #[must_use]
+    pub fn file_of(
+        code: &str,
+        field: &str,
+        english: impl Into<String>,
+        chinese: impl Into<String>,
+    ) -> Self {
+        Self::File(own(code, field, english, chinese))
     }
 
     /// No answer in time.

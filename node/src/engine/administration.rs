@@ -67,6 +67,8 @@ pub enum Administration {
     IssueDirective(pb::DirectiveIssued, Option<pb::PrivateContent>),
     /// A directive acknowledged, or its execution reported.
     AnswerDirective(ChainId, bool),
+    /// Entries of an export.
+    ImportEntries(Vec<Vec<u8>>),
     /// Registry entries that came with the data folder: the genesis, or what joining brought.
     Bootstrap(Vec<Vec<u8>>),
 }
@@ -103,7 +105,8 @@ impl Group<'_> {
             | Administration::MovePlace(_)
             | Administration::Revoke(_)
             | Administration::PrepareRenewal(_)
-            | Administration::RenewRoot(_)) => {
+            | Administration::RenewRoot(_)
+            | Administration::ImportEntries(_)) => {
                 if !actor.roles.contains(&pb::Role::Administrator) {
                     return Ok(Err(Refusal::of(Code::RoleMissing, "")
                         .because(role_name(pb::Role::Administrator))));
@@ -117,6 +120,10 @@ impl Group<'_> {
     }
 
     fn manage(&mut self, actor: &Actor, what: Administration) -> Answered {
+        // Writes nothing of its own: also a node that is recovering takes them.
+        if let Administration::ImportEntries(entries) = &what {
+            return self.import_entries(entries);
+        }
         if self.me.at.unit.is_some() && !matches!(what, Administration::SetAccount(..)) {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         }
@@ -146,6 +153,7 @@ impl Group<'_> {
             Administration::IssueDirective(..)
             | Administration::AnswerDirective(..)
             | Administration::Waive(_)
+            | Administration::ImportEntries(_)
             | Administration::Bootstrap(_) => Ok(Ok(Vec::new())),
         }
     }

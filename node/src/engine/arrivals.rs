@@ -85,7 +85,7 @@ impl Group<'_> {
     fn park_unread(&mut self, link: NodeId, item: &pb::Item) -> Result<Hash, EngineError> {
         let (reference, _) = self.record.blob(&item.payload);
         let died = Hindrance::Refused("CRASHED");
-        self.park(None, &item.payload, reference, died, link)?;
+        self.park(None, &item.payload, reference, died, Some(link))?;
         Ok(unread_hash(item))
     }
 
@@ -135,7 +135,7 @@ impl Group<'_> {
             Err(error) => {
                 tracing::debug!(%link, %error, "an entry does not read");
                 let malformed = Hindrance::Refused("MALFORMED");
-                self.park(None, bytes, reference, malformed, link)?;
+                self.park(None, bytes, reference, malformed, Some(link))?;
                 return Ok(item_hash(pb::ItemKind::Entry, bytes));
             }
         };
@@ -146,7 +146,7 @@ impl Group<'_> {
             Ok(()) => {
                 self.keep_entry_at(&entry, reference, at, Some(link))?;
             }
-            Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, link)?,
+            Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, Some(link))?,
         }
         Ok(entry.hash)
     }

@@ -47,26 +47,27 @@ impl Group<'_> {
         bytes: &[u8],
         reference: pb::BlobReference,
         hindrance: Hindrance,
-        link: NodeId,
+        link: Option<NodeId>,
     ) -> Result<(), EngineError> {
         let (reason, refused) = match hindrance {
             Hindrance::Waits(reason) => (reason, false),
             Hindrance::Refused(reason) => (reason, true),
         };
+        let by = link.map(|link| link.to_string()).unwrap_or_default();
         if refused {
-            self.alarm("ENTRY_REFUSED", &format!("{reason} from {link}"));
+            self.alarm("ENTRY_REFUSED", &format!("{reason} from {by}"));
         }
         let (chain, hash) = parking_key(entry, bytes);
-        if !self.may_park((chain, hash), link)? {
+        if !self.may_park((chain, hash), &by)? {
             return Ok(());
         }
         self.fact(Fact::Entry(pb::EntryStored {
             blob: Some(reference),
             verdict: pb::EntryVerdict::Parked.into(),
             reason: reason.to_owned(),
-            link: link.to_string(),
+            link: by,
         }))?;
-        if refused {
+        if refused && let Some(link) = link {
             let report = pb::ParkedReport {
                 chain: chain.to_vec(),
                 entry: hash.to_vec(),
@@ -86,7 +87,7 @@ impl Group<'_> {
         bytes: &[u8],
         reason: &str,
     ) -> Result<(), EngineError> {
-        if !self.may_park(item_parking_key(kind, bytes), link)? {
+        if !self.may_park(item_parking_key(kind, bytes), &link.to_string())? {
             return Ok(());
         }
         let (reference, _) = self.record.blob(bytes);
@@ -99,13 +100,13 @@ impl Group<'_> {
     }
 
     /// Whether there is room, and it does not wait already.
-    fn may_park(&mut self, key: (ChainId, Hash), link: NodeId) -> Result<bool, EngineError> {
+    fn may_park(&mut self, key: (ChainId, Hash), by: &str) -> Result<bool, EngineError> {
         if self.overlay.get(&tables::parked(key.0, key.1))?.is_some() {
             return Ok(false);
         }
         let is_full = self.state.counts.parked >= PARKED_MAX;
         if is_full {
-            self.alarm("PARKED_FULL", &link.to_string());
+            self.alarm("PARKED_FULL", by);
         }
         Ok(!is_full)
     }
@@ -182,13 +183,7 @@ impl Group<'_> {
             Err(Hindrance::Waits(_)) => Ok(false),
             Err(refused @ Hindrance::Refused(_)) => {
                 self.fact(Fact::ParkingEnded(waiting.ended))?;
-                self.park(
-                    Some(entry),
-                    &[],
-                    reference,
-                    refused,
-                    link.unwrap_or_default(),
-                )?;
+                self.park(Some(entry), &[], reference, refused, link)?;
                 Ok(false)
             }
         }

@@ -245,6 +245,14 @@ impl NodeService for Service {
             .await
     }
 
+    async fn import_entries(
+        &self,
+        request: Request<pb::ImportEntriesRequest>,
+    ) -> Answer<pb::ImportEntriesResponse> {
+        let answer = pb::ImportEntriesResponse::default();
+        self.answer(request, |_, _| {}, answer).await
+    }
+
     async fn end_place(
         &self,
         request: Request<pb::EndPlaceRequest>,

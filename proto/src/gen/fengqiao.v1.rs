@@ -4523,6 +4523,33 @@ impl EntryVerdict {
         }
     }
 }
+/// Entries of an export, in the order of the file: registries and cases.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportEntriesRequest {
+    /// Encoded SignedEntry each, at most 256.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// What became of them, in the same order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportEntriesResponse {
+    /// One an entry.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<ImportedEntry>,
+}
+/// One entry.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportedEntry {
+    /// What became of it.
+    #[prost(enumeration = "ImportOutcome", tag = "1")]
+    pub outcome: i32,
+    /// Stable code: why it waits or was refused.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// The field that is wrong, when it was refused.
+    #[prost(string, tag = "3")]
+    pub field: ::prost::alloc::string::String,
+}
 /// Asks for the status.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatusRequest {}
@@ -4931,6 +4958,47 @@ pub struct MovePlaceRequest {
 /// The place has moved.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MovePlaceResponse {}
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ImportOutcome {
+    /// Never sent.
+    Unspecified = 0,
+    /// It joined its chain.
+    New = 1,
+    /// It was here.
+    Known = 2,
+    /// It was put aside and waits for something.
+    Parked = 3,
+    /// Nothing of it is kept.
+    Refused = 4,
+}
+impl ImportOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "IMPORT_OUTCOME_UNSPECIFIED",
+            Self::New => "IMPORT_OUTCOME_NEW",
+            Self::Known => "IMPORT_OUTCOME_KNOWN",
+            Self::Parked => "IMPORT_OUTCOME_PARKED",
+            Self::Refused => "IMPORT_OUTCOME_REFUSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "IMPORT_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "IMPORT_OUTCOME_NEW" => Some(Self::New),
+            "IMPORT_OUTCOME_KNOWN" => Some(Self::Known),
+            "IMPORT_OUTCOME_PARKED" => Some(Self::Parked),
+            "IMPORT_OUTCOME_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 pub mod node_service_client {
     #![allow(
@@ -5286,6 +5354,31 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RenewRoot"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes entries of an export as if they had come by a link.
+        pub async fn import_entries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportEntriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/ImportEntries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "ImportEntries"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Ends a place directly below; its open cases go to a successor directly below.
         pub async fn end_place(
             &mut self,
@@ -5456,6 +5549,14 @@ pub mod node_service_server {
             request: tonic::Request<super::RenewRootRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RenewRootResponse>,
+            tonic::Status,
+        >;
+        /// Takes entries of an export as if they had come by a link.
+        async fn import_entries(
+            &self,
+            request: tonic::Request<super::ImportEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportEntriesResponse>,
             tonic::Status,
         >;
         /// Ends a place directly below; its open cases go to a successor directly below.
@@ -6041,6 +6142,51 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewRootSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/ImportEntries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportEntriesSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::ImportEntriesRequest>
+                    for ImportEntriesSvc<T> {
+                        type Response = super::ImportEntriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportEntriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::import_entries(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportEntriesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

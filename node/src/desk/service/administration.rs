@@ -185,6 +185,19 @@ impl NodeService for Desk {
         )
     }
 
+    async fn import_entries(
+        &self,
+        request: Request<pb::ImportEntriesRequest>,
+    ) -> Answer<pb::ImportEntriesResponse> {
+        let caller = self.caller(&request)?;
+        let what = Administration::ImportEntries(request.into_inner().entries);
+        answer(
+            self.node()
+                .administer(self.fresh_request(), Hash::default(), caller, what)
+                .await,
+        )
+    }
+
     async fn end_place(
         &self,
         request: Request<pb::EndPlaceRequest>,
