@@ -375,6 +375,12 @@ impl World {
         true
     }
 
+    /// Whether a node compares nothing on a link: something that came by it waits, or the node recovers.
+    #[must_use]
+    pub fn awaits(&self, node: NodeId, link: NodeId) -> bool {
+        self.lanes(node, link).awaits().unwrap()
+    }
+
     fn lanes(&self, node: NodeId, link: NodeId) -> LaneView {
         let node = &self.nodes[&node];
         LaneView {

@@ -257,6 +257,9 @@ impl Registry {
     /// Whether `above` stands or once stood strictly above `below`, by the moves known here.
     #[must_use]
     pub fn was_above(&self, above: PlaceId, below: PlaceId) -> bool {
+        if self.moving.is_empty() {
+            return self.is_above(above, below);
+        }
         let mut seen = BTreeSet::from([below]);
         let mut open = vec![below];
         while let Some(place) = open.pop() {

@@ -12,7 +12,7 @@ use super::recovery::is_recovering;
 use super::vault::Vault;
 use super::{EngineError, Me};
 use crate::journal::{JournalReader, Location, Position};
-use crate::store::{Store, tables};
+use crate::store::{RANGE_ROWS_MAX, Store, tables};
 
 /// One link's lanes.
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
@@ -83,6 +83,24 @@ impl LaneView {
     /// The store does not read.
     pub fn is_recovering(&self) -> Result<bool, EngineError> {
         is_recovering(self.store.as_ref())
+    }
+
+    /// Whether it recovers, or something that came by this link waits.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn awaits(&self) -> Result<bool, EngineError> {
+        if self.is_recovering()? {
+            return Ok(true);
+        }
+        let (lo, hi) = tables::prefixed(&tables::parked_all());
+        let rows = self.store.range(&lo, &hi, RANGE_ROWS_MAX)?;
+        let rows = rows
+            .iter()
+            .map(|(_, row)| tables::ParkedRow::decode(&row[..]));
+        let link = self.link.to_vec();
+        let mut rows = rows.filter_map(Result::ok);
+        Ok(rows.any(|row| row.link == link && row.reason.ends_with("AWAITED")))
     }
 
     /// Consecutive items from a sequence on, as they were owed; secrets are sealed to the neighbour now.

@@ -39,6 +39,10 @@ impl Lanes for LaneView {
     fn is_recovering(&self) -> bool {
         or_end(Self::is_recovering(self))
     }
+
+    fn awaits(&self) -> bool {
+        or_end(Self::awaits(self))
+    }
 }
 
 /// A store or journal that does not read is no state to go on in.

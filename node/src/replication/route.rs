@@ -118,7 +118,7 @@ pub fn of_case(
         let held = involved
             .places
             .iter()
-            .any(|place| *place == from.place || registry.is_above(*place, from.place));
+            .any(|place| *place == from.place || registry.was_above(*place, from.place));
         links.insert(up, if held { Extent::Full } else { Extent::Notice });
     }
     links

@@ -41,8 +41,9 @@
 //! and answers only if its pair is the mirror image; otherwise something moved meanwhile and the lower side tries again
 //! when it is quiet. Both compare: equal, or `DIGEST_DIFFERS`, and the chains of the ranges that differ are exchanged,
 //! one range after the other, for the engine to mend. A digest is repeated when cursors have moved and it is quiet
-//! again, at most once in an interval. A node that came back from a loss compares nothing before each of its neighbours
-//! has handed over: what it holds of a chain may come in parts from several of them.
+//! again, at most once in an interval. A node compares nothing while something it was sent here waits for what comes
+//! by another link, nor after a loss before each of its neighbours has handed over: what it holds of a chain may come in
+//! parts from several of them.
 //!
 //! **Memory.** Frames are made one at a time, when the wire has room ([`Event::Room`]); what was taken in and is not
 //! yet synced is bounded by the window in items and by [`Limits::unstored_bytes_max`], above which [`Session::is_full`]
@@ -127,6 +128,12 @@ pub trait Lanes: Send + Sync {
     /// Whether neighbours have yet to hand over to this node what they hold of the one before it.
     fn is_recovering(&self) -> bool {
         false
+    }
+
+    /// Whether something that came by this link waits for what another neighbour is to bring, or may: chains of the two
+    /// ends differ then at equal cursors, and nothing is compared.
+    fn awaits(&self) -> bool {
+        self.is_recovering()
     }
 
     /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is

@@ -322,7 +322,7 @@ impl Session {
                 Ok(())
             }
             // Asked again when the interval has passed.
-            Some(Content::Digest(_)) if lanes.is_recovering() => Ok(()),
+            Some(Content::Digest(_)) if lanes.awaits() => Ok(()),
             Some(Content::Digest(theirs)) => {
                 let positions = self.positions();
                 self.agreement
@@ -463,7 +463,7 @@ impl Session {
         if self.is_open()
             && self.agreement.is_due(&positions, now_ms, &self.limits)
             && self.lanes.iter().all(|lane| lane.is_quiet(lanes))
-            && !lanes.is_recovering()
+            && !lanes.awaits()
         {
             self.agreement.begin(positions, now_ms, out);
         }
