@@ -57,7 +57,7 @@ use crate::journal::{Journal, JournalError, JournalReader, Position};
 use crate::keystore::KeyStoreError;
 use crate::replication::route::Standpoint;
 use crate::replication::session::{LANES, Receipt};
-use crate::store::{Batch, Overlay, Store, StoreError, tables};
+use crate::store::{Batch, Overlay, Store, StoreError, all_rows, tables};
 use chains::Chains;
 use group::Group;
 use record::{RecordWriter, read_record};
@@ -508,8 +508,7 @@ impl Engine {
             self.state.author_sequence = u64::from_be_bytes(bytes);
         }
         loading::load_registry(self.store.as_ref(), self.reader.as_ref(), &mut self.state)?;
-        let (lo, hi) = tables::prefixed(&tables::invitations());
-        for (key, value) in self.store.range(&lo, &hi, crate::store::RANGE_ROWS_MAX)? {
+        for (key, value) in all_rows(self.store.as_ref(), &tables::invitations())? {
             let id = String::from_utf8_lossy(&key[1..]).into_owned();
             self.state
                 .book

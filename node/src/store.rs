@@ -20,6 +20,7 @@ mod guard;
 mod marker;
 mod memory;
 mod overlay;
+mod pages;
 mod rows;
 mod shared;
 pub mod tables;
@@ -34,6 +35,7 @@ pub use guard::{
 pub use marker::{boot_id, is_believed};
 pub use memory::MemoryStore;
 pub use overlay::Overlay;
+pub use pages::{Pages, all_rows};
 pub use shared::{Settings, SharedSled, SledStore};
 
 /// The longest key, in bytes.
@@ -58,7 +60,7 @@ pub trait Read: Send + Sync {
 
     /// The rows with `lo <= key < hi`, in key order, at most `limit` of them; none if `lo >= hi`.
     ///
-    /// A caller pages by asking again from the last key with a zero byte appended. Every row is
+    /// [`Pages`] go on where one answer ends. Every row is
     /// whole, but a batch applied meanwhile may show in the later rows and not in the earlier.
     ///
     /// # Errors

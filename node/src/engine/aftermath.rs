@@ -19,7 +19,7 @@ use super::{AwaitingTop, EngineError, Output};
 use crate::replication::route;
 use crate::replication::session::{LANES, item_hash};
 use crate::store::tables::{self, Extent};
-use crate::store::{RANGE_ROWS_MAX, Read as _};
+use crate::store::{Read as _, all_rows};
 
 /// Rounds in which waiting entries are tried again; each round applies at least one.
 const RETRY_ROUNDS_MAX: usize = 10_000;
@@ -214,9 +214,8 @@ impl Group<'_> {
         id: ChainId,
         chain: &Chain,
     ) -> Result<Vec<(std::sync::Arc<Entry>, tables::Place)>, EngineError> {
-        let (lo, hi) = tables::prefixed(&tables::entries(id));
         let mut entries = Vec::new();
-        for (key, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+        for (key, value) in all_rows(&self.overlay, &tables::entries(id))? {
             let row = tables::EntryRow::decode(&value[..])
                 .map_err(|_| EngineError::Unreadable("an entry row"))?;
             let hash = key.get(25..).and_then(Hash::from_bytes);

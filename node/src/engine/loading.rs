@@ -14,7 +14,7 @@ use super::record::RecordWriter;
 use super::{EngineError, State};
 use crate::journal::{JournalReader, Location, Position};
 use crate::store::tables::{self, EntryRow, Place};
-use crate::store::{RANGE_ROWS_MAX, Read, Row};
+use crate::store::{Read, Row, all_rows};
 
 /// Bytes of this record or an earlier one.
 pub(crate) fn read_bytes(
@@ -75,26 +75,13 @@ pub(crate) fn read_chain(
     id: ChainId,
 ) -> Result<Chain, EngineError> {
     let mut chain = Chain::default();
-    let (mut lo, hi) = tables::prefixed(&tables::entries(id));
-    loop {
-        let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
-        let Some((last, _)) = rows.last() else {
-            break;
-        };
-        lo = [last.as_slice(), &[0]].concat();
-        for row in &rows {
-            let entry = read_entry(reader, record, row)?;
-            let place =
-                author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
-            chain.insert(Arc::new(entry), place, registry);
-        }
-        if rows.len() < RANGE_ROWS_MAX {
-            break;
-        }
+    for row in &all_rows(read, &tables::entries(id))? {
+        let entry = read_entry(reader, record, row)?;
+        let place = author_place(registry, &entry).ok_or(EngineError::Unreadable("an author"))?;
+        chain.insert(Arc::new(entry), place, registry);
     }
     if !chain.tree.annex().is_empty() {
-        let (lo, hi) = tables::prefixed(&tables::annexed_of(id));
-        for (key, value) in read.range(&lo, &hi, RANGE_ROWS_MAX)? {
+        for (key, value) in all_rows(read, &tables::annexed_of(id))? {
             let due = pb::Due::decode(&value[..]).ok();
             let entry = key.get(17..).and_then(Hash::from_bytes);
             chain
@@ -111,9 +98,7 @@ pub(crate) fn load_registry(
     reader: &dyn JournalReader,
     state: &mut State,
 ) -> Result<(), EngineError> {
-    let (lo, hi) = tables::prefixed(&tables::registries());
-    let mut waiting: Vec<ChainId> = read
-        .range(&lo, &hi, RANGE_ROWS_MAX)?
+    let mut waiting: Vec<ChainId> = all_rows(read, &tables::registries())?
         .iter()
         .filter_map(|(key, _)| ChainId::from_bytes(&key[1..]))
         .collect();
@@ -143,9 +128,8 @@ fn load_registry_chain(
     state: &mut State,
     id: ChainId,
 ) -> Result<bool, EngineError> {
-    let (lo, hi) = tables::prefixed(&tables::entries(id));
     let mut entries = Vec::new();
-    for row in &read.range(&lo, &hi, RANGE_ROWS_MAX)? {
+    for row in &all_rows(read, &tables::entries(id))? {
         entries.push(read_entry(reader, writer, row)?);
     }
     let known = entries

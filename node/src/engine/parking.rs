@@ -17,7 +17,7 @@ use super::loading::read_bytes;
 use super::projection::{item_parking_key, parking_key};
 use super::record::reference_to;
 use crate::store::tables::{self, Place};
-use crate::store::{RANGE_ROWS_MAX, Read as _};
+use crate::store::{Read as _, all_rows};
 
 /// What waits, at most; beyond it the newest is refused with an alarm.
 pub(crate) const PARKED_MAX: u64 = 10_000;
@@ -149,9 +149,8 @@ impl Group<'_> {
     fn waiting_for_more(&self, chain: Option<ChainId>) -> Result<Vec<Waiting>, EngineError> {
         let unreadable = || EngineError::Unreadable("a parked row");
         let prefix = chain.map_or_else(tables::parked_all, tables::parked_of);
-        let (lo, hi) = tables::prefixed(&prefix);
         let mut all = Vec::new();
-        for (key, value) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+        for (key, value) in all_rows(&self.overlay, &prefix)? {
             let row = tables::ParkedRow::decode(&value[..]).map_err(|_| unreadable())?;
             if !row.reason.ends_with("AWAITED") {
                 continue;

@@ -30,7 +30,7 @@ use super::loading::read_bytes;
 use super::{EngineError, Errand, Me, Output};
 use crate::replication::session::LANES;
 use crate::store::tables::{self, Extent};
-use crate::store::{Read, Row};
+use crate::store::{Pages, Read, Row};
 
 /// Rows looked at in one step of a handing over.
 const ROWS_A_STEP: usize = 64;
@@ -260,14 +260,12 @@ impl Group<'_> {
 
     /// What was submitted meanwhile is adopted now.
     fn settle_waiting(&mut self) -> Result<(), EngineError> {
-        let mut after = tables::submissions();
+        let mut pages = Pages::of(&tables::submissions(), ROWS_A_STEP);
         loop {
-            let (_, hi) = tables::prefixed(&tables::submissions());
-            let rows = self.overlay.range(&after, &hi, ROWS_A_STEP)?;
-            let Some((last, _)) = rows.last() else {
+            let rows = pages.next(&self.overlay)?;
+            if rows.is_empty() {
                 return Ok(());
-            };
-            after = [last.as_slice(), &[0]].concat();
+            }
             for (_, value) in &rows {
                 if let Some((submission, bytes)) = self.waiting(value)? {
                     self.settle(&submission, &bytes)?;

@@ -110,7 +110,7 @@ impl Group<'_> {
     }
 
     fn leaders(&self) -> Result<BTreeSet<PersonId>, EngineError> {
-        let rows = super::views::all_rows(&self.overlay, &tables::accounts())?;
+        let rows = crate::store::all_rows(&self.overlay, &tables::accounts())?;
         let accounts = rows
             .iter()
             .filter_map(|(_, row)| pb::AccountSet::decode(&row[..]).ok());

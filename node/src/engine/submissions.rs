@@ -17,7 +17,7 @@ use super::loading::read_bytes;
 use super::parking::Hindrance;
 use super::writing::Writing;
 use crate::replication::session::item_hash;
-use crate::store::{RANGE_ROWS_MAX, Read as _, tables};
+use crate::store::{Read as _, all_rows, tables};
 
 impl Group<'_> {
     /// Writes a submission of this node's people and sends it towards the custodian.
@@ -181,8 +181,7 @@ impl Group<'_> {
 
     /// Submissions that wait for a case whose custodian changed go their new way.
     pub(crate) fn resettle(&mut self, case: ChainId) -> Result<(), EngineError> {
-        let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
-        for (key, _) in self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)? {
+        for (key, _) in all_rows(&self.overlay, &tables::submissions_of(case))? {
             let Some(id) = key.get(17..).and_then(SubmissionId::from_bytes) else {
                 continue;
             };

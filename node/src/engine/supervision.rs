@@ -10,7 +10,7 @@ use prost::Message as _;
 
 use super::EngineError;
 use super::group::Group;
-use crate::store::{Read as _, tables};
+use crate::store::{Pages, Read as _, tables};
 
 /// Warnings written in one tick; the rest follow in the next.
 const WARNINGS_A_TICK_MAX: usize = 512;
@@ -29,15 +29,15 @@ impl Group<'_> {
         {
             return Ok(());
         }
-        let mut lo = tables::worklist_from(tables::NOT_LISTED);
+        let lo = tables::worklist_from(tables::NOT_LISTED);
         let hi = tables::worklist_from(self.now.0);
+        let mut pages = Pages::between(lo, hi, CLOCKS_A_PAGE);
         let mut written = 0;
         while written < WARNINGS_A_TICK_MAX {
-            let page = self.overlay.range(&lo, &hi, CLOCKS_A_PAGE)?;
-            let Some((last, _)) = page.last() else {
+            let page = pages.next(&self.overlay)?;
+            if page.is_empty() {
                 return Ok(());
-            };
-            lo = [last.as_slice(), &[0]].concat();
+            }
             for (_, case) in page
                 .iter()
                 .filter_map(|(key, _)| tables::read_worklist(key))

@@ -16,7 +16,7 @@ use super::recovery::settles;
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
 use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};
-use crate::store::{MemoryStore, Overlay, RANGE_ROWS_MAX, Read, Row, Store};
+use crate::store::{MemoryStore, Overlay, Read, Row, Store, all_rows};
 
 /// Where an entry stands (PROTOCOL.md 20): three receipts, never merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,8 +228,7 @@ impl Views {
         &self,
         case: ChainId,
     ) -> Result<Vec<fengqiao_hub::id::SubmissionId>, EngineError> {
-        let (lo, hi) = tables::prefixed(&tables::submissions_of(case));
-        let rows = self.store.range(&lo, &hi, RANGE_ROWS_MAX)?;
+        let rows = self.all(&tables::submissions_of(case))?;
         Ok(rows
             .iter()
             .filter_map(|(key, _)| fengqiao_hub::id::SubmissionId::from_bytes(key.get(17..)?))
@@ -371,25 +370,7 @@ impl Views {
     }
 
     fn all(&self, prefix: &[u8]) -> Result<Vec<Row>, EngineError> {
-        all_rows(self.store.as_ref(), prefix)
-    }
-}
-
-/// All rows below a prefix, page by page.
-pub(crate) fn all_rows(read: &dyn Read, prefix: &[u8]) -> Result<Vec<Row>, EngineError> {
-    let (mut lo, hi) = tables::prefixed(prefix);
-    let mut all = Vec::new();
-    loop {
-        let rows = read.range(&lo, &hi, RANGE_ROWS_MAX)?;
-        let Some((last, _)) = rows.last() else {
-            return Ok(all);
-        };
-        lo = [last.as_slice(), &[0]].concat();
-        let whole = rows.len() < RANGE_ROWS_MAX;
-        all.extend(rows);
-        if whole {
-            return Ok(all);
-        }
+        Ok(all_rows(self.store.as_ref(), prefix)?)
     }
 }
 

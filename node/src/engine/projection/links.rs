@@ -10,7 +10,7 @@ use crate::engine::loading::read_bytes;
 use crate::engine::recovery::RECOVERING;
 use crate::replication::session::item_hash;
 use crate::store::tables::{self, Place};
-use crate::store::{RANGE_ROWS_MAX, Read as _};
+use crate::store::{Read as _, all_rows};
 
 impl Projection<'_, '_> {
     pub(super) fn owed(&mut self, owed: &pb::ItemOwed, at: Place) -> Result<(), EngineError> {
@@ -119,11 +119,8 @@ impl Projection<'_, '_> {
     /// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one, and what they
     /// hold is yet to be heard. What was owed to them stays owed, from the first item on.
     pub(super) fn recovered(&mut self, recovered: &pb::Recovered) -> Result<(), EngineError> {
-        let every = |table: Vec<u8>| {
-            let (lo, hi) = tables::prefixed(&table);
-            self.overlay.range(&lo, &hi, RANGE_ROWS_MAX)
-        };
-        let (lanes, heard) = (every(tables::lanes())?, every(tables::heard_all())?);
+        let lanes = all_rows(self.overlay, &tables::lanes())?;
+        let heard = all_rows(self.overlay, &tables::heard_all())?;
         for (key, _) in lanes {
             let read = tables::read_lane(&key).ok_or(EngineError::Unreadable("a lane"))?;
             let before = lane_row(self.overlay, read.0, read.1)?;
