@@ -28,7 +28,7 @@ use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status};
 
 use super::EnrolRefusal;
-use super::refusal::JoinRate;
+use super::refusal::{INTRODUCTIONS_PER_MINUTE, JOINS_PER_MINUTE, Rate};
 use crate::trust::tls::{HostedNodes, Port, TlsError, Trust, code_of};
 use crate::trust::{Code, PeerIdentity};
 
@@ -102,7 +102,8 @@ impl EnrolServer {
         let accepting = AbortOnDrop(tokio::spawn(accept(listener, acceptor, self, connections)));
         let service = EnrolServiceServer::new(Service {
             desk,
-            rate: Mutex::default(),
+            joins: Mutex::new(Rate::of(JOINS_PER_MINUTE)),
+            introductions: Mutex::new(Rate::of(INTRODUCTIONS_PER_MINUTE)),
             started: Instant::now(),
         })
         .max_decoding_message_size(REQUEST_BYTES_MAX);
@@ -265,15 +266,16 @@ impl AsyncWrite for Connection {
 
 struct Service {
     desk: Arc<dyn EnrolDesk>,
-    rate: Mutex<JoinRate>,
+    joins: Mutex<Rate>,
+    introductions: Mutex<Rate>,
     started: Instant,
 }
 
 impl Service {
     /// The wall clock may be set; the rate is counted by one that is not.
-    fn admit(&self, address: IpAddr) -> Result<(), EnrolRefusal> {
+    fn admit(&self, rate: &Mutex<Rate>, address: IpAddr) -> Result<(), EnrolRefusal> {
         let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rate = rate.lock().unwrap_or_else(PoisonError::into_inner);
         if rate.admit(address, Moment(elapsed)) {
             Ok(())
         } else {
@@ -312,7 +314,7 @@ impl EnrolService for Service {
         request: Request<pb::JoinRequest>,
     ) -> Result<Response<pb::JoinResponse>, Status> {
         let ip = who(&request)?.address.ip();
-        let result = match self.admit(ip) {
+        let result = match self.admit(&self.joins, ip) {
             Ok(()) => self.desk.join(request.into_inner()).await,
             Err(refusal) => Err(refusal),
         };
@@ -336,7 +338,9 @@ impl EnrolService for Service {
         request: Request<pb::IntroduceRequest>,
     ) -> Result<Response<pb::IntroduceResponse>, Status> {
         let ip = who(&request)?.address.ip();
-        let result = self.desk.introduce(&request.into_inner().place);
+        let result = self
+            .admit(&self.introductions, ip)
+            .and_then(|()| self.desk.introduce(&request.into_inner().place));
         answer("introduce", ip, result)
     }
 }

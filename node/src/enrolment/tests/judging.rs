@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::enrolment::enroller::used_by;
-use crate::enrolment::refusal::{ADDRESSES_MAX, JOINS_PER_MINUTE, JoinRate};
+use crate::enrolment::refusal::{ADDRESSES_MAX, JOINS_PER_MINUTE, Rate};
 use crate::enrolment::verdict::Asked;
 use crate::folder::NodeKeys;
 use crate::trust::enrol::{JoinRequest, NewKeys};
@@ -218,7 +218,7 @@ async fn an_answer_that_was_changed_on_any_point_is_not_believed() {
 
 #[test]
 fn the_rate_counts_each_address_for_a_minute() {
-    let mut rate = JoinRate::default();
+    let mut rate = Rate::of(JOINS_PER_MINUTE);
     let one: IpAddr = "192.0.2.1".parse().unwrap();
     let other: IpAddr = "192.0.2.2".parse().unwrap();
     for _ in 0..JOINS_PER_MINUTE {
@@ -231,7 +231,7 @@ fn the_rate_counts_each_address_for_a_minute() {
 
 #[test]
 fn addresses_of_one_ipv6_network_are_one_and_the_memory_is_bounded() {
-    let mut rate = JoinRate::default();
+    let mut rate = Rate::of(JOINS_PER_MINUTE);
     let in_network =
         |host: u16| IpAddr::from(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host));
     for host in 0..5 {

@@ -1,6 +1,8 @@
 //! Joins that are refused: with a code, and nothing left.
 
 use super::*;
+use crate::enrolment::introduce;
+use crate::enrolment::refusal::INTRODUCTIONS_PER_MINUTE;
 use crate::trust::Invitation;
 
 #[tokio::test]
@@ -173,6 +175,25 @@ async fn the_sixth_join_of_an_address_in_a_minute_is_refused() {
     let error = world.city.join(&path, &token, 10).await.unwrap_err();
     assert_eq!((error.code(), error.exit_code()), ("ENROL_RATE", 75));
     assert_eq!(world.city.requests_seen(), 5);
+}
+
+#[tokio::test]
+async fn who_asks_too_often_who_a_node_is_waits_and_takes_nobodys_place_to_join() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "平原县", 40);
+    let token = world.city.invite(place, None, None);
+    let root = token.parse::<Invitation>().unwrap().root;
+    let ask = async || {
+        let now = world.city.with(|state| state.now());
+        let asked = introduce(&world.city.address, None, root, now).await;
+        asked.unwrap_err().code()
+    };
+    for _ in 0..INTRODUCTIONS_PER_MINUTE {
+        assert_eq!(ask().await, "ENROL_NOT_HERE");
+    }
+    assert_eq!(ask().await, "ENROL_RATE");
+    let joined = world.city.join(&world.path("county"), &token, 10).await;
+    drop(joined.unwrap());
 }
 
 impl World {
