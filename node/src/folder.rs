@@ -38,6 +38,7 @@ mod error;
 mod glance;
 mod making;
 pub mod restored;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ pub use error::FolderError;
 pub use glance::Glance;
 pub use making::{Making, NewFolder};
 pub use restored::Restored;
+use written::{of_json, to_json};
 
 /// Version of the layout; a folder of a higher one is refused.
 pub const FORMAT: u32 = 1;
@@ -112,15 +114,6 @@ impl Identity {
             incarnation: u64::from(self.incarnation),
         }
     }
-}
-
-/// `identity.json` with what says how to read it.
-#[derive(Serialize, Deserialize)]
-struct Written<T> {
-    format: u32,
-    written_by: String,
-    #[serde(flatten)]
-    identity: T,
 }
 
 /// The keys every node has.
@@ -343,13 +336,7 @@ impl Folder {
 
 /// Writes who the node is, synced.
 fn write_identity(path: &Path, identity: &Identity) -> Result<(), FolderError> {
-    let written = Written {
-        format: FORMAT,
-        written_by: env!("CARGO_PKG_VERSION").to_owned(),
-        identity,
-    };
-    let json = serde_json::to_vec_pretty(&written).map_err(damaged(IDENTITY))?;
-    put(path, IDENTITY, &json)
+    put(path, IDENTITY, &to_json(IDENTITY, identity)?)
 }
 
 /// Reads who the node is, before anything else of the folder.
@@ -374,21 +361,6 @@ fn without_identity(path: &Path) -> FolderError {
         },
         Err(error) => error,
     }
-}
-
-/// Reads a file that says who or whence; refuses a newer layout before anything else of it is read.
-fn of_json<T: serde::de::DeserializeOwned>(
-    file: &'static str,
-    bytes: &[u8],
-) -> Result<T, FolderError> {
-    let head: Written<serde_json::Value> = serde_json::from_slice(bytes).map_err(damaged(file))?;
-    if head.format > FORMAT {
-        return Err(FolderError::Newer {
-            format: head.format,
-            written_by: head.written_by,
-        });
-    }
-    serde_json::from_value(head.identity).map_err(damaged(file))
 }
 
 fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {

@@ -29,7 +29,7 @@ pub(crate) enum Part {
     StoreRot,
     /// Rows 9, 10: segments and witness rot.
     JournalRot,
-    /// The key store rots.
+    /// The key store rots, and who the node is.
     KeysRot,
     /// Row 6: a sync or a write fails once.
     Refusals,
@@ -66,7 +66,7 @@ impl Part {
             Part::Birth => "first creation, every call, all models",
             Part::StoreRot => "store: flipped bits, zeroed pages, cuts",
             Part::JournalRot => "journal: the same",
-            Part::KeysRot => "key store: the same",
+            Part::KeysRot => "key store: the same; identity",
             Part::Refusals => "each sync, each write fails once",
             Part::Room => "disk full, twice",
             Part::Kills => "SIGKILL, five times a folder",
@@ -211,6 +211,8 @@ impl Ground {
                     (Target::Keys, Kind::Bit, 1_000),
                     (Target::Keys, Kind::Page, 500),
                     (Target::Keys, Kind::Cut, 500),
+                    (Target::Identity, Kind::Bit, 500),
+                    (Target::Identity, Kind::Cut, 100),
                 ],
             ),
         }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
+use fengqiao_node::folder::{Folder, FolderError};
 use fengqiao_node::journal::{
     Damage, FileJournal, FolderLock, Journal as _, JournalError, JournalReader as _, Options,
     Position, RECORD_HEADER_BYTES, Wound,
@@ -33,6 +34,7 @@ pub(crate) enum Target {
     Journal,
     Witness,
     Keys,
+    Identity,
 }
 
 /// How.
@@ -54,11 +56,12 @@ pub(crate) struct Rot {
     pub(crate) seed: u64,
 }
 
-const TARGETS: [(Target, &str); 4] = [
+const TARGETS: [(Target, &str); 5] = [
     (Target::Store, "store"),
     (Target::Journal, "journal"),
     (Target::Witness, "witness"),
     (Target::Keys, "keys"),
+    (Target::Identity, "identity"),
 ];
 const KINDS: [(Kind, &str); 3] = [(Kind::Bit, "bit"), (Kind::Page, "page"), (Kind::Cut, "cut")];
 
@@ -241,6 +244,7 @@ impl Bench {
             Target::Journal => journal(&data, ground, &hurt),
             Target::Witness => witness(&data, ground),
             Target::Keys => keys(&data, ground, &hurt),
+            Target::Identity => identity(&data),
         };
         verdict.context(place)
     }
@@ -256,6 +260,7 @@ fn files_of(data: &Path, target: Target) -> Vec<PathBuf> {
         Target::Journal => below("journal"),
         Target::Witness => vec![data.join("witness")],
         Target::Keys => vec![data.join("keys")],
+        Target::Identity => vec![data.join("identity.json")],
     }
 }
 
@@ -414,6 +419,15 @@ fn witness(data: &Path, ground: &Ground) -> anyhow::Result<&'static str> {
             let whole = ground.records.last().map_or(0, |last| last.next);
             bail!("opened to {} of {whole}", opened.journal.end().0)
         }
+    }
+}
+
+/// Refused: nobody runs under another name.
+fn identity(data: &Path) -> anyhow::Result<&'static str> {
+    match Folder::open(data) {
+        Err(FolderError::Damaged { .. } | FolderError::Newer { .. }) => Ok("refused"),
+        Err(error) => bail!("refused by another name: {error:#}"),
+        Ok(folder) => bail!("opened as {:?}", folder.identity),
     }
 }
 

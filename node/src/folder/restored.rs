@@ -8,7 +8,7 @@ use std::path::Path;
 use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, UnitId};
 use serde::{Deserialize, Serialize};
 
-use super::{FORMAT, Folder, FolderError, Written, damaged, put};
+use super::{Folder, FolderError, damaged, put, to_json};
 use crate::journal::{Beside, SystemDisk, disk};
 use crate::trust::keys::Fingerprint;
 
@@ -85,13 +85,7 @@ impl Restored {
     /// # Errors
     /// The disk refused.
     pub fn write(&self, folder: &Path) -> Result<(), FolderError> {
-        let written = Written {
-            format: FORMAT,
-            written_by: env!("CARGO_PKG_VERSION").to_owned(),
-            identity: self,
-        };
-        let json = serde_json::to_vec_pretty(&written).map_err(damaged(RESTORED))?;
-        put(folder, RESTORED, &json)
+        put(folder, RESTORED, &to_json(RESTORED, self)?)
     }
 
     /// Removes it, synced: the last step of a recovery. Absent is fine.

@@ -121,6 +121,35 @@ fn a_folder_of_a_newer_version_is_refused_and_says_who_wrote_it() {
 }
 
 #[test]
+fn no_bit_of_who_a_node_is_flips_unnoticed() {
+    let (_room, path) = room();
+    let folder = city(&path, 1);
+    let identity = folder.identity.clone();
+    drop(folder);
+    let whole = fs::read(path.join(IDENTITY)).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut hurt = whole.clone();
+        hurt[bit / 8] ^= 1 << (bit % 8);
+        fs::write(path.join(IDENTITY), hurt).unwrap();
+        let code = read_identity(&path).unwrap_err().code();
+        assert!(
+            ["FOLDER_DAMAGED", "FOLDER_NEWER"].contains(&code),
+            "bit {bit}: {code}"
+        );
+    }
+    let name = String::from_utf8(whole.clone())
+        .unwrap()
+        .replace("德州市", "德城区");
+    fs::write(path.join(IDENTITY), name).unwrap();
+    assert_eq!(refused(&path).code(), "FOLDER_DAMAGED");
+    // One of an earlier build has no sum.
+    let mut json: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    json.as_object_mut().unwrap().remove("sha256").unwrap();
+    fs::write(path.join(IDENTITY), json.to_string()).unwrap();
+    assert_eq!(read_identity(&path).unwrap(), identity);
+}
+
+#[test]
 fn a_missing_part_is_named() {
     let (_room, path) = room();
     drop(city(&path, 1));
