@@ -449,7 +449,7 @@ impl Simulator {
                 Ok(())
             }
             Output::Owed(link) => self.hear(machine, link, Heard::Owed),
-            Output::Recovered(link) => self.hear(machine, link, Heard::Recovered),
+            Output::Settles(link) => self.hear(machine, link, Heard::Settles),
             Output::RegistryChanged => {
                 self.leave_former_parent(machine);
                 self.dial_after(machine, 1_000);

@@ -186,8 +186,8 @@ pub enum Output {
     TopMoved(NodeId, pb::Lane, u64),
     /// There is more to send on a link.
     Owed(NodeId),
-    /// This node has recovered: what was acknowledged to a neighbour settles from now on.
-    Recovered(NodeId),
+    /// What was acknowledged to a neighbour settles from now on.
+    Settles(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
     /// There is more of it to do: [`Input::Errand`] is to follow.

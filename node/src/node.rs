@@ -263,7 +263,7 @@ impl Node {
                     self.tell(link, Event::TopMoved { lane, top_sequence })
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
-                Output::Recovered(link) => self.tell(link, Event::Recovered),
+                Output::Settles(link) => self.tell(link, Event::Settles),
                 Output::RegistryChanged => {}
                 // A step asks for the next, so there are never more than the errands begun; the inbox takes it even when full.
                 Output::Errand(errand) => lock(&self.inbox).push_back(Input::Errand(errand)),
@@ -396,6 +396,11 @@ impl Node {
             entries.extend(standing.map(|(entry, _)| entry.signed.clone()));
         }
         Ok(entries)
+    }
+
+    /// Whether neighbours have yet to hand over what a node before this one had.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.views.is_recovering().unwrap_or_default()
     }
 
     fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {

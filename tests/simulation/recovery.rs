@@ -493,6 +493,38 @@ fn a_departments_next_machine_goes_on_with_its_own_log() {
 }
 
 #[test]
+fn a_child_tells_a_new_parent_of_itself_when_nobody_else_can() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    let backup = world.backup(county);
+    // The county is dark when it enrols a township; then its machine is lost.
+    world.cut.insert(county);
+    let fresh = world.add(county, "新镇", 50);
+    let case = register(&mut world, fresh);
+    world.settle();
+    world.lose(county);
+    world.cut.clear();
+    let county = world.recover(county, &backup);
+    for child in [township, fresh] {
+        world.introduce(county, child);
+    }
+    world.settle();
+    assert!(!world.chain(county, case).tree.is_empty());
+    let down = dispatch_to(&world, fresh);
+    let sent = register(&mut world, county);
+    run(&mut world, county, sent, &[Command::Accept, down]);
+    world.settle();
+    run(&mut world, fresh, sent, &[Command::SignFor]);
+    world.settle();
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
 fn a_refusal_to_a_lost_node_ends_at_its_successor() {
     let FourTiers {
         mut world,

@@ -98,3 +98,33 @@ fn an_acknowledgement_does_not_overtake_a_taking_that_is_under_way() {
         "what nobody took is settled by the same acknowledgement"
     );
 }
+
+#[test]
+fn what_waits_at_the_parent_is_not_settled() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    world.cut.insert(township);
+    let place = world.add(township, "新村", 60);
+    let case = register(&mut world, township);
+    let down = Command::Dispatch {
+        lead: None,
+        place: Some(world.nodes[&place].me.at.place),
+        co_handlers: vec![],
+        due: None,
+    };
+    run(&mut world, township, case, &[Command::Accept, down]);
+
+    // The registry that names the new place travels in another lane.
+    world.carry(township, county, pb::Lane::Cases);
+    assert_eq!(world.chain(county, case).tree.len(), 2);
+    assert_eq!(shown(&world, township, case), EntryStanding::StoredHere);
+
+    world.cut.clear();
+    world.settle();
+    assert_eq!(world.chain(county, case).tree.len(), 3);
+    assert_eq!(shown(&world, township, case), EntryStanding::AtTop);
+}

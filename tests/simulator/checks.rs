@@ -242,9 +242,11 @@ impl Simulator {
             for chain in only.chain(there.iter().filter(|chain| !here.contains(chain))) {
                 if let Some(id) = ChainId::from_bytes(&chain.chain) {
                     differing += &format!(
-                        "{id}: {} here, {} there; ",
+                        "{id}: {} here at {machine}, {} there at {}, known {:?}; ",
                         self.held(machine, id),
-                        self.held(*other.0, id)
+                        self.held(*other.0, id),
+                        other.0,
+                        self.ledger.told(id)
                     );
                 }
             }
@@ -332,11 +334,12 @@ impl Simulator {
                 return Err(Broken::at(
                     "S3 agreement",
                     format!(
-                        "case {case} at {}: {} of {}, frozen {}",
+                        "case {case} at {}: {} of {}, frozen {}; known {:?}",
                         self.told(*machine),
                         self.held(*machine, case),
                         best.len(),
-                        tree.is_frozen()
+                        tree.is_frozen(),
+                        self.ledger.told(case)
                     ),
                 ));
             }

@@ -161,6 +161,25 @@ impl Ledger {
             ground.moves.push((ground.parent, (by, entry.sequence)));
             ground.parent = PlaceId::from_bytes(&moved.to);
         }
+
+    /// What was synced of a chain, and where, in words.
+    #[must_use]
+    pub fn told(&self, chain: ChainId) -> Vec<String> {
+        let known = self
+            .entries
+            .iter()
+            .filter(|(_, known)| known.chain == chain);
+        known
+            .map(|(hash, known)| {
+                let (at, stored) = (known.sequence, &known.stored_at);
+                format!(
+                    "{at}@{} {} {:?} at {stored:?}",
+                    known.rank,
+                    hash.short(),
+                    known.mv
+                )
+            })
+            .collect()
     }
 
     /// Level of a node's place.

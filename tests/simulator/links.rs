@@ -136,7 +136,7 @@ impl Simulator {
         let Some(known) = self.wire.streams.get(&stream) else {
             return Ok(());
         };
-        let (upper, lower_node) = (known.machines[1], known.nodes[0]);
+        let (lower, upper, lower_node) = (known.machines[0], known.machines[1], known.nodes[0]);
         if known.is_ended[0] || self.machines[upper].running.is_none() {
             self.break_soon(stream, Side::Lower, 0);
             return Ok(());
@@ -159,6 +159,9 @@ impl Simulator {
             }
             None => {
                 self.tally.count(Family::Link, "not linked");
+                if self.losses > 0 {
+                    self.meet_new_parent(lower);
+                }
                 self.break_soon(stream, Side::Lower, 0);
                 Ok(())
             }

@@ -241,7 +241,8 @@ impl Simulator {
         self.machines[machine] = successor;
     }
 
-    /// A child whose parent's machine was lost learns at the next handshake who serves there now.
+    /// A child whose parent's machine was lost learns at the next handshake who serves there now, and tells it of itself
+    /// when it is not known there.
     pub(super) fn meet_new_parent(&mut self, lower: MachineId) {
         let at = self.machines[lower].me.at;
         let Some(running) = &self.machines[lower].running else {
@@ -260,6 +261,16 @@ impl Simulator {
             let way = self.first_entries(upper);
             self.tally.count(Family::Link, "introduced");
             self.submit(lower, Input::Introduced(way));
+            let me = self.machines[lower].me.at.node;
+            let has_forgotten = self.machines[upper].running.as_ref().is_some_and(|above| {
+                above.engine.registry().node(me).is_none()
+                    && above.views.is_recovering().unwrap_or_default()
+            });
+            if has_forgotten {
+                let known = self.first_entries(lower);
+                self.tally.count(Family::Link, "told a parent of itself");
+                self.submit(upper, Input::Introduced(known));
+            }
         }
     }
 }

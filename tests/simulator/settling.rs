@@ -123,7 +123,8 @@ impl Simulator {
                 return Err(Broken::at(
                     "S7 settled stays",
                     format!(
-                        "entry {hash}, settled by {parent}, left the chain at {told} by {by:?}"
+                        "entry {hash} of {:?}, settled by {parent}, left the chain at {told} by {by:?}: {known:?} and {beside:?}",
+                        self.ledger.nodes.get(&known.author)
                     ),
                 ));
             }

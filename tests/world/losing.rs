@@ -94,10 +94,16 @@ impl World {
         self.begin_again(witness, me, backup)
     }
 
-    /// What a parent's new node would show its children when they ask.
+    /// What a parent's new node would show its children when they ask; one that it does not know tells it of itself.
     pub fn introduce(&mut self, parent: NodeId, child: NodeId) {
         let way = self.way_to(parent, self.nodes[&parent].me.at.place);
         self.process(child, vec![Input::Introduced(way)]);
+        let above = &self.nodes[&parent];
+        let is_known = above.engine.registry().node(child).is_some();
+        if !is_known && above.views.is_recovering().unwrap() {
+            let known = self.way_to(child);
+            self.process(parent, vec![Input::Introduced(known)]);
+        }
     }
 
     /// A leader of a recovering node goes on without a neighbour.

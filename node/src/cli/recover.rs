@@ -92,7 +92,8 @@ fn at_the_top(args: &RecoverArgs, root_key: &Path, data: &Path) -> Result<Folder
         .build()
         .map_err(anyhow::Error::new)?;
     for address in &args.witness {
-        let told = runtime.block_on(introduce(address, None, key.fingerprint(), now))?;
+        let told =
+            runtime.block_on(introduce(address, None, Vec::new(), key.fingerprint(), now))?;
         let read = |bytes: &Vec<u8>| pb::SignedEntry::decode(&bytes[..]);
         let entries: Result<Vec<_>, _> = told.registry.iter().map(read).collect();
         known.push(entries.map_err(anyhow::Error::new)?);

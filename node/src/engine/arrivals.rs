@@ -4,6 +4,7 @@
 //! (PROTOCOL.md 6). What cannot be judged yet is parked with its chain; what can never be accepted is parked too, so
 //! that nothing disappears, and an alarm says so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fengqiao_hub::custody::{Step, Verdict};
@@ -17,7 +18,6 @@ use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::EngineError;
 use super::attempts::unread_hash;
 use super::group::Group;
 use super::parking::Hindrance;

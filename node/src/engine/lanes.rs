@@ -7,7 +7,7 @@ use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::projection::lane_row;
+use super::projection::{lane_row, waiting_of};
 use super::recovery::is_recovering;
 use super::vault::Vault;
 use super::{EngineError, Me};

@@ -53,7 +53,7 @@ impl Projection<'_, '_> {
                         let from = stored.link.parse::<NodeId>().ok();
                         self.entry(&Arc::new(entry), at, from)?;
                     }
-                    (_, entry) => self.parked(entry.as_ref(), &bytes, at, stored),
+                    (_, entry) => self.parked(entry.as_ref(), &bytes, at, stored)?,
                 }
             }
             Fact::Owed(owed) => self.owed(owed, blob(owed.blob.as_ref())?)?,
@@ -514,6 +514,11 @@ fn notice_listed_at(notice: &pb::Notice) -> i64 {
 }
 
 /// A lane's cursors.
+/// Named number of a neighbour's entries that wait here; no row when none does.
+pub(crate) fn waiting_of(link: NodeId) -> String {
+    format!("waiting {link}")
+}
+
 pub(crate) fn lane_row(
     read: &dyn Read,
     link: NodeId,

@@ -238,8 +238,7 @@ impl Group<'_> {
             value: 0,
         }))?;
         let below = self.me.at.down(&registry);
-        self.outputs
-            .extend(below.into_iter().map(Output::Recovered));
+        self.outputs.extend(below.into_iter().map(Output::Settles));
         self.settle_waiting()?;
         self.begin_passing_on()
     }

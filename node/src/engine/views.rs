@@ -12,7 +12,7 @@ use super::chains::Chain;
 use super::loading::read_chain;
 use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, read_record};
-use super::recovery::settles;
+use super::recovery::{is_recovering, settles};
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
 use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};
@@ -186,6 +186,14 @@ impl Views {
         Ok(self
             .notice(id)?
             .map(|notice| Listed::Notice(id, Box::new(notice))))
+    }
+
+    /// Whether neighbours have yet to hand over what a node before this one had.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn is_recovering(&self) -> Result<bool, EngineError> {
+        is_recovering(self.store.as_ref())
     }
 
     /// Where an entry stands.

@@ -2,12 +2,14 @@
 //!
 //! What is answered proves itself, from the root key down: signed registry chains and a certificate chain under the same
 //! root. So the other end need not be known, and nothing secret is sent. Whether the registry here takes the entries is
-//! for the engine to judge; only then is the new node dialled.
+//! for the engine to judge; only then is the new node dialled. A child that the new machine does not know tells it what it
+//! knows itself of the registry: nobody else may have it.
 
 use std::sync::Arc;
 
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::PlaceId;
+use fengqiao_hub::entry::Entry;
+use fengqiao_hub::id::{NodeId, PlaceId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -31,13 +33,31 @@ pub struct Introduction {
     pub link_address: String,
 }
 
-/// Asks at an enrol port who the node of a place is; without a place, of whichever node is shown there.
+impl Introduction {
+    /// Whether its registry knows a node.
+    #[must_use]
+    pub fn knows(&self, node: NodeId) -> bool {
+        let named = |entry: Entry| match entry.body.content {
+            Some(pb::body::Content::NodeEnrolled(enrolled)) => enrolled.node == node.to_vec(),
+            _ => false,
+        };
+        let read = self
+            .registry
+            .iter()
+            .filter_map(|bytes| Entry::parse(bytes).ok());
+        read.map(named).any(|is_named| is_named)
+    }
+}
+
+/// Asks at an enrol port who the node of a place is; without a place, of whichever node is shown there. Tells what is
+/// `known` of the registry, for a machine that has lost it.
 ///
 /// # Errors
 /// An [`EnrolmentError`]: it is not reached, is of another root, or serves no such place.
 pub async fn introduce(
     address: &str,
     place: Option<PlaceId>,
+    known: Vec<pb::SignedEntry>,
     root: Fingerprint,
     now: Moment,
 ) -> Result<Introduction, EnrolmentError> {
@@ -52,6 +72,7 @@ pub async fn introduce(
     let mut connection = dial.connect().await?;
     let request = pb::IntroduceRequest {
         place: place.map(|place| place.to_string()).unwrap_or_default(),
+        registry: known,
     };
     let response = connection.client.introduce(request).await;
     let response = response

@@ -67,7 +67,10 @@ pub trait EnrolDesk: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`EnrolRefusal::NOT_ENROLLED_HERE`] where no node of that place runs.
-    fn introduce(&self, place: &str) -> Result<pb::IntroduceResponse, EnrolRefusal>;
+    fn introduce(
+        &self,
+        request: &pb::IntroduceRequest,
+    ) -> Result<pb::IntroduceResponse, EnrolRefusal>;
 }
 
 /// Everything the port is put together from.
@@ -340,7 +343,7 @@ impl EnrolService for Service {
         let ip = who(&request)?.address.ip();
         let result = self
             .admit(&self.introductions, ip)
-            .and_then(|()| self.desk.introduce(&request.into_inner().place));
+            .and_then(|()| self.desk.introduce(&request.into_inner()));
         answer("introduce", ip, result)
     }
 }

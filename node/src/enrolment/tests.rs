@@ -124,7 +124,10 @@ impl EnrolDesk for Desk {
         answer
     }
 
-    fn introduce(&self, _place: &str) -> Result<pb::IntroduceResponse, EnrolRefusal> {
+    fn introduce(
+        &self,
+        _request: &pb::IntroduceRequest,
+    ) -> Result<pb::IntroduceResponse, EnrolRefusal> {
         Err(EnrolRefusal::NOT_ENROLLED_HERE)
     }
 

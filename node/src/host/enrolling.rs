@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use fengqiao_hub::clock::Moment;
-use fengqiao_proto::v1::IntroduceResponse;
+use fengqiao_proto::v1::{IntroduceRequest, IntroduceResponse};
+use prost::Message;
 
 use super::{Hosted, timestamp};
+use crate::engine::Input;
 use crate::enrolment::{EnrolDesk, EnrolRefusal, Enroller, Issuer, renew, renew_at_the_top};
 use crate::folder::Folder;
 use crate::trust::code::Code;
@@ -63,13 +65,19 @@ impl EnrolDesk for HostDesk {
         Err(EnrolRefusal::NOT_ENROLLED_HERE)
     }
 
-    fn introduce(&self, place: &str) -> Result<IntroduceResponse, EnrolRefusal> {
+    fn introduce(&self, request: &IntroduceRequest) -> Result<IntroduceResponse, EnrolRefusal> {
+        let place = &request.place;
         let asked = |hosted: &&Arc<Hosted>| {
             let at = hosted.node.me.at;
-            at.unit.is_none() && (place.is_empty() || at.place.to_string() == place)
+            at.unit.is_none() && (place.is_empty() || at.place.to_string() == *place)
         };
         let hosted = self.hosted.iter().find(asked);
         let hosted = hosted.ok_or(EnrolRefusal::NOT_ENROLLED_HERE)?;
+        if !request.registry.is_empty() && hosted.node.is_recovering() {
+            // What does not prove itself is passed over; lost when the inbox is full, and told again.
+            let told = request.registry.iter().map(Message::encode_to_vec);
+            hosted.node.submit(Input::Introduced(told.collect()));
+        }
         let registry = hosted.node.way_down().map_err(|error| {
             tracing::error!(%error, "the registry does not read");
             EnrolRefusal::STORED

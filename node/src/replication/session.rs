@@ -33,8 +33,8 @@
 //!
 //! **Settling.** An acknowledgement may overtake a taking that travels in the lane of cases, so it names where that lane
 //! ended when it was made: what it acknowledges is settled once the other side has stored as much (PROTOCOL.md 11). A
-//! node that recovers says so and settles nothing until it has been handed what it lost; then it acknowledges again, as
-//! the upper side does at the beginning of each session.
+//! node that recovers, or at which entries of the other side wait, calls it tentative and settles nothing; when that is
+//! over it acknowledges again, as the upper side does at the beginning of each session.
 //!
 //! **Agreement.** When all of a side's items are acknowledged and all of the other's stored, the lower side computes a
 //! digest over all chains ever carried here, at a named pair of cursors, and sends it. The upper side computes its own,
@@ -137,7 +137,8 @@ pub trait Lanes: Send + Sync {
     }
 
     /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is
-    /// owed, since a taking may be among it. `None` while this node recovers and may have forgotten one.
+    /// owed, since a taking may be among it. `None` while this node recovers and may have forgotten one, or while
+    /// entries of the peer wait here.
     fn settles_after(&self) -> Option<u64> {
         (!self.is_recovering()).then(|| self.last(pb::Lane::Cases).sequence)
     }
@@ -224,8 +225,8 @@ pub enum Event {
         /// Of the peer's lane.
         top_sequence: u64,
     },
-    /// This node has recovered: what it acknowledged settles from now on.
-    Recovered,
+    /// What was acknowledged to the peer settles from now on.
+    Settles,
     /// The digest asked for, with the cursors of all lanes it was computed at.
     DigestComputed(pb::Digest),
     /// The range asked for.

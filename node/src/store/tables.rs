@@ -218,6 +218,14 @@ pub struct ParkedRow {
     pub kind: i32,
 }
 
+impl ParkedRow {
+    /// Whether what it needs may still come.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.reason.ends_with("AWAITED")
+    }
+}
+
 /// `s`: a submission that waits.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct SubmissionRow {

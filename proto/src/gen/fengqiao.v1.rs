@@ -1437,10 +1437,10 @@ pub struct Acknowledged {
     /// which what is acknowledged here may have fallen, and the rest of it is settled.
     #[prost(uint64, tag = "3")]
     pub sent_sequence: u64,
-    /// The receiver's neighbours have not handed over yet what it lost: it may have forgotten a taking of its own, so
-    /// nothing is settled by this.
+    /// Nothing is settled by this: the receiver's neighbours have not handed over yet what it lost, so it may have forgotten
+    /// a taking of its own; or entries of the other side wait at it and do not stand there.
     #[prost(bool, tag = "4")]
-    pub recovering: bool,
+    pub tentative: bool,
 }
 /// Permission to send.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3730,11 +3730,15 @@ pub struct RenewResponse {
     pub authority_chain: ::prost::alloc::string::String,
 }
 /// Asked by a child that finds another machine at its parent's address.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct IntroduceRequest {
     /// Place whose node is asked for, 16 characters; empty for whichever node is shown at this port.
     #[prost(string, tag = "1")]
     pub place: ::prost::alloc::string::String,
+    /// What a child that is not known there knows of the registry chains on its way, from the first place down, in order. A
+    /// machine that recovers may have lost who is below it.
+    #[prost(message, repeated, tag = "2")]
+    pub registry: ::prost::alloc::vec::Vec<SignedEntry>,
 }
 /// Who the node is.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -302,7 +302,7 @@ impl Lane {
             cursor: Some(cursor),
             top_sequence,
             sent_sequence: settles_after.unwrap_or_default(),
-            recovering: is_cases && settles_after.is_none(),
+            tentative: is_cases && settles_after.is_none(),
         })
     }
 

@@ -181,7 +181,7 @@ impl Session {
                     state.move_top(top_sequence);
                 }
             }
-            Event::Recovered => {
+            Event::Settles => {
                 if let Some(state) = self.lane(pb::Lane::Cases) {
                     state.acknowledge_again();
                 }
@@ -348,7 +348,7 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Result<(), Stop> {
         let cursor = word.cursor.unwrap_or_default();
-        let settles = cursor.lane() == pb::Lane::Cases && !word.recovering;
+        let settles = cursor.lane() == pb::Lane::Cases && !word.tentative;
         let receipt = Receipt {
             cursor,
             top_sequence: word.top_sequence,

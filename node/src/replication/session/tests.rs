@@ -283,7 +283,7 @@ fn what_a_node_acknowledges_while_it_recovers_settles_when_it_has() {
     assert_eq!(net.end(Side::Lower).node.settled, []);
     net.end_mut(Side::Upper).node.is_recovering = false;
     net.owe(Side::Upper, pb::Lane::Cases, vec![9]);
-    net.give(Side::Upper, Event::Recovered);
+    net.give(Side::Upper, Event::Settles);
     net.run();
     assert_eq!(net.end(Side::Lower).node.settled, [(1, 1)]);
 }
