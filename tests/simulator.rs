@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod dice;
 pub mod disk;
 pub mod faults;
+mod forging;
 mod frames;
 pub mod ledger;
 mod links;
@@ -25,6 +26,7 @@ mod people;
 pub mod plan;
 mod settling;
 pub mod tally;
+mod watching;
 pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,7 +149,10 @@ pub struct Simulator {
     tickets_at: Vec<Vec<u64>>,
     busy: BTreeSet<(MachineId, i64)>,
     backups: BTreeMap<MachineId, losing::Backup>,
+    /// Lost machines that nobody may enrol a successor for yet, with their backups.
+    missing: BTreeMap<MachineId, Option<losing::Backup>>,
     losses: usize,
+    successors: usize,
     /// Places that were ended.
     ended: BTreeSet<PlaceId>,
     /// Places that were moved, or were to be.
@@ -219,7 +224,9 @@ impl Simulator {
             tickets_at: Vec::new(),
             busy: BTreeSet::new(),
             backups: BTreeMap::new(),
+            missing: BTreeMap::new(),
             losses: 0,
+            successors: 0,
             ended: BTreeSet::new(),
             moved: BTreeSet::new(),
             is_told: std::env::var_os("FENGQIAO_TELL").is_some(),
@@ -227,6 +234,7 @@ impl Simulator {
     }
 
     fn run(&mut self, mode: Mode) -> Result<(), Broken> {
+        self.tally.count(Family::World, self.plan.shape.name());
         self.build()?;
         let end_ms = self.agenda.now_ms() + self.plan.days * DAY_MS;
         self.agenda.after(0, Event::Day);
@@ -282,6 +290,7 @@ impl Simulator {
             }
             Event::Accepted(stream) => self.accepted(stream),
             Event::SessionTick(stream, side) => self.session_tick(stream, side),
+            Event::Watch(stream, side) => self.watch(stream, side),
             Event::Compute(stream, side, range) => self.compute(stream, side, range),
             Event::Dial(machine) => self.dial(machine),
             Event::Tick(machine) => {
@@ -295,6 +304,7 @@ impl Simulator {
             }
             Event::Act => self.act(),
             Event::AskAgain(request) => self.ask_again(request),
+            Event::Replace(machine) => self.replace(machine),
             Event::Fault => self.go_wrong(),
             Event::Mended(machine) => {
                 self.mended(machine);
@@ -448,7 +458,11 @@ impl Simulator {
                 self.submit(machine, Input::Errand(errand));
                 Ok(())
             }
-            Output::Owed(link) => self.hear(machine, link, Heard::Owed),
+            Output::Owed(link) => {
+                self.hear(machine, link, Heard::Owed)?;
+                self.watch_soon(machine, link);
+                Ok(())
+            }
             Output::Settles(link) => self.hear(machine, link, Heard::Settles),
             Output::RegistryChanged => {
                 self.leave_former_parent(machine);

@@ -25,6 +25,7 @@ mod moving;
 mod parking;
 mod passing;
 mod projection;
+mod receipts;
 pub mod record;
 pub mod recovery;
 mod root;

@@ -398,11 +398,6 @@ impl Node {
         Ok(entries)
     }
 
-    /// Whether neighbours have yet to hand over what a node before this one had.
-    pub(crate) fn is_recovering(&self) -> bool {
-        self.views.is_recovering().unwrap_or_default()
-    }
-
     fn wait(&self) -> (u64, oneshot::Receiver<Result<Vec<u8>, Refusal>>) {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);

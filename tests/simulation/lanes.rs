@@ -230,3 +230,57 @@ fn effects(world: &World, at: NodeId, case: ChainId, id: SubmissionId) -> usize 
         .filter(|(entry, _)| entry.submission == Some(id));
     adopted.count()
 }
+
+#[test]
+fn a_forged_copy_neither_stands_nor_keeps_out_the_entry_it_copies() {
+    let FourTiers {
+        mut world,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    world.settle();
+    run(
+        &mut world,
+        village,
+        case,
+        &[Command::Accept, Command::Decide],
+    );
+    let chain = world.chain(village, case);
+    let copied = |entry: &fengqiao_hub::entry::Entry| {
+        let mut signed = entry.signed.clone();
+        signed.signature[0] ^= 1;
+        (pb::ItemKind::Entry, signed.encode_to_vec())
+    };
+    let genuine = |entry: &fengqiao_hub::entry::Entry| (pb::ItemKind::Entry, entry.bytes());
+    let standing = chain.standing();
+    let [(known, _), (first, _), (second, _)] = &standing[..] else {
+        panic!("{}", standing.len());
+    };
+
+    hand(
+        &mut world,
+        township,
+        village,
+        vec![copied(known), copied(second)],
+    );
+    assert_eq!(world.chain(township, case).tree.len(), 1);
+    // The second waits for the first, under the hash of its refused copy.
+    hand(
+        &mut world,
+        township,
+        village,
+        vec![genuine(second), genuine(first)],
+    );
+    let kept = world.chain(township, case);
+    assert_eq!(kept.tree.digest(), chain.tree.digest());
+    for (entry, _) in kept.entries.values() {
+        assert!(
+            standing
+                .iter()
+                .any(|(ours, _)| ours.bytes() == entry.bytes())
+        );
+    }
+    world.assert_stores_follow_their_journals();
+}

@@ -525,6 +525,43 @@ fn a_child_tells_a_new_parent_of_itself_when_nobody_else_can() {
 }
 
 #[test]
+fn what_comes_back_before_the_registry_reaches_a_department_too() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "城市管理局");
+    let bureau = world.add_department(county, unit);
+    let case = register(&mut world, county);
+    let to_unit = Command::Dispatch {
+        lead: Some(unit),
+        place: None,
+        co_handlers: vec![],
+        due: None,
+    };
+    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    world.settle();
+    world.cut.insert(bureau);
+    run(&mut world, city, case, &[take()]);
+    world.settle();
+    world.lose(county);
+    let county = world.recover(county, &Backup::default());
+    world.introduce(county, township);
+    world.introduce(county, bureau);
+    // Cases overtake the registry that names the department.
+    while world.carry(city, county, pb::Lane::Cases) {}
+    world.settle();
+    world.cut.clear();
+    world.settle();
+    let taken = world.chain(city, case).tree.digest();
+    assert_eq!(world.chain(bureau, case).tree.digest(), taken);
+    world.assert_links_agree();
+}
+
+#[test]
 fn a_refusal_to_a_lost_node_ends_at_its_successor() {
     let FourTiers {
         mut world,

@@ -22,6 +22,8 @@ pub enum Event {
     Accepted(StreamId),
     /// A session looks at the time.
     SessionTick(StreamId, Side),
+    /// Somebody looks whether a link with something to carry carries it.
+    Watch(StreamId, Side),
     /// A digest, or a range of it, is computed.
     Compute(StreamId, Side, Option<u8>),
     /// The lower side dials.
@@ -34,6 +36,8 @@ pub enum Event {
     Day,
     /// Somebody does something.
     Act,
+    /// A lost machine whose parent was lost with it gets a successor, once its parent may enrol one.
+    Replace(MachineId),
     /// Somebody who got no answer asks again.
     AskAgain(u64),
     /// Something goes wrong.

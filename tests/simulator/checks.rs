@@ -27,6 +27,7 @@ impl Simulator {
             return Ok(());
         }
         let (is_wild, losses) = (self.plan.is_wild, self.losses);
+        let liars: Vec<String> = self.ledger.liars.iter().map(NodeId::to_string).collect();
         let unexpected = alarms.iter().find(|alarm| {
             let torn = is_wild
                 && ["GAP", "CREDIT", "CURSOR_BEHIND"]
@@ -41,7 +42,9 @@ impl Simulator {
                 ]
                 .iter()
                 .any(|code| alarm.starts_with(code));
-            !alarm.starts_with(CLOCK_SKEW) && !torn && !of_loss
+            // What a liar sent is refused by name.
+            let of_liar = liars.iter().any(|liar| alarm.ends_with(liar));
+            !alarm.starts_with(CLOCK_SKEW) && !torn && !of_loss && !of_liar
         });
         match unexpected {
             None => Ok(()),
@@ -59,10 +62,45 @@ impl Simulator {
                 let alarms = running.engine.alarms();
                 self.check_alarms(machine, &alarms)?;
             }
+            if self.missing.contains_key(&machine) {
+                continue;
+            }
             self.check_disk(machine)?;
             self.check_rows(machine)?;
         }
+        self.check_doubles()?;
         self.check_settled()
+    }
+
+    /// S2: who knows of two entries at one place keeps both, and writes no more until a superior has taken the case.
+    fn check_doubles(&mut self) -> Result<(), Broken> {
+        for (one, other) in self.ledger.doubles.clone() {
+            let Some(known) = self.ledger.entries.get(&one).cloned() else {
+                continue;
+            };
+            for machine in 0..self.machines.len() {
+                let Some(chain) = self.chain(machine, known.chain) else {
+                    continue;
+                };
+                if known.kind != pb::ChainKind::Case
+                    || ![one, other].iter().all(|hash| chain.tree.contains(hash))
+                {
+                    continue;
+                }
+                self.tally
+                    .count(Family::Property, "S2 a clone is found out");
+                self.tally
+                    .count(Family::Fault, "clone found out by its entries");
+                let head = chain.tree.head().map(|head| head.rank.clone());
+                if !chain.tree.is_frozen() && head.is_none_or(|rank| rank <= known.rank) {
+                    return Err(Broken::at(
+                        "S2 unique identity",
+                        format!("two entries stand at {}", self.told(machine)),
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The journal on the disk, read by a fresh look, is as long as what was synced.
@@ -145,6 +183,7 @@ impl Simulator {
         }
         for machine in 0..self.machines.len() {
             self.check_parked(machine)?;
+            self.check_recovered(machine)?;
         }
         let cases: BTreeSet<ChainId> = self
             .ledger
@@ -283,8 +322,21 @@ impl Simulator {
             .unwrap_or_default();
         rows.iter()
             .filter_map(|(_, value)| tables::ParkedRow::decode(&value[..]).ok())
+            .filter(|row| {
+                let from = NodeId::from_bytes(&row.link);
+                !from.is_some_and(|from| self.ledger.liars.contains(&from))
+            })
             .map(|row| row.reason)
             .collect()
+    }
+
+    /// L7: nobody waits for neighbours any more.
+    fn check_recovered(&self, machine: MachineId) -> Result<(), Broken> {
+        let running = self.machines[machine].running.as_ref();
+        if running.is_some_and(|running| running.views.is_recovering().unwrap_or(true)) {
+            return Err(Broken::at("L7 recovery ends", self.told(machine)));
+        }
+        Ok(())
     }
 
     /// L6: nothing waits for what has come.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::faults::Fault;
 use super::moves::Kind;
+use super::plan::{SHAPES, Shape};
 use super::tally::{Counts, Family, add};
 use super::{Broken, Mode, Outcome};
 use fengqiao_hub::refusal::Code;
@@ -22,6 +23,15 @@ const EFFECTS: &[&str] = &[
     "request asked again",
     "request id for something else",
     "asked again after silence",
+    "clone found out by its cursors",
+];
+
+/// Properties that are looked at only where something happened.
+const PROPERTIES: &[&str] = &[
+    "L5 no deadlock",
+    "L7 recovery ends",
+    "S7 settled stays",
+    "S12 forged entries",
 ];
 
 /// Refusals that nobody in a simulation can meet: what they are about is not simulated.
@@ -88,7 +98,17 @@ pub fn holes(counts: &Counts) -> Vec<String> {
         .map(|code| code.as_str())
         .filter(|code| !has(Family::Refusal, code))
         .map(|code| format!("refusal: {code}"));
-    missing.chain(moves).chain(refusals).collect()
+    let worlds = SHAPES
+        .iter()
+        .map(Shape::name)
+        .filter(|name| !has(Family::World, name))
+        .map(|name| format!("world: {name}"));
+    let looked = PROPERTIES
+        .iter()
+        .filter(|name| !has(Family::Property, name))
+        .map(|name| format!("property: {name}"));
+    let all = missing.chain(moves).chain(refusals);
+    all.chain(worlds).chain(looked).collect()
 }
 
 /// The counts in words.

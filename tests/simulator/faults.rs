@@ -77,8 +77,12 @@ faults! {
     Lost = "machine lost",
     /// A machine is put back from an older backup.
     PutBack = "machine put back from a backup",
+    /// A machine and its parent's are lost at once, with one backup or two.
+    TwoLost = "two neighbours lost at once",
     /// The first place's machine is lost, or put back from an older backup.
     TopGone = "top lost or put back",
+    /// Somebody else has a machine's keys and writes with them what it may not; then it is replaced.
+    Forged = "forged entries on the wire",
     /// Two machines run with one identity.
     Twin = "cloned machine",
 }
@@ -93,7 +97,10 @@ impl Fault {
     /// Whether it puts something back.
     #[must_use]
     pub fn needs_backup(self) -> bool {
-        matches!(self, Self::PutBack | Self::TopGone)
+        matches!(
+            self,
+            Self::PutBack | Self::TwoLost | Self::TopGone | Self::Forged
+        )
     }
 }
 
@@ -156,11 +163,13 @@ impl Simulator {
                 None => Ok(()),
             },
             Fault::Lost | Fault::PutBack => Ok(()),
+            Fault::TwoLost => self.lose_two(machine, fault.name()),
             Fault::TopGone => {
                 let backup = self.backups.get(&0).cloned();
                 let backup = backup.filter(|_| self.dice.faults.roll(2) == 0);
                 self.lose(0, backup, fault.name())
             }
+            Fault::Forged => self.lie(machine, fault.name()),
             Fault::Twin => self.clone_machine(machine),
         }
     }
@@ -232,7 +241,13 @@ impl Simulator {
                 self.broke(stream, Side::Lower);
                 self.broke(stream, Side::Upper);
             }
-            Some(_) => {}
+            Some(stream) => {
+                for side in [Side::Lower, Side::Upper] {
+                    if let Some((machine, peer)) = self.seated(stream, side) {
+                        self.watch_soon(machine, peer);
+                    }
+                }
+            }
             None => self.dial_after(lower, 1_000),
         }
     }
@@ -328,7 +343,7 @@ impl Simulator {
 
     /// A machine starts, over what its disk holds.
     pub(super) fn start(&mut self, machine: MachineId) -> Result<(), Broken> {
-        if self.machines[machine].running.is_some() {
+        if self.machines[machine].running.is_some() || self.missing.contains_key(&machine) {
             return Ok(());
         }
         let now_ms = self.agenda.now_ms();

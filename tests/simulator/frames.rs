@@ -36,6 +36,7 @@ impl Simulator {
         let Some(known) = self.wire.streams.get_mut(&stream) else {
             return Ok(());
         };
+        known.sent_ms = now_ms;
         let Some(line) = self.wire.lines.get(&known.machines[0]) else {
             return Ok(());
         };

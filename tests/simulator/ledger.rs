@@ -2,6 +2,7 @@
 //! under test what it thinks; it reads the records of each journal as they are written.
 
 mod lanes;
+mod losses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,6 +127,12 @@ pub struct Ledger {
     pub homes: BTreeMap<MachineId, NodeId>,
     /// Authors of whom two machines run: they may write twice.
     pub twins: BTreeSet<NodeId>,
+    /// What twins wrote at one place of a chain.
+    pub doubles: Vec<(Hash, Hash)>,
+    /// Nodes whose keys somebody else had.
+    pub liars: BTreeSet<NodeId>,
+    /// Hashes of the bytes they put on the wire.
+    forged: BTreeSet<[u8; 32]>,
 }
 
 impl Shelf {
@@ -161,6 +168,7 @@ impl Ledger {
             ground.moves.push((ground.parent, (by, entry.sequence)));
             ground.parent = PlaceId::from_bytes(&moved.to);
         }
+    }
 
     /// What was synced of a chain, and where, in words.
     #[must_use]
@@ -220,51 +228,6 @@ impl Ledger {
             shelf.last = Some((record.position.0, hash));
         }
         Ok(())
-    }
-
-    /// What a machine has in its journal.
-    #[must_use]
-    pub fn stored_at(&self, machine: MachineId) -> BTreeSet<Hash> {
-        let stored = self.entries.iter();
-        stored
-            .filter(|(_, known)| known.stored_at.contains(&machine))
-            .map(|(hash, _)| *hash)
-            .collect()
-    }
-
-    /// Machines that have the newest entry of a chain, but for one.
-    #[must_use]
-    pub fn newest_at(&self, chain: ChainId, but: MachineId) -> BTreeSet<MachineId> {
-        let held = self.entries.values().filter(|known| known.chain == chain);
-        let elsewhere = held.filter(|known| known.stored_at.iter().any(|at| *at != but));
-        let newest = elsewhere.max_by_key(|known| known.sequence);
-        newest
-            .map(|known| {
-                known
-                    .stored_at
-                    .iter()
-                    .copied()
-                    .filter(|at| *at != but)
-                    .collect()
-            })
-            .unwrap_or_default()
-    }
-
-    /// A machine is lost: it has only what was in its backup, and what nobody else had is gone and excused. So are the
-    /// answers it gave after the backup: nobody but itself knew them, and PROOF.md promises no more than that a request
-    /// has one effect at the node that remembers it.
-    pub fn lost(&mut self, machine: MachineId, kept: &BTreeSet<Hash>, end: u64) {
-        self.answers
-            .retain(|_, (by, at, _)| *by != machine || *at <= end);
-        for (hash, known) in &mut self.entries {
-            if !kept.contains(hash) {
-                known.stored_at.remove(&machine);
-                known.applied_at.remove(&machine);
-            }
-        }
-        self.entries.retain(|_, known| !known.stored_at.is_empty());
-        let entries = &self.entries;
-        self.positions.retain(|_, hash| entries.contains_key(hash));
     }
 
     /// Bytes of a machine's last record, with its header.
@@ -381,6 +344,17 @@ impl Ledger {
         } else {
             tally.count(Family::Verdict, format!("parked: {}", stored.reason));
         }
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        if self.forged.contains(&digest) {
+            return if is_applied {
+                Err(Broken::at(
+                    "S12 authority",
+                    format!("a forged entry was applied: {:?}", Entry::parse(bytes)),
+                ))
+            } else {
+                Ok(())
+            };
+        }
         let Ok(entry) = Entry::parse(bytes) else {
             return if is_applied {
                 Err(Broken::at(
@@ -394,7 +368,6 @@ impl Ledger {
         self.shelves[machine]
             .places
             .insert((at.position, at.offset), entry.hash);
-        let digest: [u8; 32] = Sha256::digest(bytes).into();
         let is_first = is_applied
             && self
                 .entries
@@ -457,6 +430,10 @@ impl Ledger {
         let numbered = *self.numbers.entry(number).or_insert(entry.hash);
         let placed = *self.positions.entry(position).or_insert(entry.hash);
         if self.twins.contains(&entry.author) {
+            if placed != entry.hash {
+                tally.count(Family::Fault, "clone wrote twice");
+                self.doubles.push((placed, entry.hash));
+            }
             return Ok(());
         }
         if numbered != entry.hash || placed != entry.hash {

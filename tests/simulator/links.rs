@@ -71,6 +71,7 @@ impl Simulator {
                 nodes,
                 under_way: [0; 2],
                 last_ms: [now_ms; 2],
+                sent_ms: now_ms,
                 is_ended: [false; 2],
             },
         );
@@ -126,6 +127,7 @@ impl Simulator {
                 skew_ms: 0,
                 unread: VecDeque::new(),
                 is_tick_noted: false,
+                is_watched: false,
             };
             running.ends.insert(peer, end);
         }
@@ -349,6 +351,7 @@ impl Simulator {
             running.skew_up_ms = skew_ms;
         }
         self.tally.count(Family::Link, "session open");
+        self.watch_soon(machine, peer);
         if skew_ms.saturating_abs() > SKEW_WARN_MS {
             self.tally.count(Family::Link, "CLOCK_SKEW");
             let input = Input::Alarm {
@@ -443,6 +446,10 @@ impl Simulator {
                 detail: text,
             },
         );
+        if self.is_twin_about() && code.as_str().starts_with("CURSOR") {
+            self.tally
+                .count(Family::Fault, "clone found out by its cursors");
+        }
         let torn_frames =
             self.plan.is_wild && matches!(code, Code::Gap | Code::Credit | Code::CursorBehind);
         if torn_frames || self.is_twin_about() {

@@ -8,15 +8,14 @@ use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::{Input, Me};
-use fengqiao_node::store::tables;
 use fengqiao_proto::v1 as pb;
 
-use super::agenda::MachineId;
+use super::agenda::{Event, MachineId};
 use super::disk::{SimDisk, Stop};
 use super::ledger::Shelf;
 use super::machine::Machine;
 use super::tally::Family;
-use super::{Broken, Simulator};
+use super::{Broken, MINUTE_MS, Simulator};
 
 /// Machines lost in one run, at most.
 const LOSSES_MAX: usize = 3;
@@ -55,25 +54,109 @@ impl Simulator {
         backup: Option<Backup>,
         name: &'static str,
     ) -> Result<(), Broken> {
-        let at = self.machines[machine].me.at;
-        let Some(teller) = self.teller_of(machine) else {
+        let Some(teller) = self.teller_of(machine, &[machine]) else {
             return Ok(());
         };
-        let is_excluded = self.losses >= LOSSES_MAX
-            || self.is_twin_about()
-            || self.ended.contains(&at.place)
-            || !self.is_whole();
-        if is_excluded {
+        if !self.may_lose(&[machine]) {
             return Ok(());
         }
-        self.losses += 1;
         self.tally.count(Family::Fault, name);
-        self.machines[teller].disk.take_fuse();
+        self.go_missing(machine, backup.as_ref())?;
+        self.come_back(machine, teller, backup)
+    }
+
+    /// A machine and its parent's are lost at once; each comes back over a backup or, one of
+    /// them, over nothing, the upper one first.
+    pub(super) fn lose_two(&mut self, lower: MachineId, name: &'static str) -> Result<(), Broken> {
+        let Some((upper, _)) = self.parent_of(lower) else {
+            return Ok(());
+        };
+        let Some(teller) = self.teller_of(upper, &[upper, lower]) else {
+            return Ok(());
+        };
+        let node = self.machines[lower].me.at.node;
+        // Whoever has to enrol the lower one anew must be able to learn that it was there.
+        let is_known = self.machines[teller]
+            .running
+            .as_ref()
+            .is_some_and(|running| running.engine.registry().node(node).is_some());
+        if !is_known || !self.may_lose(&[upper, lower]) {
+            return Ok(());
+        }
+        let [above, below] = [upper, lower].map(|machine| {
+            let backup = self.backups.get(&machine).cloned();
+            backup.filter(|_| self.dice.faults.roll(3) > 0)
+        });
+        // Without any backup nobody in time tells the lower one who is below it.
+        if above.is_none() && below.is_none() {
+            return Ok(());
+        }
+        self.tally.count(Family::Fault, name);
+        self.go_missing(lower, below.as_ref())?;
+        self.go_missing(upper, above.as_ref())?;
+        self.missing.insert(lower, below);
+        self.agenda.after(MINUTE_MS, Event::Replace(lower));
+        self.come_back(upper, teller, above)
+    }
+
+    /// A successor for a machine that was lost with its parent's, as soon as that one may enrol it: as an invitation is
+    /// honoured by a recovering node when nobody is awaited but the lost one.
+    pub(super) fn replace(&mut self, machine: MachineId) -> Result<(), Broken> {
+        let lost = self.machines[machine].me.at.node;
+        let teller = self.teller_of(machine, &[machine]).filter(|teller| {
+            let running = self.machines[*teller].running.as_ref();
+            running.is_some_and(|running| {
+                let is_known = running.engine.registry().node(lost).is_some();
+                let awaited = running.views.awaited(&running.engine.registry());
+                is_known && awaited.is_ok_and(|all| all.iter().all(|link| *link == lost))
+            })
+        });
+        match (teller, self.missing.get(&machine).cloned()) {
+            (Some(teller), Some(backup)) => {
+                self.missing.remove(&machine);
+                self.come_back(machine, teller, backup)
+            }
+            _ => {
+                self.agenda.after(10 * MINUTE_MS, Event::Replace(machine));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn may_lose(&self, machines: &[MachineId]) -> bool {
+        let has_ended = |machine: &MachineId| {
+            let place = self.machines[*machine].me.at.place;
+            self.ended.contains(&place)
+        };
+        self.losses + machines.len() <= LOSSES_MAX
+            && !self.is_twin_about()
+            && !machines.iter().any(has_ended)
+            && self.is_whole()
+    }
+
+    pub(super) fn go_missing(
+        &mut self,
+        machine: MachineId,
+        backup: Option<&Backup>,
+    ) -> Result<(), Broken> {
+        self.losses += 1;
         self.stop(machine, Stop::PowerCut)?;
-        self.forget(machine, backup.as_ref());
-        let mut me = self
-            .founding
-            .newcomer(SUCCESSORS_FROM + self.losses, at.place, at.unit);
+        self.forget(machine, backup);
+        Ok(())
+    }
+
+    /// A new node of a lost machine's place is pinned, and begins over what the backup holds.
+    pub(super) fn come_back(
+        &mut self,
+        machine: MachineId,
+        teller: MachineId,
+        backup: Option<Backup>,
+    ) -> Result<(), Broken> {
+        let at = self.machines[machine].me.at;
+        self.machines[teller].disk.take_fuse();
+        self.successors += 1;
+        let index = SUCCESSORS_FROM + self.successors;
+        let mut me = self.founding.newcomer(index, at.place, at.unit);
         let input = if machine == 0 {
             // As the shipped `recover` does: after the newest registry that the backup or a witness knows.
             let id = ChainId::of_place(at.place);
@@ -108,33 +191,16 @@ impl Simulator {
         self.start(machine)
     }
 
-    /// Whether every machine runs and has been handed all that it had lost: two neighbours that forget at once forget
-    /// what only they knew, such as who is below them.
+    /// Whether every machine runs and has been handed all that it had lost: what is lost later is then held elsewhere.
     fn is_whole(&self) -> bool {
         self.machines.iter().all(|machine| {
-            let Some(running) = &machine.running else {
-                return false;
-            };
-            if !machine.me.is_successor() {
-                return true;
-            }
-            let registry = running.engine.registry();
-            let me = &machine.me;
-            let below = me.at.down(&registry).into_iter().filter(|link| {
-                let record = registry.node(*link);
-                record.is_some_and(|record| record.pinned_by != me.at.node)
-            });
-            me.at.up(&registry).into_iter().chain(below).all(|link| {
-                [pb::Lane::Control, pb::Lane::Cases].iter().all(|lane| {
-                    let heard = running.views.store().get(&tables::heard(link, *lane));
-                    matches!(heard, Ok(Some(_)))
-                })
-            })
+            let running = machine.running.as_ref();
+            running.is_some_and(|running| !running.views.is_recovering().unwrap_or(true))
         })
     }
 
     /// Who pins a successor: the parent's machine, or for the top a machine below it.
-    fn teller_of(&self, machine: MachineId) -> Option<MachineId> {
+    pub(super) fn teller_of(&self, machine: MachineId, lost: &[MachineId]) -> Option<MachineId> {
         let at = self.machines[machine].me.at;
         let above = match at.unit {
             Some(_) => Some(at.place),
@@ -148,9 +214,9 @@ impl Simulator {
             // Whoever has the newest of the first place's registry: an older one would be forked.
             None => {
                 let newest = self.ledger.newest_at(ChainId::of_place(at.place), machine);
-                newest
-                    .into_iter()
-                    .find(|other| self.machines[*other].running.is_some())?
+                newest.into_iter().find(|other| {
+                    !lost.contains(other) && self.machines[*other].running.is_some()
+                })?
             }
         };
         self.machines[teller].running.as_ref().map(|_| teller)
@@ -262,11 +328,9 @@ impl Simulator {
             self.tally.count(Family::Link, "introduced");
             self.submit(lower, Input::Introduced(way));
             let me = self.machines[lower].me.at.node;
-            let has_forgotten = self.machines[upper].running.as_ref().is_some_and(|above| {
-                above.engine.registry().node(me).is_none()
-                    && above.views.is_recovering().unwrap_or_default()
-            });
-            if has_forgotten {
+            let above = self.machines[upper].running.as_ref();
+            let is_known = above.is_none_or(|above| above.engine.registry().node(me).is_some());
+            if !is_known && self.machines[upper].me.is_successor() {
                 let known = self.first_entries(lower);
                 self.tally.count(Family::Link, "told a parent of itself");
                 self.submit(upper, Input::Introduced(known));

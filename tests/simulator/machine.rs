@@ -78,6 +78,8 @@ pub struct End {
     pub unread: VecDeque<pb::Frame>,
     /// Whether a look at the time is noted.
     pub is_tick_noted: bool,
+    /// Whether a look at what is owed is noted.
+    pub is_watched: bool,
 }
 
 /// A process that runs.

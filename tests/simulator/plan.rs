@@ -30,7 +30,8 @@ pub struct Shape {
     pub departments: usize,
 }
 
-const SHAPES: [Shape; 7] = [
+/// Every shape there is.
+pub const SHAPES: [Shape; 7] = [
     Shape::of(1, 0, 0, 0),
     Shape::of(1, 1, 0, 1),
     Shape::of(1, 1, 1, 0),
@@ -48,6 +49,19 @@ impl Shape {
             villages,
             departments,
         }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!(
+            "{} nodes: 1 city, {} counties, {} townships, {} villages, {} departments",
+            self.nodes(),
+            self.counties,
+            self.townships,
+            self.villages,
+            self.departments
+        )
     }
 
     /// Nodes of it.
@@ -112,6 +126,14 @@ impl Plan {
             limits: limits(dice),
             group_max: dice.pick(&[1, 3, 128]),
         }
+    }
+
+    /// Whether places are moved: not where two neighbours are lost at once or keys are stolen, see what is open in
+    /// tests/README.md.
+    #[must_use]
+    pub fn moves_places(&self) -> bool {
+        let apart = [Fault::TwoLost, Fault::Forged];
+        !self.kinds.iter().any(|kind| apart.contains(kind))
     }
 
     /// Acts of a day of the week, and their hours.

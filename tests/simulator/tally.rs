@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 /// What kind of thing is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
+    /// The shape of a world.
+    World,
     /// Something went wrong, or its effect.
     Fault,
     /// A move was made.
@@ -24,7 +26,8 @@ pub enum Family {
 
 impl Family {
     /// In the order of the summary.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::World,
         Self::Fault,
         Self::Move,
         Self::Refusal,
@@ -37,6 +40,7 @@ impl Family {
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
+            Self::World => "worlds",
             Self::Fault => "faults",
             Self::Move => "moves made",
             Self::Refusal => "moves refused",

@@ -51,6 +51,8 @@ pub struct Stream {
     pub nodes: [NodeId; 2],
     /// Frames under way from each side.
     pub under_way: [usize; 2],
+    /// When the last frame of either side was sent.
+    pub sent_ms: i64,
     /// When the last frame from each side arrives.
     pub last_ms: [i64; 2],
     /// Which sides have ended it.

@@ -100,8 +100,8 @@ impl World {
         self.process(child, vec![Input::Introduced(way)]);
         let above = &self.nodes[&parent];
         let is_known = above.engine.registry().node(child).is_some();
-        if !is_known && above.views.is_recovering().unwrap() {
-            let known = self.way_to(child);
+        if !is_known && above.me.is_successor() {
+            let known = self.way_to(child, self.nodes[&child].me.at.place);
             self.process(parent, vec![Input::Introduced(known)]);
         }
     }

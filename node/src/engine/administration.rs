@@ -132,7 +132,16 @@ impl Group<'_> {
         } else {
             ChainId::of_place(self.me.at.place)
         };
-        accept!(self.gate(written)?);
+        let lost = match &what {
+            Administration::Invite {
+                place,
+                unit,
+                successor: true,
+                ..
+            } => self.serving(*place, *unit),
+            _ => None,
+        };
+        accept!(self.gate_but(written, lost)?);
         match what {
             Administration::AddPlaces(places) => self.add_places(actor, &places),
             Administration::AddUnit(unit) => self.add_unit(actor, &unit),
@@ -450,11 +459,6 @@ impl Group<'_> {
     ) -> Result<(), EngineError> {
         let now = self.now;
         let book = self.state.book.clone();
-        if self.gate(ChainId::of_place(self.me.at.place))?.is_err() {
-            self.outputs
-                .push(Output::Joined(ticket, Err(EnrolRefusal::RECOVERING)));
-            return Ok(());
-        }
         let Some(enroller) = self.enroller.as_deref_mut().filter(|_| !self.read_only) else {
             self.outputs
                 .push(Output::Joined(ticket, Err(EnrolRefusal::NO_AUTHORITY)));
@@ -467,6 +471,12 @@ impl Group<'_> {
                 return Ok(());
             }
         };
+        let own = ChainId::of_place(self.me.at.place);
+        if self.gate_but(own, enrolled.succeeds)?.is_err() {
+            self.outputs
+                .push(Output::Joined(ticket, Err(EnrolRefusal::RECOVERING)));
+            return Ok(());
+        }
         let mut registration = enrolled.registration.clone();
         let node = NodeId::from_bytes(&registration.node).unwrap_or_default();
         if !enrolled.repeated || self.state.registry.node(node).is_none() {

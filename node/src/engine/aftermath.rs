@@ -127,7 +127,7 @@ impl Group<'_> {
         if chain.kind == pb::ChainKind::Case && chain.case.is_none() {
             // Taken by its notice: whoever sent the notice, or whoever serves there since, holds what is awaited here.
             for link in self.me.at.down(&registry) {
-                let before = registry.predecessors(link).into_iter().map(|node| node.id);
+                let before = registry.predecessors(link).map(|node| node.id);
                 for told in std::iter::once(link).chain(before) {
                     if self.carried(told, id)?.extent() != Extent::None {
                         extents.insert(link, Extent::Full);

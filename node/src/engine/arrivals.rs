@@ -4,7 +4,6 @@
 //! (PROTOCOL.md 6). What cannot be judged yet is parked with its chain; what can never be accepted is parked too, so
 //! that nothing disappears, and an alarm says so.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fengqiao_hub::custody::{Step, Verdict};
@@ -18,13 +17,16 @@ use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
+use super::EngineError;
 use super::attempts::unread_hash;
 use super::group::Group;
 use super::parking::Hindrance;
 use super::projection::{author_place, lane_row};
+use super::record::reference_to;
 use crate::keystore::CaseSecret;
-use crate::replication::session::{Receipt, item_hash, lane_hash};
-use crate::store::tables;
+use crate::replication::session::{item_hash, lane_hash};
+use crate::store::Read as _;
+use crate::store::tables::{self, Place};
 
 impl Group<'_> {
     /// Items of a neighbour's lane: handled in order, the cursor moved in the same record.
@@ -129,10 +131,10 @@ impl Group<'_> {
         bytes: &[u8],
         secret: Option<&pb::ChainSecret>,
     ) -> Result<Hash, EngineError> {
-        let (reference, at) = self.record.blob(bytes);
         let entry = match Entry::parse(bytes) {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
+                let (reference, _) = self.record.blob(bytes);
                 tracing::debug!(%link, %error, "an entry does not read");
                 let malformed = Hindrance::Refused("MALFORMED");
                 self.park(None, bytes, reference, malformed, Some(link))?;
@@ -142,6 +144,12 @@ impl Group<'_> {
         if let Some(secret) = secret {
             self.learn_secret(entry.chain, secret);
         }
+        // One that is here is not kept a second time: what is signed is the same, but not every byte around it is.
+        if let Some(at) = self.kept_at(&entry)? {
+            self.keep_entry_at(&entry, reference_to(&at), at, Some(link))?;
+            return Ok(entry.hash);
+        }
+        let (reference, at) = self.record.blob(bytes);
         match self.admissible(&entry)? {
             Ok(()) => {
                 self.keep_entry_at(&entry, reference, at, Some(link))?;
@@ -149,6 +157,17 @@ impl Group<'_> {
             Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, Some(link))?,
         }
         Ok(entry.hash)
+    }
+
+    /// Where an entry that is known stands in the journal.
+    fn kept_at(&self, entry: &Entry) -> Result<Option<Place>, EngineError> {
+        let key = tables::entry(entry.chain, entry.sequence, entry.hash);
+        let row = self.overlay.get(&key)?;
+        let row = row
+            .map(|row| tables::EntryRow::decode(&row[..]))
+            .transpose();
+        let row = row.map_err(|_| EngineError::Unreadable("an entry row"))?;
+        Ok(row.and_then(|row| row.at))
     }
 
     /// Registry entries that came by no link: who the parent's node is now. They prove themselves from the root key on;
@@ -329,32 +348,5 @@ impl Group<'_> {
         let mut learnt = CaseSecret::with_salt(salt);
         learnt.wrapped.clone_from(&secret.wrapped_key);
         self.secrets.entry(chain).or_insert(learnt);
-    }
-
-    /// A neighbour has stored our items. Kept in the store only: its next greeting would tell it again.
-    pub(crate) fn peer_stored(
-        &mut self,
-        link: NodeId,
-        receipt: &Receipt,
-    ) -> Result<(), EngineError> {
-        let (cursor, top_sequence) = (&receipt.cursor, receipt.top_sequence);
-        let lane = cursor.lane();
-        let mut row = lane_row(&self.overlay, link, lane)?;
-        if cursor.sequence > row.owed {
-            self.alarm("ACKNOWLEDGED_TOO_MUCH", &link.to_string());
-            return Ok(());
-        }
-        row.acknowledged = row.acknowledged.max(cursor.sequence);
-        row.top = row.top.max(top_sequence.min(cursor.sequence));
-        if let Some(after) = receipt.settles_after {
-            row.settles(cursor.sequence, after);
-        }
-        self.overlay
-            .batch
-            .put(tables::lane(link, lane), row.encode_to_vec());
-        if self.me.at.up(&self.state.registry) == Some(link) {
-            self.raise_top(link)?;
-        }
-        Ok(())
     }
 }

@@ -103,6 +103,21 @@ impl LaneView {
         Ok(rows.any(|row| row.link == link && row.reason.ends_with("AWAITED")))
     }
 
+    /// What the neighbour must have stored of our lane of cases before what is acknowledged to it now is settled; `None`
+    /// while this node recovers or entries of the neighbour wait here.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn settles_after(&self) -> Result<Option<u64>, EngineError> {
+        let waiting = tables::named(&waiting_of(self.link));
+        if self.is_recovering()? || self.store.get(&waiting)?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(
+            lane_row(self.store.as_ref(), self.link, pb::Lane::Cases)?.owed,
+        ))
+    }
+
     /// Consecutive items from a sequence on, as they were owed; secrets are sealed to the neighbour now.
     ///
     /// # Errors

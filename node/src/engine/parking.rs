@@ -3,6 +3,7 @@
 //! that names its author. What can never be accepted is said by an alarm; an entry of that kind is kept here too, so
 //! that nothing of a chain disappears.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fengqiao_hub::entry::Entry;
@@ -11,11 +12,11 @@ use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::EngineError;
 use super::group::Group;
 use super::loading::read_bytes;
-use super::projection::{item_parking_key, parking_key};
+use super::projection::{item_parking_key, parking_key, waiting_of};
 use super::record::reference_to;
+use super::{EngineError, Output};
 use crate::store::tables::{self, Place};
 use crate::store::{Read as _, all_rows};
 
@@ -58,7 +59,7 @@ impl Group<'_> {
             self.alarm("ENTRY_REFUSED", &format!("{reason} from {by}"));
         }
         let (chain, hash) = parking_key(entry, bytes);
-        if !self.may_park((chain, hash), &by)? {
+        if !self.may_park((chain, hash), refused, &by)? {
             return Ok(());
         }
         self.fact(Fact::Entry(pb::EntryStored {
@@ -87,7 +88,7 @@ impl Group<'_> {
         bytes: &[u8],
         reason: &str,
     ) -> Result<(), EngineError> {
-        if !self.may_park(item_parking_key(kind, bytes), &link.to_string())? {
+        if !self.may_park(item_parking_key(kind, bytes), false, &link.to_string())? {
             return Ok(());
         }
         let (reference, _) = self.record.blob(bytes);
@@ -99,9 +100,17 @@ impl Group<'_> {
         }))
     }
 
-    /// Whether there is room, and it does not wait already.
-    fn may_park(&mut self, key: (ChainId, Hash), by: &str) -> Result<bool, EngineError> {
-        if self.overlay.get(&tables::parked(key.0, key.1))?.is_some() {
+    /// Whether there is room, and it does not wait already. Something refused under the hash of an entry, such as a copy
+    /// with another signature, does not keep out the entry itself.
+    fn may_park(
+        &mut self,
+        key: (ChainId, Hash),
+        refused: bool,
+        by: &str,
+    ) -> Result<bool, EngineError> {
+        let before = self.overlay.get(&tables::parked(key.0, key.1))?;
+        let before = before.and_then(|row| tables::ParkedRow::decode(&row[..]).ok());
+        if before.is_some_and(|before| refused || before.waits()) {
             return Ok(false);
         }
         let is_full = self.state.counts.parked >= PARKED_MAX;
@@ -137,8 +146,18 @@ impl Group<'_> {
         entries.sort_by_key(|(entry, _)| entry.sequence);
         items.sort_by_key(|waiting| (waiting.at.position, waiting.at.offset));
         let mut joined = false;
+        let links: BTreeSet<NodeId> = entries
+            .iter()
+            .filter_map(|(_, waiting)| NodeId::from_bytes(&waiting.row.link))
+            .collect();
         for (entry, waiting) in entries {
             joined |= self.retry_entry(&entry, waiting)?;
+        }
+        for link in links {
+            let waiting = tables::named(&waiting_of(link));
+            if self.overlay.get(&waiting)?.is_none() {
+                self.outputs.push(Output::Settles(link));
+            }
         }
         for waiting in items {
             joined |= self.retry_item(waiting)?;
@@ -152,7 +171,7 @@ impl Group<'_> {
         let mut all = Vec::new();
         for (key, value) in all_rows(&self.overlay, &prefix)? {
             let row = tables::ParkedRow::decode(&value[..]).map_err(|_| unreadable())?;
-            if !row.reason.ends_with("AWAITED") {
+            if !row.waits() {
                 continue;
             }
             let at = row.at.ok_or_else(unreadable)?;

@@ -137,8 +137,10 @@ impl Projection<'_, '_> {
         from: Option<NodeId>,
     ) -> Result<Verdict, EngineError> {
         if let Some(link) = from.filter(|link| !self.is_whole_at(*link, entry.chain)) {
-            // Whoever sends the first entry known here has all that is here; who sends a later one may lack the earlier.
-            let first = self.overlay.get(&tables::chain(entry.chain))?.is_none();
+            // Whoever sends the first entry known here has all that is here, and gets what follows, if its author stands on
+            // that side; who sends a later one may lack the earlier.
+            let first = self.overlay.get(&tables::chain(entry.chain))?.is_none()
+                && self.follows(link, entry);
             self.carries(
                 link,
                 entry.chain,
@@ -210,6 +212,16 @@ impl Projection<'_, '_> {
         self.remember(entry)?;
         self.refresh(entry.chain)?;
         Ok(verdict)
+    }
+
+    /// Whether what follows an entry goes by the link it came by: everything goes up, and down to where its author is.
+    fn follows(&self, link: NodeId, entry: &Entry) -> bool {
+        let registry = &self.state.registry;
+        let author = author_place(registry, entry);
+        let on_its_side = |place| self.me.at.towards(place, registry) == Some(link);
+        entry.kind != pb::ChainKind::Case
+            || self.me.at.up(registry) == Some(link)
+            || author.is_some_and(on_its_side)
     }
 
     /// The last author sequence stored of a node enrolled here: what a revocation lets stand.

@@ -154,6 +154,16 @@ impl Group<'_> {
 
     /// Refuses to write a chain that was begun before this node while a neighbour may hold more of it.
     pub(crate) fn gate(&mut self, chain: ChainId) -> Result<Result<(), Refusal>, EngineError> {
+        self.gate_but(chain, None)
+    }
+
+    /// The same, whatever one neighbour may hold: it was lost too, and its successor is what is decided about. What that
+    /// one brings back is awaited in its place.
+    pub(crate) fn gate_but(
+        &mut self,
+        chain: ChainId,
+        lost: Option<NodeId>,
+    ) -> Result<Result<(), Refusal>, EngineError> {
         if !is_recovering(&self.overlay)? {
             return Ok(Ok(()));
         }
@@ -164,7 +174,13 @@ impl Group<'_> {
             return Ok(Ok(()));
         }
         let registry = self.registry();
-        let awaited = awaited(&self.overlay, self.me, &registry)?;
+        let mut awaited = awaited(&self.overlay, self.me, &registry)?;
+        if lost.is_some() {
+            awaited.retain(|link| Some(*link) != lost);
+            if awaited.is_empty() {
+                return Ok(Ok(()));
+            }
+        }
         let names: BTreeSet<String> = awaited
             .iter()
             .filter_map(|link| registry.node(*link))
@@ -227,9 +243,10 @@ impl Group<'_> {
     fn recover(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
         let is_known = registry.node(self.me.at.node).is_some();
-        if !(is_recovering(&self.overlay)? && is_known)
-            || !awaited(&self.overlay, self.me, &registry)?.is_empty()
-        {
+        if !is_recovering(&self.overlay)? || !is_known {
+            return Ok(());
+        }
+        if !awaited(&self.overlay, self.me, &registry)?.is_empty() {
             return Ok(());
         }
         tracing::info!(node = %self.me.at.node, "recovered: every neighbour has spoken");
@@ -286,7 +303,8 @@ impl Group<'_> {
 
     // Handing over.
 
-    /// Begins, or goes on, wherever a neighbour is a successor, or one by a move, that was not handed everything.
+    /// Begins, or goes on, wherever a neighbour was not handed everything: a successor, one by a move, or one below this
+    /// successor.
     pub(crate) fn hand_over_to_newcomers(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
         let up = self.me.at.up(&registry);
@@ -298,11 +316,15 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Whether a neighbour was handed all that the one before it had, or that goes by this link since a place was moved.
+    /// Whether a neighbour was handed all that its link would carry. One that is the first, as this node is, needs
+    /// nothing, unless a place was moved; those below a successor do: what came back before the registry that names them
+    /// was not sent to them.
     pub(crate) fn has_handed_over(&self, link: NodeId) -> Result<bool, EngineError> {
-        let node = self.state.registry.node(link);
-        let succeeds = node.is_some_and(|node| node.incarnation > 1);
-        let is_new = succeeds || self.is_neighbour_by_move(link);
+        let registry = &self.state.registry;
+        let succeeds = registry.node(link).is_some_and(|node| node.incarnation > 1);
+        let is_below = self.me.at.up(registry) != Some(link);
+        let is_new =
+            succeeds || is_below && self.me.is_successor() || self.is_neighbour_by_move(link);
         Ok(!is_new || self.handing_row(link)?.done)
     }
 

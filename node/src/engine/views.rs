@@ -12,7 +12,7 @@ use super::chains::Chain;
 use super::loading::read_chain;
 use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, read_record};
-use super::recovery::{is_recovering, settles};
+use super::recovery::{awaited, is_recovering, settles};
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
 use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};
@@ -194,6 +194,14 @@ impl Views {
     /// The store does not read.
     pub fn is_recovering(&self) -> Result<bool, EngineError> {
         is_recovering(self.store.as_ref())
+    }
+
+    /// Neighbours that hold something of a node before this one and have not handed it over.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn awaited(&self, registry: &Registry) -> Result<Vec<NodeId>, EngineError> {
+        awaited(self.store.as_ref(), &self.me, registry)
     }
 
     /// Where an entry stands.

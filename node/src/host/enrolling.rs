@@ -73,7 +73,7 @@ impl EnrolDesk for HostDesk {
         };
         let hosted = self.hosted.iter().find(asked);
         let hosted = hosted.ok_or(EnrolRefusal::NOT_ENROLLED_HERE)?;
-        if !request.registry.is_empty() && hosted.node.is_recovering() {
+        if !request.registry.is_empty() && hosted.node.me.is_successor() {
             // What does not prove itself is passed over; lost when the inbox is full, and told again.
             let told = request.registry.iter().map(Message::encode_to_vec);
             hosted.node.submit(Input::Introduced(told.collect()));

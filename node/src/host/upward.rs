@@ -142,10 +142,10 @@ async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> 
         return Ok(());
     }
     let mut folder = hosted.folder.lock().await;
-    let (address, root) = (&address, folder.root.fingerprint());
-    let mut told = introduce(address, Some(place), Vec::new(), root, now).await?;
+    let root = folder.root.fingerprint();
+    let mut told = introduce(&address, Some(place), Vec::new(), root, now).await?;
     if !told.knows(node.me.at.node) {
-        told = introduce(address, Some(place), node.way_down()?, root, now).await?;
+        told = introduce(&address, Some(place), node.way_down()?, root, now).await?;
     }
     if told.node.node() == parent.node {
         return Ok(());

@@ -3736,7 +3736,7 @@ pub struct IntroduceRequest {
     #[prost(string, tag = "1")]
     pub place: ::prost::alloc::string::String,
     /// What a child that is not known there knows of the registry chains on its way, from the first place down, in order. A
-    /// machine that recovers may have lost who is below it.
+    /// machine that succeeds a lost one may have lost who is below it.
     #[prost(message, repeated, tag = "2")]
     pub registry: ::prost::alloc::vec::Vec<SignedEntry>,
 }

@@ -82,7 +82,7 @@ impl Ledger {
         let Ok(link) = moved.link.parse::<NodeId>() else {
             return Err(Broken::at("S9 exactly once", "a cursor of nobody".into()));
         };
-        if self.twins.contains(&link) || self.twins.contains(&me) {
+        if self.twins.contains(&link) || self.twins.contains(&me) || self.liars.contains(&link) {
             return Ok(());
         }
         let senders = self.machines_of(link);

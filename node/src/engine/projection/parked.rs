@@ -7,7 +7,7 @@ use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{Carried, EngineError, Projection};
+use super::{Carried, EngineError, Projection, waiting_of};
 use crate::replication::session::item_hash;
 use crate::store::Read as _;
 use crate::store::tables::{self, Place};
@@ -19,7 +19,7 @@ impl Projection<'_, '_> {
         bytes: &[u8],
         at: Place,
         stored: &pb::EntryStored,
-    ) {
+    ) -> Result<(), EngineError> {
         let kind = pb::ItemKind::Entry;
         self.park(
             parking_key(entry, bytes),
@@ -27,7 +27,7 @@ impl Projection<'_, '_> {
             at,
             &stored.reason,
             &stored.link,
-        );
+        )
     }
 
     /// A link carried a notice whether it was taken in or put aside.
@@ -49,8 +49,7 @@ impl Projection<'_, '_> {
             at,
             &parked.reason,
             &parked.link,
-        );
-        Ok(())
+        )
     }
 
     fn park(
@@ -60,7 +59,7 @@ impl Projection<'_, '_> {
         at: Place,
         reason: &str,
         link: &str,
-    ) {
+    ) -> Result<(), EngineError> {
         let row = tables::ParkedRow {
             at: Some(at),
             reason: reason.to_owned(),
@@ -70,14 +69,39 @@ impl Projection<'_, '_> {
                 .unwrap_or_default(),
             kind: kind.into(),
         };
+        if self.overlay.get(&tables::parked(subject, hash))?.is_none() {
+            self.state.counts.parked += 1;
+        }
         self.put(tables::parked(subject, hash), row.encode_to_vec());
-        self.state.counts.parked += 1;
+        self.count_waiting(&row, 1)
     }
 
     pub(super) fn unpark(&mut self, chain: ChainId, hash: Hash) -> Result<(), EngineError> {
-        if self.overlay.get(&tables::parked(chain, hash))?.is_some() {
-            self.overlay.batch.remove(tables::parked(chain, hash));
-            self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
+        let Some(row) = self.overlay.get(&tables::parked(chain, hash))? else {
+            return Ok(());
+        };
+        self.overlay.batch.remove(tables::parked(chain, hash));
+        self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
+        let row = tables::ParkedRow::decode(&row[..])
+            .map_err(|_| EngineError::Unreadable("a parked row"))?;
+        self.count_waiting(&row, -1)
+    }
+
+    /// Counts the entries of a neighbour that wait here: as long as any does, nothing is settled for it.
+    fn count_waiting(&mut self, row: &tables::ParkedRow, by: i64) -> Result<(), EngineError> {
+        let is_entry = matches!(row.kind(), pb::ItemKind::Unspecified | pb::ItemKind::Entry);
+        let link = NodeId::from_bytes(&row.link).filter(|_| is_entry && row.waits());
+        let Some(link) = link else { return Ok(()) };
+        let key = tables::named(&waiting_of(link));
+        let before = self.overlay.get(&key)?;
+        let before = before.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+        let now = before
+            .map_or(0, u64::from_be_bytes)
+            .saturating_add_signed(by);
+        if now == 0 {
+            self.overlay.batch.remove(key);
+        } else {
+            self.put(key, now.to_be_bytes().to_vec());
         }
         Ok(())
     }
