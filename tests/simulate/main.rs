@@ -21,7 +21,7 @@ use fengqiao_tests::world::shipped_catalogue;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Fewer seeds than these need not have exercised everything.
-const SEEDS_THAT_COVER: u64 = 400;
+const SEEDS_THAT_COVER: u64 = 1_000;
 /// Failing seeds told one by one.
 const TOLD_MAX: usize = 10;
 
