@@ -112,9 +112,9 @@ fn take(
     // nothing before the common superior has brought the case on its new way (PROTOCOL.md 9).
     let custodian = before.after.custodian;
     let above = |named: &[_]| registry.is_above_knowing(step.place, custodian, named);
-    if !(above(&step.named) && above(way))
-        && !renewed(before, step.place, (level, generation), registry)
-    {
+    let may = above(&step.named) && above(way)
+        || renewed(before, step.place, (level, generation), registry);
+    if !may {
         return Err(Verdict::Refused(Violation::NotAbove));
     }
     if before.step.rank.raised(level, generation).as_ref() != Some(&step.rank) {
