@@ -132,14 +132,16 @@ impl Group<'_> {
         } else {
             ChainId::of_place(self.me.at.place)
         };
-        let lost = match &what {
-            Administration::Invite {
-                place,
-                unit,
-                successor: true,
-                ..
-            } => self.serving(*place, *unit),
-            _ => None,
+        let lost = if let Administration::Invite {
+            place,
+            unit,
+            successor: true,
+            ..
+        } = &what
+        {
+            self.serving(*place, *unit)
+        } else {
+            None
         };
         accept!(self.gate_but(written, lost)?);
         match what {

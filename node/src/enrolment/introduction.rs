@@ -37,15 +37,15 @@ impl Introduction {
     /// Whether its registry knows a node.
     #[must_use]
     pub fn knows(&self, node: NodeId) -> bool {
-        let named = |entry: Entry| match entry.body.content {
-            Some(pb::body::Content::NodeEnrolled(enrolled)) => enrolled.node == node.to_vec(),
-            _ => false,
+        let names = |entry: Entry| {
+            matches!(entry.body.content, Some(pb::body::Content::NodeEnrolled(enrolled))
+                if enrolled.node == node.to_vec())
         };
-        let read = self
+        let mut read = self
             .registry
             .iter()
             .filter_map(|bytes| Entry::parse(bytes).ok());
-        read.map(named).any(|is_named| is_named)
+        read.any(names)
     }
 }
 

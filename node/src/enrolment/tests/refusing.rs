@@ -185,7 +185,7 @@ async fn who_asks_too_often_who_a_node_is_waits_and_takes_nobodys_place_to_join(
     let root = token.parse::<Invitation>().unwrap().root;
     let ask = async || {
         let now = world.city.with(|state| state.now());
-        let asked = introduce(&world.city.address, None, root, now).await;
+        let asked = introduce(&world.city.address, None, Vec::new(), root, now).await;
         asked.unwrap_err().code()
     };
     for _ in 0..INTRODUCTIONS_PER_MINUTE {
