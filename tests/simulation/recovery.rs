@@ -525,6 +525,31 @@ fn a_child_tells_a_new_parent_of_itself_when_nobody_else_can() {
 }
 
 #[test]
+fn a_child_restored_with_its_parent_gets_its_own_registry_back() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let older = world.backup(village);
+    world.add_unit(village, "网格");
+    world.settle();
+    let chain = ChainId::of_place(world.nodes[&village].me.at.place);
+    let newest = world.chain(county, chain).tree.digest();
+    world.lose(township);
+    world.lose(village);
+    let township = world.recover(township, &Backup::default());
+    world.settle();
+    let village = world.recover(village, &older);
+    world.settle();
+    assert_eq!(world.chain(township, chain).tree.digest(), newest);
+    assert_eq!(world.chain(village, chain).tree.digest(), newest);
+    world.assert_links_agree();
+}
+
+#[test]
 fn what_comes_back_before_the_registry_reaches_a_department_too() {
     let FourTiers {
         mut world,

@@ -116,6 +116,8 @@ impl AtHand {
 
     fn due(&self, dice: &mut Dice) -> Moment {
         let hours = dice.between(1, 24 * 20);
+        // Some name a time that is past.
+        let hours = if hours % 40 == 0 { -hours } else { hours };
         Moment(self.now.0.saturating_add(hours * 3_600_000))
     }
 

@@ -448,6 +448,13 @@ impl Group<'_> {
         }
         let chain = self.shared_chain(id)?;
         let today = self.extents(id, &chain)?.get(&link).copied();
+        // Where this node is a successor too, what came up from the one before is not known to have come by that link.
+        let own = registry.node(link).is_some_and(|receiver| {
+            let within = |about| registry.is_within(about, receiver.place);
+            let is_centre = receiver.unit.is_none() && receiver.incarnation > 1;
+            !is_up && is_centre && id.place().is_some_and(within)
+        });
+        let today = if own { Some(Extent::Full) } else { today };
         match carried.max(today.unwrap_or(Extent::None)) {
             Extent::Full => self.spread_full(id, &chain, link, &[]),
             Extent::Notice if is_up => self.spread_notice(id, &chain, link),
