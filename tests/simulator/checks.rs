@@ -381,7 +381,7 @@ impl Simulator {
         for (machine, tree) in &trees {
             let agrees = tree.digest() == best.digest()
                 && tree.custody().map(|custody| custody.custodian) == custodian
-                && tree.awaited_below() == 0;
+                && self.is_all_there_is(case, tree);
             if !agrees || tree.is_frozen() {
                 return Err(Broken::at(
                     "S3 agreement",
@@ -398,6 +398,15 @@ impl Simulator {
         }
         let best = best.clone();
         self.check_entries(case, &best)
+    }
+
+    /// Whether no earlier entry is awaited, but those whose every holder was lost.
+    fn is_all_there_is(&self, case: ChainId, tree: &Tree) -> bool {
+        let awaited = tree.awaited_below();
+        let mut entries = self.ledger.entries.values();
+        !entries.any(|known| {
+            known.chain == case && known.sequence < awaited && !known.stored_at.is_empty()
+        })
     }
 
     /// Whether a place has no centre of its own: people add places in a run, and dispatch to them.

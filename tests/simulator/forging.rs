@@ -139,7 +139,11 @@ impl Simulator {
         if custody.custodian != me.at.place {
             forged.push(signed(draft()));
         }
-        if !self.ledger.is_above(me.at.place, custody.custodian) {
+        // Above a gap a taking from what stands below its author is taken at its word until the entries below it come.
+        let is_judged = self
+            .chain(victim, genuine.chain)
+            .is_some_and(|known| known.tree.contains(&head.hash));
+        if is_judged && !self.ledger.is_above(me.at.place, custody.custodian) {
             let level = self.ledger.level_of(me.at.node);
             forged.extend(head.rank.raised(level, me.generation).map(|rank| {
                 signed(Draft {

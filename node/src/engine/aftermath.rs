@@ -155,12 +155,28 @@ impl Group<'_> {
             }
             return Ok(());
         }
+        if chain.kind == pb::ChainKind::Case && chain.case.is_none() {
+            self.owe_notice_below(id, link)?;
+        }
         // A new recipient: the back-log is owed in this very record, the key with its first entry.
         let mut secret_of = Some(id).filter(|_| chain.kind != pb::ChainKind::Registry);
         for (entry, at) in self.whole(id, chain)? {
             self.owe_entry(link, lane, &entry, at, secret_of.take())?;
         }
         Ok(())
+    }
+
+    /// A machine that succeeds a lost one judges a taking above a gap by the notice that the lost one had sent.
+    fn owe_notice_below(&mut self, id: ChainId, link: NodeId) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let succeeds = registry.node(link).is_some_and(|node| node.incarnation > 1);
+        let notice = self.overlay.get(&tables::notice(id))?;
+        let Some(notice) = notice.filter(|_| succeeds && self.me.at.up(&registry) != Some(link))
+        else {
+            return Ok(());
+        };
+        let (lane, kind) = (pb::Lane::Cases, pb::ItemKind::Notice);
+        self.owe_bytes(link, lane, kind, &notice, Some(id))
     }
 
     /// Whoever is given a case from beside its own way must be able to judge it: the registry chains that name the
@@ -173,10 +189,6 @@ impl Group<'_> {
         new: &[NewEntry],
     ) -> Result<(), EngineError> {
         let registry = self.registry();
-        let below = registry
-            .node(link)
-            .filter(|_| self.me.at.up(&registry) != Some(link));
-        let Some(below) = below else { return Ok(()) };
         let named = |(entry, place): (&Entry, PlaceId)| match entry.mv {
             Move::Dispatched(to) => [Some(place), Some(to)],
             Move::None | Move::Offered(_) | Move::Taken(_) => [Some(place), None],
@@ -192,6 +204,20 @@ impl Group<'_> {
             let known = known.map(|(entry, place)| (&**entry, *place));
             known.flat_map(named).flatten().collect()
         };
+        self.introduce_places(link, &places)
+    }
+
+    /// Owes a neighbour below the registry chains that name the nodes of these places, where it would not have them.
+    pub(crate) fn introduce_places(
+        &mut self,
+        link: NodeId,
+        places: &BTreeSet<PlaceId>,
+    ) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let below = registry
+            .node(link)
+            .filter(|_| self.me.at.up(&registry) != Some(link));
+        let Some(below) = below else { return Ok(()) };
         let knows = |place: PlaceId| {
             let own = below.unit.is_none() && registry.is_within(place, below.place);
             own || registry.is_within(below.place, place)

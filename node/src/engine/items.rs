@@ -94,9 +94,15 @@ impl Group<'_> {
         let (Some(case), Some(rank)) = (case, rank) else {
             return Ok(Err(Hindrance::Refused("MALFORMED")));
         };
+        // What the node before this one had told upwards comes back with a taking that rests on it.
+        let from_above = self.me.at.up(&registry) == Some(link);
+        let own = from_above && registry.is_within(author.place, self.me.at.place);
         // What was under way when its author's place was moved from here is still what the link carried.
-        if !registry.was_above(self.me.at.place, author.place) {
+        if !own && !registry.was_above(self.me.at.place, author.place) {
             return Ok(Err(Hindrance::Refused("PLACE")));
+        }
+        if own && self.overlay.get(&tables::chain(case))?.is_some() {
+            return Ok(Ok(()));
         }
         if waited
             && self
@@ -123,7 +129,7 @@ impl Group<'_> {
         }
         // A taking that waits may fit what this notice tells.
         self.retry_too.insert(case);
-        if let Some(up) = self.me.at.up(&registry) {
+        if let Some(up) = self.me.at.up(&registry).filter(|_| !own) {
             self.owe_bytes(up, pb::Lane::Cases, pb::ItemKind::Notice, bytes, Some(case))?;
         }
         Ok(Ok(()))

@@ -225,6 +225,12 @@ impl Group<'_> {
         let Some(link) = self.way_of(case)? else {
             return Ok(());
         };
+        // Whoever it goes to on another way than its author's must be able to judge it.
+        let author = Submission::parse(bytes).ok().map(|read| read.author);
+        let registry = self.registry();
+        let author = author.and_then(|author| registry.node(author));
+        let places = author.map(|author| author.place).into_iter().collect();
+        self.introduce_places(link, &places)?;
         self.owe_bytes(link, pb::Lane::Cases, pb::ItemKind::Submission, bytes, None)
     }
 
