@@ -49,6 +49,12 @@ impl Registry {
             .filter_map(|above| Some((above.id, *self.last_move_by.get(&above.id)?)))
     }
 
+    /// Whether any place was ever moved, as far as is known here.
+    #[must_use]
+    pub fn has_moves(&self) -> bool {
+        !self.moving.is_empty()
+    }
+
     /// Sequence in a place's registry chain of the last place it moved.
     #[must_use]
     pub fn last_move_by(&self, place: PlaceId) -> Option<u64> {

@@ -153,6 +153,9 @@ impl Group<'_> {
         match self.admissible(&entry)? {
             Ok(()) => {
                 self.keep_entry_at(&entry, reference, at, Some(link))?;
+                if entry.kind == pb::ChainKind::Case && self.state.registry.has_moves() {
+                    self.noticed.insert(entry.chain);
+                }
             }
             Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, Some(link))?,
         }

@@ -58,7 +58,7 @@ pub(crate) struct Group<'a> {
     pub(crate) tallies: BTreeMap<super::aftermath::TallyKey, i64>,
     pub(crate) stored: BTreeSet<(NodeId, pb::Lane)>,
     pub(crate) owed: BTreeSet<NodeId>,
-    /// Cases of which a notice has come.
+    /// Cases of which a notice has come, or an entry while ways may have changed.
     pub(crate) noticed: BTreeSet<ChainId>,
     /// Chains whose waiting entries are tried again though nothing joined them.
     pub(crate) retry_too: BTreeSet<ChainId>,

@@ -157,6 +157,13 @@ impl Group<'_> {
     ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
         let involved = chain.involved();
         let mut extents = route::of_case(&self.me.at, &involved, registry);
+        // What a link carries never becomes less: a place that was moved may follow the case from another side.
+        let up = self.me.at.up(registry).filter(|_| registry.has_moves());
+        if let Some(up) = up
+            && self.carried(up, id)?.extent() == Extent::Full
+        {
+            extents.insert(up, Extent::Full);
+        }
         let left = involved
             .places
             .iter()
