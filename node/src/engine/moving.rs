@@ -121,8 +121,10 @@ impl Group<'_> {
                     matches!(&new.entry.body.content, Some(Content::PlaceMoved(moved))
                         if PlaceId::from_bytes(&moved.place) == Some(place))
                 };
-                let told: Vec<NewEntry> = touched.new.iter().filter(tells).cloned().collect();
-                self.spread_full(by, &chain, node, &told)?;
+                // With what came in the same group before it: to this link it was not owed any more.
+                if touched.new.iter().any(|new| tells(&new)) {
+                    self.spread_full(by, &chain, node, &touched.new)?;
+                }
             }
         }
         Ok(())
