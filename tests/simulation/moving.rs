@@ -425,3 +425,49 @@ fn a_former_parent_that_hands_in_late_learns_where_the_case_went() {
     }
     world.assert_links_agree();
 }
+
+#[test]
+fn who_left_is_told_also_what_came_together_with_the_move() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        ..
+    } = two_counties();
+    world.cut.insert(from);
+    world.add_unit(city, "市住建局");
+    move_below(&mut world, city, township, to);
+    world.cut.clear();
+    world.settle();
+    let at = place_of(&world, city);
+    let version = |node: NodeId| world.nodes[&node].engine.registry().version(at);
+    assert_eq!(version(township), version(city));
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_moved_village_follows_its_case_from_its_new_side() {
+    let TwoCounties {
+        mut world,
+        city,
+        township,
+        village,
+        ..
+    } = two_counties();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept, escalation()]);
+    world.settle();
+    run(&mut world, township, case, &[decision()]);
+    world.settle();
+    move_below(&mut world, city, village, city);
+    world.settle();
+    run(&mut world, township, case, &[Command::TakeAction]);
+    world.settle();
+    let digest = world.chain(township, case).tree.digest();
+    for node in [city, village] {
+        assert_eq!(world.chain(node, case).tree.digest(), digest);
+    }
+    world.assert_links_agree();
+}

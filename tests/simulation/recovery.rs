@@ -4,7 +4,7 @@ use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::world::{Backup, LANES, World};
+use fengqiao_tests::world::{Backup, LANES, World, parked};
 
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
@@ -640,4 +640,36 @@ fn what_a_lost_department_had_submitted_takes_effect_when_its_backup_brings_it()
     world.settle();
     assert_eq!(world.chain(county, case).tree.len(), before + 1);
     world.assert_links_agree();
+}
+
+#[test]
+fn a_machine_put_back_without_a_case_judges_the_taking_above_it_by_the_notice_it_had_sent() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        village,
+    } = four_tiers();
+    let case = register(&mut world, village);
+    world.settle();
+    assert!(world.nodes[&county].views.notice(case).unwrap().is_some());
+    // Both machines that held more than a notice are lost.
+    world.lose(township);
+    world.lose(village);
+    let take = Command::Take {
+        reason: pb::TakingReason::Dark,
+    };
+    run(&mut world, county, case, &[take]);
+    let township = world.recover(township, &Backup::default());
+    world.settle();
+    let taken = world.chain(county, case).tree.digest();
+    assert_eq!(world.chain(township, case).tree.digest(), taken);
+    assert_eq!(world.chain(city, case).tree.digest(), taken);
+    assert!(
+        parked(&world.nodes[&township].views).is_empty(),
+        "nothing waits for entries that nobody has"
+    );
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
 }
