@@ -94,9 +94,13 @@ impl Group<'_> {
         let (Some(case), Some(rank)) = (case, rank) else {
             return Ok(Err(Hindrance::Refused("MALFORMED")));
         };
-        // What the node before this one had told upwards comes back with a taking that rests on it.
+        // What the node before this one, or a former parent, had told upwards comes back with a taking that rests on it.
+        let here = self.me.at.place;
         let from_above = self.me.at.up(&registry) == Some(link);
-        let own = from_above && registry.is_within(author.place, self.me.at.place);
+        let custodian = PlaceId::from_bytes(&notice.custodian);
+        let speaks_of =
+            |custodian| author.place == custodian || registry.was_above(author.place, custodian);
+        let own = author.place == here || from_above && custodian.is_some_and(speaks_of);
         // What was under way when its author's place was moved from here is still what the link carried.
         if !own && !registry.was_above(self.me.at.place, author.place) {
             return Ok(Err(Hindrance::Refused("PLACE")));
