@@ -129,7 +129,11 @@ pub fn of_case(
 #[must_use]
 pub fn of_registry(from: &Standpoint, about: PlaceId, registry: &Registry) -> Vec<NodeId> {
     let mut links = Vec::new();
-    if from.unit.is_none() && registry.is_within(about, from.place) {
+    let within = |moved| registry.is_within(from.place, moved);
+    let names_own =
+        registry.is_within(about, from.place) || registry.moved_out_of(about).any(within);
+    // A moved place also brings what names its own nodes, perhaps newer than its new parent has it.
+    if from.unit.is_none() && names_own {
         links.extend(from.up(registry));
     }
     if registry.is_within(from.place, about) {
