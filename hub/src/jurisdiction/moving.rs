@@ -98,10 +98,10 @@ impl Registry {
         superior: PlaceId,
         named: &[(PlaceId, u64)],
     ) -> bool {
-        self.way_up(place).any(|on_way| {
-            let moved = self.parents_by(on_way.id, ALL).1;
-            moved.is_some_and(|moved| moved.by == superior && !is_named(moved, named))
-        })
+        let mut on_way = self
+            .way_up(place)
+            .filter_map(|on_way| self.last_move(on_way.id));
+        on_way.any(|moved| moved.by == superior && !is_named(moved, named))
     }
 
     /// How often a place has been moved, by the moves known here.
@@ -115,21 +115,20 @@ impl Registry {
     /// Where the move stands that brought a place below its parent: its author and the sequence in that registry chain.
     #[must_use]
     pub fn moved_at(&self, place: PlaceId) -> Option<(PlaceId, u64)> {
-        let moved = self.parents_by(place, ALL).1;
+        let moved = self.last_move(place);
         moved.map(|moved| (moved.by, moved.sequence))
     }
 
     /// Whether a place stands elsewhere than where it was added.
     #[must_use]
     pub fn has_moved(&self, place: PlaceId) -> bool {
-        self.parents_by(place, ALL).1.is_some()
+        self.last_move(place).is_some()
     }
 
     /// Enrol address of a moved place's present parent, as the move says; empty when it says none.
     #[must_use]
     pub fn address_above(&self, place: PlaceId) -> &str {
-        let moved = self.parents_by(place, ALL).1;
-        moved.map_or("", |moved| &moved.address)
+        self.last_move(place).map_or("", |moved| &moved.address)
     }
 
     /// Places that once stood directly below this one and were moved away.
@@ -228,7 +227,7 @@ impl Registry {
             ended: None,
         });
         self.settle_moves();
-        let stands = self.parents_by(id, ALL).1;
+        let stands = self.last_move(id);
         if stands.is_some_and(|stands| (stands.by, stands.sequence) == (issuer, entry.sequence))
             && let Some(place) = self.places.get_mut(&id)
         {
@@ -284,6 +283,12 @@ impl Registry {
     pub(super) fn turn_of(&self, place: PlaceId, pinned_by: PlaceId) -> Option<usize> {
         let (parents, _) = self.parents_by(place, ALL);
         parents.iter().rposition(|parent| *parent == pinned_by)
+    }
+
+    /// The move that brought a place below its parent. What was never moved is asked for at every turn, and costs a look.
+    fn last_move(&self, place: PlaceId) -> Option<&Move> {
+        self.moving.get(&place)?;
+        self.parents_by(place, ALL).1
     }
 
     fn parent_by(&self, place: PlaceId, counts: Counts<'_>) -> Option<PlaceId> {

@@ -115,7 +115,7 @@ impl Registry {
     }
 
     pub(super) fn pin(&mut self, record: NodeRecord) {
-        let (place, centre) = (record.place, record.unit.is_none());
+        let (id, place, centre) = (record.id, record.place, record.unit.is_none());
         let mut record = record;
         let known = (record.id, PlaceId([0; 10]))..=(record.id, PlaceId([u8::MAX; 10]));
         let mut before = self.revoked_unknown.range(known);
@@ -123,13 +123,17 @@ impl Registry {
             self.ever_below(place, *issuer) || self.is_above(*issuer, place)
         });
         record.revoked = above.map(|(_, from)| *from);
-        self.nodes.insert(record.id, record);
+        self.nodes.insert(id, record);
         if centre {
+            // One parent's chain comes in order: of what was never moved the last one pinned serves.
+            self.centres.insert(place, id);
+        }
+        if centre && self.moving.contains_key(&place) {
             self.choose_centre(place);
         }
     }
 
-    /// A centre's node is the one that its present parent pinned last, or else the one before that.
+    /// A moved centre's node is the one that its present parent pinned last, or else the one before that.
     pub(super) fn choose_centre(&mut self, place: PlaceId) {
         let pinned = self.nodes.values();
         let pinned = pinned.filter(|node| (node.place, node.unit) == (place, None));

@@ -170,9 +170,10 @@ impl Group<'_> {
     fn owe_notice_below(&mut self, id: ChainId, link: NodeId) -> Result<(), EngineError> {
         let registry = self.registry();
         let succeeds = registry.node(link).is_some_and(|node| node.incarnation > 1);
-        let notice = self.overlay.get(&tables::notice(id))?;
-        let Some(notice) = notice.filter(|_| succeeds && self.me.at.up(&registry) != Some(link))
-        else {
+        if !succeeds || self.me.at.up(&registry) == Some(link) {
+            return Ok(());
+        }
+        let Some(notice) = self.overlay.get(&tables::notice(id))? else {
             return Ok(());
         };
         let (lane, kind) = (pb::Lane::Cases, pb::ItemKind::Notice);
@@ -189,6 +190,9 @@ impl Group<'_> {
         new: &[NewEntry],
     ) -> Result<(), EngineError> {
         let registry = self.registry();
+        if self.me.at.up(&registry) == Some(link) {
+            return Ok(());
+        }
         let named = |(entry, place): (&Entry, PlaceId)| match entry.mv {
             Move::Dispatched(to) => [Some(place), Some(to)],
             Move::None | Move::Offered(_) | Move::Taken(_) => [Some(place), None],

@@ -159,9 +159,11 @@ impl Group<'_> {
     ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
         let involved = chain.involved();
         let mut extents = route::of_case(&self.me.at, &involved, registry);
+        if !registry.has_moves() {
+            return Ok(extents);
+        }
         // What a link carries never becomes less: a place that was moved may follow the case from another side.
-        let up = self.me.at.up(registry).filter(|_| registry.has_moves());
-        if let Some(up) = up
+        if let Some(up) = self.me.at.up(registry)
             && self.carried(up, id)?.extent() == Extent::Full
         {
             extents.insert(up, Extent::Full);

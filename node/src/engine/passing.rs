@@ -33,9 +33,12 @@ impl Group<'_> {
     pub(crate) fn begin_passing_on(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
         let me = self.me.at.place;
-        let below = registry.places().filter(|place| place.parent == Some(me));
-        let ended = below.filter(|place| place.ended.is_some()).count() > 0;
-        if ended || registry.last_move_by(me).is_some() {
+        let mut below = registry.children(me).iter();
+        let has_ended = |place: &PlaceId| {
+            let place = registry.place(*place);
+            place.is_some_and(|place| place.ended.is_some())
+        };
+        if below.any(has_ended) || registry.last_move_by(me).is_some() {
             self.pass_on_from(Vec::new())?;
         }
         Ok(())
