@@ -222,14 +222,6 @@ impl Registry {
         })
     }
 
-    /// The same way from the first place down, the place itself last.
-    #[must_use]
-    pub fn way_down(&self, place: PlaceId) -> Vec<PlaceId> {
-        let mut way: Vec<PlaceId> = self.way_up(place).map(|place| place.id).collect();
-        way.reverse();
-        way
-    }
-
     /// Whether `above` stands strictly above `below`.
     #[must_use]
     pub fn is_above(&self, above: PlaceId, below: PlaceId) -> bool {

@@ -35,7 +35,7 @@ pub use guard::{
 pub use marker::{boot_id, is_believed};
 pub use memory::MemoryStore;
 pub use overlay::Overlay;
-pub use pages::{Pages, all_rows};
+pub use pages::{Pages, all_rows, rows_after};
 pub use shared::{Settings, SharedSled, SledStore};
 
 /// The longest key, in bytes.

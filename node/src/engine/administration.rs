@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
-use fengqiao_hub::jurisdiction::{Code as DivisionCode, LOST_NOT_DISTRUSTED, level};
+use fengqiao_hub::jurisdiction::{LOST_NOT_DISTRUSTED, level};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -13,7 +13,7 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::commands::{Answered, Request, accept};
-use super::fields::{login_allowed, name_allowed};
+use super::fields::{code_allowed, login_allowed, name_allowed};
 use super::group::Group;
 use super::moving::MovePlace;
 use super::{EngineError, Output, Ticket};
@@ -248,9 +248,7 @@ impl Group<'_> {
         wanted: &pb::AddPlaceRequest,
     ) -> Result<Result<PlaceId, PlaceId>, Refusal> {
         name_allowed(&wanted.name)?;
-        if !wanted.code.is_empty() && wanted.code.parse::<DivisionCode>().is_err() {
-            return Err(Refusal::of(Code::Malformed, "code"));
-        }
+        code_allowed(&wanted.code)?;
         let registry = &self.state.registry;
         let own = registry
             .place(self.me.at.place)

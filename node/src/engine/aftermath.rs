@@ -24,9 +24,6 @@ use crate::store::{Read as _, all_rows};
 /// Rounds in which waiting entries are tried again; each round applies at least one.
 const RETRY_ROUNDS_MAX: usize = 10_000;
 
-/// What a daily figure is kept by: day, unit, class, name of the count.
-pub(crate) type TallyKey = (i32, Vec<u8>, String, String);
-
 impl Group<'_> {
     /// Everything that follows from what was decided.
     pub(crate) fn finish(&mut self) -> Result<(), EngineError> {

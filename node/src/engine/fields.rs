@@ -8,10 +8,15 @@ pub(super) fn renamed(place: &Place, code: &str, name: &str) -> Result<(String, 
     let or = |new: &str, old: &str| if new.is_empty() { old } else { new }.to_owned();
     let (code, name) = (or(code, &place.code), or(name, &place.name));
     name_allowed(&name)?;
+    code_allowed(&code)?;
+    Ok((code, name))
+}
+
+pub(super) fn code_allowed(code: &str) -> Result<(), Refusal> {
     if !code.is_empty() && code.parse::<DivisionCode>().is_err() {
         return Err(Refusal::of(Code::Malformed, "code"));
     }
-    Ok((code, name))
+    Ok(())
 }
 
 pub(super) fn name_allowed(name: &str) -> Result<(), Refusal> {

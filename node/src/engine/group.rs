@@ -27,6 +27,9 @@ use crate::replication::session::{item_hash, lane_hash};
 use crate::store::Overlay;
 use crate::store::tables::Place;
 
+/// What a daily figure is kept by: day, unit, class, name of the count.
+pub(crate) type TallyKey = (i32, Vec<u8>, String, String);
+
 /// An entry that joined a tree in this group.
 #[derive(Debug, Clone)]
 pub(crate) struct NewEntry {
@@ -55,7 +58,7 @@ pub(crate) struct Group<'a> {
     pub(crate) record: RecordWriter,
     pub(crate) secrets: BTreeMap<ChainId, CaseSecret>,
     pub(crate) touched: BTreeMap<ChainId, Touched>,
-    pub(crate) tallies: BTreeMap<super::aftermath::TallyKey, i64>,
+    pub(crate) tallies: BTreeMap<TallyKey, i64>,
     pub(crate) stored: BTreeSet<(NodeId, pb::Lane)>,
     pub(crate) owed: BTreeSet<NodeId>,
     /// Cases of which a notice has come, or an entry while ways may have changed.

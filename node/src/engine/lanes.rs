@@ -7,12 +7,12 @@ use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
+use super::awaiting::is_recovering;
 use super::projection::{lane_row, waiting_of};
-use super::recovery::is_recovering;
 use super::vault::Vault;
 use super::{EngineError, Me};
 use crate::journal::{JournalReader, Location, Position};
-use crate::store::{RANGE_ROWS_MAX, Store, tables};
+use crate::store::{Store, tables};
 
 /// One link's lanes.
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
@@ -77,45 +77,13 @@ impl LaneView {
         Ok(lane_row(self.store.as_ref(), self.link, lane)?.acknowledged)
     }
 
-    /// Whether neighbours have yet to hand over what they hold of the node before this one.
-    ///
-    /// # Errors
-    /// The store does not read.
-    pub fn is_recovering(&self) -> Result<bool, EngineError> {
-        is_recovering(self.store.as_ref())
-    }
-
-    /// Whether it recovers, or something that came by this link waits.
+    /// Whether this node recovers, or entries of the neighbour wait here.
     ///
     /// # Errors
     /// The store does not read.
     pub fn awaits(&self) -> Result<bool, EngineError> {
-        if self.is_recovering()? {
-            return Ok(true);
-        }
-        let (lo, hi) = tables::prefixed(&tables::parked_all());
-        let rows = self.store.range(&lo, &hi, RANGE_ROWS_MAX)?;
-        let rows = rows
-            .iter()
-            .map(|(_, row)| tables::ParkedRow::decode(&row[..]));
-        let link = self.link.to_vec();
-        let mut rows = rows.filter_map(Result::ok);
-        Ok(rows.any(|row| row.link == link && row.reason.ends_with("AWAITED")))
-    }
-
-    /// What the neighbour must have stored of our lane of cases before what is acknowledged to it now is settled; `None`
-    /// while this node recovers or entries of the neighbour wait here.
-    ///
-    /// # Errors
-    /// The store does not read.
-    pub fn settles_after(&self) -> Result<Option<u64>, EngineError> {
         let waiting = tables::named(&waiting_of(self.link));
-        if self.is_recovering()? || self.store.get(&waiting)?.is_some() {
-            return Ok(None);
-        }
-        Ok(Some(
-            lane_row(self.store.as_ref(), self.link, pb::Lane::Cases)?.owed,
-        ))
+        Ok(is_recovering(self.store.as_ref())? || self.store.get(&waiting)?.is_some())
     }
 
     /// Consecutive items from a sequence on, as they were owed; secrets are sealed to the neighbour now.

@@ -23,7 +23,7 @@ use super::commands::before_of;
 use super::group::Group;
 use super::writing::{Before, Writing};
 use super::{EngineError, Errand, Output};
-use crate::store::{Read as _, tables};
+use crate::store::{Read as _, rows_after, tables};
 
 /// Rows looked at in one step.
 const ROWS_A_STEP: usize = 64;
@@ -63,33 +63,29 @@ impl Group<'_> {
         let Some(after) = self.overlay.get(&tables::passing_on())? else {
             return Ok(());
         };
-        for table in [tables::chains(), tables::notices()] {
-            let (mut lo, hi) = tables::prefixed(&table);
-            if after >= lo {
-                lo = [after.as_slice(), &[0]].concat();
-            }
-            let rows = self.overlay.range(&lo, &hi, ROWS_A_STEP)?;
-            let Some((last, _)) = rows.last() else {
+        let tables = [tables::chains(), tables::notices()];
+        let rows = rows_after(&self.overlay, tables, &after, ROWS_A_STEP)?;
+        let Some((last, _)) = rows.last() else {
+            return self.fact(Fact::PassingOn(pb::PassingOn {
+                after: Vec::new(),
+                done: true,
+            }));
+        };
+        for (key, value) in &rows {
+            let Some(chain) = key.get(1..).and_then(ChainId::from_bytes) else {
                 continue;
             };
-            let last = last.clone();
-            for (key, value) in &rows {
-                let Some(chain) = key.get(1..).and_then(ChainId::from_bytes) else {
-                    continue;
-                };
-                match tables::ChainRow::decode(&value[..]).map(|row| row.kind()) {
-                    _ if key[0] == b'n' => self.pass_on_noticed(chain)?,
-                    Ok(pb::ChainKind::Case) => self.pass_on(chain)?,
-                    Ok(pb::ChainKind::Directive) => self.spread_to_newcomers(chain)?,
-                    Ok(_) | Err(_) => {}
-                }
+            if key.starts_with(&tables::notices()) {
+                self.pass_on_noticed(chain)?;
+                continue;
             }
-            return self.pass_on_from(last);
+            match tables::ChainRow::decode(&value[..]).map(|row| row.kind()) {
+                Ok(pb::ChainKind::Case) => self.pass_on(chain)?,
+                Ok(pb::ChainKind::Directive) => self.spread_to_newcomers(chain)?,
+                Ok(_) | Err(_) => {}
+            }
         }
-        self.fact(Fact::PassingOn(pb::PassingOn {
-            after: Vec::new(),
-            done: true,
-        }))
+        self.pass_on_from(last.clone())
     }
 
     /// Notices have come: perhaps of cases of moved places that this centre did not know of before.

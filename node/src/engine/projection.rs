@@ -525,12 +525,12 @@ fn notice_listed_at(notice: &pb::Notice) -> i64 {
     }
 }
 
-/// A lane's cursors.
 /// Named number of a neighbour's entries that wait here; no row when none does.
 pub(crate) fn waiting_of(link: NodeId) -> String {
     format!("waiting {link}")
 }
 
+/// A lane's cursors.
 pub(crate) fn lane_row(
     read: &dyn Read,
     link: NodeId,

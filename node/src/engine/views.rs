@@ -8,11 +8,11 @@ use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
+use super::awaiting::{awaited, is_recovering, settles};
 use super::chains::Chain;
 use super::loading::read_chain;
 use super::projection::{Projection, lane_row};
 use super::record::{RecordWriter, read_record};
-use super::recovery::{awaited, is_recovering, settles};
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
 use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};

@@ -15,9 +15,9 @@ use pb::body::Content;
 use prost::Message as _;
 
 use super::EngineError;
+use super::awaiting::settles;
 use super::group::Group;
 use super::projection::lane_row;
-use super::recovery::settles;
 use crate::keystore::CaseSecret;
 use crate::store::{Read as _, tables};
 

@@ -36,14 +36,6 @@ impl Lanes for LaneView {
         or_end(Self::load(self, lane, from, items_max, bytes_max))
     }
 
-    fn settles_after(&self) -> Option<u64> {
-        or_end(Self::settles_after(self))
-    }
-
-    fn is_recovering(&self) -> bool {
-        or_end(Self::is_recovering(self))
-    }
-
     fn awaits(&self) -> bool {
         or_end(Self::awaits(self))
     }

@@ -26,7 +26,7 @@ pub(crate) struct FakeNode {
     pub(crate) peer_incarnation: u32,
     /// Mixed into the digest, to make one differ.
     pub(crate) secret_history: Vec<u8>,
-    pub(crate) is_recovering: bool,
+    pub(crate) awaits: bool,
     /// What the peer's acknowledgements settled: of our cases, after which of its own.
     pub(crate) settled: Vec<(u64, u64)>,
     is_lower: bool,
@@ -61,7 +61,7 @@ impl FakeNode {
             peer_store: StoreId([other; 16]),
             peer_incarnation: 1,
             secret_history: Vec::new(),
-            is_recovering: false,
+            awaits: false,
             settled: Vec::new(),
             is_lower,
         }
@@ -190,8 +190,8 @@ impl Lanes for FakeNode {
         self.acknowledged[index(lane)]
     }
 
-    fn is_recovering(&self) -> bool {
-        self.is_recovering
+    fn awaits(&self) -> bool {
+        self.awaits
     }
 
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item> {

@@ -125,22 +125,17 @@ pub trait Lanes: Send + Sync {
     /// and at least one when there is one.
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item>;
 
-    /// Whether neighbours have yet to hand over to this node what they hold of the one before it.
-    fn is_recovering(&self) -> bool {
+    /// Whether entries that came by this link wait for what another neighbour is to bring, or this node has yet to be
+    /// handed what the one before it held. The chains of the two ends differ then at equal cursors: nothing is compared,
+    /// and nothing settled.
+    fn awaits(&self) -> bool {
         false
     }
 
-    /// Whether something that came by this link waits for what another neighbour is to bring, or may: chains of the two
-    /// ends differ then at equal cursors, and nothing is compared.
-    fn awaits(&self) -> bool {
-        self.is_recovering()
-    }
-
     /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is
-    /// owed, since a taking may be among it. `None` while this node recovers and may have forgotten one, or while
-    /// entries of the peer wait here.
+    /// owed, since a taking may be among it. `None` while this node awaits something, for a taking may be among that.
     fn settles_after(&self) -> Option<u64> {
-        (!self.is_recovering()).then(|| self.last(pb::Lane::Cases).sequence)
+        (!self.awaits()).then(|| self.last(pb::Lane::Cases).sequence)
     }
 }
 

@@ -50,6 +50,35 @@ pub fn all_rows(read: &dyn Read, prefix: &[u8]) -> Result<Vec<Row>, StoreError> 
     rows_of(Pages::of(prefix, RANGE_ROWS_MAX), read)
 }
 
+/// The next rows, at most `limit`, of several tables in the order given, by the last key that was looked at; from the
+/// first one on when that is empty. None when there are no more.
+///
+/// # Errors
+/// As [`Read::range`].
+pub fn rows_after(
+    read: &dyn Read,
+    tables: impl IntoIterator<Item = Vec<u8>>,
+    after: &[u8],
+    limit: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let mut reached = after.is_empty();
+    for table in tables {
+        let (mut lo, hi) = tables::prefixed(&table);
+        if after.first() == table.first() {
+            reached = true;
+            lo = [after, &[0]].concat();
+        }
+        if !reached {
+            continue;
+        }
+        let rows = read.range(&lo, &hi, limit)?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+    }
+    Ok(Vec::new())
+}
+
 fn rows_of(mut pages: Pages, read: &dyn Read) -> Result<Vec<Row>, StoreError> {
     let mut all = Vec::new();
     loop {

@@ -33,7 +33,7 @@ impl NodeService for Desk {
         let figures = node.figures.load();
         let place = registry.place(node.me.at.place);
         let up = node.me.at.up(&registry);
-        let awaited = crate::engine::recovery::awaited(&**node.views.store(), &node.me, &registry)
+        let awaited = crate::engine::awaiting::awaited(&**node.views.store(), &node.me, &registry)
             .map_err(|error| internal(&error))?;
         let parked = node.views.parked(PARKED_SHOWN_MAX);
         let parked = parked.map_err(|error| internal(&error))?;

@@ -6,8 +6,8 @@ use prost::Message as _;
 
 use super::{Carried, Projection, lane_row};
 use crate::engine::EngineError;
+use crate::engine::awaiting::RECOVERING;
 use crate::engine::loading::read_bytes;
-use crate::engine::recovery::RECOVERING;
 use crate::replication::session::item_hash;
 use crate::store::tables::{self, Place};
 use crate::store::{Read as _, all_rows};

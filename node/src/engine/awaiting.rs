@@ -1,0 +1,98 @@
+//! Who is waited for after a loss, as the store and the registry tell it. Only reads; `recovery` acts on it.
+
+use fengqiao_hub::id::NodeId;
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_proto::v1 as pb;
+
+use super::{EngineError, Me};
+use crate::store::{Read, tables};
+
+/// Lanes whose last word is waited for: what is in bulk binds nobody's pen.
+pub(crate) const AWAITED: [pb::Lane; 2] = [pb::Lane::Control, pb::Lane::Cases];
+
+impl Me {
+    /// Whether another machine served this place, or unit, before.
+    #[must_use]
+    pub fn is_successor(&self) -> bool {
+        self.incarnation > 1
+    }
+}
+
+/// Named number that says whether neighbours have yet to speak: for whoever reads the store beside the engine.
+pub(crate) const RECOVERING: &str = "recovering";
+
+/// Whether a node may have forgotten a taking of its own. What it acknowledges settles nothing then.
+pub(crate) fn is_recovering(read: &dyn Read) -> Result<bool, EngineError> {
+    let row = read.get(&tables::named(RECOVERING))?;
+    Ok(row.is_some_and(|row| row.iter().any(|byte| *byte != 0)))
+}
+
+/// Whether what a node wrote is settled when its parent has stored it: this node has been handed what the parent held
+/// for the one before it, so no taking of the parent is still on its way.
+pub(crate) fn settles(read: &dyn Read, me: &Me, up: NodeId) -> Result<bool, EngineError> {
+    Ok(!me.is_successor() || read.get(&tables::heard(up, pb::Lane::Cases))?.is_some())
+}
+
+/// Neighbours that hold something of a predecessor of this node and have not handed it over.
+pub(crate) fn awaited(
+    read: &dyn Read,
+    me: &Me,
+    registry: &Registry,
+) -> Result<Vec<NodeId>, EngineError> {
+    if !is_recovering(read)? {
+        return Ok(Vec::new());
+    }
+    let pinned_at = registry.node(me.at.node).map(|node| node.pinned_at);
+    // Whom this node itself has enrolled never knew the one before, unless it came back over a backup; and neither did
+    // a place moved here since this node serves.
+    let below = me.at.down(registry).into_iter().filter(|link| {
+        let record = registry.node(*link);
+        record.is_some_and(|record| {
+            let moved_here = registry
+                .moved_at(record.place)
+                .filter(|_| record.unit.is_none());
+            let since = moved_here
+                .zip(pinned_at)
+                .is_some_and(|(moved, pinned)| moved.0 == pinned.0 && moved.1 > pinned.1);
+            (record.pinned_by != me.at.node || record.incarnation > 1) && !since
+        })
+    });
+    let mut awaited = Vec::new();
+    for link in above(read, me, registry)?.into_iter().chain(below) {
+        if !has_spoken(read, link)? {
+            awaited.push(link);
+        }
+    }
+    Ok(awaited)
+}
+
+/// Whose word from above is waited for: the parent's, as long as it is the one that knew the node before. Where the
+/// place was moved while it waited, the former parent's.
+fn above(read: &dyn Read, me: &Me, registry: &Registry) -> Result<Option<NodeId>, EngineError> {
+    let up = me.at.up(registry);
+    let pinned_by = registry.node(me.at.node).map(|node| node.pinned_at.0);
+    let parent = up.and_then(|up| registry.node(up)).map(|node| node.place);
+    let Some(former) =
+        pinned_by.filter(|pinned_by| parent.is_some_and(|parent| parent != *pinned_by))
+    else {
+        return Ok(up);
+    };
+    let served = registry
+        .nodes()
+        .filter(|node| (node.place, node.unit) == (former, None));
+    for node in served {
+        if has_spoken(read, node.id)? {
+            return Ok(None);
+        }
+    }
+    Ok(registry.node_of(former).map(|node| node.id))
+}
+
+pub(crate) fn has_spoken(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+    for lane in AWAITED {
+        if read.get(&tables::heard(link, lane))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
