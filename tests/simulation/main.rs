@@ -13,6 +13,7 @@ mod recovery;
 mod root;
 mod seeds;
 mod settled;
+mod together;
 mod unsettled;
 
 use fengqiao_hub::casework::Command;
