@@ -23,6 +23,17 @@ async fn a_moved_township_finds_its_new_county_and_its_cases_come_back_to_it() {
         "nowhere",
     ]);
     assert_eq!(wrong.error_code(), "MALFORMED", "{}", wrong.err);
+    let nowhere = city.cli(&[
+        "place",
+        "end",
+        "德城区",
+        "--successor",
+        "无此地",
+        "--output",
+        "json",
+    ]);
+    let said: serde_json::Value = serde_json::from_str(&nowhere.err).unwrap();
+    assert_eq!(said["error"]["field"], "successor", "{}", nowhere.err);
     let address = format!("127.0.0.1:{}", to.enrol);
     let words = [
         "place",

@@ -153,7 +153,7 @@ impl NodeService for Desk {
         let place = if message.place.is_empty() && unit.is_some() {
             own
         } else {
-            self.child(&message.place)?
+            self.below(&message.place, "place")?
         };
         let what = Administration::Invite {
             place,
@@ -205,8 +205,8 @@ impl NodeService for Desk {
         let caller = self.caller(&request)?;
         let message = request.into_inner();
         let what = Administration::EndPlace {
-            place: self.child(&message.place)?,
-            successor: self.child(&message.successor)?,
+            place: self.below(&message.place, "place")?,
+            successor: self.below(&message.successor, "successor")?,
         };
         answer(
             self.node()
@@ -336,10 +336,6 @@ impl Desk {
         found
             .map(Some)
             .ok_or_else(|| status(&Refusal::of(Code::UnitUnknown, "unit")))
-    }
-
-    fn child(&self, text: &str) -> Result<PlaceId, Status> {
-        self.below(text, "place")
     }
 
     /// A place that is this one or stands below it, as a field names it.
