@@ -43,16 +43,7 @@ static void *real(const char *name) {
     return found;
 }
 
-static void all(const void *bytes, size_t count) {
-    const char *at = bytes;
-    while (count) {
-        ssize_t done = syscall(SYS_write, trace, at, count);
-        if (done <= 0) _exit(99);
-        at += done;
-        count -= (size_t)done;
-    }
-}
-
+/* In one call: a process that ends meanwhile leaves a whole record or none. */
 static void note(uint8_t operation, uint64_t inode, uint64_t offset, uint64_t length, const char *name,
                  const void *data, uint64_t data_bytes) {
     unsigned char head[29];
@@ -62,10 +53,10 @@ static void note(uint8_t operation, uint64_t inode, uint64_t offset, uint64_t le
     memcpy(head + 9, &offset, 8);
     memcpy(head + 17, &length, 8);
     memcpy(head + 25, &name_bytes, 4);
-    all(head, sizeof head);
-    all(name, name_bytes);
-    all(&data_bytes, 8);
-    all(data, data_bytes);
+    const struct iovec parts[] = {
+        {head, sizeof head}, {(void *)name, name_bytes}, {&data_bytes, 8}, {(void *)data, data_bytes}};
+    size_t bytes = sizeof head + name_bytes + 8 + data_bytes;
+    if (syscall(SYS_writev, trace, parts, 4) != (long)bytes) _exit(99);
 }
 
 static uint64_t inode_of(int fd) {
