@@ -26,6 +26,7 @@ mod people;
 pub mod plan;
 mod settling;
 pub mod tally;
+mod telling;
 mod watching;
 pub mod wire;
 
@@ -236,24 +237,30 @@ impl Simulator {
     fn run(&mut self, mode: Mode) -> Result<(), Broken> {
         self.tally.count(Family::World, self.plan.shape.name());
         self.build()?;
-        let end_ms = self.agenda.now_ms() + self.plan.days * DAY_MS;
         self.agenda.after(0, Event::Day);
         for _ in 0..self.plan.faults {
             let at_ms = self.dice.faults.between(HOUR_MS, self.plan.days * DAY_MS);
             self.agenda.after(at_ms, Event::Fault);
         }
-        while let Some(event) = self.agenda.next_before(end_ms) {
-            self.happen(event)?;
-        }
+        self.go_on(self.plan.days * DAY_MS)?;
         if mode == Mode::Liveness {
             self.heal()?;
-            let end_ms = self.agenda.now_ms() + DRAIN_MS;
-            while let Some(event) = self.agenda.next_before(end_ms) {
-                self.happen(event)?;
+            self.go_on(DRAIN_MS)?;
+            if self.waive_where_nobody_vouches()? {
+                self.go_on(DRAIN_MS)?;
             }
             self.check_drained()?;
         }
         self.check_safe()
+    }
+
+    /// Lets things happen for a while.
+    fn go_on(&mut self, for_ms: i64) -> Result<(), Broken> {
+        let end_ms = self.agenda.now_ms() + for_ms;
+        while let Some(event) = self.agenda.next_before(end_ms) {
+            self.happen(event)?;
+        }
+        Ok(())
     }
 
     fn outcome(self, broken: Option<Broken>) -> Outcome {
@@ -268,6 +275,10 @@ impl Simulator {
         }
     }
 
+    fn is_told(&self) -> bool {
+        self.is_told
+    }
+
     /// Says what happens, when somebody listens.
     #[expect(clippy::print_stderr, reason = "for whoever looks into a seed")]
     fn tell(&self, what: impl FnOnce() -> String) {
@@ -280,7 +291,7 @@ impl Simulator {
     // What happens.
 
     fn happen(&mut self, event: Event) -> Result<(), Broken> {
-        self.tell(|| format!("{event:?}"));
+        self.tell_event(&event);
         match event {
             Event::Work(machine) => self.work(machine),
             Event::Frame(stream, side, frame) => self.arrive(stream, side, *frame),
@@ -426,6 +437,7 @@ impl Simulator {
         running.registry.store(running.engine.registry());
         let reader = Arc::clone(running.views.reader());
         let node = self.machines[machine].me.at.node;
+        self.tell_synced(machine, reader.as_ref());
         self.ledger
             .observe(machine, node, reader.as_ref(), &mut self.tally, now_ms)?;
         for link in heard {

@@ -471,3 +471,91 @@ fn a_moved_village_follows_its_case_from_its_new_side() {
     }
     world.assert_links_agree();
 }
+
+#[test]
+fn a_former_parent_goes_on_receiving_a_case_when_the_place_between_is_moved_too() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        village,
+    } = two_counties();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept]);
+    world.settle();
+    move_below(&mut world, city, village, city);
+    world.settle();
+    move_below(&mut world, city, township, to);
+    world.settle();
+    run(&mut world, village, case, &[Command::SignFor]);
+    world.settle();
+    let known = world.chain(village, case).tree.digest();
+    for node in [city, from, township] {
+        if !world.chain(node, case).tree.is_empty() {
+            assert_eq!(world.chain(node, case).tree.digest(), known);
+        }
+    }
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_moved_village_hears_what_becomes_of_a_case_that_its_former_township_has_taken() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        village,
+    } = two_counties();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept, escalation()]);
+    world.settle();
+    run(&mut world, township, case, &[decision()]);
+    world.settle();
+    move_below(&mut world, city, village, to);
+    world.settle();
+    assert_eq!(custodian(&world, township, case), place_of(&world, township));
+    run(&mut world, township, case, &[Command::Decide]);
+    world.settle();
+    let known = world.chain(township, case).tree.digest();
+    for node in [village, to, city, from] {
+        assert_eq!(world.chain(node, case).tree.digest(), known);
+    }
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_moved_place_lost_before_it_handed_over_goes_on_when_whoever_holds_it_waives_the_new_parent() {
+    let TwoCounties {
+        mut world,
+        city,
+        to,
+        township,
+        village,
+        ..
+    } = two_counties();
+    world.cut.insert(township);
+    move_below(&mut world, city, township, to);
+    world.settle();
+    world.lose(township);
+    world.cut.clear();
+    let township = world.recover(township, &Backup::default());
+    world.introduce(township, village);
+    world.settle();
+    let is_recovering = |world: &World| world.nodes[&township].views.is_recovering().unwrap();
+    assert!(
+        is_recovering(&world),
+        "the new parent never had what the place held, and gives no last word"
+    );
+    // Its accounts were lost with it, and would come from nobody else.
+    world.waive(township, to).unwrap();
+    assert!(!is_recovering(&world));
+    world.add_account(township, "admin");
+    let case = register(&mut world, township);
+    world.settle();
+    assert!(!world.chain(to, case).tree.is_empty());
+    world.assert_links_agree();
+}

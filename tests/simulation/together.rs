@@ -231,3 +231,43 @@ fn a_child_restored_with_its_parent_gets_its_own_registry_back() {
     assert_eq!(world.chain(village, chain).tree.digest(), newest);
     world.assert_links_agree();
 }
+
+#[test]
+fn a_child_that_lost_everything_speaks_to_its_parent_only_when_those_below_have_spoken() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        township,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, city);
+    run(&mut world, city, case, &[Command::Accept]);
+    world.settle();
+    let old_city = world.backup(city);
+    let down = dispatch_to(&world, township);
+    run(&mut world, city, case, std::slice::from_ref(&down));
+    world.settle();
+    let known = world.chain(township, case).tree.digest();
+    world.cut.insert(township);
+    world.lose(city);
+    world.lose(county);
+    let city = world.recover_top(city, &old_city, township);
+    // It begins with nothing, not even with the names of those below it.
+    let county = world.recover(county, &Backup::default());
+    world.settle();
+    assert_eq!(
+        try_to(&mut world, city, case, down),
+        Some(Code::Recovering),
+        "dispatched already, as the township knows"
+    );
+
+    world.cut.clear();
+    world.introduce(county, township);
+    world.settle();
+    for node in [city, county, township] {
+        assert_eq!(world.chain(node, case).tree.digest(), known);
+        assert!(!world.chain(node, case).tree.is_frozen());
+    }
+    world.assert_links_agree();
+}

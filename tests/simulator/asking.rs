@@ -163,6 +163,7 @@ impl Simulator {
             Wanted::Account(..) => ("set-account", None),
             Wanted::EndPlace(..) => ("end-place", None),
             Wanted::MovePlace(..) => ("move-place", None),
+            Wanted::Waive(_) => ("waive", None),
         };
         let is_submitted = matches!(asked.what, Wanted::Move(..)) && entry.is_none();
         self.tally.count(Family::Move, name);
@@ -252,6 +253,7 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
             name: String::new(),
             address: String::new(),
         }),
+        Wanted::Waive(link) => Administration::Waive(link),
         Wanted::Unit(name) => Administration::AddUnit(pb::AddUnitRequest {
             name,
             kind: pb::UnitKind::Department.into(),

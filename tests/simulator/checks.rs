@@ -37,6 +37,7 @@ impl Simulator {
             let of_loss = losses > 0
                 && [
                     "RECOVERED",
+                    "NEIGHBOUR_WAIVED",
                     "ENTRY_REFUSED: REVOKED",
                     "PARKED_AT_NEIGHBOUR: REVOKED",
                 ]

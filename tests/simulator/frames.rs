@@ -10,6 +10,7 @@ use prost::Message as _;
 
 use super::agenda::{Event, MachineId};
 use super::tally::Family;
+use super::telling::frame_told;
 use super::wire::{Side, StreamId};
 use super::{Broken, DAY_MS, Simulator};
 
@@ -28,7 +29,7 @@ impl Simulator {
         let Some(stream) = self.end(machine, peer).map(|end| end.stream) else {
             return Ok(());
         };
-        self.tell(|| format!("{machine} sends on {stream}: {frame:?}"));
+        self.tell(|| format!("  {machine} sends on {stream}: {}", frame_told(&frame)));
         let side = self.side_of(stream, machine);
         let now_ms = self.agenda.now_ms();
         self.tally

@@ -72,7 +72,7 @@ pub struct Known {
     /// Who may write next, by the ledger's own rules; unknown above a gap.
     custodian: Option<PlaceId>,
     /// Registry versions named where custody was given.
-    way: Vec<(PlaceId, u64)>,
+    pub(super) way: Vec<(PlaceId, u64)>,
     bytes: [u8; 32],
     /// Machines that have joined it to a tree, with the order in which they did.
     pub applied_at: BTreeMap<MachineId, u64>,
@@ -152,7 +152,14 @@ impl Ledger {
         std::iter::successors(parent(&below), parent).any(|place| place == above)
     }
 
-    fn is_above_knowing(&self, above: PlaceId, below: PlaceId, named: &[(PlaceId, u64)]) -> bool {
+    /// The same by the registry versions that an entry names.
+    #[must_use]
+    pub fn is_above_knowing(
+        &self,
+        above: PlaceId,
+        below: PlaceId,
+        named: &[(PlaceId, u64)],
+    ) -> bool {
         let parent = |place: &PlaceId| self.ground.get(place)?.parent_knowing(named);
         std::iter::successors(parent(&below), parent).any(|place| place == above)
     }
@@ -552,7 +559,7 @@ impl Ledger {
     }
 }
 
-fn bytes_at(record: &Record, reader: &dyn JournalReader, at: &Place) -> Option<Vec<u8>> {
+pub(super) fn bytes_at(record: &Record, reader: &dyn JournalReader, at: &Place) -> Option<Vec<u8>> {
     if at.position == record.position.0 {
         let from = at.offset as usize;
         return record

@@ -14,6 +14,7 @@ use super::agenda::{Event, MachineId};
 use super::disk::{SimDisk, Stop};
 use super::ledger::Shelf;
 use super::machine::Machine;
+use super::people::{Asked, Wanted};
 use super::tally::Family;
 use super::{Broken, MINUTE_MS, Simulator};
 
@@ -220,6 +221,32 @@ impl Simulator {
             }
         };
         self.machines[teller].running.as_ref().map(|_| teller)
+    }
+
+    /// A place was moved, and its machine lost before it had handed over to its new parent: that one vouches for nothing,
+    /// and a leader goes on without its word. Says whether anybody had to.
+    pub(super) fn waive_where_nobody_vouches(&mut self) -> Result<bool, Broken> {
+        let mut waived = false;
+        for machine in 0..self.machines.len() {
+            let me = self.machines[machine].me.at;
+            let Some((_, up)) = self.parent_of(machine) else {
+                continue;
+            };
+            let Some(running) = &self.machines[machine].running else {
+                continue;
+            };
+            let awaited = running.views.awaited(&running.engine.registry());
+            if self.moved.contains(&me.place) && awaited.is_ok_and(|all| all == [up]) {
+                waived = true;
+                self.tally.count(Family::Fault, "the new parent of a lost place waived");
+                self.ask(Asked {
+                    machine,
+                    login: "leader".into(),
+                    what: Wanted::Waive(up),
+                })?;
+            }
+        }
+        Ok(waived)
     }
 
     fn knows_below(&self, above: MachineId, place: PlaceId) -> bool {

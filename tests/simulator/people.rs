@@ -46,6 +46,8 @@ pub(super) enum Wanted {
     EndPlace(PlaceId, PlaceId),
     /// A place goes below another parent.
     MovePlace(PlaceId, PlaceId),
+    /// A leader goes on without a neighbour's word.
+    Waive(NodeId),
 }
 
 /// People and what they wait for.

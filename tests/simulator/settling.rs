@@ -111,11 +111,12 @@ impl Simulator {
                 .iter()
                 .find(|(hash, known)| standing.contains(hash) && known.previous == at);
             let by = beside.map(|(_, known)| (known.author, known.mv));
+            // As the taker knew the tree: what was moved since was below it then.
             let is_above = |parent: &PlaceId| {
-                by.is_some_and(|(author, mv)| {
-                    let place = self.ledger.nodes.get(&author).map(|(place, _)| *place);
-                    matches!(mv, Move::Taken(_))
-                        && place.is_some_and(|place| self.ledger.is_above(place, *parent))
+                beside.is_some_and(|(_, taking)| {
+                    let place = self.ledger.nodes.get(&taking.author).map(|(place, _)| *place);
+                    let above = |place| self.ledger.is_above_knowing(place, *parent, &taking.way);
+                    matches!(taking.mv, Move::Taken(_)) && place.is_some_and(above)
                 })
             };
             if let Some(parent) = parents.iter().find(|parent| !is_above(parent)) {

@@ -85,7 +85,9 @@ impl Group<'_> {
         let first = self.accounts()? < FIRST_ACCOUNT;
         let actor = match (self.actor(&request.caller)?, &request.what) {
             (Ok(actor), _) => actor,
-            (Err(_), Administration::SetAccount(..)) if first => self.founder(),
+            (Err(_), Administration::SetAccount(..) | Administration::Waive(_)) if first => {
+                self.founder()
+            }
             (Err(refusal), _) => return Ok(Err(refusal)),
         };
         let answer = match request.what {
@@ -174,13 +176,14 @@ impl Group<'_> {
         Ok(self.overlay.range(&lo, &hi, FIRST_ACCOUNT)?.len())
     }
 
-    /// Whoever holds the data folder opens the first account.
+    /// Whoever holds the data folder opens the first account, and where the accounts were lost with a machine goes on
+    /// without a neighbour that would have brought them back.
     fn founder(&self) -> Actor {
         Actor {
             person: None,
             place: self.me.at.place,
             unit: self.me.at.unit,
-            roles: [pb::Role::Administrator].into(),
+            roles: [pb::Role::Administrator, pb::Role::Leader].into(),
         }
     }
 

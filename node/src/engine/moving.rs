@@ -159,14 +159,18 @@ impl Group<'_> {
     ) -> Result<BTreeMap<NodeId, Extent>, EngineError> {
         let involved = chain.involved();
         let mut extents = route::of_case(&self.me.at, &involved, registry);
-        if !registry.has_moves() {
+        if !registry.has_moves() && !self.me.is_successor() {
             return Ok(extents);
         }
-        // What a link carries never becomes less: a place that was moved may follow the case from another side.
-        if let Some(up) = self.me.at.up(registry)
-            && self.carried(up, id)?.extent() == Extent::Full
-        {
-            extents.insert(up, Extent::Full);
+        // What a link carries never becomes less: a place that was moved may follow the case from another side, and a
+        // machine that was lost may have forgotten why its neighbour holds it.
+        let up = self.me.at.up(registry);
+        for link in up.into_iter().chain(self.me.at.down(registry)) {
+            let carried = self.carried(link, id)?;
+            let goes_on = carried.whole || Some(link) == up || self.me.is_successor();
+            if goes_on && carried.extent() == Extent::Full {
+                extents.insert(link, Extent::Full);
+            }
         }
         let left = involved
             .places
@@ -181,6 +185,23 @@ impl Group<'_> {
             }
         }
         Ok(extents)
+    }
+
+    /// A moved place handed over a case that is known here; what came after may be known here only.
+    pub(crate) fn owe_what_follows(
+        &mut self,
+        id: ChainId,
+        link: NodeId,
+    ) -> Result<(), EngineError> {
+        if !self.carried(link, id)?.whole {
+            let custodian_before = self.custodian_of(id)?;
+            let touched = self.touched.entry(id);
+            touched.or_insert_with(|| Touched {
+                custodian_before,
+                ..Touched::default()
+            });
+        }
+        Ok(())
     }
 
     /// Owes a chain to the links that carry it as things stand now and have not so far.

@@ -7,9 +7,9 @@
 //! loss can be mistaken for that word; it needs no clock and no session. A neighbour that will not come back is waived
 //! by a leader by name; what it then turns out to hold may be annexed, or freeze a chain until a superior takes it.
 //!
-//! A node that is itself recovering hands over downwards when its parent has spoken, and upwards when those below have:
-//! otherwise its word would open a pen to entries that both have forgotten and that stand further on. Words upwards wait
-//! for nothing but words upwards, and words downwards for words downwards, so no two nodes wait for each other.
+//! A node that is itself recovering hands over downwards when its parent has spoken, and upwards when its parent and
+//! those below have: otherwise its word would open a pen to entries that both have forgotten and that stand further on.
+//! Words downwards wait for nothing but words downwards, so no two nodes wait for each other.
 //!
 //! Handing over runs in steps of one record each, so it holds up nobody and goes on after a crash where it was.
 
@@ -172,18 +172,16 @@ impl Group<'_> {
         self.begin_passing_on()
     }
 
-    /// Whether somebody has yet to speak on the other side of a link: the parent, for those below; any of those below,
-    /// for the parent.
-    fn awaits_beyond(
+    /// Whether somebody has yet to speak before this node may: the parent, and for a word upwards also all those below.
+    /// Who they are, a node that lost everything hears from its parent.
+    fn awaits_before_speaking(
         &self,
-        link: NodeId,
         is_up: bool,
         registry: &Registry,
     ) -> Result<bool, EngineError> {
         let up = self.me.at.up(registry);
         let awaited = awaited(&self.overlay, self.me, registry)?;
-        let beyond = |other: &NodeId| *other != link && (is_up || Some(*other) == up);
-        Ok(awaited.iter().any(beyond))
+        Ok(awaited.iter().any(|link| is_up || Some(*link) == up))
     }
 
     /// What was submitted meanwhile is adopted now.
@@ -256,7 +254,7 @@ impl Group<'_> {
             return Ok(());
         }
         // What this node has forgotten may be known on its other side: one side is spoken to when the other has spoken.
-        if self.awaits_beyond(link, is_up, &registry)? {
+        if self.awaits_before_speaking(is_up, &registry)? {
             return Ok(());
         }
         let rows = next_rows(&self.overlay, &row.after, is_up)?;

@@ -115,10 +115,13 @@ pub fn of_case(
         }
     }
     if let Some(up) = from.up(registry) {
-        let held = involved
-            .places
-            .iter()
-            .any(|place| *place == from.place || registry.was_above(*place, from.place));
+        // Who had it before being moved away is reached over the common superior.
+        let concerns_above = |place: &PlaceId| {
+            *place == from.place
+                || registry.was_above(*place, from.place)
+                || registry.place(*place).is_some() && !registry.is_within(*place, from.place)
+        };
+        let held = involved.places.iter().any(concerns_above);
         links.insert(up, if held { Extent::Full } else { Extent::Notice });
     }
     links
