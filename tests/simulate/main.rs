@@ -22,7 +22,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// Fewer seeds than these need not have exercised everything.
 const SEEDS_THAT_COVER: u64 = 1_000;
-/// Failing seeds told one by one.
+/// Where there is no bar to look at, a line says after so many seeds how far it is.
+const SEEDS_A_LINE: u64 = 1_000;
+/// Failing seeds told once more at the end.
 const TOLD_MAX: usize = 10;
 
 fn main() -> ExitCode {
@@ -113,13 +115,16 @@ fn play_many(first: u64, seeds: u64, modes: &[Mode]) -> bool {
                         busy += began.elapsed();
                         if let Some(broken) = &outcome.broken {
                             let line = format!("{}  # {broken}", replay_line(seed, mode));
-                            bar.println(line);
+                            bar.suspend(|| eprintln!("{line}"));
                         }
                         report
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .add(seed, mode, outcome);
                         bar.inc(1);
+                        if bar.is_hidden() && bar.position() % SEEDS_A_LINE == 0 {
+                            eprintln!("{} of {seeds} seeds", bar.position());
+                        }
                     }
                 })
             })
