@@ -95,6 +95,8 @@ pub struct Shelf {
     places: BTreeMap<(u64, u32), Hash>,
     /// Entries owed in a lane of cases and not shown as settled yet, by link.
     under_way: BTreeMap<String, BTreeSet<Hash>>,
+    /// Who has handed over here, in which lane.
+    handed_over: BTreeSet<(NodeId, pb::Lane)>,
     /// Records read.
     pub records: u64,
     /// Its disk was lost, put back or copied: what it had forgotten is excused.
@@ -145,6 +147,19 @@ impl Shelf {
 }
 
 impl Ledger {
+    /// Whether a machine was handed over to by one that served a place.
+    #[must_use]
+    pub fn was_handed_over(&self, machine: MachineId, place: PlaceId) -> bool {
+        let shelf = &self.shelves[machine];
+        let spoke = |node: &NodeId| {
+            [pb::Lane::Control, pb::Lane::Cases]
+                .iter()
+                .all(|lane| shelf.handed_over.contains(&(*node, *lane)))
+        };
+        let served = self.nodes.iter().filter(|(_, at)| **at == (place, false));
+        served.map(|(node, _)| node).any(spoke)
+    }
+
     /// Whether one place stands above another.
     #[must_use]
     pub fn is_above(&self, above: PlaceId, below: PlaceId) -> bool {
@@ -321,14 +336,21 @@ impl Ledger {
                         format!("parked {}: {}", kind.to_lowercase(), parked.reason),
                     );
                 }
+                Fact::Heard(heard) if heard.waived_by.is_empty() => {
+                    let link = heard.link.parse().map_err(|_| {
+                        Broken::at("S8 ack means stored", "a link does not read".into())
+                    })?;
+                    let shelf = &mut self.shelves[machine];
+                    shelf.handed_over.insert((link, heard.lane()));
+                }
                 Fact::ParkingEnded(_) => tally.count(Family::Verdict, "no longer parked"),
-                Fact::Kept(_)
+                Fact::Heard(_)
+                | Fact::Kept(_)
                 | Fact::Answered(_)
                 | Fact::Number(_)
                 | Fact::Invitation(_)
                 | Fact::Started(_)
                 | Fact::Recovered(_)
-                | Fact::Heard(_)
                 | Fact::HandingOver(_)
                 | Fact::PassingOn(_)
                 | Fact::AnnexHeld(_) => {}

@@ -228,15 +228,14 @@ impl Simulator {
     pub(super) fn waive_where_nobody_vouches(&mut self) -> Result<bool, Broken> {
         let mut waived = false;
         for machine in 0..self.machines.len() {
-            let me = self.machines[machine].me.at;
-            let Some((_, up)) = self.parent_of(machine) else {
+            let Some((upper, up)) = self.parent_of(machine) else {
                 continue;
             };
             let Some(running) = &self.machines[machine].running else {
                 continue;
             };
             let awaited = running.views.awaited(&running.engine.registry());
-            if self.moved.contains(&me.place) && awaited.is_ok_and(|all| all == [up]) {
+            if !self.vouches(upper, machine) && awaited.is_ok_and(|all| all == [up]) {
                 waived = true;
                 self.tally.count(Family::Fault, "the new parent of a lost place waived");
                 self.ask(Asked {
@@ -247,6 +246,14 @@ impl Simulator {
             }
         }
         Ok(waived)
+    }
+
+    /// Whether a parent has had what a machine's place had sent before it was lost: a moved place had sent it elsewhere,
+    /// until it handed over.
+    pub(super) fn vouches(&self, parent: MachineId, child: MachineId) -> bool {
+        let at = self.machines[child].me.at;
+        let was_moved = at.unit.is_none() && self.moved.contains(&at.place);
+        !was_moved || self.ledger.was_handed_over(parent, at.place)
     }
 
     fn knows_below(&self, above: MachineId, place: PlaceId) -> bool {
