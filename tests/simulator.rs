@@ -148,6 +148,8 @@ pub struct Simulator {
     dies_before_answer: BTreeSet<MachineId>,
     older_stores: BTreeMap<MachineId, Arc<MemoryStore>>,
     tickets_at: Vec<Vec<u64>>,
+    /// When virtual time began.
+    began_ms: i64,
     busy: BTreeSet<(MachineId, i64)>,
     backups: BTreeMap<MachineId, losing::Backup>,
     /// Lost machines that nobody may enrol a successor for yet, with their backups.
@@ -213,6 +215,7 @@ impl Simulator {
                 disk: dice.branch(),
             },
             agenda: Agenda::at(beginning),
+            began_ms: beginning,
             founding: Founding::new(seed, Arc::clone(catalogue)),
             machines: Vec::new(),
             wire: Wire::default(),
@@ -265,10 +268,11 @@ impl Simulator {
 
     fn outcome(self, broken: Option<Broken>) -> Outcome {
         let nodes = self.machines.len() as u64;
+        let days = (self.agenda.now_ms() / DAY_MS).abs_diff(self.began_ms / DAY_MS) + 1;
         Outcome {
             trace: self.tally.traced(),
             busy_node_days: self.busy.len() as u64,
-            node_days: nodes * self.plan.days.unsigned_abs(),
+            node_days: nodes * days,
             events: self.tally.events,
             counts: self.tally.counts,
             broken,

@@ -517,7 +517,10 @@ fn a_moved_village_hears_what_becomes_of_a_case_that_its_former_township_has_tak
     world.settle();
     move_below(&mut world, city, village, to);
     world.settle();
-    assert_eq!(custodian(&world, township, case), place_of(&world, township));
+    assert_eq!(
+        custodian(&world, township, case),
+        place_of(&world, township)
+    );
     run(&mut world, township, case, &[Command::Decide]);
     world.settle();
     let known = world.chain(township, case).tree.digest();

@@ -334,8 +334,11 @@ impl Simulator {
     /// L7: nobody waits for neighbours any more.
     fn check_recovered(&self, machine: MachineId) -> Result<(), Broken> {
         let running = self.machines[machine].running.as_ref();
-        if running.is_some_and(|running| running.views.is_recovering().unwrap_or(true)) {
-            return Err(Broken::at("L7 recovery ends", self.told(machine)));
+        let waiting = running.filter(|running| running.views.is_recovering().unwrap_or(true));
+        if let Some(running) = waiting {
+            let awaited = running.views.awaited(&running.engine.registry());
+            let told = format!("{} awaits {awaited:?}", self.told(machine));
+            return Err(Broken::at("L7 recovery ends", told));
         }
         Ok(())
     }

@@ -84,9 +84,12 @@ impl Simulator {
         self.hear(lower, peer, Heard::Opened)
     }
 
-    /// Whoever stands below another parent now ends its stream to the one before.
+    /// Whoever stands below another parent now ends its stream to the one before, also where the machine it is to dial was
+    /// replaced unheard of.
     pub(super) fn leave_former_parent(&mut self, lower: MachineId) {
-        let parent = self.parent_of(lower).map(|(_, peer)| peer);
+        let machine = &self.machines[lower];
+        let running = machine.running.as_ref();
+        let parent = running.and_then(|running| machine.me.at.up(&running.engine.registry()));
         let stream = self.wire.lines.get(&lower).and_then(|line| line.stream);
         let dialled = stream.and_then(|stream| self.wire.streams.get(&stream));
         let dialled = dialled.map(|stream| stream.nodes[Side::Upper.index()]);

@@ -179,6 +179,11 @@ impl Simulator {
             return Err(Broken::at("harness", "a successor was not pinned".into()));
         };
         (me.incarnation, me.generation) = (pinned.incarnation, pinned.generation);
+        let over = if backup.is_some() {
+            "a backup"
+        } else {
+            "nothing"
+        };
         self.move_successor_in(machine, me, backup);
         let way = if machine == 0 {
             self.first_entries(teller)
@@ -187,7 +192,7 @@ impl Simulator {
         };
         let now_ms = self.agenda.now_ms();
         self.machines[machine].first = vec![Input::Introduced(way)];
-        self.tell(|| format!("{machine} begins again"));
+        self.tell(|| format!("{machine} begins again over {over}"));
         self.tally.trace(now_ms, "begins again", &[]);
         self.start(machine)
     }
@@ -237,7 +242,8 @@ impl Simulator {
             let awaited = running.views.awaited(&running.engine.registry());
             if !self.vouches(upper, machine) && awaited.is_ok_and(|all| all == [up]) {
                 waived = true;
-                self.tally.count(Family::Fault, "the new parent of a lost place waived");
+                self.tally
+                    .count(Family::Fault, "the new parent of a lost place waived");
                 self.ask(Asked {
                     machine,
                     login: "leader".into(),

@@ -114,7 +114,11 @@ impl Simulator {
             // As the taker knew the tree: what was moved since was below it then.
             let is_above = |parent: &PlaceId| {
                 beside.is_some_and(|(_, taking)| {
-                    let place = self.ledger.nodes.get(&taking.author).map(|(place, _)| *place);
+                    let place = self
+                        .ledger
+                        .nodes
+                        .get(&taking.author)
+                        .map(|(place, _)| *place);
                     let above = |place| self.ledger.is_above_knowing(place, *parent, &taking.way);
                     matches!(taking.mv, Move::Taken(_)) && place.is_some_and(above)
                 })

@@ -54,8 +54,8 @@ pub(super) fn frame_told(frame: &pb::Frame) -> String {
     let cursor = |cursor: &pb::Cursor| format!("{:?} {}", cursor.lane(), cursor.sequence);
     let what = match &frame.content {
         Some(Content::Hello(hello)) => {
-            let [received, sent] =
-                [&hello.received, &hello.sent].map(|all| all.iter().map(cursor).collect::<Vec<_>>());
+            let [received, sent] = [&hello.received, &hello.sent]
+                .map(|all| all.iter().map(cursor).collect::<Vec<_>>());
             format!("Hello: has {received:?}, sends {sent:?}")
         }
         Some(Content::Items(items)) => {
@@ -101,7 +101,12 @@ fn fact_told(fact: &Fact, bytes: &[u8]) -> String {
         }
         Fact::Received(moved) => {
             let cursor = moved.cursor.clone().unwrap_or_default();
-            format!("{:?} {} from {}", cursor.lane(), cursor.sequence, moved.link)
+            format!(
+                "{:?} {} from {}",
+                cursor.lane(),
+                cursor.sequence,
+                moved.link
+            )
         }
         Fact::Heard(heard) => format!("the last word of {} in {:?}", heard.link, heard.lane()),
         Fact::HandingOver(step) => format!("handed over to {}, done {}", step.link, step.done),

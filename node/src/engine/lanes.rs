@@ -86,6 +86,14 @@ impl LaneView {
         Ok(is_recovering(self.store.as_ref())? || self.store.get(&waiting)?.is_some())
     }
 
+    /// Whether the other end stands next to this node, as the registry here has it.
+    #[must_use]
+    pub fn is_neighbour(&self) -> bool {
+        let registry = self.registry.load();
+        let at = &self.me.at;
+        at.up(&registry) == Some(self.link) || at.down(&registry).contains(&self.link)
+    }
+
     /// Consecutive items from a sequence on, as they were owed; secrets are sealed to the neighbour now.
     ///
     /// # Errors

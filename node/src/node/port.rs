@@ -39,6 +39,10 @@ impl Lanes for LaneView {
     fn awaits(&self) -> bool {
         or_end(Self::awaits(self))
     }
+
+    fn is_neighbour(&self) -> bool {
+        Self::is_neighbour(self)
+    }
 }
 
 /// A store or journal that does not read is no state to go on in.

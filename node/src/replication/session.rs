@@ -132,6 +132,12 @@ pub trait Lanes: Send + Sync {
         false
     }
 
+    /// Whether the other end is a neighbour as things stand. One that was moved away hears of the same chains from another
+    /// side and at another time: nothing is compared with it.
+    fn is_neighbour(&self) -> bool {
+        true
+    }
+
     /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is
     /// owed, since a taking may be among it. `None` while this node awaits something, for a taking may be among that.
     fn settles_after(&self) -> Option<u64> {

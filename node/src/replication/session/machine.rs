@@ -464,6 +464,7 @@ impl Session {
             && self.agreement.is_due(&positions, now_ms, &self.limits)
             && self.lanes.iter().all(|lane| lane.is_quiet(lanes))
             && !lanes.awaits()
+            && lanes.is_neighbour()
         {
             self.agreement.begin(positions, now_ms, out);
         }
