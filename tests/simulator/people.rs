@@ -492,7 +492,7 @@ impl Simulator {
         if self.dice.people.roll(12) == 0 && self.losses == 0 {
             return self.merge();
         }
-        if self.dice.people.roll(8) == 0 && self.plan.moves_places() {
+        if self.dice.people.roll(8) == 0 {
             return self.move_place(machine);
         }
         let dice = &mut self.dice.people;

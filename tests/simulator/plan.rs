@@ -128,14 +128,6 @@ impl Plan {
         }
     }
 
-    /// Whether places are moved: not where two neighbours are lost at once, see what is open in
-    /// tests/README.md.
-    #[must_use]
-    pub fn moves_places(&self) -> bool {
-        let apart = [Fault::TwoLost];
-        !self.kinds.iter().any(|kind| apart.contains(kind))
-    }
-
     /// Acts of a day of the week, and their hours.
     #[must_use]
     pub fn day(&self, weekday: usize, dice: &mut Dice) -> Vec<i64> {

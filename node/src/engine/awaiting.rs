@@ -30,7 +30,7 @@ pub(crate) fn is_recovering(read: &dyn Read) -> Result<bool, EngineError> {
 /// Whether what a node wrote is settled when its parent has stored it: this node has been handed what the parent held
 /// for the one before it, so no taking of the parent is still on its way.
 pub(crate) fn settles(read: &dyn Read, me: &Me, up: NodeId) -> Result<bool, EngineError> {
-    Ok(!me.is_successor() || read.get(&tables::heard(up, pb::Lane::Cases))?.is_some())
+    Ok(!me.is_successor() || has_heard(read, me, up, pb::Lane::Cases)?)
 }
 
 /// Neighbours that hold something of a predecessor of this node and have not handed it over.
@@ -59,7 +59,7 @@ pub(crate) fn awaited(
     });
     let mut awaited = Vec::new();
     for link in above(read, me, registry)?.into_iter().chain(below) {
-        if !has_spoken(read, link)? {
+        if !has_spoken(read, me, link)? {
             awaited.push(link);
         }
     }
@@ -81,18 +81,48 @@ fn above(read: &dyn Read, me: &Me, registry: &Registry) -> Result<Option<NodeId>
         .nodes()
         .filter(|node| (node.place, node.unit) == (former, None));
     for node in served {
-        if has_spoken(read, node.id)? {
+        if has_spoken(read, me, node.id)? {
             return Ok(None);
         }
     }
     Ok(registry.node_of(former).map(|node| node.id))
 }
 
-pub(crate) fn has_spoken(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+/// Whether a neighbour has handed over to this node.
+pub(crate) fn has_spoken(read: &dyn Read, me: &Me, link: NodeId) -> Result<bool, EngineError> {
     for lane in AWAITED {
-        if read.get(&tables::heard(link, lane))?.is_none() {
+        if !has_heard(read, me, link, lane)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// The same of one lane.
+pub(crate) fn has_heard(
+    read: &dyn Read,
+    me: &Me,
+    link: NodeId,
+    lane: pb::Lane,
+) -> Result<bool, EngineError> {
+    Ok(heard_in(read, link, lane)? == Some(me.incarnation.into()))
+}
+
+/// Whether a neighbour has ever handed over here: to this node, or to one before it whose journal goes on here.
+pub(crate) fn has_ever_spoken(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+    for lane in AWAITED {
+        if heard_in(read, link, lane)?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// In which life of this place a neighbour's last word of a lane was heard.
+fn heard_in(read: &dyn Read, link: NodeId, lane: pb::Lane) -> Result<Option<u64>, EngineError> {
+    let Some(row) = read.get(&tables::heard(link, lane))? else {
+        return Ok(None);
+    };
+    let life = <[u8; 8]>::try_from(&row[..]).map_err(|_| EngineError::Unreadable("a last word"))?;
+    Ok(Some(u64::from_be_bytes(life)))
 }

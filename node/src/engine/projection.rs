@@ -95,7 +95,9 @@ impl Projection<'_, '_> {
             Fact::Heard(heard) => {
                 let link = heard.link.parse::<NodeId>();
                 let link = link.map_err(|_| EngineError::Unreadable("a link"))?;
-                self.put(tables::heard(link, heard.lane()), Vec::new());
+                let life = self.overlay.get(&tables::named("incarnation"))?;
+                let life = life.unwrap_or_else(|| 1_u64.to_be_bytes().to_vec());
+                self.put(tables::heard(link, heard.lane()), life);
             }
             Fact::HandingOver(step) => {
                 let link = step.link.parse::<NodeId>();

@@ -24,7 +24,7 @@ use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::awaiting::{AWAITED, RECOVERING, awaited, has_spoken, is_recovering};
+use super::awaiting::{AWAITED, RECOVERING, awaited, has_ever_spoken, has_heard, is_recovering};
 use super::commands::Answered;
 use super::group::Group;
 use super::loading::read_bytes;
@@ -139,7 +139,7 @@ impl Group<'_> {
         lane: pb::Lane,
         waived_by: Option<PersonId>,
     ) -> Result<(), EngineError> {
-        if self.overlay.get(&tables::heard(link, lane))?.is_some() {
+        if has_heard(&self.overlay, self.me, link, lane)? {
             return Ok(());
         }
         self.fact(Fact::Heard(pb::NeighbourHeard {
@@ -290,7 +290,8 @@ impl Group<'_> {
         let registry = self.registry();
         let mut strangers = false;
         for before in registry.predecessors(link) {
-            if before.pinned_at.0 == self.me.at.place || has_spoken(&self.overlay, before.id)? {
+            if before.pinned_at.0 == self.me.at.place || has_ever_spoken(&self.overlay, before.id)?
+            {
                 return Ok(true);
             }
             strangers = true;

@@ -22,7 +22,7 @@
 //! | `u` login | chain hash | an account: the `AccountSet` body |
 //! | `i` invitation | JSON | an invitation |
 //! | `m` name | 8 bytes | named numbers |
-//! | `f` link lane | empty | the neighbour has handed over what it held for the node before, or was waived |
+//! | `f` link lane | incarnation, u64 | in that life of this place, the neighbour has handed over what it held for the node before, or was waived |
 //! | `b` link | [`HandingRow`] | how far this node has come in handing over to a successor |
 
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
@@ -408,11 +408,6 @@ pub fn read_lane(key: &[u8]) -> Option<(NodeId, pb::Lane)> {
 #[must_use]
 pub fn heard(link: NodeId, lane: pb::Lane) -> Vec<u8> {
     key(b'f', &[&link.0, &lane_key(lane)])
-}
-/// All of `f`.
-#[must_use]
-pub fn heard_all() -> Vec<u8> {
-    vec![b'f']
 }
 /// `b`.
 #[must_use]

@@ -117,10 +117,9 @@ impl Projection<'_, '_> {
     }
 
     /// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one, and what they
-    /// hold is yet to be heard. What was owed to them stays owed, from the first item on.
+    /// hold is yet to be heard: last words name the life they were said to. What was owed to them stays owed, from the first item on.
     pub(super) fn recovered(&mut self, recovered: &pb::Recovered) -> Result<(), EngineError> {
         let lanes = all_rows(self.overlay, &tables::lanes())?;
-        let heard = all_rows(self.overlay, &tables::heard_all())?;
         for (key, _) in lanes {
             let read = tables::read_lane(&key).ok_or(EngineError::Unreadable("a lane"))?;
             let before = lane_row(self.overlay, read.0, read.1)?;
@@ -130,9 +129,6 @@ impl Projection<'_, '_> {
                 ..Default::default()
             };
             self.put(key, row.encode_to_vec());
-        }
-        for (key, _) in heard {
-            self.overlay.batch.remove(key);
         }
         self.put(tables::named(RECOVERING), 1_u64.to_be_bytes().to_vec());
         self.state.awaiting_top.clear();
