@@ -143,7 +143,10 @@ impl Simulator {
         let is_judged = self
             .chain(victim, genuine.chain)
             .is_some_and(|known| known.tree.contains(&head.hash));
-        if is_judged && !self.ledger.is_above(me.at.place, custody.custodian) {
+        // One that names no move may have been written before any: whoever stood above then might take.
+        let (place, custodian) = (me.at.place, custody.custodian);
+        let stood_above = self.ledger.is_above_knowing(place, custodian, &[]);
+        if is_judged && !stood_above && !self.ledger.is_above(place, custodian) {
             let level = self.ledger.level_of(me.at.node);
             forged.extend(head.rank.raised(level, me.generation).map(|rank| {
                 signed(Draft {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use fengqiao_hub::entry::{Draft, Entry, Move};
-use fengqiao_hub::id::{ChainId, Hash, PlaceId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::{Input, Me};
@@ -228,26 +228,34 @@ impl Simulator {
         self.machines[teller].running.as_ref().map(|_| teller)
     }
 
-    /// A place was moved, and its machine lost before it had handed over to its new parent: that one vouches for nothing,
-    /// and a leader goes on without its word. Says whether anybody had to.
+    /// A leader goes on without the word of whoever will give none: the new parent of a moved place that was lost before it
+    /// had handed over vouches for nothing, and a former parent has nobody left to speak to. Says whether anybody had to.
     pub(super) fn waive_where_nobody_vouches(&mut self) -> Result<bool, Broken> {
         let mut waived = false;
         for machine in 0..self.machines.len() {
-            let Some((upper, up)) = self.parent_of(machine) else {
-                continue;
-            };
+            let me = self.machines[machine].me.at;
+            let parent = self.parent_of(machine);
             let Some(running) = &self.machines[machine].running else {
                 continue;
             };
-            let awaited = running.views.awaited(&running.engine.registry());
-            if !self.vouches(upper, machine) && awaited.is_ok_and(|all| all == [up]) {
-                waived = true;
-                self.tally
-                    .count(Family::Fault, "the new parent of a lost place waived");
+            let registry = running.engine.registry();
+            let awaited = running.views.awaited(&registry).unwrap_or_default();
+            let below = me.down(&registry);
+            let is_silent = |link: &NodeId| match parent {
+                Some((upper, up)) if *link == up => !self.vouches(upper, machine),
+                _ => self.moved.contains(&me.place) && !below.contains(link),
+            };
+            if awaited.is_empty() || !awaited.iter().all(is_silent) {
+                continue;
+            }
+            waived = true;
+            self.tally
+                .count(Family::Fault, "a parent of a moved lost place waived");
+            for link in awaited {
                 self.ask(Asked {
                     machine,
                     login: "leader".into(),
-                    what: Wanted::Waive(up),
+                    what: Wanted::Waive(link),
                 })?;
             }
         }

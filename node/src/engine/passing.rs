@@ -113,6 +113,10 @@ impl Group<'_> {
         }
         let registry = &self.state.registry;
         let place = registry.place(custodian)?;
+        // A superior's move brought it below this centre, and the case has not followed yet: that one passes it on first.
+        if !registry.is_above_knowing(self.me.at.place, custodian, way) {
+            return None;
+        }
         if let Some(ended) = place
             .ended
             .filter(|_| place.parent == Some(self.me.at.place))
