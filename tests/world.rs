@@ -381,6 +381,12 @@ impl World {
         self.lanes(node, link).awaits().unwrap()
     }
 
+    /// Whether a node takes another one for its neighbour, and compares what they have.
+    #[must_use]
+    pub fn is_neighbour(&self, node: NodeId, link: NodeId) -> bool {
+        self.lanes(node, link).is_neighbour()
+    }
+
     fn lanes(&self, node: NodeId, link: NodeId) -> LaneView {
         let node = &self.nodes[&node];
         LaneView {

@@ -7,6 +7,7 @@ mod clocks;
 mod importing;
 mod lanes;
 mod merging;
+mod moved;
 mod moving;
 mod parked;
 mod recovery;

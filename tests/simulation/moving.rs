@@ -9,11 +9,11 @@ use fengqiao_tests::world::{Backup, World};
 
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
-fn place_of(world: &World, node: NodeId) -> PlaceId {
+pub(super) fn place_of(world: &World, node: NodeId) -> PlaceId {
     world.nodes[&node].me.at.place
 }
 
-fn move_below(world: &mut World, superior: NodeId, place: NodeId, to: NodeId) {
+pub(super) fn move_below(world: &mut World, superior: NodeId, place: NodeId, to: NodeId) {
     let refusal = try_move(world, superior, place_of(world, place), place_of(world, to));
     assert_eq!(refusal, None);
 }
@@ -29,7 +29,7 @@ fn try_move(world: &mut World, superior: NodeId, place: PlaceId, to: PlaceId) ->
     World::code(&world.administer(superior, "admin", moved))
 }
 
-fn custodian(world: &World, node: NodeId, case: ChainId) -> PlaceId {
+pub(super) fn custodian(world: &World, node: NodeId, case: ChainId) -> PlaceId {
     world.chain(node, case).tree.custody().unwrap().custodian
 }
 
@@ -46,16 +46,16 @@ fn escalation() -> Command {
 }
 
 /// Two counties below a city; the township and its village stand below the first.
-struct TwoCounties {
-    world: World,
-    city: NodeId,
-    from: NodeId,
-    to: NodeId,
-    township: NodeId,
-    village: NodeId,
+pub(super) struct TwoCounties {
+    pub(super) world: World,
+    pub(super) city: NodeId,
+    pub(super) from: NodeId,
+    pub(super) to: NodeId,
+    pub(super) township: NodeId,
+    pub(super) village: NodeId,
 }
 
-fn two_counties() -> TwoCounties {
+pub(super) fn two_counties() -> TwoCounties {
     let FourTiers {
         mut world,
         city,

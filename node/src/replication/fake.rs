@@ -27,6 +27,8 @@ pub(crate) struct FakeNode {
     /// Mixed into the digest, to make one differ.
     pub(crate) secret_history: Vec<u8>,
     pub(crate) awaits: bool,
+    /// The other end is no neighbour any more.
+    pub(crate) has_left: bool,
     /// What the peer's acknowledgements settled: of our cases, after which of its own.
     pub(crate) settled: Vec<(u64, u64)>,
     is_lower: bool,
@@ -62,6 +64,7 @@ impl FakeNode {
             peer_incarnation: 1,
             secret_history: Vec::new(),
             awaits: false,
+            has_left: false,
             settled: Vec::new(),
             is_lower,
         }
@@ -192,6 +195,10 @@ impl Lanes for FakeNode {
 
     fn awaits(&self) -> bool {
         self.awaits
+    }
+
+    fn is_neighbour(&self) -> bool {
+        !self.has_left
     }
 
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item> {

@@ -96,3 +96,18 @@ fn who_awaits_what_neighbours_hold_compares_nothing_until_it_has_come() {
         assert_eq!(net.end(Side::Upper).digests, [true]);
     }
 }
+
+#[test]
+fn with_who_was_moved_away_nothing_is_compared() {
+    for side in [Side::Lower, Side::Upper] {
+        let mut net = net();
+        net.end_mut(side).node.has_left = true;
+        net.end_mut(side).node.secret_history = vec![1];
+        net.connect();
+        net.run();
+        for end in [Side::Lower, Side::Upper] {
+            assert!(net.end(end).digests.is_empty());
+            assert_eq!(alarms(&net, end), []);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Places that were moved, where the news of it is late or machines are lost.
+
+use fengqiao_proto::v1 as pb;
+use fengqiao_tests::world::Backup;
+
+use super::moving::{TwoCounties, custodian, move_below, place_of, two_counties};
+use super::{register, run};
+use fengqiao_hub::casework::Command;
+
+#[test]
+fn a_parent_goes_on_hearing_of_a_place_that_was_moved_away_and_does_not_know_it_yet() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        ..
+    } = two_counties();
+    move_below(&mut world, city, township, to);
+    assert!(world.carry(city, from, pb::Lane::Control));
+    // Nothing comes down to the township; what it sends still goes up its old way.
+    world.add_unit(township, "便民服务中心");
+    assert!(world.carry(township, from, pb::Lane::Control));
+    assert!(world.carry(from, city, pb::Lane::Control));
+    let place = place_of(&world, township);
+    let version = |node| world.nodes[&node].engine.registry().version(place);
+    assert_eq!(version(from), version(township));
+    assert_eq!(version(city), version(township));
+}
+
+#[test]
+fn who_was_moved_away_is_no_neighbour_to_compare_with() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        village,
+    } = two_counties();
+    assert!(world.is_neighbour(from, township) && world.is_neighbour(township, from));
+    move_below(&mut world, city, township, to);
+    world.settle();
+    assert!(!world.is_neighbour(from, township) && !world.is_neighbour(township, from));
+    assert!(world.is_neighbour(to, township) && world.is_neighbour(township, to));
+    assert!(world.is_neighbour(township, village) && world.is_neighbour(village, township));
+}
+
+#[test]
+fn a_restored_parent_knows_that_a_moved_place_had_handed_over_to_the_one_before_it() {
+    let TwoCounties {
+        mut world,
+        city,
+        to,
+        township,
+        village,
+        ..
+    } = two_counties();
+    let case = register(&mut world, township);
+    move_below(&mut world, city, township, to);
+    world.settle();
+    let backup = world.backup(to);
+    world.cut.insert(village);
+    world.lose(to);
+    world.lose(township);
+    let to = world.recover(to, &backup);
+    world.settle();
+    let township = world.recover(township, &Backup::default());
+    world.cut.clear();
+    world.introduce(township, village);
+    world.settle();
+    for node in [to, township] {
+        assert!(!world.nodes[&node].views.is_recovering().unwrap());
+    }
+    assert_eq!(
+        custodian(&world, township, case),
+        place_of(&world, township)
+    );
+    world.assert_links_agree();
+}
+
+#[test]
+fn a_centre_leaves_a_case_to_the_superior_whose_move_it_has_yet_to_follow() {
+    let TwoCounties {
+        mut world,
+        city,
+        to,
+        township,
+        village,
+        ..
+    } = two_counties();
+    let other = world.add(to, "徽王庄镇", 50);
+    world.settle();
+    world.cut.insert(village);
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept]);
+    move_below(&mut world, city, township, to);
+    world.settle();
+    move_below(&mut world, to, village, other);
+    world.settle();
+    world.cut.clear();
+    world.settle();
+    assert_eq!(custodian(&world, village, case), place_of(&world, village));
+    world.assert_links_agree();
+}
