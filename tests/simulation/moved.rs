@@ -13,11 +13,10 @@ fn a_parent_goes_on_hearing_of_a_place_that_was_moved_away_and_does_not_know_it_
         mut world,
         city,
         from,
-        to,
         township,
         ..
     } = two_counties();
-    move_below(&mut world, city, township, to);
+    move_below(&mut world, city, township, city);
     assert!(world.carry(city, from, pb::Lane::Control));
     // Nothing comes down to the township; what it sends still goes up its old way.
     world.add_unit(township, "便民服务中心");
