@@ -99,13 +99,11 @@ impl Group<'_> {
                 let mut links = id.place().map_or_else(Vec::new, |place| {
                     route::of_registry(&self.me.at, place, &registry)
                 });
-                // Also whoever was told who its people are because of a case; and the parent goes on hearing of a place
-                // that was moved away: until it knows of the move itself, its own machines are pinned by entries from here.
+                // Also whoever was told who its people are because of a case; and the parent, of a place that was moved away:
+                // as long as it does not know so, what it writes comes this way.
                 let up = self.me.at.up(&registry);
                 for link in up.into_iter().chain(self.me.at.down(&registry)) {
-                    let carried = self.carried(link, id)?;
-                    let goes_on = carried.whole || Some(link) == up && registry.has_moves();
-                    if !links.contains(&link) && goes_on && carried.extent() == Extent::Full {
+                    if !links.contains(&link) && self.carried(link, id)?.whole {
                         links.push(link);
                     }
                 }
