@@ -377,14 +377,8 @@ impl World {
 
     /// Whether a node compares nothing on a link: something that came by it waits, or the node recovers.
     #[must_use]
-    pub fn awaits(&self, node: NodeId, link: NodeId) -> bool {
-        self.lanes(node, link).awaits().unwrap()
-    }
-
-    /// Whether a node takes another one for its neighbour, and compares what they have.
-    #[must_use]
-    pub fn is_neighbour(&self, node: NodeId, link: NodeId) -> bool {
-        self.lanes(node, link).is_neighbour()
+    pub fn is_tentative(&self, node: NodeId, link: NodeId) -> bool {
+        self.lanes(node, link).is_tentative().unwrap()
     }
 
     fn lanes(&self, node: NodeId, link: NodeId) -> LaneView {

@@ -1,7 +1,7 @@
 //! Places that were moved, where the news of it is late or machines are lost.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::world::Backup;
+use fengqiao_tests::world::{Backup, World};
 
 use super::moving::{TwoCounties, custodian, move_below, place_of, two_counties};
 use super::{register, run};
@@ -29,7 +29,7 @@ fn a_parent_goes_on_hearing_of_a_place_that_was_moved_away_and_does_not_know_it_
 }
 
 #[test]
-fn who_was_moved_away_is_no_neighbour_to_compare_with() {
+fn with_who_was_moved_away_nothing_is_compared_and_nothing_settled() {
     let TwoCounties {
         mut world,
         city,
@@ -38,12 +38,14 @@ fn who_was_moved_away_is_no_neighbour_to_compare_with() {
         township,
         village,
     } = two_counties();
-    assert!(world.is_neighbour(from, township) && world.is_neighbour(township, from));
+    let linked = |world: &World, one, other| {
+        !world.is_tentative(one, other) && !world.is_tentative(other, one)
+    };
+    assert!(linked(&world, from, township));
     move_below(&mut world, city, township, to);
     world.settle();
-    assert!(!world.is_neighbour(from, township) && !world.is_neighbour(township, from));
-    assert!(world.is_neighbour(to, township) && world.is_neighbour(township, to));
-    assert!(world.is_neighbour(township, village) && world.is_neighbour(village, township));
+    assert!(world.is_tentative(from, township) && world.is_tentative(township, from));
+    assert!(linked(&world, to, township) && linked(&world, township, village));
 }
 
 #[test]

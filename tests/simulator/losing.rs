@@ -77,11 +77,7 @@ impl Simulator {
         };
         let node = self.machines[lower].me.at.node;
         // Whoever has to enrol the lower one anew must be able to learn that it was there.
-        let is_known = self.machines[teller]
-            .running
-            .as_ref()
-            .is_some_and(|running| running.engine.registry().node(node).is_some());
-        if !is_known || !self.may_lose(&[upper, lower]) {
+        if !self.knows(teller, node) || !self.may_lose(&[upper, lower]) {
             return Ok(());
         }
         let [above, below] = [upper, lower].map(|machine| {
@@ -213,10 +209,11 @@ impl Simulator {
             None => self.ledger.ground.get(&at.place)?.parent,
         };
         let teller = match above {
-            // One who has not heard of a move enrols nobody yet.
-            Some(place) => self
-                .centre_of(place)
-                .filter(|above| at.unit.is_some() || self.knows_below(*above, at.place))?,
+            // One who has not heard of a move, or of the machine that was lost, enrols nobody yet.
+            Some(place) => self.centre_of(place).filter(|above| {
+                at.unit.is_some()
+                    || self.knows_below(*above, at.place) && self.knows(*above, at.node)
+            })?,
             // Whoever has the newest of the first place's registry: an older one would be forked.
             None => {
                 let newest = self.ledger.newest_at(ChainId::of_place(at.place), machine);
@@ -268,6 +265,11 @@ impl Simulator {
         let at = self.machines[child].me.at;
         let was_moved = at.unit.is_none() && self.moved.contains(&at.place);
         !was_moved || self.ledger.was_handed_over(parent, at.place)
+    }
+
+    fn knows(&self, machine: MachineId, node: NodeId) -> bool {
+        let running = self.machines[machine].running.as_ref();
+        running.is_some_and(|running| running.engine.registry().node(node).is_some())
     }
 
     fn knows_below(&self, above: MachineId, place: PlaceId) -> bool {

@@ -77,18 +77,18 @@ impl LaneView {
         Ok(lane_row(self.store.as_ref(), self.link, lane)?.acknowledged)
     }
 
-    /// Whether this node recovers, or entries of the neighbour wait here.
+    /// Whether this node recovers, entries of the neighbour wait here, or it is none any more.
     ///
     /// # Errors
     /// The store does not read.
-    pub fn awaits(&self) -> Result<bool, EngineError> {
+    pub fn is_tentative(&self) -> Result<bool, EngineError> {
         let waiting = tables::named(&waiting_of(self.link));
-        Ok(is_recovering(self.store.as_ref())? || self.store.get(&waiting)?.is_some())
+        Ok(is_recovering(self.store.as_ref())?
+            || self.store.get(&waiting)?.is_some()
+            || !self.is_neighbour())
     }
 
-    /// Whether the other end stands next to this node, as the registry here has it.
-    #[must_use]
-    pub fn is_neighbour(&self) -> bool {
+    fn is_neighbour(&self) -> bool {
         let registry = self.registry.load();
         let at = &self.me.at;
         at.up(&registry) == Some(self.link) || at.down(&registry).contains(&self.link)

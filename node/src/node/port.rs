@@ -36,12 +36,8 @@ impl Lanes for LaneView {
         or_end(Self::load(self, lane, from, items_max, bytes_max))
     }
 
-    fn awaits(&self) -> bool {
-        or_end(Self::awaits(self))
-    }
-
-    fn is_neighbour(&self) -> bool {
-        Self::is_neighbour(self)
+    fn is_tentative(&self) -> bool {
+        or_end(Self::is_tentative(self))
     }
 }
 

@@ -26,9 +26,7 @@ pub(crate) struct FakeNode {
     pub(crate) peer_incarnation: u32,
     /// Mixed into the digest, to make one differ.
     pub(crate) secret_history: Vec<u8>,
-    pub(crate) awaits: bool,
-    /// The other end is no neighbour any more.
-    pub(crate) has_left: bool,
+    pub(crate) is_tentative: bool,
     /// What the peer's acknowledgements settled: of our cases, after which of its own.
     pub(crate) settled: Vec<(u64, u64)>,
     is_lower: bool,
@@ -63,8 +61,7 @@ impl FakeNode {
             peer_store: StoreId([other; 16]),
             peer_incarnation: 1,
             secret_history: Vec::new(),
-            awaits: false,
-            has_left: false,
+            is_tentative: false,
             settled: Vec::new(),
             is_lower,
         }
@@ -193,12 +190,8 @@ impl Lanes for FakeNode {
         self.acknowledged[index(lane)]
     }
 
-    fn awaits(&self) -> bool {
-        self.awaits
-    }
-
-    fn is_neighbour(&self) -> bool {
-        !self.has_left
+    fn is_tentative(&self) -> bool {
+        self.is_tentative
     }
 
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item> {

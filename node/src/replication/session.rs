@@ -126,22 +126,16 @@ pub trait Lanes: Send + Sync {
     fn load(&self, lane: pb::Lane, from: u64, items_max: usize, bytes_max: usize) -> Vec<pb::Item>;
 
     /// Whether entries that came by this link wait for what another neighbour is to bring, or this node has yet to be
-    /// handed what the one before it held. The chains of the two ends differ then at equal cursors: nothing is compared,
-    /// and nothing settled.
-    fn awaits(&self) -> bool {
+    /// handed what the one before it held, or the other end was moved away and hears of the same chains from another side.
+    /// The chains of the two ends differ then at equal cursors: nothing is compared, and nothing settled.
+    fn is_tentative(&self) -> bool {
         false
     }
 
-    /// Whether the other end is a neighbour as things stand. One that was moved away hears of the same chains from another
-    /// side and at another time: nothing is compared with it.
-    fn is_neighbour(&self) -> bool {
-        true
-    }
-
     /// What of our lane of cases the peer must have stored before what is acknowledged to it now is settled: all that is
-    /// owed, since a taking may be among it. `None` while this node awaits something, for a taking may be among that.
+    /// owed, since a taking may be among it. `None` while this node is tentative, for a taking may come another way.
     fn settles_after(&self) -> Option<u64> {
-        (!self.awaits()).then(|| self.last(pb::Lane::Cases).sequence)
+        (!self.is_tentative()).then(|| self.last(pb::Lane::Cases).sequence)
     }
 }
 

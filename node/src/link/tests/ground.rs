@@ -69,8 +69,8 @@ impl Lanes for Shared {
     fn load(&self, lane: pb::Lane, from: u64, items: usize, bytes: usize) -> Vec<pb::Item> {
         self.0.lock().unwrap().load(lane, from, items, bytes)
     }
-    fn awaits(&self) -> bool {
-        self.0.lock().unwrap().awaits()
+    fn is_tentative(&self) -> bool {
+        self.0.lock().unwrap().is_tentative()
     }
 }
 

@@ -322,7 +322,7 @@ impl Session {
                 Ok(())
             }
             // Asked again when the interval has passed.
-            Some(Content::Digest(_)) if !compares(lanes) => Ok(()),
+            Some(Content::Digest(_)) if lanes.is_tentative() => Ok(()),
             Some(Content::Digest(theirs)) => {
                 let positions = self.positions();
                 self.agreement
@@ -463,14 +463,9 @@ impl Session {
         if self.is_open()
             && self.agreement.is_due(&positions, now_ms, &self.limits)
             && self.lanes.iter().all(|lane| lane.is_quiet(lanes))
-            && compares(lanes)
+            && !lanes.is_tentative()
         {
             self.agreement.begin(positions, now_ms, out);
         }
     }
-}
-
-/// Whether the two ends are to have the same at equal cursors.
-fn compares(lanes: &dyn Lanes) -> bool {
-    !lanes.awaits() && lanes.is_neighbour()
 }
