@@ -8,7 +8,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::awaiting::is_recovering;
-use super::projection::{lane_row, waiting_of};
+use super::projection::{is_waiting, lane_row};
 use super::vault::Vault;
 use super::{EngineError, Me};
 use crate::journal::{JournalReader, Location, Position};
@@ -82,10 +82,8 @@ impl LaneView {
     /// # Errors
     /// The store does not read.
     pub fn is_tentative(&self) -> Result<bool, EngineError> {
-        let waiting = tables::named(&waiting_of(self.link));
-        Ok(is_recovering(self.store.as_ref())?
-            || self.store.get(&waiting)?.is_some()
-            || !self.is_neighbour())
+        let store = self.store.as_ref();
+        Ok(is_recovering(store)? || is_waiting(store, self.link)? || !self.is_neighbour())
     }
 
     fn is_neighbour(&self) -> bool {

@@ -14,7 +14,7 @@ use prost::Message as _;
 
 use super::group::Group;
 use super::loading::read_bytes;
-use super::projection::{item_parking_key, parking_key, waiting_of};
+use super::projection::{is_waiting, item_parking_key, parking_key};
 use super::record::reference_to;
 use super::{EngineError, Output};
 use crate::store::tables::{self, Place};
@@ -154,8 +154,7 @@ impl Group<'_> {
             joined |= self.retry_entry(&entry, waiting)?;
         }
         for link in links {
-            let waiting = tables::named(&waiting_of(link));
-            if self.overlay.get(&waiting)?.is_none() {
+            if !is_waiting(&self.overlay, link)? {
                 self.outputs.push(Output::Settles(link));
             }
         }

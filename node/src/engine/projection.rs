@@ -527,8 +527,13 @@ fn notice_listed_at(notice: &pb::Notice) -> i64 {
     }
 }
 
+/// Whether entries of a neighbour wait here.
+pub(crate) fn is_waiting(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+    Ok(read.get(&tables::named(&waiting_of(link)))?.is_some())
+}
+
 /// Named number of a neighbour's entries that wait here; no row when none does.
-pub(crate) fn waiting_of(link: NodeId) -> String {
+fn waiting_of(link: NodeId) -> String {
     format!("waiting {link}")
 }
 

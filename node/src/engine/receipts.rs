@@ -5,7 +5,7 @@ use prost::Message as _;
 
 use super::EngineError;
 use super::group::Group;
-use super::projection::lane_row;
+use super::projection::{is_waiting, lane_row};
 use crate::replication::session::Receipt;
 use crate::store::tables;
 
@@ -26,7 +26,8 @@ impl Group<'_> {
         row.acknowledged = row.acknowledged.max(cursor.sequence);
         row.top = row.top.max(top_sequence.min(cursor.sequence));
         if let Some(after) = receipt.settles_after {
-            row.settles(cursor.sequence, after);
+            let is_waiting = is_waiting(&self.overlay, link)?;
+            row.settles(cursor.sequence, after, is_waiting);
         }
         self.overlay
             .batch

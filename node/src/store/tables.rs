@@ -184,15 +184,19 @@ pub struct Settling {
 
 impl LaneRow {
     /// Notes an acknowledgement: the oldest waits where it is, of later ones the last counts.
-    pub fn settles(&mut self, sequence: u64, after: u64) {
+    pub fn settles(&mut self, sequence: u64, after: u64, is_waiting: bool) {
         self.settling.retain(|earlier| earlier.after < after);
         self.settling.truncate(1);
         self.settling.push(Settling { sequence, after });
-        self.settle();
+        self.settle(is_waiting);
     }
 
-    /// Settles what has only waited for what is stored by now.
-    pub fn settle(&mut self) {
+    /// Settles what has only waited for what is stored by now; nothing while entries of the other side are stored here and
+    /// wait for something else: a taking may be among them.
+    pub fn settle(&mut self, is_waiting: bool) {
+        if is_waiting {
+            return;
+        }
         let stored = self.received.as_ref().map_or(0, |cursor| cursor.sequence);
         let ripe = self.settling.iter().filter(|one| one.after <= stored);
         let last = ripe.map(|one| one.sequence).max();

@@ -4,7 +4,7 @@ use fengqiao_hub::id::{ChainId, Hash, NodeId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{Carried, Projection, lane_row};
+use super::{Carried, Projection, is_waiting, lane_row};
 use crate::engine::EngineError;
 use crate::engine::awaiting::RECOVERING;
 use crate::engine::loading::read_bytes;
@@ -111,7 +111,7 @@ impl Projection<'_, '_> {
         let before = row.received.as_ref().map_or(0, |before| before.sequence);
         self.state.counts.received += cursor.sequence.saturating_sub(before);
         row.received = Some(cursor.clone());
-        row.settle();
+        row.settle(is_waiting(self.overlay, link)?);
         self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
         Ok(())
     }

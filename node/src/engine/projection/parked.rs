@@ -7,7 +7,7 @@ use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{Carried, EngineError, Projection, waiting_of};
+use super::{Carried, EngineError, Projection, lane_row, waiting_of};
 use crate::replication::session::item_hash;
 use crate::store::Read as _;
 use crate::store::tables::{self, Place};
@@ -100,6 +100,11 @@ impl Projection<'_, '_> {
             .saturating_add_signed(by);
         if now == 0 {
             self.overlay.batch.remove(key);
+            let mut row = lane_row(self.overlay, link, pb::Lane::Cases)?;
+            if !row.settling.is_empty() {
+                row.settle(false);
+                self.put(tables::lane(link, pb::Lane::Cases), row.encode_to_vec());
+            }
         } else {
             self.put(key, now.to_be_bytes().to_vec());
         }
