@@ -1,7 +1,7 @@
 //! Places that were moved, where the news of it is late or machines are lost.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::world::{Backup, World};
+use fengqiao_tests::world::{Backup, World, parked};
 
 use super::moving::{TwoCounties, custodian, move_below, place_of, two_counties};
 use super::{register, run};
@@ -103,5 +103,38 @@ fn a_centre_leaves_a_case_to_the_superior_whose_move_it_has_yet_to_follow() {
     world.cut.clear();
     world.settle();
     assert_eq!(custodian(&world, village, case), place_of(&world, village));
+    world.assert_links_agree();
+}
+
+#[test]
+fn nothing_is_settled_while_a_taking_waits_for_the_move_that_it_follows() {
+    let TwoCounties {
+        mut world,
+        from,
+        township,
+        village,
+        ..
+    } = two_counties();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept]);
+    world.settle();
+    move_below(&mut world, from, village, from);
+    // The county's taking overtakes the move that travels in another lane.
+    assert!(world.carry(from, township, pb::Lane::Cases));
+    assert!(!parked(&world.nodes[&township].views).is_empty());
+    run(&mut world, village, case, &[Command::TakeAction]);
+    assert!(world.carry(village, township, pb::Lane::Cases));
+    assert!(world.carry(township, from, pb::Lane::Cases));
+    let lane = |world: &World| {
+        let views = &world.nodes[&township].views;
+        views.lane(from, pb::Lane::Cases).unwrap()
+    };
+    let before = lane(&world);
+    assert_eq!(before.acknowledged, before.owed);
+    assert!(before.settled < before.owed);
+    assert!(world.carry(from, township, pb::Lane::Control));
+    assert!(parked(&world.nodes[&township].views).is_empty());
+    assert!(lane(&world).settled >= before.owed);
+    world.settle();
     world.assert_links_agree();
 }

@@ -183,7 +183,7 @@ fn whoever_has_not_heard_of_a_move_takes_nothing_that_stands_and_loses_nothing()
     move_below(&mut world, city, township, to);
     world.settle();
     assert!(
-        world.awaits(to, city),
+        world.is_tentative(to, city),
         "the superior's act waits here for what the township is to bring: nothing to compare"
     );
 
@@ -208,7 +208,7 @@ fn whoever_has_not_heard_of_a_move_takes_nothing_that_stands_and_loses_nothing()
         2,
         "its taking and what was done in the dark are shown"
     );
-    assert!(!world.awaits(to, city));
+    assert!(!world.is_tentative(to, city));
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();
 }
