@@ -346,6 +346,7 @@ impl Engine {
             owed: std::collections::BTreeSet::new(),
             noticed: std::collections::BTreeSet::new(),
             retry_too: std::collections::BTreeSet::new(),
+            repeated: BTreeMap::new(),
             registry_changed: false,
             outputs: Vec::new(),
             read_only: self.read_only,

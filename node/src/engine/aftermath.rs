@@ -29,6 +29,7 @@ impl Group<'_> {
     pub(crate) fn finish(&mut self) -> Result<(), EngineError> {
         self.retry()?;
         self.pass_on_all_noticed()?;
+        self.owe_what_follows()?;
         // A submission settled now writes entries of its own: those are spread in the next round.
         while !self.touched.is_empty() {
             for (id, touched) in std::mem::take(&mut self.touched) {

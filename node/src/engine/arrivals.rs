@@ -147,8 +147,9 @@ impl Group<'_> {
         // One that is here is not kept a second time: what is signed is the same, but not every byte around it is.
         if let Some(at) = self.kept_at(&entry)? {
             self.keep_entry_at(&entry, reference_to(&at), at, Some(link))?;
-            if entry.kind == pb::ChainKind::Case && self.state.registry.has_moves() {
-                self.owe_what_follows(entry.chain, link)?;
+            if entry.kind == pb::ChainKind::Case {
+                let repeated = self.repeated.entry((entry.chain, link)).or_default();
+                repeated.insert(entry.hash);
             }
             return Ok(entry.hash);
         }

@@ -63,6 +63,8 @@ pub(crate) struct Group<'a> {
     pub(crate) owed: BTreeSet<NodeId>,
     /// Cases of which a notice has come, or an entry while ways may have changed.
     pub(crate) noticed: BTreeSet<ChainId>,
+    /// Entries of cases that came and were here already, by who sent them.
+    pub(crate) repeated: BTreeMap<(ChainId, NodeId), BTreeSet<Hash>>,
     /// Chains whose waiting entries are tried again though nothing joined them.
     pub(crate) retry_too: BTreeSet<ChainId>,
     pub(crate) registry_changed: bool,

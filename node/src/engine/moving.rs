@@ -187,19 +187,23 @@ impl Group<'_> {
         Ok(extents)
     }
 
-    /// A moved place handed over a case that is known here; what came after may be known here only.
-    pub(crate) fn owe_what_follows(
-        &mut self,
-        id: ChainId,
-        link: NodeId,
-    ) -> Result<(), EngineError> {
-        if !self.carried(link, id)?.whole {
-            let custodian_before = self.custodian_of(id)?;
-            let touched = self.touched.entry(id);
-            touched.or_insert_with(|| Touched {
-                custodian_before,
-                ..Touched::default()
-            });
+    /// A moved place handed over cases that are known here, or a neighbour did to whoever was put back: what came after may
+    /// be known here only.
+    pub(crate) fn owe_what_follows(&mut self) -> Result<(), EngineError> {
+        let repeated = std::mem::take(&mut self.repeated);
+        if !self.state.registry.has_moves() && !self.me.is_successor() {
+            return Ok(());
+        }
+        for ((id, link), entries) in repeated {
+            let is_all = entries.len() == self.shared_chain(id)?.entries.len();
+            if !is_all && !self.carried(link, id)?.whole {
+                let custodian_before = self.custodian_of(id)?;
+                let touched = self.touched.entry(id);
+                touched.or_insert_with(|| Touched {
+                    custodian_before,
+                    ..Touched::default()
+                });
+            }
         }
         Ok(())
     }
