@@ -46,7 +46,7 @@ impl Simulator {
             .iter()
             .all(|side| line.passes(*side, now_ms));
         let Some((upper, peer)) = self.parent_of(lower) else {
-            if passes && self.losses > 0 {
+            if passes && (self.losses > 0 || !self.moved.is_empty()) {
                 self.meet_new_parent(lower);
             }
             self.dial_again(lower, 0);
@@ -84,18 +84,23 @@ impl Simulator {
         self.hear(lower, peer, Heard::Opened)
     }
 
-    /// Whoever stands below another parent now ends its stream to the one before, also where the machine it is to dial was
-    /// replaced unheard of.
+    /// Whoever stands below another parent now ends its stream to the one before, also where it has yet to ask who serves
+    /// there.
     pub(super) fn leave_former_parent(&mut self, lower: MachineId) {
         let machine = &self.machines[lower];
-        let running = machine.running.as_ref();
-        let parent = running.and_then(|running| machine.me.at.up(&running.engine.registry()));
         let stream = self.wire.lines.get(&lower).and_then(|line| line.stream);
         let dialled = stream.and_then(|stream| self.wire.streams.get(&stream));
         let dialled = dialled.map(|stream| stream.nodes[Side::Upper.index()]);
-        if let Some(dialled) =
-            dialled.filter(|dialled| parent.is_some_and(|parent| parent != *dialled))
-        {
+        let (Some(dialled), Some(running)) = (dialled, machine.running.as_ref()) else {
+            return;
+        };
+        let at = machine.me.at;
+        let registry = running.engine.registry();
+        let has_other = match at.up(&registry) {
+            Some(up) => up != dialled,
+            None => at.unit.is_none() && registry.place(at.place).is_some(),
+        };
+        if has_other {
             self.closed(lower, dialled, Code::Cut, 0);
         }
     }
