@@ -347,6 +347,7 @@ impl Engine {
             noticed: std::collections::BTreeSet::new(),
             retry_too: std::collections::BTreeSet::new(),
             repeated: BTreeMap::new(),
+            moved: std::collections::BTreeSet::new(),
             registry_changed: false,
             outputs: Vec::new(),
             read_only: self.read_only,

@@ -6,6 +6,7 @@ use fengqiao_tests::world::{Backup, World, parked};
 use super::moving::{TwoCounties, custodian, move_below, place_of, two_counties};
 use super::{register, run};
 use fengqiao_hub::casework::Command;
+use fengqiao_hub::id::NodeId;
 
 #[test]
 fn a_parent_goes_on_hearing_of_a_place_that_was_moved_away_and_does_not_know_it_yet() {
@@ -103,6 +104,31 @@ fn a_centre_leaves_a_case_to_the_superior_whose_move_it_has_yet_to_follow() {
     world.cut.clear();
     world.settle();
     assert_eq!(custodian(&world, village, case), place_of(&world, village));
+    world.assert_links_agree();
+}
+
+#[test]
+fn who_left_is_told_of_every_registry_that_came_together_with_the_move() {
+    let TwoCounties {
+        mut world,
+        city,
+        from: county,
+        township,
+        village,
+        ..
+    } = two_counties();
+    let other = world.add(county, "徽王庄镇", 50);
+    world.settle();
+    world.cut.insert(township);
+    world.add_unit(city, "市住建局");
+    world.settle();
+    move_below(&mut world, county, village, other);
+    world.cut.clear();
+    world.settle();
+    let at = place_of(&world, city);
+    let version = |node: NodeId| world.nodes[&node].engine.registry().version(at);
+    assert_eq!(version(village), version(city));
+    assert_eq!(parked(&world.nodes[&village].views), [""; 0]);
     world.assert_links_agree();
 }
 

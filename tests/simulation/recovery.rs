@@ -214,6 +214,35 @@ fn a_lost_top_goes_on_from_its_backup_and_what_counties_hold() {
 }
 
 #[test]
+fn a_lost_top_sends_on_what_came_after_that_which_a_county_hands_over() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        ..
+    } = four_tiers();
+    let other = world.add(city, "陵城区", 40);
+    world.settle();
+    let backup = world.backup(city);
+    let place = world.nodes[&city].me.at.place;
+    world.add_unit(city, "市住建局");
+    world.settle();
+    world.cut.insert(other);
+    world.add_unit(city, "市人社局");
+    world.settle();
+    world.lose(city);
+    let city = world.recover_top(city, &backup, county);
+    world.settle();
+    world.cut.clear();
+    world.introduce(city, other);
+    world.settle();
+    let version = |node: NodeId| world.nodes[&node].engine.registry().version(place);
+    assert_eq!(version(county), version(city));
+    assert_eq!(version(other), version(city));
+    world.assert_links_agree();
+}
+
+#[test]
 fn a_neighbour_that_will_not_come_back_is_waived_by_a_leader() {
     let FourTiers {
         mut world,

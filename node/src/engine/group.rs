@@ -68,6 +68,8 @@ pub(crate) struct Group<'a> {
     /// Chains whose waiting entries are tried again though nothing joined them.
     pub(crate) retry_too: BTreeSet<ChainId>,
     pub(crate) registry_changed: bool,
+    /// Places that were moved by entries of this group.
+    pub(crate) moved: BTreeSet<PlaceId>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) read_only: bool,
     /// Whether the parent was reached when what is decided now was asked for.
@@ -212,6 +214,9 @@ impl<'a> Group<'a> {
                 from,
             });
             self.registry_changed |= entry.kind == pb::ChainKind::Registry;
+            if let Some(pb::body::Content::PlaceMoved(moved)) = &entry.body.content {
+                self.moved.extend(PlaceId::from_bytes(&moved.place));
+            }
             self.count(entry, verdict, &old_standing)?;
         }
         if entry.kind == pb::ChainKind::Case

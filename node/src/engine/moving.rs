@@ -101,7 +101,8 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Who was moved away from here and dials here still is told of it: by the chain in which the move stands.
+    /// Who was moved away from here and dials here still is told of it: by the chain in which the move stands, and by
+    /// whatever came with it, on which it may rely.
     fn tell_who_left(&mut self, id: ChainId, touched: &Touched) -> Result<(), EngineError> {
         let registry = self.registry();
         let left: Vec<PlaceId> = registry.former_children(self.me.at.place).collect();
@@ -113,18 +114,17 @@ impl Group<'_> {
             let (Some(node), Some(by)) = (node, by) else {
                 continue;
             };
-            let chain = self.shared_chain(by)?;
             if !self.carried(node, by)?.whole {
+                let chain = self.shared_chain(by)?;
                 self.spread_full(by, &chain, node, &[])?;
-            } else if by == id {
-                let tells = |new: &&NewEntry| {
-                    matches!(&new.entry.body.content, Some(Content::PlaceMoved(moved))
-                        if PlaceId::from_bytes(&moved.place) == Some(place))
-                };
-                // With what came in the same group before it: to this link it was not owed any more.
-                if touched.new.iter().any(|new| tells(&new)) {
-                    self.spread_full(by, &chain, node, &touched.new)?;
+                if by == id {
+                    continue;
                 }
+            }
+            // With what came in the same group, of any registry that this link carries: it was not owed any more.
+            if self.moved.contains(&place) && self.carried(node, id)?.whole {
+                let chain = self.shared_chain(id)?;
+                self.spread_full(id, &chain, node, &touched.new)?;
             }
         }
         Ok(())

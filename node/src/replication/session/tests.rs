@@ -275,13 +275,13 @@ fn an_acknowledgement_settles_after_what_was_to_be_sent_when_it_was_made() {
 #[test]
 fn what_a_node_acknowledges_while_it_recovers_settles_when_it_has() {
     let mut net = net();
-    net.end_mut(Side::Upper).node.awaits = true;
+    net.end_mut(Side::Upper).node.is_tentative = true;
     net.owe(Side::Lower, pb::Lane::Cases, vec![1]);
     net.connect();
     net.run();
     assert_eq!(net.end(Side::Lower).node.acknowledged, [0, 1, 0]);
     assert_eq!(net.end(Side::Lower).node.settled, []);
-    net.end_mut(Side::Upper).node.awaits = false;
+    net.end_mut(Side::Upper).node.is_tentative = false;
     net.owe(Side::Upper, pb::Lane::Cases, vec![9]);
     net.give(Side::Upper, Event::Settles);
     net.run();
