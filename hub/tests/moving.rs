@@ -6,7 +6,7 @@ mod support;
 
 use fengqiao_hub::casework::{Command, Known};
 use fengqiao_hub::centre;
-use fengqiao_hub::custody::{Tree, Verdict, Violation};
+use fengqiao_hub::custody::{Tree, Verdict, Violation, Waiting};
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::{LOST_NOT_DISTRUSTED, Registry, level};
@@ -344,6 +344,28 @@ fn whoever_has_heard_of_a_move_goes_by_it() {
         &heard,
     );
     assert_eq!(put(&world, &mut tree, &taken), Verdict::Extended);
+}
+
+#[test]
+fn a_taking_waits_until_the_way_up_of_the_moved_custodian_is_known() {
+    let newly_added = PlaceId([0x53; 10]);
+    let mut world = World::new();
+    world.registers(CITY, moved(VILLAGE, level::VILLAGE, newly_added, 1));
+    let heard = [(CITY, world.registry.version(CITY))];
+    let first = opened(VILLAGE);
+    let mut tree = Tree::default();
+    put(&world, &mut tree, &first);
+    let by_city = named(&world.takes(CITY, &first, None, 3), CITY, &heard);
+    let down = named(
+        &world.writes(CITY, &by_city, Move::Dispatched(VILLAGE), 4),
+        CITY,
+        &heard,
+    );
+    let awaited = Verdict::Waits(Waiting::Registry);
+    assert_eq!(put(&world, &mut tree, &by_city), awaited);
+    world.registers(OTHER_COUNTY, added(newly_added, level::TOWNSHIP));
+    assert_eq!(put(&world, &mut tree, &by_city), Verdict::Extended);
+    assert_eq!(put(&world, &mut tree, &down), Verdict::Extended);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn follow(
     }
     match step.mv {
         Move::None => Ok(custody.clone()),
-        Move::Dispatched(to) if registry.place(to).is_none() => {
+        Move::Dispatched(to) if !registry.knows_way_up(to, &step.named) => {
             Err(Verdict::Waits(Waiting::Registry))
         }
         Move::Dispatched(to) if registry.is_above_knowing(step.place, to, &step.named) => {
@@ -114,6 +114,10 @@ fn take(
     let above = |named: &[_]| registry.is_above_knowing(step.place, custodian, named);
     let may = above(&step.named) && above(way)
         || renewed(before, step.place, (level, generation), registry);
+    let knows = |named: &[_]| registry.knows_way_up(custodian, named);
+    if !may && !(knows(&step.named) && knows(way)) {
+        return Err(Verdict::Waits(Waiting::Registry));
+    }
     if !may {
         return Err(Verdict::Refused(Violation::NotAbove));
     }

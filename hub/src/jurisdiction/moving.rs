@@ -90,6 +90,17 @@ impl Registry {
         above != below && self.is_within_by(below, above, &|moved| is_named(moved, named))
     }
 
+    /// Whether every place on the way up of one is known, by the moves named.
+    #[must_use]
+    pub fn knows_way_up(&self, place: PlaceId, named: &[(PlaceId, u64)]) -> bool {
+        if self.moving.is_empty() {
+            return self.places.contains_key(&place);
+        }
+        let counts = |moved: &Move| is_named(moved, named);
+        let way = std::iter::successors(Some(place), |at| self.parent_by(*at, &counts));
+        way.last() == self.root()
+    }
+
     /// Whether the way up of a place has been changed by `superior` in a move that is not among those named.
     #[must_use]
     pub fn was_moved_since(

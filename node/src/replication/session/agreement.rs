@@ -81,8 +81,8 @@ impl Agreement {
                 self.waiting = Some(ours.clone());
                 self.digest_due = Some(ours);
             }
-            // Something moved while it was computed: as if never asked for, but for the interval.
-            Side::Lower => self.last = self.last.map(|(_, at_ms)| ([(u64::MAX, 0); 3], at_ms)),
+            // Something moved while it was computed.
+            Side::Lower => self.put_off(),
             Side::Upper => {
                 if let Some(theirs) = self.waiting.take().filter(|theirs| mirrors(&ours, theirs)) {
                     self.conclude(&ours, &theirs, out);
@@ -90,6 +90,13 @@ impl Agreement {
                 }
             }
         }
+    }
+
+    /// What was asked for is not to be compared: as if it never had been, but for the interval.
+    pub(super) fn put_off(&mut self) {
+        self.is_computing = false;
+        self.waiting = None;
+        self.last = self.last.map(|(_, at_ms)| ([(u64::MAX, 0); 3], at_ms));
     }
 
     /// The peer's digest came.

@@ -187,8 +187,12 @@ impl Session {
                 }
             }
             Event::DigestComputed(ours) => {
-                let is_settled = self.is_settled(&ours);
-                self.agreement.computed(ours, is_settled, out);
+                if lanes.is_tentative() {
+                    self.agreement.put_off();
+                } else {
+                    let is_settled = self.is_settled(&ours);
+                    self.agreement.computed(ours, is_settled, out);
+                }
             }
             Event::RangeComputed(range) => {
                 self.agreement.range_computed(range, &self.limits, out);

@@ -96,3 +96,27 @@ fn who_awaits_what_neighbours_hold_compares_nothing_until_it_has_come() {
         assert_eq!(net.end(Side::Upper).digests, [true]);
     }
 }
+
+#[test]
+fn a_digest_computed_while_entries_began_to_wait_is_not_compared() {
+    for side in [Side::Lower, Side::Upper] {
+        let mut net = net();
+        net.connect();
+        net.run_frames_only();
+        if side == Side::Upper {
+            assert!(net.answer(Side::Lower));
+            net.run_frames_only();
+        }
+        net.end_mut(side).node.is_tentative = true;
+        net.run();
+        for end in [Side::Lower, Side::Upper] {
+            assert!(net.end(end).digests.is_empty());
+        }
+        net.end_mut(side).node.is_tentative = false;
+        net.now_ms += 1_000;
+        net.tick();
+        net.run();
+        assert_eq!(net.end(Side::Lower).digests, [true]);
+        assert_eq!(net.end(Side::Upper).digests, [true]);
+    }
+}
