@@ -122,7 +122,7 @@ fn play_many(first: u64, seeds: u64, modes: &[Mode]) -> bool {
                             .unwrap_or_else(PoisonError::into_inner)
                             .add(seed, mode, outcome);
                         bar.inc(1);
-                        if bar.is_hidden() && bar.position() % SEEDS_A_LINE == 0 {
+                        if bar.is_hidden() && bar.position().is_multiple_of(SEEDS_A_LINE) {
                             eprintln!("{} of {seeds} seeds", bar.position());
                         }
                     }

@@ -114,12 +114,13 @@ fn take(
     let above = |named: &[_]| registry.is_above_knowing(step.place, custodian, named);
     let may = above(&step.named) && above(way)
         || renewed(before, step.place, (level, generation), registry);
-    let knows = |named: &[_]| registry.knows_way_up(custodian, named);
-    if !may && !(knows(&step.named) && knows(way)) {
-        return Err(Verdict::Waits(Waiting::Registry));
-    }
     if !may {
-        return Err(Verdict::Refused(Violation::NotAbove));
+        let knows = |named: &[_]| registry.knows_way_up(custodian, named);
+        return Err(if knows(&step.named) && knows(way) {
+            Verdict::Refused(Violation::NotAbove)
+        } else {
+            Verdict::Waits(Waiting::Registry)
+        });
     }
     if before.step.rank.raised(level, generation).as_ref() != Some(&step.rank) {
         return Err(Verdict::Refused(Violation::Rank));
