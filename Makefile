@@ -17,8 +17,8 @@ demo: ## Build the release and play four tiers on this machine
 build: ## Build everything for tests
 	$(CARGO) build $(LOCKED) --workspace
 
-# The tests run real processes of target/debug/fengqiao, so it is built before them.
-test: build ## Run every test
+# The tests run real processes of target/debug/fengqiao: the tests of the whole workspace build it first.
+test: ## Run every test
 	$(CARGO) test $(LOCKED) --workspace
 
 verify: ## Check form, lints, documents, dependencies and the repository's own facts; write nothing in git
