@@ -338,8 +338,22 @@ impl World {
 
     /// Carries one batch of a lane, with its acknowledgement.
     pub fn carry(&mut self, from: NodeId, to: NodeId, lane: pb::Lane) -> bool {
+        self.carry_at_most(64, from, to, lane)
+    }
+
+    /// Carries the next items of a lane, with their acknowledgement.
+    pub fn carry_at_most(
+        &mut self,
+        count: usize,
+        from: NodeId,
+        to: NodeId,
+        lane: pb::Lane,
+    ) -> bool {
         let start = self.lanes(to, from).received(lane).unwrap().sequence + 1;
-        let items = self.lanes(from, to).load(lane, start, 64, 1 << 20).unwrap();
+        let items = self
+            .lanes(from, to)
+            .load(lane, start, count, 1 << 20)
+            .unwrap();
         if items.is_empty() {
             return self.acknowledge(from, to, lane);
         }

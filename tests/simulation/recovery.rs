@@ -1,8 +1,10 @@
 //! Machines lost and brought back: what comes back, from whom, and what must wait until it has.
 
 use fengqiao_hub::casework::Command;
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::Code;
+
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::{Backup, World, parked};
 
@@ -214,32 +216,62 @@ fn a_lost_top_goes_on_from_its_backup_and_what_counties_hold() {
 }
 
 #[test]
-fn a_lost_top_sends_on_what_came_after_that_which_a_county_hands_over() {
+fn whoever_forgot_why_a_neighbour_holds_a_case_keeps_carrying_it_there() {
     let FourTiers {
         mut world,
         city,
         county,
         ..
     } = four_tiers();
-    let other = world.add(city, "陵城区", 40);
-    world.settle();
     let backup = world.backup(city);
-    let place = world.nodes[&city].me.at.place;
-    world.add_unit(city, "市住建局");
-    world.settle();
-    world.cut.insert(other);
-    world.add_unit(city, "市人社局");
-    world.settle();
+    let case = register(&mut world, city);
+    let convened = convened(&world, county);
+    run(&mut world, city, case, &[Command::Accept, convened]);
+    // The link fails before the county learns why the case comes.
+    world.carry_at_most(1, city, county, pb::Lane::Cases);
     world.lose(city);
     let city = world.recover_top(city, &backup, county);
     world.settle();
-    world.cut.clear();
-    world.introduce(city, other);
+    assert_eq!(world.chain(city, case).entries.len(), 1);
+    run(&mut world, city, case, &[Command::Accept]);
     world.settle();
-    let version = |node: NodeId| world.nodes[&node].engine.registry().version(place);
-    assert_eq!(version(county), version(city));
-    assert_eq!(version(other), version(city));
+    assert_eq!(world.chain(county, case).entries.len(), 2);
     world.assert_links_agree();
+}
+
+#[test]
+fn what_a_county_hands_over_to_a_lost_top_is_answered_with_what_came_after() {
+    let FourTiers {
+        mut world,
+        city,
+        county,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, city);
+    run(&mut world, city, case, &[Command::Accept]);
+    let backup = world.backup(city);
+    let convened = convened(&world, county);
+    run(&mut world, city, case, &[convened]);
+    world.carry_at_most(1, city, county, pb::Lane::Cases);
+    world.lose(city);
+    let city = world.recover_top(city, &backup, county);
+    world.settle();
+    assert_eq!(world.chain(city, case).entries.len(), 2);
+    assert_eq!(world.chain(county, case).entries.len(), 2);
+    world.assert_links_agree();
+}
+
+/// A joint session with a county's own window.
+fn convened(world: &World, county: NodeId) -> Command {
+    let party = fengqiao_hub::casework::Party {
+        place: world.nodes[&county].me.at.place,
+        unit: None,
+        due: Moment(world.now.0 + 14 * 86_400_000),
+    };
+    Command::Convene {
+        meeting: world.now,
+        parties: vec![party],
+    }
 }
 
 #[test]
