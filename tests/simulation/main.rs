@@ -343,6 +343,50 @@ fn a_convened_township_reports_over_a_cut_link_by_submission() {
 }
 
 #[test]
+fn what_a_convened_village_reports_is_judged_in_a_county_that_never_heard_of_it() {
+    let FourTiers {
+        mut world,
+        city,
+        village,
+        ..
+    } = four_tiers();
+    let other = world.add(city, "陵城区", 40);
+    let case = register(&mut world, city);
+    let party = fengqiao_hub::casework::Party {
+        place: world.nodes[&village].me.at.place,
+        unit: None,
+        due: Moment(world.now.0 + 14 * 86_400_000),
+    };
+    let convened = Command::Convene {
+        meeting: world.now,
+        parties: vec![party],
+    };
+    let to_other = Command::Dispatch {
+        lead: None,
+        place: Some(world.nodes[&other].me.at.place),
+        co_handlers: vec![],
+        due: None,
+    };
+    run(
+        &mut world,
+        city,
+        case,
+        &[Command::Accept, convened, to_other],
+    );
+    world.settle();
+    run(
+        &mut world,
+        village,
+        case,
+        &[Command::AcknowledgeTask { task: 1 }],
+    );
+    world.settle();
+    assert!(fengqiao_tests::world::parked(&world.nodes[&other].views).is_empty());
+    assert_eq!(world.chain(city, case).case.unwrap().submissions.len(), 1);
+    world.assert_links_agree();
+}
+
+#[test]
 fn a_department_with_its_own_node_handles_by_submission() {
     let FourTiers {
         mut world, county, ..
