@@ -164,3 +164,29 @@ fn nothing_is_settled_while_a_taking_waits_for_the_move_that_it_follows() {
     world.settle();
     world.assert_links_agree();
 }
+
+#[test]
+fn a_moved_place_brings_what_its_new_parent_lacks_of_the_former_ones_registry() {
+    let TwoCounties {
+        mut world,
+        city,
+        from,
+        to,
+        township,
+        ..
+    } = two_counties();
+    world.add_unit(from, "市住建局");
+    move_below(&mut world, city, township, to);
+    // The county hears of the move and passes it on; what it has to say itself goes no further than the township.
+    assert!(world.carry(city, from, pb::Lane::Control));
+    assert!(world.carry(from, township, pb::Lane::Control));
+    world.cut.insert(from);
+    world.settle();
+    let at = place_of(&world, from);
+    let version = |node: NodeId| world.nodes[&node].engine.registry().version(at);
+    assert!(version(township) > 0);
+    assert_eq!(version(to), version(township));
+    world.cut.clear();
+    world.settle();
+    world.assert_links_agree();
+}
