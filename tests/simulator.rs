@@ -480,6 +480,7 @@ impl Simulator {
                 Ok(())
             }
             Output::Settles(link) => self.hear(machine, link, Heard::Settles),
+            Output::Paused(link) => self.hear(machine, link, Heard::paused()),
             Output::RegistryChanged => {
                 self.leave_former_parent(machine);
                 self.dial_after(machine, 1_000);

@@ -16,7 +16,8 @@ use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_node::engine::vault::Vault;
 use fengqiao_node::engine::{
-    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, Parts, Request, Views,
+    Administration, Caller, CaseMove, Engine, Input, LaneView, Me, Output, PARKED_MAX, Parts,
+    Request, Views,
 };
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::keystore::MemoryKeyStore;
@@ -54,6 +55,8 @@ pub struct World {
     pub cut: BTreeSet<NodeId>,
     /// Now, for every node.
     pub now: Moment,
+    /// What waits of one neighbour before its link pauses, for a node that starts from now on.
+    pub parked_max: u64,
     requests: u64,
     founding: Founding,
 }
@@ -84,6 +87,7 @@ impl World {
             cut: BTreeSet::new(),
             now: Moment::parse_rfc3339("2023-02-16T09:00:00+08:00").unwrap(),
             requests: 0,
+            parked_max: PARKED_MAX,
             founding: Founding::new(seed, shipped_catalogue()),
         };
         let me = world.founding.newcomer(0, world.founding.place(0), None);
@@ -123,6 +127,7 @@ impl World {
             vault: Arc::clone(&vault),
             enroller: None,
             chains_held_max: 64,
+            parked_max: self.parked_max,
         };
         let engine = Engine::open(parts, &mut |_, _| {}).unwrap();
         let node = Node {

@@ -52,6 +52,7 @@ pub use counts::Counts;
 pub use errands::Errand;
 pub use lanes::LaneView;
 pub use moving::MovePlace;
+pub use parking::PARKED_MAX;
 pub use views::{EntryStanding, Listed, Views};
 
 use crate::enrolment::{EnrolRefusal, Enroller};
@@ -190,6 +191,8 @@ pub enum Output {
     Owed(NodeId),
     /// What was acknowledged to a neighbour settles from now on.
     Settles(NodeId),
+    /// There is no room for what a neighbour sends and cannot be judged yet: its session ends, and comes again later.
+    Paused(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
     /// There is more of it to do: [`Input::Errand`] is to follow.
@@ -225,10 +228,14 @@ pub(crate) struct State {
     pub(crate) awaiting_top: BTreeMap<NodeId, Vec<AwaitingTop>>,
     pub(crate) top_reached: BTreeMap<(NodeId, pb::Lane), u64>,
     pub(crate) alarms: std::collections::VecDeque<String>,
+    /// What waits of one neighbour, at most.
+    pub(crate) parked_max: u64,
+    /// Lanes at an item for which there was no room to wait.
+    pub(crate) paused: std::collections::BTreeSet<(NodeId, pb::Lane)>,
 }
 
 impl State {
-    pub(crate) fn empty(chains_held_max: usize) -> Self {
+    pub(crate) fn empty(chains_held_max: usize, parked_max: u64) -> Self {
         Self {
             registry: Arc::new(Registry::default()),
             chains: Chains::new(chains_held_max),
@@ -238,6 +245,8 @@ impl State {
             awaiting_top: BTreeMap::new(),
             top_reached: BTreeMap::new(),
             alarms: std::collections::VecDeque::new(),
+            parked_max,
+            paused: std::collections::BTreeSet::new(),
         }
     }
 }
@@ -292,6 +301,8 @@ pub struct Parts {
     pub enroller: Option<Box<dyn Enroller>>,
     /// Chains kept in memory.
     pub chains_held_max: usize,
+    /// What waits of one neighbour before its link pauses, at most: [`PARKED_MAX`].
+    pub parked_max: u64,
 }
 
 impl Engine {
@@ -310,7 +321,7 @@ impl Engine {
             store: parts.store,
             vault: parts.vault,
             enroller: parts.enroller,
-            state: State::empty(parts.chains_held_max),
+            state: State::empty(parts.chains_held_max, parts.parked_max),
             syncs: 0,
             read_only: false,
             suspicion: attempts::Suspicion::default(),
@@ -353,6 +364,7 @@ impl Engine {
             read_only: self.read_only,
             linked: true,
             unread,
+            pausing: false,
         };
         for input in inputs {
             group.take(input)?;

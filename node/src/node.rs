@@ -264,6 +264,7 @@ impl Node {
                 }
                 Output::Owed(link) => self.tell(link, Event::Owed),
                 Output::Settles(link) => self.tell(link, Event::Settles),
+                Output::Paused(link) => self.tell(link, Event::paused()),
                 Output::RegistryChanged => {}
                 // A step asks for the next, so there are never more than the errands begun; the inbox takes it even when full.
                 Output::Errand(errand) => lock(&self.inbox).push_back(Input::Errand(errand)),

@@ -87,6 +87,57 @@ fn a_submission_of_who_is_not_known_yet_waits_and_takes_effect_once() {
 }
 
 #[test]
+fn a_lane_stands_still_where_no_more_may_wait_and_nothing_of_it_is_lost() {
+    let FourTiers {
+        mut world,
+        county,
+        township,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    let take = Command::Take {
+        reason: pb::TakingReason::Decision,
+    };
+    run(&mut world, village, case, &[Command::Accept]);
+    world.settle();
+    run(&mut world, county, case, &[take]);
+    world.settle();
+    world.cut.insert(township);
+    world.lose(village);
+    let village = world.recover(village, &Backup::default());
+    world.settle();
+    let supplements = [(); 4].map(|()| Command::Supplement);
+    run(&mut world, village, case, &supplements);
+    world.settle();
+    let before = world.chain(county, case).tree.len();
+    world.parked_max = 2;
+    world.restart(county);
+    for _ in 0..2 {
+        world.carry(township, county, pb::Lane::Cases);
+        assert_eq!(parked(&world.nodes[&county].views).len(), 2);
+    }
+    let alarms = world.nodes[&county].engine.alarms();
+    assert_eq!(alarms, [format!("PARKED_FULL: {township}")]);
+    let lane = world.nodes[&township]
+        .views
+        .lane(county, pb::Lane::Cases)
+        .unwrap();
+    assert_eq!(
+        lane.acknowledged + 2,
+        lane.owed,
+        "what found no room is owed"
+    );
+
+    world.cut.clear();
+    world.settle();
+    assert!(parked(&world.nodes[&county].views).is_empty());
+    assert_eq!(world.chain(county, case).tree.len(), before + 4);
+    world.assert_links_agree();
+    world.assert_stores_follow_their_journals();
+}
+
+#[test]
 fn a_figure_of_who_is_not_known_yet_waits_and_counts() {
     let (tiers, case) = stranger_below();
     let FourTiers {

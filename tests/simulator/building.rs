@@ -143,6 +143,7 @@ impl Simulator {
     pub(super) fn move_in(&mut self, me: Me, first: Vec<Vec<u8>>) -> Result<MachineId, Broken> {
         let mut machine = Machine::new(me);
         machine.group_max = self.plan.group_max;
+        machine.parked_max = self.plan.parked_max;
         let id = self.add_machine(machine, Shelf::default());
         self.start(id)?;
         self.administer_as(id, "", Administration::Bootstrap(first))?;

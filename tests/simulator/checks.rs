@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::custody::Tree;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_node::engine::PARKED_MAX;
 use fengqiao_node::replication::session::LANES;
 use fengqiao_node::store::tables;
 use fengqiao_proto::v1 as pb;
@@ -27,6 +28,7 @@ impl Simulator {
             return Ok(());
         }
         let (is_wild, losses) = (self.plan.is_wild, self.losses);
+        let has_little_room = self.plan.parked_max < PARKED_MAX;
         let liars: Vec<String> = self.ledger.liars.iter().map(NodeId::to_string).collect();
         let unexpected = alarms.iter().find(|alarm| {
             let torn = is_wild
@@ -43,9 +45,10 @@ impl Simulator {
                 ]
                 .iter()
                 .any(|code| alarm.starts_with(code));
+            let full = has_little_room && alarm.starts_with("PARKED_FULL");
             // What a liar sent is refused by name.
             let of_liar = liars.iter().any(|liar| alarm.ends_with(liar));
-            !alarm.starts_with(CLOCK_SKEW) && !torn && !of_loss && !of_liar
+            !alarm.starts_with(CLOCK_SKEW) && !torn && !of_loss && !full && !of_liar
         });
         match unexpected {
             None => Ok(()),

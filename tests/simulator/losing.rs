@@ -337,6 +337,7 @@ impl Simulator {
         let mut successor = Machine::new(me);
         successor.clock = self.machines[machine].clock;
         successor.group_max = self.machines[machine].group_max;
+        successor.parked_max = self.machines[machine].parked_max;
         successor.starts = self.machines[machine].starts;
         let shelf = match backup {
             Some(backup) => {

@@ -9,7 +9,9 @@ use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_node::engine::vault::Vault;
-use fengqiao_node::engine::{Engine, EngineError, Input, LaneView, Me, Output, Parts, Views};
+use fengqiao_node::engine::{
+    Engine, EngineError, Input, LaneView, Me, Output, PARKED_MAX, Parts, Views,
+};
 use fengqiao_node::journal::{
     FileJournal, FolderLock, Identity, Journal as _, JournalError, JournalReader, Options,
     SEGMENT_BYTES_MIN,
@@ -55,6 +57,8 @@ pub struct Machine {
     pub starts: u64,
     /// Inputs that wait at most before they are one group.
     pub group_max: usize,
+    /// What waits of one neighbour before its link pauses.
+    pub parked_max: u64,
     /// Its journal was another node's: it goes on under this one's identity.
     pub recovers: bool,
     /// What its engine is told first of all.
@@ -145,6 +149,7 @@ impl Machine {
             sync_ms: 2,
             starts: 0,
             group_max: 128,
+            parked_max: PARKED_MAX,
             recovers: false,
             first: Vec::new(),
         }
@@ -188,6 +193,7 @@ impl Machine {
             vault: Arc::clone(&vault),
             enroller: None,
             chains_held_max: 32,
+            parked_max: self.parked_max,
         };
         let mut engine = Engine::open(parts, &mut |_, _| {}).map_err(StartError::Engine)?;
         let mut first = std::mem::take(&mut self.first);

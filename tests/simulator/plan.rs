@@ -1,5 +1,6 @@
 //! What a seed draws before anything happens: the shape of the world, how busy its people are, what goes wrong.
 
+use fengqiao_node::engine::PARKED_MAX;
 use fengqiao_node::replication::session::Limits;
 
 use super::Mode;
@@ -55,7 +56,7 @@ impl Shape {
     #[must_use]
     pub fn name(&self) -> String {
         format!(
-            "{} nodes: 1 city, {} counties, {} townships, {} villages, {} departments",
+            "{} nodes: a city, counties {}, townships {}, villages {}, departments {}",
             self.nodes(),
             self.counties,
             self.townships,
@@ -94,6 +95,17 @@ pub struct Plan {
     pub limits: Limits,
     /// Inputs that are one group at most.
     pub group_max: usize,
+    /// What waits of one neighbour before its link pauses.
+    pub parked_max: u64,
+}
+
+/// Little room for what waits where nothing is promised about progress: two links that pause may wait for each other.
+fn parked_max(dice: &mut Dice, mode: Mode) -> u64 {
+    if mode == Mode::Safety && dice.roll(8) == 0 {
+        dice.pick(&[1, 2, 5])
+    } else {
+        PARKED_MAX
+    }
 }
 
 impl Plan {
@@ -125,6 +137,7 @@ impl Plan {
             is_wild,
             limits: limits(dice),
             group_max: dice.pick(&[1, 3, 128]),
+            parked_max: parked_max(&mut dice.clone().branch(), mode),
         }
     }
 

@@ -17,12 +17,12 @@ use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::EngineError;
 use super::attempts::unread_hash;
 use super::group::Group;
 use super::parking::Hindrance;
 use super::projection::{author_place, lane_row};
 use super::record::reference_to;
+use super::{EngineError, Output};
 use crate::keystore::CaseSecret;
 use crate::replication::session::{item_hash, lane_hash};
 use crate::store::Read as _;
@@ -53,7 +53,10 @@ impl Group<'_> {
                 continue;
             }
             if item.sequence != sequence + 1 {
-                self.alarm("LANE_GAP", &link.to_string());
+                // What a paused session had sent on comes again with the next one.
+                if !self.state.paused.contains(&(link, lane)) {
+                    self.alarm("LANE_GAP", &link.to_string());
+                }
                 break;
             }
             let arrived = if self.unread.contains(&(link, lane.into(), item.sequence)) {
@@ -61,6 +64,14 @@ impl Group<'_> {
             } else {
                 self.arrive_item(link, item)?
             };
+            if std::mem::take(&mut self.pausing) {
+                if self.state.paused.insert((link, lane)) {
+                    self.alarm("PARKED_FULL", &link.to_string());
+                }
+                self.outputs.push(Output::Paused(link));
+                break;
+            }
+            self.state.paused.remove(&(link, lane));
             sequence = item.sequence;
             hash = lane_hash(&hash, arrived).to_vec();
         }

@@ -76,6 +76,8 @@ pub(crate) struct Group<'a> {
     pub(crate) linked: bool,
     /// Items at which the process died too often.
     pub(crate) unread: super::attempts::Unread,
+    /// Whether there was no room for the item at hand to wait.
+    pub(crate) pausing: bool,
 }
 
 impl<'a> Group<'a> {

@@ -14,14 +14,16 @@ use prost::Message as _;
 
 use super::group::Group;
 use super::loading::read_bytes;
-use super::projection::{is_waiting, item_parking_key, parking_key};
+use super::projection::{is_waiting, item_parking_key, parking_key, waiting_count};
 use super::record::reference_to;
 use super::{EngineError, Output};
 use crate::store::tables::{self, Place};
 use crate::store::{Read as _, all_rows};
 
-/// What waits, at most; beyond it the newest is refused with an alarm.
-pub(crate) const PARKED_MAX: u64 = 10_000;
+/// What waits here of one neighbour, at most, in a node as it ships. Beyond it that neighbour's link pauses, so that
+/// nothing it sends is acknowledged and lost. Of what can never be taken in as much is kept in all; the rest is only
+/// said by its alarm.
+pub const PARKED_MAX: u64 = 10_000;
 
 /// Why something is not taken in now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl Group<'_> {
             self.alarm("ENTRY_REFUSED", &format!("{reason} from {by}"));
         }
         let (chain, hash) = parking_key(entry, bytes);
-        if !self.may_park((chain, hash), refused, &by)? {
+        if !self.may_park((chain, hash), refused, link)? {
             return Ok(());
         }
         self.fact(Fact::Entry(pb::EntryStored {
@@ -88,7 +90,7 @@ impl Group<'_> {
         bytes: &[u8],
         reason: &str,
     ) -> Result<(), EngineError> {
-        if !self.may_park(item_parking_key(kind, bytes), false, &link.to_string())? {
+        if !self.may_park(item_parking_key(kind, bytes), false, Some(link))? {
             return Ok(());
         }
         let (reference, _) = self.record.blob(bytes);
@@ -106,18 +108,27 @@ impl Group<'_> {
         &mut self,
         key: (ChainId, Hash),
         refused: bool,
-        by: &str,
+        link: Option<NodeId>,
     ) -> Result<bool, EngineError> {
         let before = self.overlay.get(&tables::parked(key.0, key.1))?;
         let before = before.and_then(|row| tables::ParkedRow::decode(&row[..]).ok());
         if before.is_some_and(|before| refused || before.waits()) {
             return Ok(false);
         }
-        let is_full = self.state.counts.parked >= PARKED_MAX;
-        if is_full {
-            self.alarm("PARKED_FULL", by);
+        let pausing = link.filter(|_| !refused);
+        let parked = match pausing {
+            Some(link) => waiting_count(&self.overlay, link)?,
+            None => self.state.counts.parked,
+        };
+        if parked < self.state.parked_max {
+            return Ok(true);
         }
-        Ok(!is_full)
+        self.pausing = pausing.is_some();
+        if !self.pausing {
+            let by = link.map(|link| link.to_string()).unwrap_or_default();
+            self.alarm("PARKED_FULL", &by);
+        }
+        Ok(false)
     }
 
     /// Tries what waits once more: of one chain, or of all when the registry has grown. Says whether anything was taken in.

@@ -26,7 +26,7 @@ use crate::replication::session::item_hash;
 use crate::store::tables::{self, ChainRow, EntryRow, Place};
 use crate::store::{Overlay, Read};
 
-pub(crate) use parked::{item_parking_key, parking_key};
+pub(crate) use parked::{is_waiting, item_parking_key, parking_key, waiting_count};
 
 /// Applies facts to an overlay and to the state in memory.
 pub(crate) struct Projection<'a, 's> {
@@ -525,16 +525,6 @@ fn notice_listed_at(notice: &pb::Notice) -> i64 {
         None if over => tables::NOT_LISTED,
         None => tables::LISTED_LAST,
     }
-}
-
-/// Whether entries of a neighbour wait here.
-pub(crate) fn is_waiting(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
-    Ok(read.get(&tables::named(&waiting_of(link)))?.is_some())
-}
-
-/// Named number of a neighbour's entries that wait here; no row when none does.
-fn waiting_of(link: NodeId) -> String {
-    format!("waiting {link}")
 }
 
 /// A lane's cursors.

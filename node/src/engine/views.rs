@@ -440,7 +440,7 @@ pub(crate) fn rebuild(
     reader: &dyn JournalReader,
     store: &Arc<MemoryStore>,
 ) -> Result<(Arc<Registry>, u64), EngineError> {
-    let mut state = State::empty(usize::MAX);
+    let mut state = State::empty(usize::MAX, u64::MAX);
     let writer = RecordWriter::at(u64::MAX);
     let mut records = 0;
     for record in reader.tail(Position(0)) {

@@ -16,7 +16,7 @@ use super::{Node, NodeParts};
 use crate::config::Config;
 use crate::engine::vault::Vault;
 use crate::engine::{
-    Administration, Caller, Engine, EngineError, Input, Me, Parts, Request, Seals,
+    Administration, Caller, Engine, EngineError, Input, Me, PARKED_MAX, Parts, Request, Seals,
 };
 use crate::enrolment::{Enroller, Issuer};
 use crate::folder::{ENCRYPTION_KEY, Folder, FolderError};
@@ -156,6 +156,7 @@ impl Opener {
                 vault: Arc::clone(&vault),
                 enroller: issuer.map(|issuer| Box::new(issuer) as Box<dyn Enroller>),
                 chains_held_max: self.chains_held_max,
+                parked_max: PARKED_MAX,
             },
             progress,
         )?;

@@ -237,6 +237,20 @@ pub enum Event {
     Tick,
 }
 
+/// Until a peer may come back whose lane paused.
+const PAUSE_MS: u64 = 60_000;
+
+impl Event {
+    /// This side pauses: too much that the peer sent waits for something else, which may come on another link.
+    #[must_use]
+    pub const fn paused() -> Self {
+        Self::Leave {
+            code: Code::ParkedFull,
+            retry_after_ms: PAUSE_MS,
+        }
+    }
+}
+
 /// What to do, in this order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {

@@ -7,9 +7,9 @@ use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{Carried, EngineError, Projection, lane_row, waiting_of};
+use super::{Carried, EngineError, Projection, lane_row};
 use crate::replication::session::item_hash;
-use crate::store::Read as _;
+use crate::store::Read;
 use crate::store::tables::{self, Place};
 
 impl Projection<'_, '_> {
@@ -87,29 +87,56 @@ impl Projection<'_, '_> {
         self.count_waiting(&row, -1)
     }
 
-    /// Counts the entries of a neighbour that wait here: as long as any does, nothing is settled for it.
+    /// Counts what waits here of a neighbour: as long as any entry does, nothing is settled for it.
     fn count_waiting(&mut self, row: &tables::ParkedRow, by: i64) -> Result<(), EngineError> {
-        let is_entry = matches!(row.kind(), pb::ItemKind::Unspecified | pb::ItemKind::Entry);
-        let link = NodeId::from_bytes(&row.link).filter(|_| is_entry && row.waits());
+        let link = NodeId::from_bytes(&row.link).filter(|_| row.waits());
         let Some(link) = link else { return Ok(()) };
-        let key = tables::named(&waiting_of(link));
-        let before = self.overlay.get(&key)?;
-        let before = before.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
-        let now = before
-            .map_or(0, u64::from_be_bytes)
-            .saturating_add_signed(by);
-        if now == 0 {
-            self.overlay.batch.remove(key);
+        let is_entry = matches!(row.kind(), pb::ItemKind::Unspecified | pb::ItemKind::Entry);
+        let key = if is_entry {
+            entries_waiting(link)
+        } else {
+            items_waiting(link)
+        };
+        let now = count(self.overlay, &key)?.saturating_add_signed(by);
+        if now > 0 {
+            self.put(key, now.to_be_bytes().to_vec());
+            return Ok(());
+        }
+        self.overlay.batch.remove(key);
+        if is_entry {
             let mut row = lane_row(self.overlay, link, pb::Lane::Cases)?;
             if !row.settling.is_empty() {
                 row.settle(false);
                 self.put(tables::lane(link, pb::Lane::Cases), row.encode_to_vec());
             }
-        } else {
-            self.put(key, now.to_be_bytes().to_vec());
         }
         Ok(())
     }
+}
+
+/// Whether entries of a neighbour wait here.
+pub(crate) fn is_waiting(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+    Ok(count(read, &entries_waiting(link))? > 0)
+}
+
+/// How much of a neighbour's waits here: entries and other items.
+pub(crate) fn waiting_count(read: &dyn Read, link: NodeId) -> Result<u64, EngineError> {
+    Ok(count(read, &entries_waiting(link))? + count(read, &items_waiting(link))?)
+}
+
+/// A number kept in a row of its own, which is not there when it is zero.
+fn count(read: &dyn Read, key: &[u8]) -> Result<u64, EngineError> {
+    let row = read.get(key)?;
+    let row = row.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+    Ok(row.map_or(0, u64::from_be_bytes))
+}
+
+fn entries_waiting(link: NodeId) -> Vec<u8> {
+    tables::named(&format!("waiting {link}"))
+}
+
+fn items_waiting(link: NodeId) -> Vec<u8> {
+    tables::named(&format!("waiting items {link}"))
 }
 
 /// Where a signed item that is no entry waits: by what it speaks of and by its own hash.

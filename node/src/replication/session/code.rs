@@ -59,6 +59,8 @@ codes! {
     Draining = "DRAINING",
     /// Too much to do.
     Busy = "BUSY",
+    /// Too much that the peer sent waits for something else.
+    ParkedFull = "PARKED_FULL",
     /// The link is closed: a revocation or a change of the registry.
     Revoked = "REVOKED",
     /// The stream broke.
