@@ -516,3 +516,25 @@ fn a_machine_put_back_without_a_case_judges_the_taking_above_it_by_the_notice_it
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();
 }
+
+#[test]
+fn a_department_that_joins_late_has_the_cases_of_its_unit() {
+    let FourTiers {
+        mut world, county, ..
+    } = four_tiers();
+    let unit = world.add_unit(county, "城市管理局");
+    let case = register(&mut world, county);
+    let to_unit = Command::Dispatch {
+        lead: Some(unit),
+        place: None,
+        co_handlers: vec![],
+        due: None,
+    };
+    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    world.settle();
+    let bureau = world.add_department(county, unit);
+    world.settle();
+    let known = world.chain(county, case).tree.digest();
+    assert_eq!(world.chain(bureau, case).tree.digest(), known);
+    world.assert_links_agree();
+}

@@ -329,7 +329,7 @@ impl Group<'_> {
     }
 
     /// A node enrolled here is owed the registry chains on the way from the first place to this one, and those of what
-    /// stands below it.
+    /// stands below it; and what there was for its place or its unit before it had a machine.
     fn welcome(&mut self, touched: &Touched) -> Result<(), EngineError> {
         let registry = self.registry();
         let newcomers: BTreeSet<NodeId> = touched
@@ -343,6 +343,9 @@ impl Group<'_> {
         let down = self.me.at.down(&registry);
         if newcomers.iter().any(|newcomer| down.contains(newcomer)) {
             self.owe_registries(|link| newcomers.contains(&link) && down.contains(&link))?;
+            for newcomer in newcomers.intersection(&down.into_iter().collect()) {
+                self.begin_to_hand_over(*newcomer)?;
+            }
         }
         Ok(())
     }

@@ -213,8 +213,26 @@ impl Group<'_> {
 
     // Handing over.
 
-    /// Begins, or goes on, wherever a neighbour was not handed everything: a successor, one by a move, or one below this
-    /// successor.
+    /// Whoever joins late is handed what there is for it already.
+    pub(crate) fn begin_to_hand_over(&mut self, link: NodeId) -> Result<(), EngineError> {
+        let rows = next_rows(&self.overlay, &[], false)?;
+        let is_of_a_place = |(key, _): &Row| {
+            let chain = key.get(1..).and_then(ChainId::from_bytes);
+            chain.is_some_and(|chain| chain.place().is_some())
+        };
+        let only_places = rows.len() < ROWS_A_STEP && rows.iter().all(is_of_a_place);
+        if only_places || self.known_handing_row(link)?.is_some() {
+            return Ok(());
+        }
+        self.fact(Fact::HandingOver(pb::HandingOver {
+            link: link.to_string(),
+            after: Vec::new(),
+            done: false,
+        }))
+    }
+
+    /// Begins, or goes on, wherever a neighbour was not handed everything: a successor, one by a move, one below this
+    /// successor, or one that joined late.
     pub(crate) fn hand_over_to_newcomers(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
         let up = self.me.at.up(&registry);
@@ -227,27 +245,28 @@ impl Group<'_> {
     }
 
     /// Whether a neighbour was handed all that its link would carry. One that is the first, as this node is, needs
-    /// nothing, unless a place was moved; those below a successor do: what came back before the registry that names them
-    /// was not sent to them.
+    /// nothing, unless a place was moved or it joined late; those below a successor do: what came back before the registry
+    /// that names them was not sent to them.
     pub(crate) fn has_handed_over(&self, link: NodeId) -> Result<bool, EngineError> {
         let registry = &self.state.registry;
         let succeeds = registry.node(link).is_some_and(|node| node.incarnation > 1);
         let is_below = self.me.at.up(registry) != Some(link);
         let is_new =
             succeeds || is_below && self.me.is_successor() || self.is_neighbour_by_move(link);
-        Ok(!is_new || self.handing_row(link)?.done)
+        let row = self.known_handing_row(link)?;
+        Ok(row.map_or(!is_new, |row| row.done))
     }
 
-    fn handing_row(&self, link: NodeId) -> Result<tables::HandingRow, EngineError> {
+    fn known_handing_row(&self, link: NodeId) -> Result<Option<tables::HandingRow>, EngineError> {
         let row = self.overlay.get(&tables::handing(link))?;
-        row.map_or(Ok(tables::HandingRow::default()), |row| {
-            tables::HandingRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a handing"))
-        })
+        let row = row.map(|row| tables::HandingRow::decode(&row[..]));
+        row.transpose()
+            .map_err(|_| EngineError::Unreadable("a handing"))
     }
 
     /// One step: some rows of what is here, or the last word.
     pub(crate) fn hand_over(&mut self, link: NodeId) -> Result<(), EngineError> {
-        let row = self.handing_row(link)?;
+        let row = self.known_handing_row(link)?.unwrap_or_default();
         let registry = self.registry();
         let is_up = self.me.at.up(&registry) == Some(link);
         if row.done || !(is_up || self.me.at.down(&registry).contains(&link)) {
