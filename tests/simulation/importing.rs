@@ -173,6 +173,26 @@ fn an_entry_whose_predecessor_is_missing_waits_for_it() {
 }
 
 #[test]
+fn an_entry_that_finds_no_room_to_wait_is_refused_and_may_come_again() {
+    let FourTiers {
+        mut world,
+        city,
+        village,
+        ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[Command::Accept]);
+    let file = exported(&world, village, case);
+    world.parked_max = 0;
+    world.restart(city);
+    let full = (Outcome::Refused, "PARKED_FULL".to_owned(), String::new());
+    assert_eq!(import(&mut world, city, &file[1..]), [full]);
+    world.parked_max = 1;
+    world.restart(city);
+    assert!(all(&import(&mut world, city, &file[1..]), Outcome::Parked));
+}
+
+#[test]
 fn only_an_administrator_imports() {
     let FourTiers {
         mut world, village, ..

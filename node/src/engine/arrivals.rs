@@ -172,7 +172,9 @@ impl Group<'_> {
                     self.noticed.insert(entry.chain);
                 }
             }
-            Err(hindrance) => self.park(Some(&entry), bytes, reference, hindrance, Some(link))?,
+            Err(hindrance) => {
+                self.park(Some(&entry), bytes, reference, hindrance, Some(link))?;
+            }
         }
         Ok(entry.hash)
     }

@@ -68,8 +68,11 @@ impl Group<'_> {
             }
             Err(waits @ Hindrance::Waits(reason)) => {
                 let (reference, _) = self.record.blob(bytes);
-                self.park(Some(&entry), bytes, reference, waits, None)?;
-                Ok(fate(Outcome::Parked, reason, ""))
+                if self.park(Some(&entry), bytes, reference, waits, None)? {
+                    Ok(fate(Outcome::Parked, reason, ""))
+                } else {
+                    Ok(refused("PARKED_FULL"))
+                }
             }
             Err(Hindrance::Refused(reason)) => Ok(refused(reason)),
         }
@@ -89,6 +92,8 @@ fn refused(reason: &str) -> pb::ImportedEntry {
     let field = match reason {
         "AUTHOR_UNKNOWN" | "REVOKED" | "NOT_CUSTODIAN" => "author",
         "CHAIN_KIND" => "kind",
+        // Nothing is wrong with the entry.
+        "PARKED_FULL" => "",
         _ => "signed",
     };
     fate(Outcome::Refused, reason, field)

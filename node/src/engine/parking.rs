@@ -43,7 +43,7 @@ struct Waiting {
 }
 
 impl Group<'_> {
-    /// Puts an entry aside.
+    /// Puts an entry aside; says whether there was room, and it does not wait already.
     pub(super) fn park(
         &mut self,
         entry: Option<&Entry>,
@@ -51,7 +51,7 @@ impl Group<'_> {
         reference: pb::BlobReference,
         hindrance: Hindrance,
         link: Option<NodeId>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<bool, EngineError> {
         let (reason, refused) = match hindrance {
             Hindrance::Waits(reason) => (reason, false),
             Hindrance::Refused(reason) => (reason, true),
@@ -62,7 +62,7 @@ impl Group<'_> {
         }
         let (chain, hash) = parking_key(entry, bytes);
         if !self.may_park((chain, hash), refused, link)? {
-            return Ok(());
+            return Ok(false);
         }
         self.fact(Fact::Entry(pb::EntryStored {
             blob: Some(reference),
@@ -79,7 +79,7 @@ impl Group<'_> {
             let bytes = report.encode_to_vec();
             self.owe_bytes(link, pb::Lane::Control, pb::ItemKind::Parked, &bytes, None)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Puts a signed item aside that is no entry.
