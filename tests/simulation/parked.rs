@@ -19,12 +19,31 @@ fn stranger_below() -> (FourTiers, ChainId) {
     let mut tiers = four_tiers();
     let case = register(&mut tiers.world, tiers.village);
     run(&mut tiers.world, tiers.village, case, &[Command::Accept]);
+    replaced_below(&mut tiers);
+    (tiers, case)
+}
+
+/// The same, and the county has taken the case: what the village does about it is a submission.
+fn stranger_who_submits() -> (FourTiers, ChainId) {
+    let mut tiers = four_tiers();
+    let case = register(&mut tiers.world, tiers.village);
+    let take = Command::Take {
+        reason: pb::TakingReason::Decision,
+    };
+    run(&mut tiers.world, tiers.village, case, &[Command::Accept]);
+    tiers.world.settle();
+    run(&mut tiers.world, tiers.county, case, &[take]);
+    replaced_below(&mut tiers);
+    (tiers, case)
+}
+
+/// Cuts the link above the township, and puts a new machine into the village.
+fn replaced_below(tiers: &mut FourTiers) {
     tiers.world.settle();
     tiers.world.cut.insert(tiers.township);
     tiers.world.lose(tiers.village);
     tiers.village = tiers.world.recover(tiers.village, &Backup::default());
     tiers.world.settle();
-    (tiers, case)
 }
 
 fn carry_all(world: &mut World, from: NodeId, to: NodeId, lane: pb::Lane) {
@@ -39,25 +58,14 @@ fn refused(world: &World, node: NodeId) -> Vec<String> {
 
 #[test]
 fn a_submission_of_who_is_not_known_yet_waits_and_takes_effect_once() {
+    let (tiers, case) = stranger_who_submits();
     let FourTiers {
         mut world,
         county,
         township,
         village,
         ..
-    } = four_tiers();
-    let case = register(&mut world, village);
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
-    run(&mut world, village, case, &[Command::Accept]);
-    world.settle();
-    run(&mut world, county, case, &[take]);
-    world.settle();
-    world.cut.insert(township);
-    world.lose(village);
-    let village = world.recover(village, &Backup::default());
-    world.settle();
+    } = tiers;
     run(&mut world, village, case, &[Command::Supplement]);
     world.settle();
     let before = world.chain(county, case).tree.len();
@@ -88,25 +96,14 @@ fn a_submission_of_who_is_not_known_yet_waits_and_takes_effect_once() {
 
 #[test]
 fn a_lane_stands_still_where_no_more_may_wait_and_nothing_of_it_is_lost() {
+    let (tiers, case) = stranger_who_submits();
     let FourTiers {
         mut world,
         county,
         township,
         village,
         ..
-    } = four_tiers();
-    let case = register(&mut world, village);
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
-    run(&mut world, village, case, &[Command::Accept]);
-    world.settle();
-    run(&mut world, county, case, &[take]);
-    world.settle();
-    world.cut.insert(township);
-    world.lose(village);
-    let village = world.recover(village, &Backup::default());
-    world.settle();
+    } = tiers;
     let supplements = [(); 4].map(|()| Command::Supplement);
     run(&mut world, village, case, &supplements);
     world.settle();
