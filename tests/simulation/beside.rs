@@ -3,6 +3,7 @@
 use fengqiao_hub::casework::Command;
 use fengqiao_proto::v1 as pb;
 
+use super::acts::{dispatch_to, to_unit};
 use super::{FourTiers, four_tiers, register, run};
 
 fn take(reason: pb::TakingReason) -> Command {
@@ -24,18 +25,8 @@ fn a_township_and_a_department_judge_a_case_of_a_village_they_never_heard_of() {
     let to_department = register(&mut world, village);
     let to_sibling = register(&mut world, village);
     world.settle();
-    let beside = Command::Dispatch {
-        lead: None,
-        place: Some(world.nodes[&sibling].me.at.place),
-        co_handlers: vec![],
-        due: None,
-    };
-    let to_unit = Command::Dispatch {
-        lead: Some(unit),
-        place: None,
-        co_handlers: vec![],
-        due: None,
-    };
+    let beside = dispatch_to(&world, sibling);
+    let to_unit = to_unit(unit);
     for (case, dispatch) in [(to_sibling, beside), (to_department, to_unit)] {
         run(
             &mut world,

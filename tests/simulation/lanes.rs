@@ -10,6 +10,7 @@ use fengqiao_tests::world::{World, parked};
 use pb::body::Content;
 use prost::Message as _;
 
+use super::acts::decision;
 use super::{FourTiers, four_tiers, register, run};
 
 fn cursor(world: &World, at: NodeId, from: NodeId) -> pb::Cursor {
@@ -195,9 +196,7 @@ fn a_submission_that_comes_again_takes_effect_once() {
     } = four_tiers();
     let case = register(&mut world, village);
     world.settle();
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
+    let take = decision();
     run(&mut world, township, case, &[take]);
     world.settle();
     let id = SubmissionId([5; 16]);

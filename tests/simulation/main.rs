@@ -1,6 +1,7 @@
 //! Worlds of engines in memory, told as stories: the code that ships, without sockets or disks.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod acts;
 mod attempts;
 mod beside;
 mod clocks;
@@ -17,6 +18,7 @@ mod settled;
 mod together;
 mod unsettled;
 
+use acts::{convene, dispatch_to, to_unit};
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, NodeId};
@@ -294,26 +296,9 @@ fn a_convened_township_reports_over_a_cut_link_by_submission() {
     } = four_tiers();
     let case = register(&mut world, city);
     run(&mut world, city, case, &[Command::Accept]);
-    let due = Moment(world.now.0 + 14 * 86_400_000);
-    let party = |node| fengqiao_hub::casework::Party {
-        place: node,
-        unit: None,
-        due,
-    };
-    let parties = vec![
-        party(world.nodes[&county].me.at.place),
-        party(world.nodes[&township].me.at.place),
-    ];
     let now = world.now;
-    run(
-        &mut world,
-        city,
-        case,
-        &[Command::Convene {
-            meeting: now,
-            parties,
-        }],
-    );
+    let convened = convene(&world, &[county, township]);
+    run(&mut world, city, case, &[convened]);
     world.settle();
     world.cut.insert(county);
     run(
@@ -352,21 +337,8 @@ fn what_a_convened_village_reports_is_judged_in_a_county_that_never_heard_of_it(
     } = four_tiers();
     let other = world.add(city, "陵城区", 40);
     let case = register(&mut world, city);
-    let party = fengqiao_hub::casework::Party {
-        place: world.nodes[&village].me.at.place,
-        unit: None,
-        due: Moment(world.now.0 + 14 * 86_400_000),
-    };
-    let convened = Command::Convene {
-        meeting: world.now,
-        parties: vec![party],
-    };
-    let to_other = Command::Dispatch {
-        lead: None,
-        place: Some(world.nodes[&other].me.at.place),
-        co_handlers: vec![],
-        due: None,
-    };
+    let convened = convene(&world, &[village]);
+    let to_other = dispatch_to(&world, other);
     run(
         &mut world,
         city,
@@ -394,12 +366,7 @@ fn a_department_with_its_own_node_handles_by_submission() {
     let unit = world.add_unit(county, "德城区城市管理局");
     let department = world.add_department(county, unit);
     let case = register(&mut world, county);
-    let dispatch = Command::Dispatch {
-        lead: Some(unit),
-        place: None,
-        co_handlers: vec![],
-        due: None,
-    };
+    let dispatch = to_unit(unit);
     run(&mut world, county, case, &[Command::Accept, dispatch]);
     world.settle();
     run(&mut world, department, case, &[Command::SignFor]);

@@ -7,6 +7,7 @@ use fengqiao_node::engine::{Administration, MovePlace};
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::{Backup, World};
 
+use super::acts::decision;
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
 pub(super) fn place_of(world: &World, node: NodeId) -> PlaceId {
@@ -31,12 +32,6 @@ fn try_move(world: &mut World, superior: NodeId, place: PlaceId, to: PlaceId) ->
 
 pub(super) fn custodian(world: &World, node: NodeId, case: ChainId) -> PlaceId {
     world.chain(node, case).tree.custody().unwrap().custodian
-}
-
-fn decision() -> Command {
-    Command::Take {
-        reason: pb::TakingReason::Decision,
-    }
 }
 
 fn escalation() -> Command {

@@ -11,6 +11,7 @@ use fengqiao_tests::world::{Backup, World, parked};
 use pb::body::Content;
 use prost::Message as _;
 
+use super::acts::decision;
 use super::lanes::{body, hand};
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
@@ -27,9 +28,7 @@ fn stranger_below() -> (FourTiers, ChainId) {
 fn stranger_who_submits() -> (FourTiers, ChainId) {
     let mut tiers = four_tiers();
     let case = register(&mut tiers.world, tiers.village);
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
+    let take = decision();
     run(&mut tiers.world, tiers.village, case, &[Command::Accept]);
     tiers.world.settle();
     run(&mut tiers.world, tiers.county, case, &[take]);
@@ -235,9 +234,7 @@ fn a_notice_of_who_is_not_known_yet_waits_and_is_shown() {
 #[test]
 fn a_notice_that_waited_gives_way_to_a_later_one_that_did_not() {
     let mut far = far_below();
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
+    let take = decision();
     run(&mut far.world, far.area, far.case, &[take]);
     far.world.settle();
     far.notices_come_first();
@@ -363,9 +360,7 @@ fn what_a_distrusted_node_submitted_is_refused_and_waits_nowhere() {
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
+    let take = decision();
     run(&mut world, village, case, &[Command::Accept]);
     world.settle();
     run(&mut world, county, case, &[take]);

@@ -1,13 +1,12 @@
 //! Machines lost and brought back: what comes back, from whom, and what must wait until it has.
 
 use fengqiao_hub::casework::Command;
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::Code;
-
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::{Backup, World, parked};
 
+use super::acts::{convene, decision, dispatch_to, to_unit};
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
 pub(crate) fn try_to(
@@ -17,21 +16,6 @@ pub(crate) fn try_to(
     command: Command,
 ) -> Option<Code> {
     World::code(&world.act(node, "admin", Some(case), command, &[]))
-}
-
-fn take() -> Command {
-    Command::Take {
-        reason: pb::TakingReason::Decision,
-    }
-}
-
-pub(crate) fn dispatch_to(world: &World, node: NodeId) -> Command {
-    Command::Dispatch {
-        lead: None,
-        place: Some(world.nodes[&node].me.at.place),
-        co_handlers: vec![],
-        due: None,
-    }
 }
 
 #[test]
@@ -130,7 +114,7 @@ fn a_lost_county_is_filled_from_above_and_from_below() {
     assert!(!world.chain(county, copied).tree.is_empty());
     assert!(world.can_open(county, above) && world.can_open(county, below));
     run(&mut world, county, above, &[Command::SignFor]);
-    run(&mut world, county, below, &[take()]);
+    run(&mut world, county, below, &[decision()]);
     world.settle();
     assert!(
         world.chain(village, below).tree.is_empty(),
@@ -151,7 +135,7 @@ fn a_taking_of_the_new_machine_outranks_every_one_of_the_lost() {
     let case = register(&mut world, township);
     world.settle();
     let backup = world.backup(county);
-    run(&mut world, county, case, &[take()]);
+    run(&mut world, county, case, &[decision()]);
     let down = dispatch_to(&world, township);
     run(&mut world, county, case, &[down]);
     world.cut.insert(county);
@@ -161,13 +145,13 @@ fn a_taking_of_the_new_machine_outranks_every_one_of_the_lost() {
     world.cut.clear();
     let county = world.recover(county, &backup);
     assert_eq!(
-        try_to(&mut world, county, case, take()),
+        try_to(&mut world, county, case, decision()),
         Some(Code::Recovering)
     );
     world.introduce(county, township);
     world.settle();
     world.now.0 += 2 * 24 * 3_600_000;
-    run(&mut world, county, case, &[take()]);
+    run(&mut world, county, case, &[decision()]);
     world.settle();
     let rank = world
         .chain(township, case)
@@ -205,7 +189,7 @@ fn a_lost_top_goes_on_from_its_backup_and_what_counties_hold() {
     );
     world.settle();
     assert_eq!(world.chain(city, case).tree.digest(), known);
-    run(&mut world, city, case, &[take()]);
+    run(&mut world, city, case, &[decision()]);
     world.settle();
     assert_eq!(
         world.chain(county, case).tree.head().unwrap().rank.part(30),
@@ -225,7 +209,7 @@ fn whoever_forgot_why_a_neighbour_holds_a_case_keeps_carrying_it_there() {
     } = four_tiers();
     let backup = world.backup(city);
     let case = register(&mut world, city);
-    let convened = convened(&world, county);
+    let convened = convene(&world, &[county]);
     run(&mut world, city, case, &[Command::Accept, convened]);
     // The link fails before the county learns why the case comes.
     world.carry_at_most(1, city, county, pb::Lane::Cases);
@@ -250,7 +234,7 @@ fn what_a_county_hands_over_to_a_lost_top_is_answered_with_what_came_after() {
     let case = register(&mut world, city);
     run(&mut world, city, case, &[Command::Accept]);
     let backup = world.backup(city);
-    let convened = convened(&world, county);
+    let convened = convene(&world, &[county]);
     run(&mut world, city, case, &[convened]);
     world.carry_at_most(1, city, county, pb::Lane::Cases);
     world.lose(city);
@@ -259,19 +243,6 @@ fn what_a_county_hands_over_to_a_lost_top_is_answered_with_what_came_after() {
     assert_eq!(world.chain(city, case).entries.len(), 2);
     assert_eq!(world.chain(county, case).entries.len(), 2);
     world.assert_links_agree();
-}
-
-/// A joint session with a county's own window.
-fn convened(world: &World, county: NodeId) -> Command {
-    let party = fengqiao_hub::casework::Party {
-        place: world.nodes[&county].me.at.place,
-        unit: None,
-        due: Moment(world.now.0 + 14 * 86_400_000),
-    };
-    Command::Convene {
-        meeting: world.now,
-        parties: vec![party],
-    }
 }
 
 #[test]
@@ -332,12 +303,7 @@ fn a_departments_lost_machine_gets_its_cases_from_its_centre() {
     let unit = world.add_unit(county, "城市管理局");
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
-    let to_unit = Command::Dispatch {
-        lead: Some(unit),
-        place: None,
-        co_handlers: vec![],
-        due: None,
-    };
+    let to_unit = to_unit(unit);
     run(&mut world, county, case, &[Command::Accept, to_unit]);
     world.settle();
     world.lose(bureau);
@@ -404,16 +370,11 @@ fn what_comes_back_before_the_registry_reaches_a_department_too() {
     let unit = world.add_unit(county, "城市管理局");
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
-    let to_unit = Command::Dispatch {
-        lead: Some(unit),
-        place: None,
-        co_handlers: vec![],
-        due: None,
-    };
+    let to_unit = to_unit(unit);
     run(&mut world, county, case, &[Command::Accept, to_unit]);
     world.settle();
     world.cut.insert(bureau);
-    run(&mut world, city, case, &[take()]);
+    run(&mut world, city, case, &[decision()]);
     world.settle();
     world.lose(county);
     let county = world.recover(county, &Backup::default());
@@ -466,12 +427,7 @@ fn what_a_lost_department_had_submitted_takes_effect_when_its_backup_brings_it()
     let unit = world.add_unit(county, "城市管理局");
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
-    let to_unit = Command::Dispatch {
-        lead: Some(unit),
-        place: None,
-        co_handlers: vec![],
-        due: None,
-    };
+    let to_unit = to_unit(unit);
     run(&mut world, county, case, &[Command::Accept, to_unit]);
     world.settle();
     world.cut.insert(bureau);
@@ -524,12 +480,7 @@ fn a_department_that_joins_late_has_the_cases_of_its_unit() {
     } = four_tiers();
     let unit = world.add_unit(county, "城市管理局");
     let case = register(&mut world, county);
-    let to_unit = Command::Dispatch {
-        lead: Some(unit),
-        place: None,
-        co_handlers: vec![],
-        due: None,
-    };
+    let to_unit = to_unit(unit);
     run(&mut world, county, case, &[Command::Accept, to_unit]);
     world.settle();
     let bureau = world.add_department(county, unit);

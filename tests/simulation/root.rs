@@ -10,6 +10,7 @@ use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::{World, parked};
 use prost::Message as _;
 
+use super::acts::decision;
 use super::{FourTiers, four_tiers, register, run};
 
 #[test]
@@ -76,9 +77,7 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     } = four_tiers();
     let case = register(&mut world, village);
     world.settle();
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
+    let take = decision();
     run(&mut world, city, case, std::slice::from_ref(&take));
     world.settle();
     run(&mut world, city, case, &[Command::Decide]);

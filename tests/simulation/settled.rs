@@ -7,6 +7,7 @@ use fengqiao_node::engine::EntryStanding;
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::{Backup, World};
 
+use super::acts::{decision, dispatch_to};
 use super::{FourTiers, four_tiers, register, run};
 
 /// How a node shows the newest entry of a case.
@@ -19,12 +20,6 @@ fn shown(world: &World, node: NodeId, case: ChainId) -> EntryStanding {
     views
         .standing(&registry, case, head.sequence, head.hash)
         .unwrap()
-}
-
-fn take() -> Command {
-    Command::Take {
-        reason: pb::TakingReason::Decision,
-    }
 }
 
 #[test]
@@ -40,7 +35,7 @@ fn what_a_recovering_parent_acknowledges_is_not_settled() {
     assert_eq!(shown(&world, village, case), EntryStanding::AtTop);
     // The township takes the case; only the county hears of it before the township's machine is lost.
     world.cut.insert(village);
-    run(&mut world, township, case, &[take()]);
+    run(&mut world, township, case, &[decision()]);
     world.settle();
     run(&mut world, village, case, &[Command::Accept]);
     let overtaken = world.chain(village, case).tree.head().unwrap().hash;
@@ -81,7 +76,7 @@ fn an_acknowledgement_does_not_overtake_a_taking_that_is_under_way() {
     let case = register(&mut world, village);
     let other = register(&mut world, village);
     world.settle();
-    run(&mut world, township, case, &[take()]);
+    run(&mut world, township, case, &[decision()]);
     run(&mut world, village, case, &[Command::Accept]);
     run(&mut world, village, other, &[Command::Accept]);
     let overtaken = world.chain(village, case).tree.head().unwrap().hash;
@@ -110,12 +105,7 @@ fn what_waits_at_the_parent_is_not_settled() {
     world.cut.insert(township);
     let place = world.add(township, "新村", 60);
     let case = register(&mut world, township);
-    let down = Command::Dispatch {
-        lead: None,
-        place: Some(world.nodes[&place].me.at.place),
-        co_handlers: vec![],
-        due: None,
-    };
+    let down = dispatch_to(&world, place);
     run(&mut world, township, case, &[Command::Accept, down]);
 
     // The registry that names the new place travels in another lane.

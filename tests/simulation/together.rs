@@ -6,7 +6,8 @@ use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::{Backup, LANES};
 
-use super::recovery::{dispatch_to, try_to};
+use super::acts::dispatch_to;
+use super::recovery::try_to;
 use super::{FourTiers, four_tiers, register, reply, run};
 
 #[test]

@@ -8,6 +8,7 @@ use fengqiao_proto::v1 as pb;
 use fengqiao_tests::world::World;
 use pb::body::Content;
 
+use super::acts::dispatch_to;
 use super::{FourTiers, close, four_tiers, register, reply, run};
 
 /// The entries with effect of a case: what each says, and whether it is marked, with whoever did it.
@@ -62,12 +63,7 @@ fn an_effect_is_marked_unless_the_parent_is_reached_and_has_what_it_builds_on() 
         "top: on sync"
     );
     let sent = register(&mut world, county);
-    let down = Command::Dispatch {
-        lead: None,
-        place: Some(world.nodes[&township].me.at.place),
-        co_handlers: vec![],
-        due: None,
-    };
+    let down = dispatch_to(&world, township);
     run(&mut world, county, sent, &[Command::Accept, down]);
     world.settle();
     let taken = world.chain(township, sent);
