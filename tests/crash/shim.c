@@ -39,7 +39,7 @@ static long fault_at, fault_errno, syncs, writes;
 
 static void *real(const char *name) {
     void *found = dlsym(RTLD_NEXT, name);
-    if (!found) abort();
+    if (!found) _exit(99);
     return found;
 }
 

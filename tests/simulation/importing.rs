@@ -151,8 +151,8 @@ fn what_is_imported_is_judged_as_what_a_link_brings_and_refused_by_its_field() {
     assert_eq!(after, before.tree.digest());
 }
 
-#[test]
-fn an_entry_whose_predecessor_is_missing_waits_for_it() {
+/// A world, its city, a case of a village below, and the case's two entries.
+fn of_a_case_the_city_never_heard_of() -> (World, NodeId, ChainId, Vec<Vec<u8>>) {
     let FourTiers {
         mut world,
         city,
@@ -162,7 +162,12 @@ fn an_entry_whose_predecessor_is_missing_waits_for_it() {
     let case = register(&mut world, village);
     run(&mut world, village, case, &[Command::Accept]);
     let file = exported(&world, village, case);
-    // The city never heard of the case.
+    (world, city, case, file)
+}
+
+#[test]
+fn an_entry_whose_predecessor_is_missing_waits_for_it() {
+    let (mut world, city, case, file) = of_a_case_the_city_never_heard_of();
     assert!(all(&import(&mut world, city, &file[1..]), Outcome::Parked));
     let waits = format!("PREDECESSOR_AWAITED of {case}");
     assert!(parked(&world.nodes[&city].views).contains(&waits));
@@ -174,15 +179,7 @@ fn an_entry_whose_predecessor_is_missing_waits_for_it() {
 
 #[test]
 fn an_entry_that_finds_no_room_to_wait_is_refused_and_may_come_again() {
-    let FourTiers {
-        mut world,
-        city,
-        village,
-        ..
-    } = four_tiers();
-    let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
-    let file = exported(&world, village, case);
+    let (mut world, city, _, file) = of_a_case_the_city_never_heard_of();
     world.parked_max = 0;
     world.restart(city);
     let full = (Outcome::Refused, "PARKED_FULL".to_owned(), String::new());

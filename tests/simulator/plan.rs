@@ -99,15 +99,6 @@ pub struct Plan {
     pub parked_max: u64,
 }
 
-/// Little room for what waits where nothing is promised about progress: two links that pause may wait for each other.
-fn parked_max(dice: &mut Dice, mode: Mode) -> u64 {
-    if mode == Mode::Safety && dice.roll(8) == 0 {
-        dice.pick(&[1, 2, 5])
-    } else {
-        PARKED_MAX
-    }
-}
-
 impl Plan {
     /// Draws one.
     #[must_use]
@@ -192,6 +183,15 @@ fn weather(dice: &mut Dice, is_wild: bool) -> Weather {
         delay,
         stale,
         ..quiet
+    }
+}
+
+/// Little room for what waits where nothing is promised about progress: two links that pause may wait for each other.
+fn parked_max(dice: &mut Dice, mode: Mode) -> u64 {
+    if mode == Mode::Safety && dice.roll(8) == 0 {
+        dice.pick(&[1, 2, 5])
+    } else {
+        PARKED_MAX
     }
 }
 

@@ -328,28 +328,6 @@ impl Group<'_> {
         )
     }
 
-    /// A node enrolled here is owed the registry chains on the way from the first place to this one, and those of what
-    /// stands below it; and what there was for its place or its unit before it had a machine.
-    fn welcome(&mut self, touched: &Touched) -> Result<(), EngineError> {
-        let registry = self.registry();
-        let newcomers: BTreeSet<NodeId> = touched
-            .new
-            .iter()
-            .filter_map(|new| match &new.entry.body.content {
-                Some(Content::NodeEnrolled(enrolled)) => NodeId::from_bytes(&enrolled.node),
-                _ => None,
-            })
-            .collect();
-        let down = self.me.at.down(&registry);
-        if newcomers.iter().any(|newcomer| down.contains(newcomer)) {
-            self.owe_registries(|link| newcomers.contains(&link) && down.contains(&link))?;
-            for newcomer in newcomers.intersection(&down.into_iter().collect()) {
-                self.begin_to_hand_over(*newcomer)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Notes for the daily figures that an own entry came to stand, or that own entries stand no longer.
     pub(crate) fn count(
         &mut self,

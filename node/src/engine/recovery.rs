@@ -21,12 +21,13 @@ use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
+use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
 use super::awaiting::{AWAITED, RECOVERING, awaited, has_ever_spoken, has_heard, is_recovering};
 use super::commands::Answered;
-use super::group::Group;
+use super::group::{Group, Touched};
 use super::loading::read_bytes;
 use super::{EngineError, Errand, Output};
 use crate::replication::session::LANES;
@@ -213,15 +214,40 @@ impl Group<'_> {
 
     // Handing over.
 
+    /// A node enrolled here is owed the registry chains on the way from the first place to this one, and those of what
+    /// stands below it; and what there was for its place or its unit before it had a machine.
+    pub(crate) fn welcome(&mut self, touched: &Touched) -> Result<(), EngineError> {
+        let registry = self.registry();
+        let down = self.me.at.down(&registry);
+        let newcomers: BTreeSet<NodeId> = touched
+            .new
+            .iter()
+            .filter_map(|new| match &new.entry.body.content {
+                Some(Content::NodeEnrolled(enrolled)) => NodeId::from_bytes(&enrolled.node),
+                _ => None,
+            })
+            .filter(|newcomer| down.contains(newcomer))
+            .collect();
+        if !newcomers.is_empty() {
+            self.owe_registries(|link| newcomers.contains(&link))?;
+        }
+        for newcomer in newcomers {
+            self.begin_to_hand_over(newcomer)?;
+        }
+        Ok(())
+    }
+
     /// Whoever joins late is handed what there is for it already.
-    pub(crate) fn begin_to_hand_over(&mut self, link: NodeId) -> Result<(), EngineError> {
+    fn begin_to_hand_over(&mut self, link: NodeId) -> Result<(), EngineError> {
+        if self.handing_row(link)?.is_some() {
+            return Ok(());
+        }
         let rows = next_rows(&self.overlay, &[], false)?;
         let is_of_a_place = |(key, _): &Row| {
             let chain = key.get(1..).and_then(ChainId::from_bytes);
             chain.is_some_and(|chain| chain.place().is_some())
         };
-        let only_places = rows.len() < ROWS_A_STEP && rows.iter().all(is_of_a_place);
-        if only_places || self.known_handing_row(link)?.is_some() {
+        if rows.len() < ROWS_A_STEP && rows.iter().all(is_of_a_place) {
             return Ok(());
         }
         self.fact(Fact::HandingOver(pb::HandingOver {
@@ -253,11 +279,11 @@ impl Group<'_> {
         let is_below = self.me.at.up(registry) != Some(link);
         let is_new =
             succeeds || is_below && self.me.is_successor() || self.is_neighbour_by_move(link);
-        let row = self.known_handing_row(link)?;
+        let row = self.handing_row(link)?;
         Ok(row.map_or(!is_new, |row| row.done))
     }
 
-    fn known_handing_row(&self, link: NodeId) -> Result<Option<tables::HandingRow>, EngineError> {
+    fn handing_row(&self, link: NodeId) -> Result<Option<tables::HandingRow>, EngineError> {
         let row = self.overlay.get(&tables::handing(link))?;
         let row = row.map(|row| tables::HandingRow::decode(&row[..]));
         row.transpose()
@@ -266,7 +292,7 @@ impl Group<'_> {
 
     /// One step: some rows of what is here, or the last word.
     pub(crate) fn hand_over(&mut self, link: NodeId) -> Result<(), EngineError> {
-        let row = self.known_handing_row(link)?.unwrap_or_default();
+        let row = self.handing_row(link)?.unwrap_or_default();
         let registry = self.registry();
         let is_up = self.me.at.up(&registry) == Some(link);
         if row.done || !(is_up || self.me.at.down(&registry).contains(&link)) {
