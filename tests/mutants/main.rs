@@ -46,6 +46,9 @@ fn run() -> Result<bool, String> {
         .into_iter()
         .filter(|patch| picked.is_empty() || picked.iter().any(|name| patch.name.starts_with(name)))
         .collect();
+    if patches.is_empty() {
+        return Err(format!("no mutant is named {}", picked.join(" or ")));
+    }
     let tree = Tree::copy(&root())?;
     eprintln!("{} mutants; first the tree as it is", patches.len());
     whole(&tree, &patches)?;
