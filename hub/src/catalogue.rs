@@ -157,7 +157,12 @@ impl Catalogue {
     ///
     /// # Errors
     /// `CLASS_UNKNOWN`, or `OUT_OF_RANGE` when the start lies outside the calendar.
-    pub fn handling_due(&self, class: &str, start: Moment) -> Result<pb::Due, Refusal> {
+    pub fn handling_due(
+        &self,
+        class: &str,
+        _urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
         let preset = self.class(class)?.preset;
         let stage = preset
             .stage(preset.dispatch_stage)
@@ -197,10 +202,81 @@ impl Catalogue {
             ),
             None => {
                 let clock = "annex".to_owned();
-                let handling = self.handling_due(class, start)?;
+                let handling = self.handling_due(class, pb::Urgency::Ordinary, start)?;
                 Ok(pb::Due { clock, ..handling })
             }
         }
+    }
+
+    /// Until when a request is accepted.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, `OUT_OF_RANGE`.
+    pub fn accept_due(
+        &self,
+        class: &str,
+        _urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.class(class)?;
+        self.due("accept", start, Span::hours(24), "accept 24 h".to_owned())
+    }
+
+    /// Until when a case is handed to who handles it.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, `OUT_OF_RANGE`.
+    pub fn hand_over_due(
+        &self,
+        class: &str,
+        _urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.class(class)?;
+        self.due(
+            "hand-over",
+            start,
+            Span::working_days(1),
+            "hand-over 1 wd".to_owned(),
+        )
+    }
+
+    /// Until when the requester is visited.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, `OUT_OF_RANGE`.
+    pub fn visit_due(
+        &self,
+        class: &str,
+        _urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.class(class)?;
+        self.due(
+            "visit",
+            start,
+            Span::working_days(5),
+            "visit 5 wd".to_owned(),
+        )
+    }
+
+    /// The latest due time that may be set by hand for the handling.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, `OUT_OF_RANGE`.
+    pub fn handling_due_max(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.handling_due(class, urgency, start)
+    }
+
+    /// The latest due time of a convened task.
+    #[must_use]
+    pub fn task_due_max(&self, start: Moment) -> Moment {
+        Moment(start.0.saturating_add(366 * 86_400_000))
     }
 
     fn due(

@@ -244,6 +244,25 @@ impl fmt::Display for Hash {
     }
 }
 
+impl std::str::FromStr for Hash {
+    type Err = IdError;
+
+    /// Reads 64 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let expected = 64;
+        let refused = || IdError { expected };
+        if text.len() != expected || !text.is_ascii() {
+            return Err(refused());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let digits = std::str::from_utf8(pair).map_err(|_| refused())?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
 impl fmt::Debug for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.short())

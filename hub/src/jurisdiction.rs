@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
+use pb::registry_change::Change;
 
 use crate::entry::Entry;
 use crate::id::{ChainId, NodeId, PlaceId, UnitId};
@@ -93,6 +94,23 @@ pub struct Registry {
     moving: BTreeMap<PlaceId, Moving>,
     /// By place, the sequence in its registry chain of the last place it moved.
     last_move_by: BTreeMap<PlaceId, u64>,
+}
+
+/// What an entry of a registry chain says; `None` for what this version does not know.
+///
+/// # Errors
+/// `Foreign`, when it says something of another kind of chain.
+fn change_of(entry: &Entry) -> Result<Option<&Change>, RegistryError> {
+    match &entry.body.content {
+        Some(Content::Registry(change)) => Ok(change.change.as_ref()),
+        Some(
+            Content::Action(_)
+            | Content::Directive(_)
+            | Content::Supervision(_)
+            | Content::Administration(_),
+        ) => Err(RegistryError::Foreign),
+        None => Ok(None),
+    }
 }
 
 impl Registry {
@@ -278,9 +296,12 @@ impl Registry {
     /// Why it cannot be applied; nothing has changed.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), RegistryError> {
         let issuer = issuer(entry).ok_or(RegistryError::Foreign)?;
-        match entry.body.content.as_ref().ok_or(RegistryError::Foreign)? {
-            Content::RootGranted(granted) => self.grant_root(entry, issuer, granted)?,
-            Content::RegistryOpened(opened) => {
+        // What a newer version says of a place is passed over here, and its version still counts: whoever waits for it
+        // would wait for ever.
+        match change_of(entry)? {
+            None => {}
+            Some(Change::RootGranted(granted)) => self.grant_root(entry, issuer, granted)?,
+            Some(Change::RegistryOpened(opened)) => {
                 if PlaceId::from_bytes(&opened.place) != Some(issuer) {
                     return Err(RegistryError::Malformed("place"));
                 }
@@ -288,48 +309,13 @@ impl Registry {
                     return Err(RegistryError::UnknownPlace);
                 }
             }
-            Content::PlaceAdded(added) => self.add_place(issuer, added)?,
-            Content::PlaceEnded(ended) => self.end_place(issuer, ended)?,
-            Content::PlaceMoved(moved) => self.move_place(issuer, entry, moved)?,
-            Content::UnitAdded(added) => self.add_unit(issuer, added)?,
-            Content::NodeEnrolled(enrolled) => self.enrol(issuer, entry, enrolled)?,
-            Content::NodeRevoked(revoked) => self.revoke(issuer, revoked)?,
-            Content::RootRenewed(renewed) => self.renew_root(entry, issuer, renewed)?,
-            Content::Registered(_)
-            | Content::Accepted(_)
-            | Content::Declined(_)
-            | Content::AnsweredDirectly(_)
-            | Content::Dispatched(_)
-            | Content::SignedFor(_)
-            | Content::Objected(_)
-            | Content::ObjectionDecided(_)
-            | Content::Designated(_)
-            | Content::Returned(_)
-            | Content::Contacted(_)
-            | Content::ActionTaken(_)
-            | Content::InterimReport(_)
-            | Content::ReplyDrafted(_)
-            | Content::ReplyApproved(_)
-            | Content::ReplySentBack(_)
-            | Content::Replied(_)
-            | Content::Escalated(_)
-            | Content::KeptBelow(_)
-            | Content::Taken(_)
-            | Content::Decided(_)
-            | Content::Convened(_)
-            | Content::TaskAcknowledged(_)
-            | Content::TaskReported(_)
-            | Content::WorkedOnSite(_)
-            | Content::ReturnVisited(_)
-            | Content::Rated(_)
-            | Content::RedoOrdered(_)
-            | Content::Closed(_)
-            | Content::AnnexAdopted(_)
-            | Content::AnnexDeclined(_)
-            | Content::Supplemented(_)
-            | Content::DirectiveIssued(_)
-            | Content::RedWarned(_)
-            | Content::AccountSet(_) => return Err(RegistryError::Foreign),
+            Some(Change::PlaceAdded(added)) => self.add_place(issuer, added)?,
+            Some(Change::PlaceEnded(ended)) => self.end_place(issuer, ended)?,
+            Some(Change::PlaceMoved(moved)) => self.move_place(issuer, entry, moved)?,
+            Some(Change::UnitAdded(added)) => self.add_unit(issuer, added)?,
+            Some(Change::NodeEnrolled(enrolled)) => self.enrol(issuer, entry, enrolled)?,
+            Some(Change::NodeRevoked(revoked)) => self.revoke(issuer, revoked)?,
+            Some(Change::RootRenewed(renewed)) => self.renew_root(entry, issuer, renewed)?,
         }
         self.versions.insert(issuer, entry.sequence);
         Ok(())
@@ -447,7 +433,9 @@ pub fn issuer(entry: &Entry) -> Option<PlaceId> {
 pub fn is_by_root_key(entry: &Entry) -> bool {
     matches!(
         entry.body.content,
-        Some(Content::RootGranted(_) | Content::RootRenewed(_))
+        Some(Content::Registry(pb::RegistryChange {
+            change: Some(Change::RootGranted(_) | Change::RootRenewed(_)),
+        }))
     )
 }
 

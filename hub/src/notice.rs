@@ -2,7 +2,7 @@
 
 use fengqiao_proto::v1 as pb;
 
-use crate::case::{Case, Receiver};
+use crate::case::{Case, Receiver, Running};
 use crate::clock::Moment;
 use crate::custody::Tree;
 use crate::id::{ChainId, NodeId, PlaceId, UnitId};
@@ -19,22 +19,29 @@ pub fn notice_of(
 ) -> Option<pb::Notice> {
     let head = tree.head()?;
     let open_annexes = case.annex_open(tree).len();
-    let answer_due = case.offer.and_then(|offer| offer.due);
     Some(pb::Notice {
         case: id.to_vec(),
-        number: case.number.clone(),
+        number: case.intake.number.clone(),
         rank: head.rank.to_wire(),
         sequence: head.sequence,
         head: head.hash.to_vec(),
         custodian: tree.custody()?.custodian.to_vec(),
-        class: case.class.clone(),
-        urgency: i32::from(case.urgency).unsigned_abs(),
-        stage: case.stage.as_str().to_owned(),
-        due_ms: case.due_at().map_or(0, |due| due.0),
-        lead: case.lead.map(UnitId::to_vec).unwrap_or_default(),
-        outcome: i32::from(case.outcome).unsigned_abs(),
-        origin: case.origin.to_vec(),
-        first_receiver: match case.first_receiver {
+        class: case.intake.class.clone(),
+        urgency: i32::from(case.intake.urgency).unsigned_abs(),
+        stage: case.stage().as_str().to_owned(),
+        clocks: case
+            .clocks(annex_due)
+            .iter()
+            .map(Running::to_wire)
+            .collect(),
+        lead: case
+            .dispatching
+            .lead
+            .map(UnitId::to_vec)
+            .unwrap_or_default(),
+        outcome: i32::from(case.visit.outcome).unsigned_abs(),
+        origin: case.intake.origin.to_vec(),
+        first_receiver: match case.dispatching.first.receiver {
             Some(Receiver::Place(place)) => place.to_vec(),
             Some(Receiver::Unit(unit)) => unit.to_vec(),
             None => Vec::new(),
@@ -42,11 +49,11 @@ pub fn notice_of(
         author: author.to_vec(),
         open_annexes: u32::try_from(open_annexes).unwrap_or(u32::MAX),
         offered_to: case
+            .custody
             .offer
+            .as_ref()
             .map(|offer| offer.to.to_vec())
             .unwrap_or_default(),
-        answer_due_ms: answer_due.map_or(0, |due| due.0),
-        annex_due_ms: annex_due.map_or(0, |due| due.0),
         way: tree
             .way()
             .iter()

@@ -109,6 +109,12 @@ codes! {
     Malformed = "MALFORMED", Invalid, "格式不正确", "malformed";
     /// A due time lies before its start.
     DueBeforeStart = "DUE_BEFORE_START", Invalid, "办理期限早于起算时间", "the due time lies before its start";
+    /// A due time beyond that of the superior's dispatch.
+    DueBeyondSuperior = "DUE_BEYOND_SUPERIOR", Invalid, "晚于上级交办期限，请改在此期限之内", "later than the superior's due time; set one before it";
+    /// A due time set by hand beyond what the class allows.
+    DueBeyondClass = "DUE_BEYOND_CLASS", Invalid, "超出该类事项允许的最长期限，请改在此期限之内", "later than the class allows; set one before it";
+    /// The same thing is named twice.
+    NamedTwice = "NAMED_TWICE", Invalid, "重复填写，请删去其一", "named twice; leave one out";
     /// The catalogue has no such class.
     ClassUnknown = "CLASS_UNKNOWN", Invalid, "派单目录中没有此类别", "the catalogue has no such class";
     /// No such case.
@@ -137,6 +143,12 @@ codes! {
     RoleMissing = "ROLE_MISSING", Forbidden, "没有相应角色权限", "the role for this is missing";
     /// The person's unit does not handle the case.
     NotHandler = "NOT_HANDLER", Forbidden, "不是本件承办单位", "the unit does not handle this case";
+    /// Only the centre's own staff may.
+    NotCentreStaff = "NOT_CENTRE_STAFF", Forbidden, "须由中心工作人员办理，承办单位人员不得办理", "only the centre's own staff may do this, no unit's";
+    /// Who had a hand in the work does not judge it.
+    OwnWork = "OWN_WORK", Forbidden, "本人参与过该件办理，须由他人回访、评价、办结", "you had a hand in this case; another person visits, rates and closes it";
+    /// A verdict that the requester does not bear out needs a second person.
+    SecondPersonNeeded = "SECOND_PERSON_NEEDED", Forbidden, "诉求人未表示满意，须由回访人以外的人说明理由后办结", "the requester is not satisfied; somebody other than the visitor closes it as solved, with a reason";
     /// The same person may not do both.
     SamePerson = "SAME_PERSON", Forbidden, "拟稿人不得自行审核", "who drafted a reply cannot approve it";
     /// Nobody is signed in.
@@ -177,6 +189,26 @@ codes! {
     RootKeyNeeded = "ROOT_KEY_NEEDED", State, "本级记录自相冲突，须先由根密钥启用新的代次", "the first place takes what it wrote twice itself only after `root renew` by the root key";
     /// Taken unasked too often.
     TakenTooOften = "TAKEN_TOO_OFTEN", State, "24 小时内已主动收件一次", "taken unasked within the last 24 hours";
+    /// The clocks below are not red past their grace.
+    NotOverdue = "NOT_OVERDUE", State, "尚未超期或仍在宽限期内，不能以超期为由接办", "no clock below is red past its grace; take it by a decision, or wait";
+    /// The node below was heard from.
+    NotDark = "NOT_DARK", State, "下级节点未失联，不能以失联为由接办", "the node below is not dark; take it by a decision";
+    /// The place has no machine that could keep the case.
+    PlaceWithoutNode = "PLACE_WITHOUT_NODE", State, "该地区没有节点，请先邀请其加入，或由上级节点代为承载", "the place has no node; invite one, or host it on its centre's machine";
+    /// After the returns are used up, a leader designates.
+    DesignationNeeded = "DESIGNATION_NEEDED", State, "退回次数已用完，须由领导指定承办", "returned as often as allowed; a leader has to designate the next receiver";
+    /// Only the dispatcher decides a return or a reply.
+    NotDispatcher = "NOT_DISPATCHER", State, "须由派单中心认定，本中心只能接收后转交", "the centre that dispatched it decides; take it and pass it on";
+    /// A return is only passed on to its dispatcher.
+    ReturnPasses = "RETURN_PASSES", State, "该件正在退回派单中心，请转交退回", "the case is on its way back to its dispatcher; return it";
+    /// A case is rated once.
+    AlreadyRated = "ALREADY_RATED", State, "已评价，不能重复评价", "rated already";
+    /// A dissatisfied requester with a reasonable demand.
+    RedoOwed = "REDO_OWED", State, "诉求合理且诉求人不满意，须重办，或由领导说明理由后不予重办", "a reasonable demand and a dissatisfied requester: order a redo, or a leader refuses it with a reason";
+    /// No redo is owed.
+    NoRedoOwed = "NO_REDO_OWED", State, "没有须重办的情形", "no redo is owed";
+    /// Solved needs a satisfied requester or a reason.
+    SatisfactionNeeded = "SATISFACTION_NEEDED", State, "未回访到满意的诉求人，以“已解决”办结须说明理由", "no satisfied requester was reached; give a reason to close as solved";
     /// Annex entries await a decision.
     AnnexOpen = "ANNEX_OPEN", State, "附卷尚有未处理记录", "annex entries have not been adopted or declined";
     /// The annex entry was decided already.

@@ -13,12 +13,23 @@ const DAY_MS: i64 = 86_400_000;
 /// The name under which an entry is counted: its move, and for a closing its outcome too.
 #[must_use]
 pub fn count_name(content: Option<&Content>) -> String {
-    match content {
-        Some(Content::Closed(closed)) => format!(
-            "close.{}",
-            closed.outcome().as_str_name().to_ascii_lowercase()
-        ),
-        other => crate::casework::name_of(other).to_owned(),
+    let name = crate::casework::name_of(content);
+    match closed(content) {
+        Some(outcome) => format!("{name}.{}", outcome.as_str_name().to_ascii_lowercase()),
+        None => name.to_owned(),
+    }
+}
+
+fn closed(content: Option<&Content>) -> Option<pb::Outcome> {
+    let Some(Content::Action(action)) = content else {
+        return None;
+    };
+    let Some(pb::action::Family::Visit(visit)) = &action.family else {
+        return None;
+    };
+    match &visit.action {
+        Some(pb::visit_action::Action::Close(close)) => Some(close.outcome()),
+        _ => None,
     }
 }
 

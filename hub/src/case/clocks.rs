@@ -6,43 +6,45 @@ use fengqiao_proto::v1 as pb;
 
 use super::Case;
 use crate::clock::Moment;
-use crate::custody::Tree;
-use crate::id::{Hash, PlaceId, UnitId};
-
-/// What a clock is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Clock {
-    /// The case is to be handled.
-    Handling,
-    /// The parent is to answer an offer (PROTOCOL.md 7).
-    Answer,
-    /// What was overtaken is to be adopted or declined (PROTOCOL.md 10).
-    Annex,
-}
-
-impl Clock {
-    /// Stable word, as in the entries that start it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Handling => "handling",
-            Self::Answer => "answer",
-            Self::Annex => "annex",
-        }
-    }
-}
+use crate::id::{PlaceId, UnitId};
 
 /// A clock that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Running {
     /// Until when.
     pub due: Moment,
-    /// What for.
-    pub clock: Clock,
+    /// What for: accept, hand-over, handling, answer, visit, task, annex. A newer node may know others.
+    pub clock: String,
     /// The centre that is to act.
     pub place: PlaceId,
-    /// Its unit, for the handling.
+    /// Its unit, where one is to act.
     pub unit: Option<UnitId>,
+}
+
+impl Running {
+    fn new(clock: &str, due: Moment, place: PlaceId, unit: Option<UnitId>) -> Self {
+        Self {
+            due,
+            clock: clock.to_owned(),
+            place,
+            unit,
+        }
+    }
+
+    fn of(due: &pb::Due, place: PlaceId, unit: Option<UnitId>) -> Self {
+        Self::new(&due.clock, Moment(due.due_ms), place, unit)
+    }
+
+    /// As it travels in a notice.
+    #[must_use]
+    pub fn to_wire(&self) -> pb::RunningClock {
+        pb::RunningClock {
+            clock: self.clock.clone(),
+            due_ms: self.due.0,
+            place: self.place.to_vec(),
+            unit: self.unit.map(UnitId::to_vec).unwrap_or_default(),
+        }
+    }
 }
 
 impl Case {
@@ -50,52 +52,47 @@ impl Case {
     /// `annex_due`, which its node knows: from when on it held it.
     #[must_use]
     pub fn clocks(&self, annex_due: Option<Moment>) -> Vec<Running> {
-        let custodian = self.custodian;
-        let answer = self.offer.and_then(|offer| Some((offer.due?, offer.to)));
-        running(self.due_at(), (custodian, self.lead), answer, annex_due)
-    }
-
-    /// Entries that were overtaken and neither adopted nor declined.
-    #[must_use]
-    pub fn annex_open(&self, tree: &Tree) -> Vec<Hash> {
-        let mut annex = tree.annex();
-        annex.retain(|entry| !self.annex_decided.contains_key(entry));
-        annex
+        let custodian = self.custody.custodian;
+        let annex = annex_due.map(|due| Running::new("annex", due, custodian, None));
+        if self.stage().is_over() {
+            return annex.into_iter().collect();
+        }
+        let centre =
+            |due: &Option<pb::Due>| due.as_ref().map(|due| Running::of(due, custodian, None));
+        let lead = self.dispatching.lead;
+        let handling = self.handling.due.as_ref();
+        let offer = self.custody.offer.as_ref();
+        let owed = self.custody.obligations.iter().filter(|owed| !owed.replied);
+        let mut clocks: Vec<Running> = [
+            annex,
+            centre(&self.intake.accept_due),
+            centre(&self.intake.hand_over_due),
+            handling.map(|due| Running::of(due, custodian, lead)),
+            centre(&self.visit.due),
+            offer.and_then(|offer| Some(Running::of(offer.due.as_ref()?, offer.to, None))),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(owed.filter_map(|owed| Some(Running::of(owed.due.as_ref()?, owed.to, None))))
+        .chain((self.convening.open()).map(|task| Running::of(&task.due, task.place, task.unit)))
+        .collect();
+        clocks.sort();
+        clocks
     }
 }
 
-/// The clocks that run by a notice, the one that ends first at the head.
+/// The clocks that run by a notice, the one that ends first at the head; those that name nobody are passed over.
 #[must_use]
 pub fn of_notice(notice: &pb::Notice) -> Vec<Running> {
-    let Some(custodian) = PlaceId::from_bytes(&notice.custodian) else {
-        return Vec::new();
-    };
-    let moment = |ms: i64| (ms != 0).then_some(Moment(ms));
-    let answer = moment(notice.answer_due_ms).zip(PlaceId::from_bytes(&notice.offered_to));
-    running(
-        moment(notice.due_ms),
-        (custodian, UnitId::from_bytes(&notice.lead)),
-        answer,
-        moment(notice.annex_due_ms),
-    )
-}
-
-fn running(
-    handling: Option<Moment>,
-    (custodian, lead): (PlaceId, Option<UnitId>),
-    answer: Option<(Moment, PlaceId)>,
-    annex: Option<Moment>,
-) -> Vec<Running> {
-    let clock = |clock, place, unit, due| Running {
-        due,
-        clock,
-        place,
-        unit,
-    };
-    let handling = handling.map(|due| clock(Clock::Handling, custodian, lead, due));
-    let answer = answer.map(|(due, asked)| clock(Clock::Answer, asked, None, due));
-    let annex = annex.map(|due| clock(Clock::Annex, custodian, None, due));
-    let mut clocks: Vec<Running> = [handling, answer, annex].into_iter().flatten().collect();
-    clocks.sort_by_key(|running| (running.due, running.clock));
+    let running = notice.clocks.iter().filter_map(|running| {
+        Some(Running::new(
+            &running.clock,
+            Moment(running.due_ms),
+            PlaceId::from_bytes(&running.place)?,
+            UnitId::from_bytes(&running.unit),
+        ))
+    });
+    let mut clocks: Vec<Running> = running.collect();
+    clocks.sort();
     clocks
 }

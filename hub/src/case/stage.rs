@@ -1,4 +1,8 @@
-//! The stages of a case, with their words.
+//! Where a case stands, in one word for lists and notices.
+//!
+//! Derived from the parts; no rule asks it what a part knows better.
+
+use super::Case;
 
 /// Where a case stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,10 +73,10 @@ impl Stage {
             Self::Dispatched => "已派单",
             Self::Handling => "办理中",
             Self::Objected => "派单异议",
-            Self::Drafted => "已拟回复",
-            Self::Approved => "已把关",
-            Self::Replied => "已回复",
-            Self::InHand => "已收件",
+            Self::Drafted => "已拟稿",
+            Self::Approved => "已审核",
+            Self::Replied => "已答复",
+            Self::InHand => "已接办",
             Self::Decided => "已批示",
             Self::Visited => "已回访",
             Self::Redo => "重办",
@@ -84,5 +88,47 @@ impl Stage {
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::Declined)
+    }
+}
+
+impl Case {
+    /// Where the case stands.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        let dispatching = &self.dispatching;
+        let draft = self.reply.draft.map(|draft| draft.approved);
+        if self.visit.closed {
+            Stage::Closed
+        } else if self.intake.declined {
+            Stage::Declined
+        } else if self.visit.visited.is_some() {
+            Stage::Visited
+        } else if let Some(approved) = draft {
+            if approved {
+                Stage::Approved
+            } else {
+                Stage::Drafted
+            }
+        } else if self.reply.sent {
+            Stage::Replied
+        } else if dispatching.objection.is_some() {
+            Stage::Objected
+        } else if dispatching.to_be_signed {
+            Stage::Dispatched
+        } else if self.decided {
+            Stage::Decided
+        } else if dispatching.signed {
+            Stage::Handling
+        } else if self.visit.redo {
+            Stage::Redo
+        } else if self.custody.in_hand {
+            Stage::InHand
+        } else if self.intake.answered.is_some() {
+            Stage::Answered
+        } else if self.intake.accepted {
+            Stage::Accepted
+        } else {
+            Stage::Registered
+        }
     }
 }

@@ -1,80 +1,104 @@
 //! Convening: one calls, many act, across departments and tiers; tasks, work on site.
 
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 
-use super::{Act, Actor, Party, View, open, require};
-use crate::case::{Case, Task, TaskState};
+use super::action::{Rules, Spec};
+use super::authority::{CLERK_OR_LEADER, Who};
+use super::context::Context;
+use super::dispatching::{not_pushed_down, own_unit};
+use crate::case::{Case, Task, TaskState, Written};
 use crate::clock::Moment;
+use crate::entry::Move;
+use crate::id::PlaceId;
 use crate::refusal::{Code, Refusal};
 
 /// Most parties of one convening.
 pub const PARTIES_MAX: usize = 32;
 
-/// Convenes parties with tasks of their own.
-///
-/// # Errors
-/// `ROLE_MISSING`, `CASE_CLOSED`, `FIELD_EMPTY`, `FIELD_TOO_LONG`, `PLACE_UNKNOWN`, `UNIT_UNKNOWN`, `DUE_BEFORE_START`.
-pub fn convene(
-    view: &View<'_>,
-    case: &Case,
-    actor: &Actor,
-    meeting: Moment,
-    parties: &[Party],
-) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk, pb::Role::Leader])?;
-    open(case)?;
-    if parties.is_empty() {
-        return Err(Refusal::of(Code::Empty, "parties"));
+impl Rules for pb::Convene {
+    const SPEC: Spec = Spec::new(
+        "convene",
+        "一方召集、多方联动",
+        "Convene units here and centres below, each with a task",
+        Who::Centre(CLERK_OR_LEADER),
+    );
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        if self.parties.is_empty() {
+            return Err(Refusal::of(Code::Empty, "parties"));
+        }
+        if self.parties.len() > PARTIES_MAX {
+            return Err(Refusal::of(Code::TooLong, "parties").because(PARTIES_MAX.to_string()));
+        }
+        let meeting = Moment(self.meeting_ms);
+        let parties = (context.case.next_task()..)
+            .zip(self.parties)
+            .map(|(number, party)| task(context, number, party, meeting))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok((Self { parties, ..self }, Move::None))
     }
-    if parties.len() > PARTIES_MAX {
-        return Err(Refusal::of(Code::TooLong, "parties").because(PARTIES_MAX.to_string()));
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.convening.convened(self);
+        for task in &case.convening.tasks {
+            case.custody.concerned.insert(task.place);
+            case.dispatching.units.extend(task.unit);
+        }
     }
-    let first = u32::try_from(case.tasks.len())
-        .unwrap_or(u32::MAX)
-        .saturating_add(1);
-    let tasks = (first..)
-        .zip(parties)
-        .map(|(number, party)| task(view, number, party, meeting))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Act::work(Content::Convened(pb::Convened {
-        meeting_ms: meeting.0,
-        tasks,
-    })))
 }
 
+/// A party is a place at or below the convening centre that has a node, or a unit of that centre.
 fn task(
-    view: &View<'_>,
+    context: &Context<'_>,
     number: u32,
-    party: &Party,
+    party: pb::Party,
     meeting: Moment,
-) -> Result<pb::ConvenedTask, Refusal> {
-    if !view.registry.is_within(party.place, view.place) {
-        return Err(Refusal::of(Code::PlaceUnknown, "parties.place"));
+) -> Result<pb::Party, Refusal> {
+    const FIELD: &str = "parties.place";
+    let centre = context.centre;
+    let place = if party.place.is_empty() && !party.unit.is_empty() {
+        centre.place
+    } else {
+        let place = party.place.parse::<PlaceId>();
+        place.map_err(|_| Refusal::of(Code::PlaceUnknown, FIELD))?
+    };
+    let known = centre.registry.place(place);
+    let ended = known.is_none_or(|place| place.ended.is_some());
+    if ended || !centre.registry.is_within(place, centre.place) {
+        return Err(Refusal::of(Code::PlaceUnknown, FIELD));
     }
-    if let Some(unit) = party.unit {
-        let own = view
-            .registry
-            .unit(unit)
-            .is_some_and(|known| known.place == party.place);
-        if !own || party.place != view.place {
+    if centre.registry.node_of(place).is_none() {
+        return Err(Refusal::of(Code::PlaceWithoutNode, FIELD).because(centre.registry.name(place)));
+    }
+    if place != centre.place {
+        not_pushed_down(context, place, FIELD)?;
+    }
+    if !party.unit.is_empty() {
+        own_unit(centre, &party.unit, "parties.unit")?;
+        if place != centre.place {
             return Err(Refusal::of(Code::UnitUnknown, "parties.unit"));
         }
     }
-    let start = meeting.min(view.now);
-    Ok(pb::ConvenedTask {
+    let start = meeting.min(centre.now);
+    let due = centre
+        .catalogue
+        .set_due("task", start, Moment(party.due_ms))?;
+    let latest = centre.catalogue.task_due_max(centre.now);
+    if due.due_ms > latest.0 {
+        return Err(Refusal::of(Code::DueBeyondClass, "parties.due_ms").because(latest.to_string()));
+    }
+    Ok(pb::Party {
+        place: place.to_string(),
         task: number,
-        place: party.place.to_vec(),
-        unit: party
-            .unit
-            .map(crate::id::UnitId::to_vec)
-            .unwrap_or_default(),
-        due: Some(view.catalogue.set_due("task", start, party.due)?),
+        due: Some(due),
+        ..party
     })
 }
 
-fn own_task<'a>(case: &'a Case, actor: &Actor, number: u32) -> Result<&'a Task, Refusal> {
-    let task = case.tasks.iter().find(|task| task.number == number);
+fn own_task<'a>(context: &Context<'a>, number: u32) -> Result<&'a Task, Refusal> {
+    let actor = context.actor;
+    let tasks = &context.case.convening.tasks;
+    let task = tasks.iter().find(|task| task.number == number);
     let task = task.ok_or(Refusal::of(Code::TaskUnknown, "task"))?;
     let unit_acts = task.unit.is_none() || actor.unit == task.unit || actor.unit.is_none();
     if actor.place == task.place && unit_acts {
@@ -84,49 +108,71 @@ fn own_task<'a>(case: &'a Case, actor: &Actor, number: u32) -> Result<&'a Task, 
     }
 }
 
-/// A party has read its task.
-///
-/// # Errors
-/// `TASK_UNKNOWN`, `NOT_HANDLER`, `CASE_CLOSED`.
-pub fn acknowledge(case: &Case, actor: &Actor, number: u32) -> Result<Act, Refusal> {
-    open(case)?;
-    own_task(case, actor, number)?;
-    let place = actor.place.to_vec();
-    Ok(Act::work(Content::TaskAcknowledged(pb::TaskAcknowledged {
-        task: number,
-        place,
-    })))
+impl Rules for pb::AcknowledgeTask {
+    const SPEC: Spec = Spec::new(
+        "acknowledge-task",
+        "签收任务",
+        "Acknowledge a task we were convened for",
+        Who::Party,
+    )
+    .submittable();
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        own_task(context, self.task)?;
+        let place = context.actor.place.to_string();
+        Ok((Self { place, ..self }, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.convening.reaches(self.task, TaskState::Acknowledged);
+    }
 }
 
-/// A party reports on its task.
-///
-/// # Errors
-/// `TASK_UNKNOWN`, `NOT_HANDLER`, `CASE_CLOSED`, `STAGE_FORBIDS` when the task is done.
-pub fn report(case: &Case, actor: &Actor, number: u32, done: bool) -> Result<Act, Refusal> {
-    open(case)?;
-    if own_task(case, actor, number)?.state == TaskState::Done {
-        return Err(Refusal::of(Code::StageForbids, "task").because(TaskState::Done.as_str()));
+impl Rules for pb::ReportTask {
+    const SPEC: Spec = Spec::new(
+        "report-task",
+        "任务反馈",
+        "Report on a task we were convened for",
+        Who::Party,
+    )
+    .submittable();
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        if own_task(context, self.task)?.state == TaskState::Done {
+            let done = TaskState::Done.as_str();
+            return Err(Refusal::of(Code::StageForbids, "task").because(done));
+        }
+        let place = context.actor.place.to_string();
+        Ok((Self { place, ..self }, Move::None))
     }
-    let place = actor.place.to_vec();
-    Ok(Act::work(Content::TaskReported(pb::TaskReported {
-        task: number,
-        place,
-        done,
-    })))
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        let state = if self.done {
+            TaskState::Done
+        } else {
+            TaskState::Reported
+        };
+        case.convening.reaches(self.task, state);
+        case.handling.by(written.person);
+    }
 }
 
-/// Records work on site, by the custodian or a convened party.
-///
-/// # Errors
-/// `NOT_HANDLER`, `CASE_CLOSED`.
-pub fn work_on_site(case: &Case, actor: &Actor, worked: Moment) -> Result<Act, Refusal> {
-    open(case)?;
-    if actor.place != case.custodian && !case.parties.contains(&actor.place) {
-        return Err(Refusal::of(Code::NotHandler, ""));
+impl Rules for pb::WorkOnSite {
+    const SPEC: Spec = Spec::new(
+        "work-on-site",
+        "现场办公",
+        "Record work on site",
+        Who::OnSite,
+    )
+    .submittable();
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let place = context.actor.place.to_string();
+        Ok((Self { place, ..self }, Move::None))
     }
-    let place = actor.place.to_vec();
-    Ok(Act::work(Content::WorkedOnSite(pb::WorkedOnSite {
-        worked_ms: worked.0,
-        place,
-    })))
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        case.convening.site_visits += 1;
+        case.handling.by(written.person);
+    }
 }

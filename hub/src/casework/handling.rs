@@ -1,13 +1,16 @@
 //! Handling: contact, action, interim report, supplement.
 
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 
-use super::{Act, Actor, at, open};
-use crate::case::{Case, Stage};
-use crate::refusal::{Code, Refusal};
+use super::action::{Rules, Spec};
+use super::authority::Who;
+use super::context::Context;
+use super::dispatching::no_return_passes;
+use crate::case::{Case, Stage, Written};
+use crate::entry::Move;
+use crate::refusal::Refusal;
 
-const WORKING: [Stage; 6] = [
+const WORKING: &[Stage] = &[
     Stage::Accepted,
     Stage::Dispatched,
     Stage::Handling,
@@ -16,76 +19,105 @@ const WORKING: [Stage; 6] = [
     Stage::Redo,
 ];
 
-/// Refuses unless the actor's unit leads; where no unit leads, the centre's own staff do.
-pub(crate) fn leads(case: &Case, actor: &Actor) -> Result<(), Refusal> {
-    let staff = actor.place == case.custodian && actor.roles.iter().any(|role| works(*role));
-    let fits = match case.lead {
-        Some(lead) => actor.unit == Some(lead) && actor.roles.contains(&pb::Role::Handler),
-        None => actor.unit.is_none() && staff,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(Refusal::of(Code::NotHandler, ""))
+/// The handling clock of a centre whose own staff begin to handle what nobody was given: it is handed over with that.
+pub(super) fn own_due(context: &Context<'_>) -> Result<Option<pb::Due>, Refusal> {
+    let case = context.case;
+    if case.dispatching.lead.is_some() || case.handling.due.is_some() {
+        return Ok(None);
+    }
+    context.handling_due().map(Some)
+}
+
+pub(super) fn begins(case: &mut Case, due: Option<&pb::Due>) {
+    if let Some(due) = due {
+        case.intake.clocks_end();
+        case.handling.due = Some(due.clone());
     }
 }
 
-/// Refuses unless the actor's unit leads or co-handles.
-pub(crate) fn handles(case: &Case, actor: &Actor) -> Result<(), Refusal> {
-    let helps = actor
-        .unit
-        .is_some_and(|unit| case.co_handlers.contains(&unit));
-    if helps && actor.roles.contains(&pb::Role::Handler) {
-        Ok(())
-    } else {
-        leads(case, actor)
+impl Rules for pb::Contact {
+    const SPEC: Spec = Spec::new(
+        "contact",
+        "联系诉求人",
+        "Record that the requester was contacted",
+        Who::Handlers,
+    )
+    .from(WORKING)
+    .submittable();
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        no_return_passes(context)
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let due = own_due(context)?;
+        Ok((Self { due, ..self }, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        begins(case, self.due.as_ref());
+        case.dispatching.worked();
+        case.handling.by(written.person);
     }
 }
 
-fn works(role: pb::Role) -> bool {
-    matches!(role, pb::Role::Clerk | pb::Role::Handler | pb::Role::Leader)
-}
+impl Rules for pb::TakeAction {
+    const SPEC: Spec = Spec::new(
+        "take-action",
+        "办理措施",
+        "Record what was done",
+        Who::Handlers,
+    )
+    .from(WORKING)
+    .submittable();
 
-/// Records a contact with the requester.
-///
-/// # Errors
-/// `NOT_HANDLER`, `STAGE_FORBIDS`.
-pub fn contact(case: &Case, actor: &Actor, reached: bool) -> Result<Act, Refusal> {
-    at(case, &WORKING)?;
-    handles(case, actor)?;
-    Ok(Act::work(Content::Contacted(pb::Contacted { reached })))
-}
-
-/// Records an action.
-///
-/// # Errors
-/// `NOT_HANDLER`, `STAGE_FORBIDS`.
-pub fn take_action(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    at(case, &WORKING)?;
-    handles(case, actor)?;
-    Ok(Act::work(Content::ActionTaken(pb::ActionTaken {})))
-}
-
-/// Gives an interim report.
-///
-/// # Errors
-/// `NOT_HANDLER`, `STAGE_FORBIDS`.
-pub fn report_interim(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    at(case, &WORKING)?;
-    handles(case, actor)?;
-    Ok(Act::work(Content::InterimReport(pb::InterimReport {})))
-}
-
-/// Adds what is known, by anyone who has to do with the case.
-///
-/// # Errors
-/// `CASE_CLOSED`, `NOT_HANDLER`.
-pub fn supplement(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    open(case)?;
-    let unit = actor.unit.is_some_and(|unit| case.handlers.contains(&unit));
-    let place = case.custodians.contains(&actor.place) || case.parties.contains(&actor.place);
-    if !(unit || actor.unit.is_none() && place) {
-        return Err(Refusal::of(Code::NotHandler, ""));
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        no_return_passes(context)
     }
-    Ok(Act::work(Content::Supplemented(pb::Supplemented {})))
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let due = own_due(context)?;
+        Ok((Self { due, ..self }, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        begins(case, self.due.as_ref());
+        case.dispatching.worked();
+        case.handling.by(written.person);
+    }
+}
+
+impl Rules for pb::ReportInterim {
+    const SPEC: Spec = Spec::new(
+        "report-interim",
+        "阶段性报告",
+        "Report before the end",
+        Who::Handlers,
+    )
+    .from(WORKING)
+    .submittable();
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        case.handling.by(written.person);
+    }
+}
+
+impl Rules for pb::Supplement {
+    const SPEC: Spec = Spec::new(
+        "supplement",
+        "补充",
+        "Add what is known; the case does not move",
+        Who::Concerned,
+    )
+    .submittable();
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, _case: &mut Case, _written: &Written) {}
 }

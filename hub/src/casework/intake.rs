@@ -1,17 +1,20 @@
 //! Intake: register, accept, decline, answer at once.
 
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
+use pb::{KindClass, Role};
 
-use super::{Act, Actor, View, at, require};
-use crate::case::{Case, Stage};
-use crate::clock::Moment;
+use super::action::{Rules, Spec};
+use super::authority::{Who, require};
+use super::context::{Act, Actor, Context, DecisionContext};
+use crate::case::{Case, Stage, Written};
 use crate::entry::Move;
 use crate::id::Hash;
 use crate::refusal::{Code, Refusal};
 
 /// Longest external number, in characters.
 pub const EXTERNAL_NUMBER_CHARACTERS_MAX: usize = 64;
+
+const BEFORE_DISPATCH: &[Stage] = &[Stage::Registered, Stage::Accepted];
 
 /// What the node adds to a registration: the number from its reserved block and the hash of the resident's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,117 +25,162 @@ pub struct Numbering {
     pub secret_hash: Hash,
 }
 
-/// What the clerk writes down at the intake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Intake<'a> {
-    /// How it came in.
-    pub channel: pb::Channel,
-    /// Class of the catalogue.
-    pub class: &'a str,
-    /// How pressing it is; not said is ordinary.
-    pub urgency: pb::Urgency,
-    /// External number of another platform, or empty.
-    pub external_number: &'a str,
-    /// When the resident brought it.
-    pub received: Moment,
-}
-
-/// Registers a case.
+/// Registers a case: the one action that has none to stand on.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`.
+/// `ROLE_MISSING`, `NOT_CENTRE_STAFF`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `PLACE_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`,
+/// `CONTROL_CHARACTER`.
 pub fn register(
-    view: &View<'_>,
+    centre: &DecisionContext<'_>,
     actor: &Actor,
-    intake: &Intake<'_>,
+    asked: pb::Register,
     numbering: &Numbering,
 ) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk])?;
-    if view
-        .registry
-        .place(view.place)
-        .is_some_and(|place| place.ended.is_some())
-    {
+    if actor.unit.is_some() {
+        return Err(Refusal::of(Code::NotCentreStaff, ""));
+    }
+    require(actor, &[Role::Clerk])?;
+    let here = centre.registry.place(centre.place);
+    if here.is_some_and(|place| place.ended.is_some()) {
         return Err(Refusal::of(Code::PlaceEnded, ""));
     }
-    let Intake {
-        channel,
-        class,
-        urgency,
-        external_number,
-        received,
-    } = *intake;
-    view.catalogue.class(class)?;
-    if channel == pb::Channel::Unspecified {
+    centre.catalogue.class(&asked.class)?;
+    if asked.channel() == pb::Channel::Unspecified {
         return Err(Refusal::of(Code::Empty, "channel"));
     }
-    if external_number.chars().count() > EXTERNAL_NUMBER_CHARACTERS_MAX {
+    let external = &asked.external_number;
+    if external.chars().count() > EXTERNAL_NUMBER_CHARACTERS_MAX {
         return Err(Refusal::of(Code::TooLong, "external_number")
             .because(EXTERNAL_NUMBER_CHARACTERS_MAX.to_string()));
     }
-    if external_number.chars().any(char::is_control) {
+    if external.chars().any(char::is_control) {
         return Err(Refusal::of(Code::ControlCharacter, "external_number"));
     }
-    let content = Content::Registered(pb::Registered {
+    let concerned = asked.place.parse().ok();
+    let known = concerned.is_some_and(|place| centre.registry.place(place).is_some());
+    if !asked.place.is_empty() && !known {
+        return Err(Refusal::of(Code::PlaceUnknown, "place"));
+    }
+    let urgency = match asked.urgency() {
+        pb::Urgency::Unspecified => pb::Urgency::Ordinary,
+        urgency @ (pb::Urgency::Ordinary | pb::Urgency::Urgent | pb::Urgency::Emergency) => urgency,
+    };
+    let due = |clock: fn(&_, &str, _, _) -> Result<pb::Due, Refusal>| {
+        clock(centre.catalogue, &asked.class, urgency, centre.now).map(Some)
+    };
+    let register = pb::Register {
+        urgency: urgency.into(),
         number: numbering.number.clone(),
-        channel: channel.into(),
-        class: class.to_owned(),
-        urgency: if urgency == pb::Urgency::Unspecified {
-            pb::Urgency::Ordinary
-        } else {
-            urgency
-        }
-        .into(),
-        external_number: external_number.to_owned(),
-        received_ms: received.0,
         secret_hash: numbering.secret_hash.to_vec(),
-    });
+        accept_due: due(crate::catalogue::Catalogue::accept_due)?,
+        hand_over_due: due(crate::catalogue::Catalogue::hand_over_due)?,
+        ..asked
+    };
     Ok(Act {
-        content,
+        content: fengqiao_proto::v1::body::Content::Action(register.into()),
         mv: Move::None,
-        kind_class: pb::KindClass::Opening,
+        kind_class: KindClass::Opening,
     })
 }
 
-/// Takes the case on.
-///
-/// # Errors
-/// `ROLE_MISSING`, `STAGE_FORBIDS`.
-pub fn accept(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk])?;
-    at(case, &[Stage::Registered])?;
-    Ok(Act::work(Content::Accepted(pb::Accepted {})))
+impl Rules for pb::Register {
+    const SPEC: Spec = Spec::new(
+        "register",
+        "登记",
+        "Take a case in: it gets its number, the resident a secret code",
+        Who::Centre(&[Role::Clerk]),
+    )
+    .class(KindClass::Opening);
+
+    /// A case is registered once.
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        Err(Refusal::of(Code::StageForbids, "").because(context.case.stage().as_str()))
+    }
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, _case: &mut Case, _written: &Written) {}
 }
 
-/// Declines the case on a ground, before any dispatch.
-///
-/// # Errors
-/// `ROLE_MISSING`, `FIELD_EMPTY`, `ALREADY_DISPATCHED`, `STAGE_FORBIDS`.
-pub fn decline(case: &Case, actor: &Actor, ground: pb::DeclineGround) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk])?;
-    if ground == pb::DeclineGround::Unspecified {
-        return Err(Refusal::of(Code::Empty, "ground"));
+impl Rules for pb::Accept {
+    const SPEC: Spec = Spec::new(
+        "accept",
+        "受理",
+        "Accept the case",
+        Who::Centre(&[Role::Clerk]),
+    )
+    .from(&[Stage::Registered]);
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
     }
-    if case.was_dispatched {
-        return Err(Refusal::of(Code::AlreadyDispatched, ""));
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.intake.accepted = true;
+        case.intake.accept_due = None;
     }
-    at(case, &[Stage::Registered, Stage::Accepted])?;
-    Ok(Act::effect(Content::Declined(pb::Declined {
-        ground: ground.into(),
-    })))
 }
 
-/// Answers at the first contact.
-///
-/// # Errors
-/// `ROLE_MISSING`, `ALREADY_DISPATCHED`, `STAGE_FORBIDS`.
-pub fn answer_at_once(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk])?;
-    if case.was_dispatched {
+/// An offer is waited for: declining or answering would answer it too. After a dispatch neither is possible any more.
+fn undispatched(context: &Context<'_>) -> Result<(), Refusal> {
+    context.no_offer()?;
+    if context.case.dispatching.ever {
         return Err(Refusal::of(Code::AlreadyDispatched, ""));
     }
-    at(case, &[Stage::Registered, Stage::Accepted])?;
-    Ok(Act::effect(Content::AnsweredDirectly(
-        pb::AnsweredDirectly {},
-    )))
+    Ok(())
+}
+
+impl Rules for pb::Decline {
+    const SPEC: Spec = Spec::new(
+        "decline",
+        "不予受理",
+        "Decline the case on a ground, and tell the right way",
+        Who::Centre(&[Role::Clerk]),
+    )
+    .from(BEFORE_DISPATCH)
+    .class(KindClass::Effect);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        undispatched(context)
+    }
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        if self.ground() == pb::DeclineGround::Unspecified {
+            return Err(Refusal::of(Code::Empty, "ground"));
+        }
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.intake.declined = true;
+        case.intake.clocks_end();
+    }
+}
+
+impl Rules for pb::AnswerAtOnce {
+    const SPEC: Spec = Spec::new(
+        "answer-at-once",
+        "即时答复",
+        "Answer at the first contact",
+        Who::Centre(&[Role::Clerk]),
+    )
+    .from(BEFORE_DISPATCH)
+    .class(KindClass::Effect);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        undispatched(context)
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let visit_due = Some(context.visit_due()?);
+        Ok((Self { visit_due, ..self }, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        case.intake.answered = Some(written.person);
+        case.intake.clocks_end();
+        case.visit.due.clone_from(&self.visit_due);
+    }
 }

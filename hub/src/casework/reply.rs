@@ -1,86 +1,146 @@
 //! Reply: drafted by the handler, approved by a second person, sent to the dispatcher.
 
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
+use pb::KindClass;
 
-use super::{Act, Actor, View, at, require};
-use crate::case::{Case, Stage};
+use super::action::{Rules, Spec};
+use super::authority::Who;
+use super::context::Context;
+use super::dispatching::no_return_passes;
+use super::escalation::parent;
+use super::handling::{begins, own_due};
+use crate::case::{Case, Draft, OfferKind, Stage, Written};
 use crate::entry::Move;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 
-/// Drafts a reply.
-///
-/// # Errors
-/// `NOT_HANDLER`, `STAGE_FORBIDS`.
-pub fn draft(case: &Case, actor: &Actor, reasonable: bool) -> Result<Act, Refusal> {
-    at(
-        case,
-        &[
+impl Rules for pb::DraftReply {
+    const SPEC: Spec = Spec::new("draft-reply", "拟稿", "Draft the reply", Who::Lead)
+        .from(&[
             Stage::Accepted,
             Stage::Handling,
             Stage::InHand,
             Stage::Decided,
             Stage::Redo,
             Stage::Replied,
-        ],
-    )?;
-    super::handling::leads(case, actor)?;
-    Ok(Act::work(Content::ReplyDrafted(pb::ReplyDrafted {
-        reasonable,
-    })))
-}
+        ])
+        .submittable();
 
-/// Approves the draft: the deputy director's gate.
-///
-/// # Errors
-/// `ROLE_MISSING`, `SAME_PERSON`, `STAGE_FORBIDS`.
-pub fn approve(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    gate(case, actor)?;
-    Ok(Act::work(Content::ReplyApproved(pb::ReplyApproved {})))
-}
-
-/// Sends the draft back.
-///
-/// # Errors
-/// `ROLE_MISSING`, `SAME_PERSON`, `STAGE_FORBIDS`.
-pub fn send_back(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    gate(case, actor)?;
-    Ok(Act::work(Content::ReplySentBack(pb::ReplySentBack {})))
-}
-
-fn gate(case: &Case, actor: &Actor) -> Result<(), Refusal> {
-    require(actor, &[pb::Role::Approver, pb::Role::Leader])?;
-    at(case, &[Stage::Drafted])?;
-    if actor.person.is_some() && actor.person == case.drafted_by {
-        return Err(Refusal::of(Code::SamePerson, ""));
+    /// A reply that was offered is waited for: another draft would let its clock stand.
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        context.no_offer()?;
+        no_return_passes(context)
     }
-    Ok(())
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let due = own_due(context)?;
+        Ok((Self { due, ..self }, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        begins(case, self.due.as_ref());
+        case.visit.due = None;
+        case.reply.sent = false;
+        case.reply.draft = Some(Draft {
+            by: written.person,
+            approved: false,
+        });
+        case.reply.reasonable = Some(self.reasonable);
+        case.handling.by(written.person);
+    }
 }
 
-/// Sends the approved reply: to the centre that dispatched the case, as an offer, or to this centre's own return visit.
-///
-/// # Errors
-/// `ROLE_MISSING`, `STAGE_FORBIDS`, `NO_PARENT`.
-pub fn send(view: &View<'_>, case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    require(
-        actor,
-        &[
-            pb::Role::Clerk,
-            pb::Role::Handler,
-            pb::Role::Approver,
-            pb::Role::Leader,
-        ],
-    )?;
-    at(case, &[Stage::Approved])?;
-    let (mv, answer_due) = if case.owes_reply(view.place, view.registry) {
-        let due = view.catalogue.answer_due(&case.class, view.now)?;
-        (Move::Offered(super::escalation::parent(view)?), Some(due))
-    } else {
-        (Move::None, None)
-    };
-    Ok(Act {
-        content: Content::Replied(pb::Replied { answer_due }),
-        mv,
-        kind_class: pb::KindClass::Effect,
-    })
+impl Rules for pb::ApproveReply {
+    const SPEC: Spec = Spec::new(
+        "approve-reply",
+        "审核把关",
+        "Approve the draft: another person than who drafted it",
+        Who::Approvers,
+    )
+    .from(&[Stage::Drafted]);
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        if let Some(draft) = &mut case.reply.draft {
+            draft.approved = true;
+        }
+        case.handling.by(written.person);
+    }
+}
+
+impl Rules for pb::SendBackReply {
+    const SPEC: Spec = Spec::new(
+        "send-back-reply",
+        "退回修改",
+        "Send the draft back",
+        Who::Approvers,
+    )
+    .from(&[Stage::Drafted]);
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.reply.draft = None;
+        case.dispatching.signed = true;
+        case.dispatching.to_be_signed = false;
+    }
+}
+
+impl Rules for pb::SendReply {
+    const SPEC: Spec = Spec::new(
+        "send-reply",
+        "答复",
+        "Let the approved reply leave",
+        Who::Senders,
+    )
+    .from(&[Stage::Approved])
+    .class(KindClass::Effect);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        context.no_offer()
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        if context.case.custody.owed().is_none() {
+            let visit_due = Some(context.visit_due()?);
+            return Ok((
+                Self {
+                    answer_due: None,
+                    visit_due,
+                },
+                Move::None,
+            ));
+        }
+        let answer_due = Some(context.answer_due()?);
+        let mv = Move::Offered(parent(context.centre)?);
+        Ok((
+            Self {
+                answer_due,
+                visit_due: None,
+            },
+            mv,
+        ))
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        case.dispatching.first.confirm();
+        case.intake.clocks_end();
+        case.handling.by(written.person);
+        case.reply.sent = true;
+        case.reply.draft = None;
+        case.reply.stopped = case.handling.due.take();
+        case.visit.due.clone_from(&self.visit_due);
+        if let Move::Offered(to) = written.mv {
+            let due = self.answer_due.as_ref();
+            case.custody
+                .offered(OfferKind::Replied, written.hash, to, due);
+            if let Some(owed) = case.custody.obligations.last_mut() {
+                owed.replied = true;
+            }
+        }
+    }
 }

@@ -1,131 +1,229 @@
-//! Return visit, rating, redo, closing; and what is done with annex entries.
+//! Return visit, rating, redo, closing: by the dispatching side, never by who handled.
 
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
+use pb::{KindClass, Outcome, Role};
 
-use super::{Act, Actor, Known, View, at, open, require};
-use crate::case::{Case, Stage, TaskState};
+use super::action::{Rules, Spec};
+use super::authority::{CLERK_OR_LEADER, Who};
+use super::context::Context;
+use crate::case::{Case, Rating, Reply, Stage, Visited, Written};
 use crate::entry::Move;
-use crate::id::Hash;
 use crate::refusal::{Code, Refusal};
 
-/// The dispatching side asks the requester; never the handler.
-///
-/// # Errors
-/// `ROLE_MISSING`, `NOT_HANDLER`, `STAGE_FORBIDS`, `OFFER_OPEN`.
-pub fn return_visit(
-    case: &Case,
-    actor: &Actor,
-    reached: bool,
-    reasonable: bool,
-) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk])?;
-    at(case, &[Stage::Replied, Stage::Answered])?;
-    if case.offer.is_some() {
-        return Err(Refusal::of(Code::OfferOpen, ""));
-    }
-    not_handler(case, actor)?;
-    Ok(Act::work(Content::ReturnVisited(pb::ReturnVisited {
-        reached,
-        reasonable,
-    })))
-}
-
-/// Who handles never writes the verdict on it.
-fn not_handler(case: &Case, actor: &Actor) -> Result<(), Refusal> {
-    let handles = |unit| case.lead == Some(unit) || case.co_handlers.contains(&unit);
-    if actor.unit.is_some_and(handles) {
-        return Err(Refusal::of(Code::NotHandler, ""));
+/// Whoever owes a reply above never visits, rates or closes: the dispatcher does.
+fn owes_nobody(context: &Context<'_>) -> Result<(), Refusal> {
+    context.no_offer()?;
+    if context.case.owes_reply(context.centre.place) {
+        return Err(Refusal::of(Code::ReplyOwed, ""));
     }
     Ok(())
 }
 
-/// Records the requester's rating, at a centre that has to do with the case; never by a unit that handles it.
-///
-/// # Errors
-/// `OUT_OF_RANGE`, `STAGE_FORBIDS`, `CASE_CLOSED`, `NOT_HANDLER`.
-pub fn rate(case: &Case, actor: &Actor, score: u32) -> Result<Act, Refusal> {
-    if !(1..=5).contains(&score) {
-        return Err(Refusal::of(Code::OutOfRange, "score").because("1-5"));
+impl Rules for pb::ReturnVisit {
+    const SPEC: Spec = Spec::new(
+        "return-visit",
+        "回访",
+        "Record that the requester was asked after the reply",
+        Who::Judges(&[Role::Clerk]),
+    )
+    .from(&[Stage::Replied, Stage::Answered]);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        owes_nobody(context)
     }
-    at(case, &[Stage::Visited, Stage::Replied, Stage::Closed])?;
-    if case.stage == Stage::Closed && case.rating.is_some() {
-        return Err(Refusal::of(Code::CaseClosed, ""));
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let said = self.satisfaction() != pb::Satisfaction::Unspecified;
+        if said && !self.reached {
+            return Err(Refusal::of(Code::OutOfRange, "satisfaction").because("reached"));
+        }
+        Ok((self, Move::None))
     }
-    not_handler(case, actor)?;
-    if !case.custodians.contains(&actor.place) && !case.parties.contains(&actor.place) {
-        return Err(Refusal::of(Code::NotHandler, ""));
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        case.visit.due = None;
+        case.visit.redo_refused = false;
+        case.visit.visited = Some(Visited {
+            reached: self.reached,
+            reasonable: self.reasonable,
+            satisfaction: self.satisfaction(),
+            by: written.person,
+        });
     }
-    Ok(Act::work(Content::Rated(pb::Rated { score })))
 }
 
-/// Orders the work to be done again.
-///
-/// # Errors
-/// `ROLE_MISSING`, `STAGE_FORBIDS`.
-pub fn order_redo(case: &Case, actor: &Actor) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk, pb::Role::Leader])?;
-    at(case, &[Stage::Visited])?;
-    Ok(Act::work(Content::RedoOrdered(pb::RedoOrdered {})))
+impl Rules for pb::Rate {
+    const SPEC: Spec = Spec::new(
+        "rate",
+        "群众评价",
+        "Record the requester's rating, once",
+        Who::Judges(&[Role::Clerk]),
+    )
+    .from(&[Stage::Replied, Stage::Visited, Stage::Closed]);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        owes_nobody(context)?;
+        if context.case.visit.rating.is_some() {
+            return Err(Refusal::of(Code::AlreadyRated, ""));
+        }
+        Ok(())
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        if !(1..=5).contains(&self.score) {
+            return Err(Refusal::of(Code::OutOfRange, "score").because("1-5"));
+        }
+        match self.source() {
+            pb::RatingSource::Unspecified => return Err(Refusal::of(Code::Empty, "source")),
+            // The requester's own code acts without a person of the centre.
+            pb::RatingSource::OwnCode if context.actor.person.is_some() => {
+                return Err(Refusal::of(Code::OutOfRange, "source").because("own-code"));
+            }
+            pb::RatingSource::OwnCode
+            | pb::RatingSource::Phone
+            | pb::RatingSource::InPerson
+            | pb::RatingSource::Paper => {}
+        }
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.visit.rating = Some(Rating {
+            score: self.score,
+            source: self.source(),
+        });
+    }
 }
 
-/// Closes the case with its outcome. "Not ours" is no outcome.
-///
-/// # Errors
-/// `ROLE_MISSING`, `FIELD_EMPTY`, `STAGE_FORBIDS`, `REPLY_OWED`, `TASK_OPEN`, `ANNEX_OPEN`.
-pub fn close(
-    view: &View<'_>,
-    known: &Known<'_>,
-    actor: &Actor,
-    outcome: pb::Outcome,
-) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk, pb::Role::Leader])?;
-    let case = known.case;
-    if outcome == pb::Outcome::Unspecified {
-        return Err(Refusal::of(Code::Empty, "outcome"));
+impl Rules for pb::OrderRedo {
+    const SPEC: Spec = Spec::new(
+        "order-redo",
+        "重办",
+        "Have the work done again",
+        Who::Judges(CLERK_OR_LEADER),
+    )
+    .from(&[Stage::Visited]);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        owes_nobody(context)
     }
-    open(case)?;
-    if case.owes_reply(view.place, view.registry) {
-        return Err(Refusal::of(Code::ReplyOwed, ""));
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let hand_over_due = Some(context.hand_over_due()?);
+        Ok((
+            Self {
+                hand_over_due,
+                ..self
+            },
+            Move::None,
+        ))
     }
-    at(case, &[Stage::Visited, Stage::Answered])?;
-    if case.tasks.iter().any(|task| task.state < TaskState::Done) {
-        return Err(Refusal::of(Code::TaskOpen, ""));
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.dispatching.leaves_the_lead();
+        case.reply = Reply::default();
+        case.visit.visited = None;
+        case.visit.rating = None;
+        case.visit.redo = true;
+        case.decided = false;
+        case.handling.due = None;
+        case.intake.to_be_handed_over(self.hand_over_due.as_ref());
     }
-    if !case.annex_open(known.tree).is_empty() {
-        return Err(Refusal::of(Code::AnnexOpen, ""));
-    }
-    Ok(Act::effect(Content::Closed(pb::Closed {
-        outcome: outcome.into(),
-    })))
 }
 
-/// Adopts an annex entry by reference, or declines it; in a closed case too, for what a dark node hands in late.
-///
-/// # Errors
-/// `ROLE_MISSING`, `ANNEX_UNKNOWN`, `ANNEX_DECIDED`.
-pub fn decide_annex(
-    known: &Known<'_>,
-    actor: &Actor,
-    entry: Hash,
-    adopted: bool,
-) -> Result<Act, Refusal> {
-    require(actor, &[pb::Role::Clerk, pb::Role::Leader])?;
-    if !known.tree.annex().contains(&entry) {
-        return Err(Refusal::of(Code::AnnexUnknown, "entry"));
+impl Rules for pb::RefuseRedo {
+    const SPEC: Spec = Spec::new(
+        "refuse-redo",
+        "不予重办",
+        "Refuse the redo that a dissatisfied requester is owed",
+        Who::Judges(&[Role::Leader]),
+    )
+    .from(&[Stage::Visited])
+    .class(KindClass::Effect);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        owes_nobody(context)?;
+        if !context.case.visit.owes_redo() {
+            return Err(Refusal::of(Code::NoRedoOwed, ""));
+        }
+        Ok(())
     }
-    if known.case.annex_decided.contains_key(&entry) {
-        return Err(Refusal::of(Code::AnnexDecided, "entry"));
+
+    fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        Ok((self, Move::None))
     }
-    let entry = entry.to_vec();
-    let content = if adopted {
-        Content::AnnexAdopted(pb::AnnexAdopted { entry })
-    } else {
-        Content::AnnexDeclined(pb::AnnexDeclined { entry })
-    };
-    Ok(Act {
-        content,
-        mv: Move::None,
-        kind_class: pb::KindClass::Annex,
-    })
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.visit.redo_refused = true;
+    }
+}
+
+impl Rules for pb::Close {
+    const SPEC: Spec = Spec::new(
+        "close",
+        "办结",
+        "Close the case with its outcome",
+        Who::Centre(CLERK_OR_LEADER),
+    )
+    .from(&[Stage::Visited, Stage::Answered])
+    .class(KindClass::Effect);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        owes_nobody(context)?;
+        let case = context.case;
+        let person = context.actor.person;
+        // Who answered at once may close what it explained; who worked on a case never closes it.
+        if person.is_some_and(|person| case.handling.hands.contains(&person)) {
+            return Err(Refusal::of(Code::OwnWork, ""));
+        }
+        if case.convening.open().next().is_some() {
+            return Err(Refusal::of(Code::TaskOpen, ""));
+        }
+        if !case.annex_open(context.tree).is_empty() {
+            return Err(Refusal::of(Code::AnnexOpen, ""));
+        }
+        if case.visit.owes_redo() {
+            return Err(Refusal::of(Code::RedoOwed, ""));
+        }
+        Ok(())
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        const FIELD: &str = "outcome";
+        let verdict = matches!(self.outcome(), Outcome::Solved | Outcome::PartlySolved);
+        match self.outcome() {
+            Outcome::Unspecified => return Err(Refusal::of(Code::Empty, FIELD)),
+            Outcome::Solved => is_solved(context)?,
+            Outcome::PartlySolved
+            | Outcome::Explained
+            | Outcome::UnreasonableExplained
+            | Outcome::Withdrawn
+            | Outcome::Referred => {}
+        }
+        let answered = context.case.intake.answered.flatten();
+        if verdict && answered.is_some() && answered == context.actor.person {
+            return Err(Refusal::of(Code::OwnWork, FIELD));
+        }
+        Ok((self, Move::None))
+    }
+
+    fn fold(&self, case: &mut Case, _written: &Written) {
+        case.visit.closed = true;
+        case.visit.outcome = self.outcome();
+    }
+}
+
+/// Solved is what a reached and satisfied requester says; otherwise a second person says so and why.
+fn is_solved(context: &Context<'_>) -> Result<(), Refusal> {
+    if context.case.visit.is_satisfied() {
+        return Ok(());
+    }
+    let visited = context.case.visit.visited.and_then(|visited| visited.by);
+    if visited.is_some() && visited == context.actor.person {
+        return Err(Refusal::of(Code::SecondPersonNeeded, "outcome"));
+    }
+    if context.has_text("reason") {
+        return Ok(());
+    }
+    Err(Refusal::of(Code::SatisfactionNeeded, "outcome"))
 }

@@ -49,7 +49,7 @@ pub fn lamp(
     if now > due {
         return Lamp::Red;
     }
-    if silent(contact, now) {
+    if contact.is_silent(now) {
         return Lamp::Grey;
     }
     if now >= amber_from(due, amber_before, calendar) {
@@ -68,13 +68,17 @@ pub fn amber_from(due: Moment, amber_before: Span, calendar: &Calendar) -> Momen
     lead(due, amber_before, calendar).unwrap_or(Moment::MIN)
 }
 
-fn silent(contact: Contact, now: Moment) -> bool {
-    match contact {
-        Contact::Here => false,
-        Contact::Never => true,
-        Contact::Heard {
-            last,
-            limit_minutes,
-        } => now.0.saturating_sub(last.0) > i64::from(limit_minutes) * MINUTE_MS,
+impl Contact {
+    /// Whether the node has been silent for longer than its contact limit.
+    #[must_use]
+    pub fn is_silent(self, now: Moment) -> bool {
+        match self {
+            Self::Here => false,
+            Self::Never => true,
+            Self::Heard {
+                last,
+                limit_minutes,
+            } => now.0.saturating_sub(last.0) > i64::from(limit_minutes) * MINUTE_MS,
+        }
     }
 }

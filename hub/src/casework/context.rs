@@ -1,0 +1,168 @@
+//! What a decision looks at, and what it comes to.
+
+use std::collections::BTreeSet;
+
+use fengqiao_proto::v1 as pb;
+use pb::body::Content;
+
+use crate::case::Case;
+use crate::catalogue::Catalogue;
+use crate::clock::{Contact, Moment};
+use crate::custody::Tree;
+use crate::entry::Move;
+use crate::id::{PersonId, PlaceId, UnitId};
+use crate::jurisdiction::Registry;
+use crate::refusal::{Code, Refusal};
+
+/// Who acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Person; `None` when a rule acts.
+    pub person: Option<PersonId>,
+    /// Centre the person acts at.
+    pub place: PlaceId,
+    /// Unit, when not the centre's own staff.
+    pub unit: Option<UnitId>,
+    /// Roles.
+    pub roles: BTreeSet<pb::Role>,
+}
+
+/// What a decision looks at besides the case.
+#[derive(Debug, Clone, Copy)]
+pub struct DecisionContext<'a> {
+    /// Centre that decides.
+    pub place: PlaceId,
+    /// Places, units, nodes.
+    pub registry: &'a Registry,
+    /// Catalogue in force.
+    pub catalogue: &'a Catalogue,
+    /// Now, by this node's clock.
+    pub now: Moment,
+    /// What is known here of the node that holds the case.
+    pub contact: Contact,
+}
+
+/// A case as a decision sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseState<'a> {
+    /// The fold of its standing chain.
+    pub case: &'a Case,
+    /// All entries by custody.
+    pub tree: &'a Tree,
+}
+
+/// Everything an action is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The centre and its time.
+    pub centre: &'a DecisionContext<'a>,
+    /// The case.
+    pub case: &'a Case,
+    /// Its entries by custody.
+    pub tree: &'a Tree,
+    /// Who acts.
+    pub actor: &'a Actor,
+    /// Roles of the texts that go along; `None` where they are sealed already.
+    pub texts: Option<&'a [String]>,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Act {
+    /// Content of the body.
+    pub content: Content,
+    /// What it does to custody.
+    pub mv: Move,
+    /// Coarse class.
+    pub kind_class: pb::KindClass,
+}
+
+impl Context<'_> {
+    /// Whether a text of a role goes along, as far as can be seen here.
+    #[must_use]
+    pub fn has_text(&self, role: &str) -> bool {
+        self.texts
+            .is_none_or(|texts| texts.iter().any(|text| text == role))
+    }
+
+    /// The unit that acts.
+    #[must_use]
+    pub fn unit_text(&self) -> String {
+        self.actor
+            .unit
+            .map(|unit| unit.to_string())
+            .unwrap_or_default()
+    }
+
+    /// Refuses while the parent has not answered an offer: what is decided now would decide it too.
+    pub(crate) fn no_offer(&self) -> Result<(), Refusal> {
+        if self.case.custody.offer.is_some() {
+            return Err(Refusal::of(Code::OfferOpen, ""));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn hand_over_due(&self) -> Result<pb::Due, Refusal> {
+        let intake = &self.case.intake;
+        let due =
+            self.centre
+                .catalogue
+                .hand_over_due(&intake.class, intake.urgency, self.centre.now)?;
+        Ok(self.within_outer(due))
+    }
+
+    pub(crate) fn handling_due(&self) -> Result<pb::Due, Refusal> {
+        let intake = &self.case.intake;
+        let due =
+            self.centre
+                .catalogue
+                .handling_due(&intake.class, intake.urgency, self.centre.now)?;
+        Ok(self.within_outer(due))
+    }
+
+    pub(crate) fn visit_due(&self) -> Result<pb::Due, Refusal> {
+        let intake = &self.case.intake;
+        self.centre
+            .catalogue
+            .visit_due(&intake.class, intake.urgency, self.centre.now)
+    }
+
+    pub(crate) fn answer_due(&self) -> Result<pb::Due, Refusal> {
+        self.centre
+            .catalogue
+            .answer_due(&self.case.intake.class, self.centre.now)
+    }
+
+    /// An inner clock never runs longer than what a superior's dispatch allows.
+    fn within_outer(&self, due: pb::Due) -> pb::Due {
+        match self.case.custody.outer_due() {
+            Some(outer) if due.due_ms > outer.due_ms => pb::Due {
+                clock: due.clock,
+                ..outer.clone()
+            },
+            Some(_) | None => due,
+        }
+    }
+
+    /// A due time set by hand: not before now, not beyond a superior's, not beyond what the class allows.
+    pub(crate) fn set_due(&self, due_ms: i64) -> Result<pb::Due, Refusal> {
+        const FIELD: &str = "due_ms";
+        let (catalogue, intake, now) = (self.centre.catalogue, &self.case.intake, self.centre.now);
+        let due = catalogue.set_due("handling", now, Moment(due_ms))?;
+        if let Some(outer) = self
+            .case
+            .custody
+            .outer_due()
+            .filter(|outer| outer.due_ms < due_ms)
+        {
+            let limit = Moment(outer.due_ms).to_string();
+            return Err(Refusal::of(Code::DueBeyondSuperior, FIELD).because(limit));
+        }
+        let limit = catalogue.handling_due_max(&intake.class, intake.urgency, now)?;
+        if limit.due_ms < due_ms {
+            let limit = Moment(limit.due_ms).to_string();
+            return Err(Refusal::of(Code::DueBeyondClass, FIELD).because(limit));
+        }
+        Ok(due)
+    }
+}
