@@ -8,6 +8,7 @@ use pb::action::Family;
 use pb::body::Content;
 
 use crate::case::Case;
+use crate::casework::authority::require;
 use crate::casework::{Act, Actor, CaseState, Context, DecisionContext, Spec, action, spec_of};
 use crate::clock::Moment;
 use crate::custody::Tree;
@@ -171,9 +172,47 @@ pub fn submitter(person: &[u8], place: PlaceId, unit: Option<UnitId>) -> Actor {
     }
 }
 
-/// Whether the people of a place may read the texts of a case: by virtue of an entry only (PROTOCOL.md 14).
-#[must_use]
-pub fn may_read(centre: &DecisionContext<'_>, case: &Case) -> bool {
+/// Why somebody looks at the texts of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To handle it, or to decide over its handling.
+    Handling,
+    /// To take the texts out of the system, with a reason of its own.
+    Export,
+}
+
+/// Refuses unless a person may read the texts of a case: whose unit handles it, or the centre's own staff where the centre
+/// may by virtue of an entry (PROTOCOL.md 14). Who only administers reads nothing; texts leave the system by a leader.
+///
+/// # Errors
+/// `ROLE_MISSING`, `NOT_HANDLER`, `TEXT_SEALED`.
+pub fn may_read(
+    centre: &DecisionContext<'_>,
+    case: &Case,
+    actor: &Actor,
+    purpose: Purpose,
+) -> Result<(), Refusal> {
+    let roles: &[pb::Role] = match purpose {
+        Purpose::Handling => &[
+            pb::Role::Clerk,
+            pb::Role::Handler,
+            pb::Role::Approver,
+            pb::Role::Leader,
+        ],
+        Purpose::Export => &[pb::Role::Leader],
+    };
+    require(actor, roles)?;
+    match actor.unit {
+        Some(unit) if case.dispatching.units.contains(&unit) => Ok(()),
+        Some(_) => Err(Refusal::of(Code::NotHandler, "")),
+        None if opens_to(centre, case) => Ok(()),
+        None => Err(Refusal::of(Code::TextSealed, "")),
+    }
+}
+
+/// Whether a case is open to the people of a place by virtue of an entry: it holds or held it, was convened or asked, or
+/// stands above where a clock is red past its grace.
+fn opens_to(centre: &DecisionContext<'_>, case: &Case) -> bool {
     let custody = &case.custody;
     let handles =
         custody.custodians.contains(&centre.place) || custody.concerned.contains(&centre.place);

@@ -95,6 +95,17 @@ fn union(a: &[Vec<u8>], b: &[Vec<u8>]) -> Vec<Vec<u8>> {
     all.into_iter().collect()
 }
 
+/// The directive that a content issues.
+#[must_use]
+pub fn issued(content: Option<&pb::body::Content>) -> Option<&pb::DirectiveIssued> {
+    match content {
+        Some(pb::body::Content::Directive(pb::DirectiveChange {
+            change: Some(pb::directive_change::Change::DirectiveIssued(issued)),
+        })) => Some(issued),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,6 +96,21 @@ pub struct Registry {
     last_move_by: BTreeMap<PlaceId, u64>,
 }
 
+/// The change that a content makes in a registry; `None` for other contents, and for what this version does not know.
+#[must_use]
+pub fn registry_change(content: Option<&Content>) -> Option<&Change> {
+    match content {
+        Some(Content::Registry(change)) => change.change.as_ref(),
+        Some(
+            Content::Action(_)
+            | Content::Directive(_)
+            | Content::Supervision(_)
+            | Content::Administration(_),
+        )
+        | None => None,
+    }
+}
+
 /// What an entry of a registry chain says; `None` for what this version does not know.
 ///
 /// # Errors

@@ -6,8 +6,6 @@
 pub mod error;
 pub mod server;
 pub mod service;
-pub mod texts;
-pub mod translate;
 pub mod view;
 
 pub(crate) use service::digest_of;

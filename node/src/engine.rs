@@ -40,7 +40,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::Moment;
+use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;
@@ -363,6 +363,7 @@ impl Engine {
             outputs: Vec::new(),
             read_only: self.read_only,
             linked: true,
+            contact: Contact::Here,
             unread,
             pausing: false,
         };

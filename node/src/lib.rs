@@ -1,5 +1,6 @@
 //! How one machine keeps and carries a jurisdiction.
 
+pub mod app;
 pub mod audit;
 pub mod backup;
 pub mod cli;

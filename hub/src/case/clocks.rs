@@ -35,6 +35,19 @@ impl Running {
         Self::new(&due.clock, Moment(due.due_ms), place, unit)
     }
 
+    /// Reads what travelled; `None` when it names nobody.
+    #[must_use]
+    pub fn from_wire(running: &pb::RunningClock) -> Option<Self> {
+        let place = PlaceId::from_bytes(&running.place)?;
+        let unit = UnitId::from_bytes(&running.unit);
+        Some(Self::new(
+            &running.clock,
+            Moment(running.due_ms),
+            place,
+            unit,
+        ))
+    }
+
     /// As it travels in a notice.
     #[must_use]
     pub fn to_wire(&self) -> pb::RunningClock {
@@ -84,14 +97,7 @@ impl Case {
 /// The clocks that run by a notice, the one that ends first at the head; those that name nobody are passed over.
 #[must_use]
 pub fn of_notice(notice: &pb::Notice) -> Vec<Running> {
-    let running = notice.clocks.iter().filter_map(|running| {
-        Some(Running::new(
-            &running.clock,
-            Moment(running.due_ms),
-            PlaceId::from_bytes(&running.place)?,
-            UnitId::from_bytes(&running.unit),
-        ))
-    });
+    let running = notice.clocks.iter().filter_map(Running::from_wire);
     let mut clocks: Vec<Running> = running.collect();
     clocks.sort();
     clocks

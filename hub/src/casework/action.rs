@@ -10,7 +10,7 @@ use super::authority::{Who, authority};
 use super::context::{Act, Context};
 use crate::case::{Case, Intake, Stage, Written};
 use crate::entry::{Entry, Move};
-use crate::id::PlaceId;
+use crate::id::{PlaceId, UnitId};
 use crate::refusal::{Code, Refusal};
 
 /// What is known of an action before anybody asks for it.
@@ -96,6 +96,11 @@ pub(super) trait Rules: Sized {
     /// A refusal that names the field.
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal>;
 
+    /// Units and centres that it gives the case to, asks or convenes, beyond what the entry does to custody.
+    fn involves(&self) -> (Vec<UnitId>, Vec<PlaceId>) {
+        (Vec::new(), Vec::new())
+    }
+
     /// What the case remembers of it.
     fn fold(&self, case: &mut Case, written: &Written);
 }
@@ -165,6 +170,19 @@ macro_rules! actions {
         pub fn possible(context: &Context<'_>) -> Vec<&'static Spec> {
             let tried = [$($(permitted::<pb::$action>(context).is_ok(),)*)*];
             ALL.iter().zip(tried).filter(|(_, possible)| *possible).map(|(spec, _)| spec).collect()
+        }
+
+        /// Units and centres that an action gives the case to, asks or convenes: a copy goes to them also when it no longer
+        /// stands.
+        #[must_use]
+        pub fn involves(action: &pb::Action) -> (Vec<UnitId>, Vec<PlaceId>) {
+            match &action.family {
+                $(Some(pb::action::Family::$family(family)) => match &family.action {
+                    $(Some(pb::$module::Action::$action(action)) => action.involves(),)*
+                    None => (Vec::new(), Vec::new()),
+                },)*
+                None => (Vec::new(), Vec::new()),
+            }
         }
 
         fn fold_action(action: &pb::Action, case: &mut Case, written: &Written) {

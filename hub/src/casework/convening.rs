@@ -9,7 +9,7 @@ use super::dispatching::{not_pushed_down, own_unit};
 use crate::case::{Case, Task, TaskState, Written};
 use crate::clock::Moment;
 use crate::entry::Move;
-use crate::id::PlaceId;
+use crate::id::{PlaceId, UnitId};
 use crate::refusal::{Code, Refusal};
 
 /// Most parties of one convening.
@@ -36,6 +36,18 @@ impl Rules for pb::Convene {
             .map(|(number, party)| task(context, number, party, meeting))
             .collect::<Result<Vec<_>, _>>()?;
         Ok((Self { parties, ..self }, Move::None))
+    }
+
+    fn involves(&self) -> (Vec<UnitId>, Vec<PlaceId>) {
+        let units = self
+            .parties
+            .iter()
+            .filter_map(|party| party.unit.parse().ok());
+        let places = self
+            .parties
+            .iter()
+            .filter_map(|party| party.place.parse().ok());
+        (units.collect(), places.collect())
     }
 
     fn fold(&self, case: &mut Case, _written: &Written) {

@@ -67,6 +67,12 @@ impl Rules for pb::Dispatch {
         }
     }
 
+    fn involves(&self) -> (Vec<UnitId>, Vec<PlaceId>) {
+        let units = std::iter::once(&self.lead).chain(&self.co_handlers);
+        let units = units.filter_map(|unit| unit.parse().ok()).collect();
+        (units, Vec::new())
+    }
+
     fn fold(&self, case: &mut Case, written: &Written) {
         case.intake.clocks_end();
         case.reply = crate::case::Reply::default();
@@ -368,6 +374,10 @@ impl Rules for pb::Designate {
         own_unit(context.centre, &self.unit, "unit")?;
         let due = Some(due(context, self.due_ms)?);
         Ok((Self { due, ..self }, Move::None))
+    }
+
+    fn involves(&self) -> (Vec<UnitId>, Vec<PlaceId>) {
+        (self.unit.parse().into_iter().collect(), Vec::new())
     }
 
     fn fold(&self, case: &mut Case, written: &Written) {

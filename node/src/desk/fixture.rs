@@ -86,7 +86,7 @@ pub(crate) fn registry() -> Registry {
         level,
     };
     let unit = |id: UnitId, name: &str| {
-        Content::UnitAdded(pb::UnitAdded {
+        Content::from(pb::UnitAdded {
             unit: id.to_vec(),
             name: name.to_owned(),
             kind: pb::UnitKind::Department.into(),
@@ -108,11 +108,11 @@ pub(crate) fn registry() -> Registry {
         node: Some(node(CITY)),
         ..Default::default()
     };
-    let added = |added| Content::PlaceAdded(added);
+    let added = |added| Content::from(added);
     let chain = [
-        (CITY, Content::RootGranted(granted)),
+        (CITY, Content::from(granted)),
         (CITY, added(place(COUNTY, "371402", "德城区", 40))),
-        (CITY, Content::NodeEnrolled(node(COUNTY))),
+        (CITY, Content::from(node(COUNTY))),
         (CITY, unit(UNIT, "市城管局")),
         (
             COUNTY,

@@ -7,10 +7,10 @@ pub(crate) use administration::digest_of;
 
 use std::sync::Arc;
 
-use fengqiao_hub::casework::Known;
-use fengqiao_hub::centre;
+use fengqiao_hub::casework::{Actor, CaseState, DecisionContext, Spec};
+use fengqiao_hub::centre::{self, Purpose};
 use fengqiao_hub::clock::Contact;
-use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::payload;
 use fengqiao_hub::refusal::{Code, Refusal};
@@ -20,6 +20,7 @@ use tonic::{Request, Status};
 use super::LOGIN_KEY;
 use super::error::status;
 use super::view::{Background, EntryLine, notice_view, view};
+use crate::app::resolve::case_id;
 use crate::engine::chains::Chain;
 use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
 use crate::node::Node;
@@ -78,7 +79,7 @@ impl Desk {
 
     /// A case by id or number.
     fn case(&self, text: &str) -> Result<ChainId, Status> {
-        if let Some(id) = super::translate::case_id(text) {
+        if let Some(id) = case_id(text) {
             return Ok(id);
         }
         let found = self
@@ -155,7 +156,7 @@ impl Desk {
     /// A case in short, for lists.
     fn listed(&self, registry: &Registry, listed: &Listed) -> Result<Option<pb::CaseView>, Status> {
         match listed {
-            Listed::Chain(id, chain) => self.chain_view(registry, *id, chain, false, false),
+            Listed::Chain(id, chain) => self.chain_view(registry, *id, chain, false, &Reader::List),
             Listed::Notice(_, notice) => {
                 let custodian =
                     fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
@@ -171,7 +172,7 @@ impl Desk {
         id: ChainId,
         chain: &Chain,
         with_entries: bool,
-        with_texts: bool,
+        reader: &Reader<'_>,
     ) -> Result<Option<pb::CaseView>, Status> {
         let (Some(case), Some(head)) = (&chain.case, chain.tree.head()) else {
             return Ok(None);
@@ -179,13 +180,12 @@ impl Desk {
         let custodian = chain
             .tree
             .custody()
-            .map_or(case.custodian, |custody| custody.custodian);
+            .map_or(case.custody.custodian, |custody| custody.custodian);
         let contact = self.contact(registry, custodian);
         let background = self.background(registry, contact);
-        let texts_key = if with_texts {
-            Some(self.texts_key(registry, id, chain)?)
-        } else {
-            None
+        let texts_key = match reader {
+            Reader::Texts(actor) => Some(self.texts_key(registry, id, chain, actor)?),
+            Reader::Steps(_) | Reader::List => None,
         };
         let mut lines = Vec::new();
         if with_entries {
@@ -209,7 +209,47 @@ impl Desk {
             .submissions(id)
             .map_err(|error| internal(&error))?;
         let standing = self.standing(registry, id, head.sequence, head.hash)?;
-        Ok(view(id, chain, &lines, &pending, standing, &background))
+        let mut shown = view(id, chain, &lines, &pending, standing, &background);
+        if let (Some(shown), Reader::Texts(actor) | Reader::Steps(actor)) = (&mut shown, reader) {
+            let state = CaseState {
+                case,
+                tree: &chain.tree,
+            };
+            let steps = centre::next_steps(&self.centre(registry, contact), &state, actor);
+            shown.next = steps.into_iter().map(next_step).collect();
+        }
+        Ok(shown)
+    }
+
+    /// What a decision here looks at beside the case.
+    fn centre<'a>(&'a self, registry: &'a Registry, contact: Contact) -> DecisionContext<'a> {
+        let node = self.node();
+        DecisionContext {
+            place: node.me.at.place,
+            registry,
+            catalogue: &node.catalogue,
+            now: node.clock.now(),
+            contact,
+        }
+    }
+
+    /// The person behind a login.
+    fn actor(&self, caller: &Caller) -> Result<Actor, Status> {
+        let accounts = self
+            .node()
+            .views
+            .accounts()
+            .map_err(|error| internal(&error))?;
+        let account = accounts
+            .into_iter()
+            .find(|account| account.login == caller.login && !account.closed)
+            .ok_or_else(|| status(&Refusal::of(Code::NotSignedIn, "login")))?;
+        Ok(Actor {
+            person: PersonId::from_bytes(&account.person),
+            place: self.node().me.at.place,
+            unit: UnitId::from_bytes(&account.unit).or(self.node().me.at.unit),
+            roles: account.roles().collect(),
+        })
     }
 
     /// The key to the texts of a case, for whoever may read them by virtue of an entry.
@@ -218,29 +258,38 @@ impl Desk {
         registry: &Registry,
         id: ChainId,
         chain: &Chain,
+        actor: &Actor,
     ) -> Result<payload::ChainKey, Status> {
         let node = self.node();
         let sealed = || status(&Refusal::of(Code::TextSealed, "show_texts"));
         let case = chain.case.as_ref().ok_or_else(sealed)?;
-        let known = Known {
+        centre::may_read(
+            &self.centre(registry, Contact::Here),
             case,
-            tree: &chain.tree,
-        };
-        let view = fengqiao_hub::casework::View {
-            place: node.me.at.place,
-            registry,
-            catalogue: &node.catalogue,
-            now: node.clock.now(),
-        };
-        let department = node
-            .me
-            .at
-            .unit
-            .is_some_and(|unit| case.handlers.contains(&unit));
-        if !(centre::may_read(&view, &known) || department) {
-            return Err(sealed());
-        }
+            actor,
+            Purpose::Handling,
+        )
+        .map_err(|refusal| status(&refusal))?;
         node.vault.chain_key(id).ok_or_else(sealed)
+    }
+}
+
+/// For whom a case is shown.
+#[derive(Debug)]
+enum Reader<'a> {
+    /// In a list.
+    List,
+    /// With what this person may do now.
+    Steps(&'a Actor),
+    /// With the texts too.
+    Texts(&'a Actor),
+}
+
+fn next_step(spec: &Spec) -> pb::NextStep {
+    pb::NextStep {
+        name: spec.name.to_owned(),
+        zh: spec.zh.to_owned(),
+        en: spec.en.to_owned(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use fengqiao_hub::case::{Case, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice};
-use fengqiao_hub::casework::name_of;
+use fengqiao_hub::case::{
+    Case, Obligation, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice,
+};
+use fengqiao_hub::casework::{action_of, name_of, spec_of};
 use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Contact, Lamp, Moment};
 use fengqiao_hub::entry::{Entry, Move};
@@ -12,6 +14,7 @@ use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_proto::v1 as pb;
 
+use crate::app::shown::{self, Naming};
 use crate::engine::chains::Chain;
 use crate::replication::route::Standpoint;
 
@@ -69,31 +72,35 @@ pub fn view(
     };
     let custodian = tree
         .custody()
-        .map_or(case.custodian, |custody| custody.custodian);
+        .map_or(case.custody.custodian, |custody| custody.custodian);
     let head = tree.head();
-    let clocks = clock_views(&case.class, &chain.clocks(), background);
+    let clocks = clock_views(&case.intake.class, &chain.clocks(), background);
     let first = clocks.first();
     Some(pb::CaseView {
         case: id.to_string(),
-        number: case.number.clone(),
-        stage: case.stage.as_str().to_owned(),
+        number: case.intake.number.clone(),
+        stage: case.stage().as_str().to_owned(),
+        stage_zh: case.stage().chinese().to_owned(),
         custodian: custodian.to_string(),
         custodian_name: registry.name(custodian),
-        class: case.class.clone(),
+        class: case.intake.class.clone(),
         lamp: first.map(|clock| clock.lamp.clone()).unwrap_or_default(),
         due_ms: first.map_or(0, |clock| clock.due_ms),
-        outcome: outcome_word(case.outcome),
+        outcome: outcome_word(case.visit.outcome),
         entries: shown(tree.standing(), false),
         annex: shown(tree.annex(), true),
         notice_only: false,
         rank: head.map(|head| head.rank.to_string()).unwrap_or_default(),
         lead: case
+            .dispatching
             .lead
             .map(|unit| unit_name(unit, registry))
             .unwrap_or_default(),
-        origin: registry.name(case.origin),
+        origin: registry.name(case.intake.origin),
         first_receiver: case
-            .first_receiver
+            .dispatching
+            .first
+            .receiver
             .map(|receiver| receiver_name(receiver, registry))
             .unwrap_or_default(),
         pending_submissions: pending.iter().map(|id| id.to_string()).collect(),
@@ -102,15 +109,39 @@ pub fn view(
         frozen: tree.is_frozen(),
         head: head.map(|head| head.hash.to_string()).unwrap_or_default(),
         tasks: case
+            .convening
             .tasks
             .iter()
             .map(|task| task_view(task, registry))
             .collect(),
-        offer: case.offer.map(|offer| offer_view(&offer, registry)),
+        offer: (case.custody.offer.as_ref()).map(|offer| offer_view(offer, registry)),
         annex_open: count(case.annex_open(tree).len()),
         own_overtaken: count(own_annex(chain, background.here.node)),
         clocks,
+        channel: word_of(case.intake.channel.as_str_name(), "CHANNEL_"),
+        urgency: word_of(case.intake.urgency.as_str_name(), "URGENCY_"),
+        external_number: case.intake.external_number.clone(),
+        received_ms: case.intake.received.0,
+        place: case
+            .intake
+            .place
+            .map(|place| registry.name(place))
+            .unwrap_or_default(),
+        bounces: case.dispatching.bounces,
+        next: Vec::new(),
+        obligations: (case.custody.obligations.iter())
+            .map(|owed| obligation_view(owed, registry))
+            .collect(),
     })
+}
+
+fn obligation_view(owed: &Obligation, registry: &Registry) -> pb::ObligationView {
+    pb::ObligationView {
+        from: registry.name(owed.from),
+        to: registry.name(owed.to),
+        due_ms: owed.due.as_ref().map_or(0, |due| due.due_ms),
+        replied: owed.replied,
+    }
 }
 
 /// Entries of a node that stand no longer.
@@ -138,7 +169,7 @@ fn clock_views(class: &str, clocks: &[Running], background: &Background<'_>) -> 
         let now = background.now;
         let lamp = background.catalogue.lamp(class, running.due, now, contact);
         pb::ClockView {
-            clock: running.clock.as_str().to_owned(),
+            clock: running.clock.clone(),
             due_ms: running.due.0,
             lamp: lamp_word(lamp).to_owned(),
             responsible: background.registry.name(running.place),
@@ -213,7 +244,7 @@ fn entry_view(
     background: &Background<'_>,
 ) -> pb::EntryView {
     let entry = line.entry;
-    let decision = annex_of.and_then(|(case, _)| case.annex_decided.get(&entry.hash));
+    let decision = annex_of.and_then(|(case, _)| case.annex.decided.get(&entry.hash));
     let annex_state = match (annex_of, decision) {
         (None, _) => "",
         (Some(_), None) => "open",
@@ -245,6 +276,19 @@ fn entry_view(
         own: entry.author == background.here.node,
         effect: entry.kind_class == pb::KindClass::Effect,
         unsettled: entry.body.unsettled,
+        fields: action_of(entry)
+            .map(|action| {
+                let naming = Naming {
+                    registry: background.registry,
+                    catalogue: background.catalogue,
+                };
+                shown::fields(action, &naming)
+            })
+            .unwrap_or_default(),
+        action_zh: action_of(entry)
+            .and_then(spec_of)
+            .map(|spec| spec.zh.to_owned())
+            .unwrap_or_default(),
     }
 }
 
@@ -257,7 +301,7 @@ fn task_view(task: &Task, registry: &Registry) -> pb::TaskView {
             None => place,
         },
         state: task.state.as_str().to_owned(),
-        due_ms: task.due.0,
+        due_ms: task.due.due_ms,
     }
 }
 
@@ -288,19 +332,16 @@ pub fn lamp_word(lamp: Lamp) -> &'static str {
 /// The stable word of an outcome; empty while there is none.
 #[must_use]
 pub fn outcome_word(outcome: pb::Outcome) -> String {
-    match outcome {
-        pb::Outcome::Unspecified => String::new(),
-        pb::Outcome::Solved
-        | pb::Outcome::PartlySolved
-        | pb::Outcome::Explained
-        | pb::Outcome::UnreasonableExplained
-        | pb::Outcome::Withdrawn
-        | pb::Outcome::Referred => outcome
-            .as_str_name()
-            .trim_start_matches("OUTCOME_")
-            .to_ascii_lowercase()
-            .replace('_', "-"),
+    word_of(outcome.as_str_name(), "OUTCOME_")
+}
+
+/// The stable word of a value's name on the wire; empty for one that was never chosen.
+fn word_of(name: &str, prefix: &str) -> String {
+    let word = name.trim_start_matches(prefix);
+    if word == "UNSPECIFIED" {
+        return String::new();
     }
+    word.to_ascii_lowercase().replace('_', "-")
 }
 
 /// Writes bytes in hexadecimal, lower case.

@@ -208,7 +208,7 @@ impl Group<'_> {
     ) -> Result<Arc<Entry>, EngineError> {
         let chain = ChainId::of_place(self.me.at.place);
         if self.chain(chain)?.tree.is_empty() {
-            let opened = Content::RegistryOpened(pb::RegistryOpened {
+            let opened = Content::from(pb::RegistryOpened {
                 place: self.me.at.place.to_vec(),
             });
             self.write_own(pb::ChainKind::Registry, chain, None, opened)?;
@@ -234,7 +234,7 @@ impl Group<'_> {
             }
         }
         for (id, place) in fresh {
-            let content = Content::PlaceAdded(pb::PlaceAdded {
+            let content = Content::from(pb::PlaceAdded {
                 place: id.to_vec(),
                 code: place.code.clone(),
                 name: place.name.clone(),
@@ -308,7 +308,7 @@ impl Group<'_> {
             .encode_to_vec()));
         }
         let unit = UnitId(self.vault.draw());
-        let content = Content::UnitAdded(pb::UnitAdded {
+        let content = Content::from(pb::UnitAdded {
             unit: unit.to_vec(),
             name: wanted.name.clone(),
             kind: wanted.kind,
@@ -359,7 +359,7 @@ impl Group<'_> {
             pb::ChainKind::Administration,
             chain,
             actor.person,
-            Content::AccountSet(account),
+            account.into(),
         )?;
         Ok(Ok(pb::SetAccountResponse { person, token }.encode_to_vec()))
     }
@@ -435,7 +435,7 @@ impl Group<'_> {
         if node == self.me.at.node {
             return Ok(Err(Refusal::of(Code::NodeUnknown, "node")));
         }
-        let content = Content::NodeRevoked(pb::NodeRevoked {
+        let content = Content::from(pb::NodeRevoked {
             node: node.to_vec(),
             incarnation: record.incarnation,
             last_author_sequence: self.last_author_sequence(node)?,
@@ -493,7 +493,7 @@ impl Group<'_> {
             self.succeed_lost_node(&mut registration)?;
             let (invitation, stored) = enrolled.invitation;
             self.fact(Fact::Invitation(pb::InvitationSet { invitation, stored }))?;
-            self.registry_entry(None, Content::NodeEnrolled(registration.clone()))?;
+            self.registry_entry(None, Content::from(registration.clone()))?;
         }
         let response = self.join_response(
             &registration,
@@ -510,7 +510,7 @@ impl Group<'_> {
     pub(crate) fn enrol(&mut self, registration: &pb::NodeEnrolled) -> Result<(), EngineError> {
         let mut registration = registration.clone();
         self.succeed_lost_node(&mut registration)?;
-        self.registry_entry(None, Content::NodeEnrolled(registration))?;
+        self.registry_entry(None, Content::from(registration))?;
         Ok(())
     }
 
@@ -529,7 +529,7 @@ impl Group<'_> {
         registration.generation = before.generation + 1;
         registration.incarnation = before.incarnation + 1;
         if before.revoked.is_none() {
-            let revoked = Content::NodeRevoked(pb::NodeRevoked {
+            let revoked = Content::from(pb::NodeRevoked {
                 node: before.id.to_vec(),
                 incarnation: before.incarnation,
                 last_author_sequence: LOST_NOT_DISTRUSTED,

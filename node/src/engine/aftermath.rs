@@ -6,9 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
-use fengqiao_hub::{notice, signed, tally};
+use fengqiao_hub::{directive, notice, signed, tally};
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
@@ -371,9 +370,11 @@ impl Group<'_> {
             .chains
             .get(chain)
             .and_then(|chain| chain.case.as_ref());
-        let class = case.map(|case| case.class.clone()).unwrap_or_default();
+        let class = case
+            .map(|case| case.intake.class.clone())
+            .unwrap_or_default();
         let unit = case
-            .and_then(|case| case.lead)
+            .and_then(|case| case.dispatching.lead)
             .map(UnitId::to_vec)
             .unwrap_or_default();
         let day = tally::day_of(
@@ -559,10 +560,7 @@ fn directive_of(chain: &Chain) -> Option<pb::DirectiveIssued> {
     chain
         .entries
         .values()
-        .find_map(|(entry, _)| match &entry.body.content {
-            Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
-            _ => None,
-        })
+        .find_map(|(entry, _)| directive::issued(entry.body.content.as_ref()).cloned())
 }
 
 fn full(links: Vec<NodeId>) -> BTreeMap<NodeId, Extent> {

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use fengqiao_hub::custody::{Step, Verdict};
+use fengqiao_hub::directive;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
@@ -328,12 +329,8 @@ impl Group<'_> {
             pb::ChainKind::Registry => issuer(entry) == Some(place),
             pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
             pb::ChainKind::Administration => entry.chain == ChainId::administration_of(place, None),
-            pb::ChainKind::Directive => match &entry.body.content {
-                Some(Content::DirectiveIssued(issued)) => {
-                    PlaceId::from_bytes(&issued.issuer) == Some(place)
-                }
-                _ => true,
-            },
+            pb::ChainKind::Directive => directive::issued(entry.body.content.as_ref())
+                .is_none_or(|issued| PlaceId::from_bytes(&issued.issuer) == Some(place)),
             pb::ChainKind::Unspecified => false,
         };
         if !owned || entry.rank != Rank::default() {

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fengqiao_hub::case::{Case, Running};
+use fengqiao_hub::casework;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::{Entry, Move};
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 
 use crate::replication::route::Involved;
 use crate::store::tables::ChainRow;
@@ -54,7 +54,7 @@ impl Chain {
             return verdict;
         }
         match (verdict, &mut self.case) {
-            (Verdict::Extended, Some(case)) => case.apply(&entry, place),
+            (Verdict::Extended, Some(case)) => casework::apply(case, &entry, place),
             (Verdict::Joined, Some(_)) => {}
             _ => self.refold(),
         }
@@ -92,8 +92,10 @@ impl Chain {
         let mut involved = Involved::default();
         let mut told_by_fold = 0;
         if let Some(case) = &self.case {
-            involved.places.extend(case.custodians.union(&case.parties));
-            involved.units.extend(&case.handlers);
+            involved
+                .places
+                .extend(case.custody.custodians.union(&case.custody.concerned));
+            involved.units.extend(&case.dispatching.units);
             told_by_fold = usize::try_from(case.entries).unwrap_or(usize::MAX);
         }
         if told_by_fold < self.entries.len() {
@@ -107,7 +109,7 @@ impl Chain {
 
     fn refold(&mut self) {
         let standing = self.standing();
-        self.case = Case::fold(
+        self.case = casework::fold(
             standing
                 .iter()
                 .map(|(entry, place)| (entry.as_ref(), *place)),
@@ -123,23 +125,10 @@ fn involve(involved: &mut Involved, entry: &Entry) {
         }
         Move::None | Move::Taken(_) => {}
     }
-    match &entry.body.content {
-        Some(Content::Dispatched(dispatched)) => {
-            let units = std::iter::once(&dispatched.lead).chain(&dispatched.co_handlers);
-            involved
-                .units
-                .extend(units.filter_map(|unit| UnitId::from_bytes(unit)));
-        }
-        Some(Content::Designated(designated)) => {
-            involved.units.extend(UnitId::from_bytes(&designated.unit));
-        }
-        Some(Content::Convened(convened)) => {
-            for task in &convened.tasks {
-                involved.places.extend(PlaceId::from_bytes(&task.place));
-                involved.units.extend(UnitId::from_bytes(&task.unit));
-            }
-        }
-        _ => {}
+    if let Some(action) = casework::action_of(entry) {
+        let (units, places) = casework::involves(action);
+        involved.units.extend(units);
+        involved.places.extend(places);
     }
 }
 

@@ -1,18 +1,16 @@
 //! Commands of people and programs on cases.
 
-use fengqiao_hub::casework::{Act, Actor, Command, Known, intake};
+use fengqiao_hub::casework::{Actor, CaseState, Numbering, register, spec_of, take_noticed};
 use fengqiao_hub::centre::{self, Decision};
-use fengqiao_hub::entry::Move;
-use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, UnitId, base32};
+use fengqiao_hub::clock::Contact;
+use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_hub::{notice, signed};
+use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::chains::Chain;
 use super::group::Group;
 use super::writing::{Before, Writing};
 use super::{EngineError, Ticket};
@@ -40,20 +38,22 @@ pub struct Request<T> {
     pub what: T,
 }
 
-/// A move on a case.
+/// An action on a case.
 #[derive(Debug)]
 pub struct CaseMove {
     /// Case; `None` to register one.
     pub case: Option<ChainId>,
-    /// Move.
-    pub command: Command,
+    /// The action, its names resolved and its texts taken out.
+    pub action: pb::Action,
     /// Texts and requester, to be sealed.
     pub content: Option<pb::PrivateContent>,
     /// Whether the parent was reached when it was asked for; nobody's concern at the first place.
     pub linked: bool,
+    /// What is known of the node that holds the case.
+    pub contact: Contact,
 }
 
-/// A move on a case that somebody waits for.
+/// An action on a case that somebody waits for.
 pub type CaseCommand = Request<CaseMove>;
 
 /// Either an answer or a refusal, inside what may end the engine.
@@ -79,14 +79,16 @@ impl Group<'_> {
         let actor = accept!(self.actor(&request.caller)?);
         let CaseMove {
             case,
-            command,
+            action,
             content,
             linked,
+            contact,
         } = request.what;
         self.linked = linked;
+        self.contact = contact;
         let answer = match case {
-            None => accept!(self.register(&actor, &command, content.as_ref())?),
-            Some(case) => accept!(self.act_on(case, &actor, &command, content.as_ref())?),
+            None => accept!(self.register(&actor, action, content.as_ref())?),
+            Some(case) => accept!(self.act_on(case, &actor, action, content.as_ref())?),
         };
         let answer = answer.encode_to_vec();
         self.answered(&request.request_id, request.asked, &answer)?;
@@ -151,38 +153,28 @@ impl Group<'_> {
     fn register(
         &mut self,
         actor: &Actor,
-        command: &Command,
+        action: pb::Action,
         content: Option<&pb::PrivateContent>,
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
-        let Command::Register {
-            channel,
-            class,
-            urgency,
-            external_number,
-            received,
-        } = command
-        else {
+        let Some(mut asked) = registration(action) else {
             return Ok(Err(Refusal::of(Code::Empty, "case")));
         };
         if self.me.at.unit.is_some() {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         }
+        if asked.received_ms == 0 {
+            asked.received_ms = self.now.0;
+        }
         let secret: [u8; 10] = self.vault.draw();
         let secret_code = base32(&secret);
         let registry = self.registry();
-        let mut numbering = intake::Numbering {
+        let mut numbering = Numbering {
             number: String::new(),
             secret_hash: Hash::of("fengqiao/secret-code/1", &[secret_code.as_bytes()]),
         };
-        let wanted = intake::Intake {
-            channel: *channel,
-            class,
-            urgency: *urgency,
-            external_number,
-            received: self.moment_or_now(*received),
-        };
-        let decide = |group: &Self, numbering: &intake::Numbering| {
-            intake::register(&group.view(&registry), actor, &wanted, numbering)
+        // Judged before anything is drawn from the block of numbers, and written with the number.
+        let decide = |group: &Self, numbering: &Numbering| {
+            register(&group.view(&registry), actor, asked.clone(), numbering)
         };
         accept!(decide(self, &numbering));
         let chain = ChainId(self.vault.draw());
@@ -215,7 +207,7 @@ impl Group<'_> {
         &mut self,
         id: ChainId,
         actor: &Actor,
-        command: &Command,
+        action: pb::Action,
         content: Option<&pb::PrivateContent>,
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
         let registry = self.registry();
@@ -226,25 +218,24 @@ impl Group<'_> {
             .get(id)
             .filter(|chain| chain.kind == pb::ChainKind::Case)
         else {
-            return self.take_by_notice(id, actor, command, content);
+            return self.take_by_notice(id, actor, action, content);
         };
         let Some(case) = &chain.case else {
             return Ok(Err(Refusal::of(Code::EarlierAwaited, "")));
         };
-        let known = Known {
+        let state = CaseState {
             case,
             tree: &chain.tree,
         };
-        let number = case.number.clone();
-        accept!(answered_for(chain, command, content));
-        let decision = accept!(centre::decide(
-            &self.view(&registry),
-            &known,
-            command,
-            actor
-        ));
+        let number = case.intake.number.clone();
+        let submittable = spec_of(&action).is_some_and(|spec| spec.submittable);
+        let texts = content.map_or(&[][..], |content| &content.texts);
+        let texts: Vec<String> = texts.iter().map(|text| text.role.clone()).collect();
+        let view = self.view(&registry);
+        let decision = accept!(centre::decide(&view, &state, action, actor, &texts));
+        // A department's node writes no chain of a case: it submits to its centre.
         let decision = match decision {
-            Decision::Write(act) if self.me.at.unit.is_some() && command.is_submittable() => {
+            Decision::Write(act) if self.me.at.unit.is_some() && submittable => {
                 Decision::Submit(act)
             }
             Decision::Write(_) if self.me.at.unit.is_some() => {
@@ -283,48 +274,24 @@ impl Group<'_> {
         &mut self,
         id: ChainId,
         actor: &Actor,
-        command: &Command,
+        action: pb::Action,
         content: Option<&pb::PrivateContent>,
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
         let row = self.overlay.get(&tables::notice(id))?;
         let Some(notice) = row.and_then(|row| signed::kept::<pb::Notice>(&row)) else {
             return Ok(Err(Refusal::of(Code::CaseUnknown, "case")));
         };
-        let Command::Take { reason } = command else {
+        let Some(take) = taking(action).filter(|_| self.me.at.unit.is_none()) else {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         };
-        if !actor.roles.contains(&pb::Role::Leader) {
-            return Ok(Err(Refusal::of(Code::RoleMissing, "").because("leader")));
-        }
-        if *reason == pb::TakingReason::Unspecified {
-            return Ok(Err(Refusal::of(Code::Empty, "reason")));
-        }
         if content.is_some() {
             // The key of this case is not here yet: no text can be sealed under it.
             return Ok(Err(Refusal::of(Code::TextSealed, "texts")));
         }
         let registry = self.registry();
-        let me = self.me.at;
-        let custodian = PlaceId::from_bytes(&notice.custodian);
-        let custodian = custodian.filter(|place| registry.is_above(me.place, *place));
-        let Some(custodian) = custodian.filter(|_| me.unit.is_none()) else {
-            return Ok(Err(Refusal::of(Code::NotAbove, "")));
-        };
-        if !registry.is_above_knowing(me.place, custodian, &notice::way_of(&notice)) {
-            return Ok(Err(Refusal::of(Code::MoveAwaited, "")));
-        }
-        if matches!(notice.stage.as_str(), "closed" | "declined") {
-            return Ok(Err(Refusal::of(Code::CaseClosed, "")));
-        }
+        let act = accept!(take_noticed(&self.view(&registry), &notice, take, actor));
         let before = before_of(&notice)?;
         accept!(self.gate(id)?);
-        let act = Act {
-            content: Content::Taken(pb::Taken {
-                reason: (*reason).into(),
-            }),
-            mv: Move::Taken(None),
-            kind_class: pb::KindClass::Custody,
-        };
         let writing = Writing {
             person: actor.person,
             ..Default::default()
@@ -339,6 +306,24 @@ impl Group<'_> {
     }
 }
 
+fn registration(action: pb::Action) -> Option<pb::Register> {
+    match action.family {
+        Some(pb::action::Family::Intake(pb::IntakeAction {
+            action: Some(pb::intake_action::Action::Register(register)),
+        })) => Some(register),
+        _ => None,
+    }
+}
+
+fn taking(action: pb::Action) -> Option<pb::Take> {
+    match action.family {
+        Some(pb::action::Family::Escalation(pb::EscalationAction {
+            action: Some(pb::escalation_action::Action::Take(take)),
+        })) => Some(take),
+        _ => None,
+    }
+}
+
 /// What a notice says stands before the next entry.
 pub(crate) fn before_of(notice: &pb::Notice) -> Result<Before, EngineError> {
     let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unreadable("a notice"))?;
@@ -347,24 +332,4 @@ pub(crate) fn before_of(notice: &pb::Notice) -> Result<Before, EngineError> {
         sequence: notice.sequence,
         hash: Hash::from_bytes(&notice.head),
     })
-}
-
-/// An act with effect outside is not just passed over: whoever declines it says why, for its author and for the resident
-/// it was told to (PROTOCOL.md 11).
-fn answered_for(
-    chain: &Chain,
-    command: &Command,
-    content: Option<&pb::PrivateContent>,
-) -> Result<(), Refusal> {
-    let Command::DeclineAnnex { entry } = command else {
-        return Ok(());
-    };
-    let entry = chain.entries.get(entry);
-    let effect = entry.is_some_and(|(entry, _)| entry.kind_class == pb::KindClass::Effect);
-    let texts = content.map_or(&[][..], |content| &content.texts);
-    let reason = |text: &pb::PrivateText| text.role == "reason" && !text.text.trim().is_empty();
-    if effect && !texts.iter().any(reason) {
-        return Err(Refusal::of(Code::Empty, "texts.reason"));
-    }
-    Ok(())
 }

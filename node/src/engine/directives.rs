@@ -46,7 +46,7 @@ impl Group<'_> {
         self.draw_secret(chain);
         let payloads = accept!(self.seal(chain, text));
         let act = Act {
-            content: Content::DirectiveIssued(issued),
+            content: Content::from(issued),
             mv: Move::None,
             kind_class: pb::KindClass::Opening,
         };
@@ -79,14 +79,11 @@ impl Group<'_> {
             ));
         }
         let registry = self.registry();
-        let issued =
-            self.chain(id)?
-                .entries
-                .values()
-                .find_map(|(entry, _)| match &entry.body.content {
-                    Some(Content::DirectiveIssued(issued)) => Some(issued.clone()),
-                    _ => None,
-                });
+        let issued = self
+            .chain(id)?
+            .entries
+            .values()
+            .find_map(|(entry, _)| directive::issued(entry.body.content.as_ref()).cloned());
         if !issued.is_some_and(|issued| directive::addresses(&issued, self.me.at.place, &registry))
         {
             return Ok(Err(Refusal::of(Code::DirectiveUnknown, "directive")));

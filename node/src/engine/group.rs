@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fengqiao_hub::casework::View;
+use fengqiao_hub::casework::DecisionContext;
 use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::Moment;
+use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
-use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::jurisdiction::{Registry, registry_change};
 use fengqiao_hub::payload::ChainKey;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
+use pb::registry_change::Change;
 
 use super::chains::Chain;
 use super::loading::load_chain;
@@ -74,6 +75,8 @@ pub(crate) struct Group<'a> {
     pub(crate) read_only: bool,
     /// Whether the parent was reached when what is decided now was asked for.
     pub(crate) linked: bool,
+    /// What the process knows of the node that holds the case acted on.
+    pub(crate) contact: Contact,
     /// Items at which the process died too often.
     pub(crate) unread: super::attempts::Unread,
     /// Whether there was no room for the item at hand to wait.
@@ -156,12 +159,13 @@ impl<'a> Group<'a> {
         Arc::clone(&self.state.registry)
     }
 
-    pub(crate) fn view<'v>(&'v self, registry: &'v Registry) -> View<'v> {
-        View {
+    pub(crate) fn view<'v>(&'v self, registry: &'v Registry) -> DecisionContext<'v> {
+        DecisionContext {
             place: self.me.at.place,
             registry,
             catalogue: self.catalogue,
             now: self.now,
+            contact: self.contact,
         }
     }
 
@@ -216,7 +220,7 @@ impl<'a> Group<'a> {
                 from,
             });
             self.registry_changed |= entry.kind == pb::ChainKind::Registry;
-            if let Some(pb::body::Content::PlaceMoved(moved)) = &entry.body.content {
+            if let Some(Change::PlaceMoved(moved)) = registry_change(entry.body.content.as_ref()) {
                 self.moved.extend(PlaceId::from_bytes(&moved.place));
             }
             self.count(entry, verdict, &old_standing)?;
@@ -240,7 +244,7 @@ impl<'a> Group<'a> {
         };
         let mut fresh = case.annex_open(&chain.tree);
         fresh.retain(|entry| !chain.annex_due.contains_key(entry));
-        let due = self.catalogue.annex_due(&case.class, self.now).ok();
+        let due = self.catalogue.annex_due(&case.intake.class, self.now).ok();
         if fresh.is_empty() || due.is_none() {
             return Ok(());
         }

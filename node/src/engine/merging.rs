@@ -3,14 +3,16 @@
 
 use fengqiao_hub::casework::Actor;
 use fengqiao_hub::id::PlaceId;
+use fengqiao_hub::jurisdiction::registry_change;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
+use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::EngineError;
 use super::commands::Answered;
-use super::group::{Group, Touched};
+use super::group::{Group, NewEntry, Touched};
 
 impl Group<'_> {
     /// Ends a place directly below; another one directly below takes over.
@@ -38,7 +40,7 @@ impl Group<'_> {
         if open.filter(|child| child.ended.is_none()).count() > 0 {
             return Ok(Err(Refusal::of(Code::PlaceHasChildren, "place")));
         }
-        let ended = Content::PlaceEnded(pb::PlaceEnded {
+        let ended = Content::from(pb::PlaceEnded {
             place: place.to_vec(),
             successor: successor.to_vec(),
         });
@@ -48,9 +50,11 @@ impl Group<'_> {
 
     /// A registry chain has new entries: if places were ended here, what they held is passed on.
     pub(crate) fn follow_ends(&mut self, touched: &Touched) -> Result<(), EngineError> {
-        let ends = |content: &Content| matches!(content, Content::PlaceEnded(_));
-        let mut contents = touched.new.iter().map(|new| &new.entry.body.content);
-        if contents.any(|content| content.as_ref().is_some_and(ends)) {
+        let ends = |new: &NewEntry| {
+            let change = registry_change(new.entry.body.content.as_ref());
+            matches!(change, Some(Change::PlaceEnded(_)))
+        };
+        if touched.new.iter().any(ends) {
             self.begin_passing_on()?;
         }
         Ok(())

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::casework::Actor;
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
-use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::jurisdiction::{Registry, registry_change};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
+use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::EngineError;
@@ -64,7 +65,7 @@ impl Group<'_> {
         if !code.is_empty() && registry.children(to.id).iter().any(taken) {
             return Ok(Err(Refusal::of(Code::NameTaken, "code")));
         }
-        let moved = Content::PlaceMoved(pb::PlaceMoved {
+        let moved = Content::from(pb::PlaceMoved {
             place: place.id.to_vec(),
             code,
             name,
@@ -83,8 +84,8 @@ impl Group<'_> {
         id: ChainId,
         touched: &Touched,
     ) -> Result<(), EngineError> {
-        let moved = |new: &&NewEntry| match &new.entry.body.content {
-            Some(Content::PlaceMoved(moved)) => PlaceId::from_bytes(&moved.place),
+        let moved = |new: &&NewEntry| match registry_change(new.entry.body.content.as_ref()) {
+            Some(Change::PlaceMoved(moved)) => PlaceId::from_bytes(&moved.place),
             _ => None,
         };
         self.tell_who_left(id, touched)?;

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use fengqiao_hub::case::clocks_of_notice;
 use fengqiao_hub::casework::Act;
 use fengqiao_hub::entry::Move;
 use fengqiao_hub::id::{ChainId, PlaceId};
@@ -134,14 +135,21 @@ impl Group<'_> {
         let (Some(case), Some(custody)) = (&chain.case, chain.tree.custody()) else {
             return Ok(());
         };
-        if chain.tree.is_frozen() || case.stage.is_over() {
+        if chain.tree.is_frozen() || case.stage().is_over() {
             return Ok(());
         }
         let Some(to) = self.passes_to(custody.custodian, chain.tree.way()) else {
             return Ok(());
         };
         let before = self.before(id)?;
-        self.take_and_dispatch(id, before, to, case.due.clone())
+        let owed = case
+            .custody
+            .obligations
+            .last()
+            .and_then(|owed| owed.due.clone());
+        let due = case.handling.due.clone().or(owed);
+        let due = due.or_else(|| self.handling_due(&case.intake.class, case.intake.urgency));
+        self.take_and_dispatch(id, before, to, due)
     }
 
     /// The same for one that is known by its notice only.
@@ -160,13 +168,21 @@ impl Group<'_> {
         let Some(to) = custodian.and_then(|custodian| self.passes_to(custodian, &way)) else {
             return Ok(());
         };
-        let due = (notice.due_ms != 0).then(|| pb::Due {
-            due_ms: notice.due_ms,
-            clock: "handling".to_owned(),
+        let handling = clocks_of_notice(&notice);
+        let handling = handling.iter().find(|running| running.clock == "handling");
+        let due = handling.map(|running| pb::Due {
+            due_ms: running.due.0,
+            clock: running.clock.clone(),
             rule: "notice".to_owned(),
             ..Default::default()
         });
+        let due = due.or_else(|| self.handling_due(&notice.class, pb::Urgency::Ordinary));
         self.take_and_dispatch(id, before_of(&notice)?, to, due)
+    }
+
+    /// A case that is passed on without a running clock gets that of its class.
+    fn handling_due(&self, class: &str, urgency: pb::Urgency) -> Option<pb::Due> {
+        self.catalogue.handling_due(class, urgency, self.now).ok()
     }
 
     fn take_and_dispatch(
@@ -179,12 +195,15 @@ impl Group<'_> {
         if self.gate(id)?.is_err() {
             return Ok(());
         }
-        let taken = Content::Taken(pb::Taken {
-            reason: reason.into(),
+        let taken = Content::from(pb::Take {
+            because: reason.into(),
+            ..Default::default()
         });
-        let dispatched = Content::Dispatched(pb::Dispatched {
-            place: to.to_vec(),
+        let level = self.state.registry.place(self.me.at.place);
+        let dispatched = Content::from(pb::Dispatch {
+            place: to.to_string(),
             due,
+            level: level.map_or(0, |place| place.level),
             ..Default::default()
         });
         let act = |content, mv| Act {

@@ -5,7 +5,7 @@ mod parked;
 
 use std::sync::Arc;
 
-use fengqiao_hub::case::clocks_of_notice;
+use fengqiao_hub::case::{Running, clocks_of_notice};
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
@@ -280,12 +280,14 @@ impl Projection<'_, '_> {
         }
         match &entry.body.content {
             // A copy of the log of the place below says who works there, not here.
-            Some(Content::AccountSet(account))
-                if entry.chain == ChainId::administration_of(self.me.at.place, self.me.at.unit) =>
-            {
+            Some(Content::Administration(pb::AdministrationChange {
+                change: Some(pb::administration_change::Change::AccountSet(account)),
+            })) if entry.chain == ChainId::administration_of(self.me.at.place, self.me.at.unit) => {
                 self.put(tables::account(&account.login), account.encode_to_vec());
             }
-            Some(Content::RedWarned(warned)) => {
+            Some(Content::Supervision(pb::SupervisionChange {
+                change: Some(pb::supervision_change::Change::RedWarned(warned)),
+            })) => {
                 if let Some(id) = Hash::from_bytes(&warned.warning) {
                     self.put(tables::warning(id), Vec::new());
                 }
@@ -319,23 +321,17 @@ impl Projection<'_, '_> {
             row.sequence = head.sequence;
         }
         if let Some(case) = &chain.case {
-            row.stage = case.stage.as_str().to_owned();
-            row.outcome = case.outcome.into();
-            row.number.clone_from(&case.number);
-            row.external_number.clone_from(&case.external_number);
+            row.stage = case.stage().as_str().to_owned();
+            row.outcome = case.visit.outcome.into();
+            row.number.clone_from(&case.intake.number);
+            row.external_number.clone_from(&case.intake.external_number);
             let clocks = chain.clocks();
             row.listed_at = match clocks.first() {
                 Some(first) => first.due.0,
-                None if case.stage.is_over() => tables::NOT_LISTED,
+                None if case.stage().is_over() => tables::NOT_LISTED,
                 None => tables::LISTED_LAST,
             };
-            row.clocks = clocks
-                .iter()
-                .map(|running| tables::ClockRow {
-                    due: running.due.0,
-                    clock: running.clock.as_str().to_owned(),
-                })
-                .collect();
+            row.clocks = clocks.iter().map(Running::to_wire).collect();
         }
         self.relist(
             id,

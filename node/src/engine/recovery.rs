@@ -17,12 +17,12 @@ use std::collections::BTreeSet;
 
 use fengqiao_hub::casework::Actor;
 use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId};
-use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::jurisdiction::{Registry, registry_change};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use pb::fact::Fact;
+use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::awaiting::{AWAITED, RECOVERING, awaited, has_ever_spoken, has_heard, is_recovering};
@@ -222,10 +222,12 @@ impl Group<'_> {
         let newcomers: BTreeSet<NodeId> = touched
             .new
             .iter()
-            .filter_map(|new| match &new.entry.body.content {
-                Some(Content::NodeEnrolled(enrolled)) => NodeId::from_bytes(&enrolled.node),
-                _ => None,
-            })
+            .filter_map(
+                |new| match registry_change(new.entry.body.content.as_ref()) {
+                    Some(Change::NodeEnrolled(enrolled)) => NodeId::from_bytes(&enrolled.node),
+                    _ => None,
+                },
+            )
             .filter(|newcomer| down.contains(newcomer))
             .collect();
         if !newcomers.is_empty() {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, PersonId};
+use fengqiao_hub::jurisdiction::registry_change;
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
+use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::EngineError;
@@ -43,7 +45,7 @@ impl Group<'_> {
             incarnation: self.me.incarnation,
             generation: record.generation.max(self.me.generation) + 1,
         };
-        let content = Content::RootRenewed(pb::RootRenewed {
+        let content = Content::from(pb::RootRenewed {
             node: Some(node),
             approved_by: people.into_iter().map(PersonId::to_vec).collect(),
         });
@@ -72,7 +74,8 @@ impl Group<'_> {
 
     /// Takes what the root key signed, unless this node has written something else meanwhile.
     pub(crate) fn renew_root(&mut self, entry: &Arc<Entry>) -> Answered {
-        let Some(Content::RootRenewed(renewed)) = &entry.body.content else {
+        let change = registry_change(entry.body.content.as_ref());
+        let Some(Change::RootRenewed(renewed)) = change else {
             return Ok(Err(Refusal::of(Code::Malformed, "entry")));
         };
         if entry.check_signature(&self.me.root_key).is_err() {

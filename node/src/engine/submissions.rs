@@ -1,6 +1,6 @@
 //! Submissions and refusals: on their way to the custodian and back (PROTOCOL.md 12).
 
-use fengqiao_hub::casework::{Act, Actor, Known};
+use fengqiao_hub::casework::{Act, Actor, CaseState};
 use fengqiao_hub::centre;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId};
 use fengqiao_hub::refusal::Code;
@@ -117,7 +117,7 @@ impl Group<'_> {
         let Some(case) = &chain.case else {
             return Ok(());
         };
-        let known = Known {
+        let known = CaseState {
             case,
             tree: &chain.tree,
         };

@@ -55,7 +55,7 @@ impl Group<'_> {
         }
         let mut written = 0;
         for running in self.clocks(case)? {
-            let id = warning_id(case, running.clock.as_str(), running.due);
+            let id = warning_id(case, &running);
             let ran_out = running.due < self.now;
             if !ran_out
                 || self.overlay.get(&tables::warning(id))?.is_some()
@@ -63,7 +63,7 @@ impl Group<'_> {
             {
                 continue;
             }
-            let content = Content::RedWarned(red_warning(case, &running));
+            let content = Content::from(red_warning(case, &running));
             let chain = ChainId::supervision_of(self.me.at.place);
             self.write_own(pb::ChainKind::Supervision, chain, None, content)?;
             written += 1;
@@ -78,8 +78,9 @@ impl Group<'_> {
         };
         let row = tables::ChainRow::decode(&row[..])
             .map_err(|_| EngineError::Unreadable("a chain row"))?;
-        for clock in row.clocks.iter().filter(|clock| clock.due < self.now.0) {
-            let id = warning_id(case, &clock.clock, Moment(clock.due));
+        let running = row.clocks.iter().filter_map(Running::from_wire);
+        for running in running.filter(|running| running.due < self.now) {
+            let id = warning_id(case, &running);
             if self.overlay.get(&tables::warning(id))?.is_none() {
                 return Ok(true);
             }

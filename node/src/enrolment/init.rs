@@ -256,7 +256,7 @@ fn genesis(
             wall_time_ms: now.0,
             catalogue_version: 0,
             unsettled: false,
-            content: Some(pb::body::Content::RootGranted(granted)),
+            content: Some(pb::body::Content::from(granted)),
         },
         payloads: Vec::new(),
     };

@@ -179,7 +179,7 @@ impl Centre {
         let issuer = Issuer::of_folder(&folder, Box::new(Seeded::new(seed)))
             .unwrap()
             .unwrap();
-        let opened = Content::RegistryOpened(pb::RegistryOpened {
+        let opened = Content::from(pb::RegistryOpened {
             place: folder.identity.place.to_vec(),
         });
         let mut state = State {

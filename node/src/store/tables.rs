@@ -88,18 +88,7 @@ pub struct ChainRow {
     pub external_number: String,
     /// The clocks of a case that run.
     #[prost(message, repeated, tag = "10")]
-    pub clocks: Vec<ClockRow>,
-}
-
-/// A clock that runs, in a [`ChainRow`].
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct ClockRow {
-    /// When it ends, Unix milliseconds.
-    #[prost(sint64, tag = "1")]
-    pub due: i64,
-    /// Its name.
-    #[prost(string, tag = "2")]
-    pub clock: String,
+    pub clocks: Vec<pb::RunningClock>,
 }
 
 /// How much of a chain a link carries.

@@ -38,7 +38,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
             files.push(path);
         }
     }
@@ -56,7 +59,13 @@ fn contents(files: &FileDescriptorSet) -> String {
         .map(|message| (message.name(), message))
         .collect();
     let mut code = String::new();
-    nest(&messages, "Body", "body::Content", &str::to_owned, &mut code);
+    nest(
+        &messages,
+        "Body",
+        "body::Content",
+        &str::to_owned,
+        &mut code,
+    );
     nest(&messages, "Action", "Action", &str::to_owned, &mut code);
     code
 }
@@ -77,7 +86,11 @@ fn nest(
     };
     let module = holder.to_snake_case();
     let list = choice.name().to_upper_camel_case();
-    for field in message.field.iter().filter(|field| field.oneof_index.is_some()) {
+    for field in message
+        .field
+        .iter()
+        .filter(|field| field.oneof_index.is_some())
+    {
         let inner = field.type_name().rsplit('.').next().unwrap_or_default();
         let variant = field.name().to_upper_camel_case();
         let wrapped = |value: &str| {
@@ -87,7 +100,9 @@ fn nest(
                 _ => outer(&format!("{holder} {{ {}: Some({chosen}) }}", choice.name())),
             }
         };
-        let deeper = messages.get(inner).is_some_and(|inner| !inner.oneof_decl.is_empty());
+        let deeper = messages
+            .get(inner)
+            .is_some_and(|inner| !inner.oneof_decl.is_empty());
         if deeper {
             nest(messages, inner, target, &wrapped, code);
         } else {

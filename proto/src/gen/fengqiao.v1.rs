@@ -2701,7 +2701,7 @@ pub struct ActRequest {
     pub texts: ::prost::alloc::vec::Vec<PrivateText>,
 }
 /// What a move came to.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ActResponse {
     /// Case id, 26 characters of Crockford base32.
     #[prost(string, tag = "1")]
@@ -2718,6 +2718,9 @@ pub struct ActResponse {
     /// The resident's secret code; only when a case is registered, and only this once.
     #[prost(string, tag = "5")]
     pub secret_code: ::prost::alloc::string::String,
+    /// The case as it stands after it: stage, who has it, until when, what can come next. Empty when only a notice is held.
+    #[prost(message, optional, tag = "6")]
+    pub after: ::core::option::Option<CaseView>,
 }
 /// Asks for a case.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2817,6 +2820,49 @@ pub struct CaseView {
     /// Entries written by this node that were overtaken and stand no longer.
     #[prost(uint32, tag = "26")]
     pub own_overtaken: u32,
+    /// How it came in, as a stable word.
+    #[prost(string, tag = "27")]
+    pub channel: ::prost::alloc::string::String,
+    /// How pressing it is, as a stable word.
+    #[prost(string, tag = "28")]
+    pub urgency: ::prost::alloc::string::String,
+    /// Number of another platform, or empty.
+    #[prost(string, tag = "29")]
+    pub external_number: ::prost::alloc::string::String,
+    /// When the resident brought it, Unix milliseconds, or 0.
+    #[prost(int64, tag = "30")]
+    pub received_ms: i64,
+    /// Name of the place it concerns, or empty.
+    #[prost(string, tag = "31")]
+    pub place: ::prost::alloc::string::String,
+    /// How often a dispatch was returned with its objection upheld.
+    #[prost(uint32, tag = "32")]
+    pub bounces: u32,
+    /// What the asking account may do now.
+    #[prost(message, repeated, tag = "33")]
+    pub next: ::prost::alloc::vec::Vec<NextStep>,
+    /// Replies owed under dispatches between centres, outermost first.
+    #[prost(message, repeated, tag = "34")]
+    pub obligations: ::prost::alloc::vec::Vec<ObligationView>,
+    /// The field's word for the stage.
+    #[prost(string, tag = "35")]
+    pub stage_zh: ::prost::alloc::string::String,
+}
+/// A reply owed under a dispatch between centres.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ObligationView {
+    /// Name of the centre that dispatched.
+    #[prost(string, tag = "1")]
+    pub from: ::prost::alloc::string::String,
+    /// Name of the centre that owes the reply.
+    #[prost(string, tag = "2")]
+    pub to: ::prost::alloc::string::String,
+    /// Until when, Unix milliseconds, or 0.
+    #[prost(int64, tag = "3")]
+    pub due_ms: i64,
+    /// The reply was sent and waits for the dispatcher.
+    #[prost(bool, tag = "4")]
+    pub replied: bool,
 }
 /// A clock that runs on a case.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2917,6 +2963,47 @@ pub struct EntryView {
     /// Done by its actor while the parent was not reached or had not stored what it builds on.
     #[prost(bool, tag = "17")]
     pub unsettled: bool,
+    /// What it says beside its texts.
+    #[prost(message, repeated, tag = "18")]
+    pub fields: ::prost::alloc::vec::Vec<FieldView>,
+    /// The field's word for the action.
+    #[prost(string, tag = "19")]
+    pub action_zh: ::prost::alloc::string::String,
+}
+/// One thing that an entry says.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FieldView {
+    /// Name of the field, with that of the list it stands in, as parties.place.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Label, Chinese.
+    #[prost(string, tag = "2")]
+    pub label_zh: ::prost::alloc::string::String,
+    /// Label, English.
+    #[prost(string, tag = "3")]
+    pub label_en: ::prost::alloc::string::String,
+    /// Value as a program takes it: a stable word, an id, a number, a moment as RFC 3339.
+    #[prost(string, tag = "4")]
+    pub value: ::prost::alloc::string::String,
+    /// Value in Chinese.
+    #[prost(string, tag = "5")]
+    pub zh: ::prost::alloc::string::String,
+    /// Value in English.
+    #[prost(string, tag = "6")]
+    pub en: ::prost::alloc::string::String,
+}
+/// An action that is possible now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NextStep {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The field's word.
+    #[prost(string, tag = "2")]
+    pub zh: ::prost::alloc::string::String,
+    /// What it does.
+    #[prost(string, tag = "3")]
+    pub en: ::prost::alloc::string::String,
 }
 /// Asks for open cases.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -466,13 +466,15 @@ fn head_of(listed: &Listed) -> (pb::CaseDigest, ChainId, Hash) {
                     .head()
                     .map(|head| head.hash.to_string())
                     .unwrap_or_default(),
-                number: case.map(|case| case.number.clone()).unwrap_or_default(),
-                stage: case
-                    .map(|case| case.stage.as_str().to_owned())
+                number: case
+                    .map(|case| case.intake.number.clone())
                     .unwrap_or_default(),
-                outcome: case.map_or(0, |case| i32::from(case.outcome).unsigned_abs()),
+                stage: case
+                    .map(|case| case.stage().as_str().to_owned())
+                    .unwrap_or_default(),
+                outcome: case.map_or(0, |case| i32::from(case.visit.outcome).unsigned_abs()),
                 external_number: case
-                    .map(|case| case.external_number.clone())
+                    .map(|case| case.intake.external_number.clone())
                     .unwrap_or_default(),
                 notice_only: false,
             };

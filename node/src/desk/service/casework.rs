@@ -1,18 +1,19 @@
 //! Casework calls.
 
-use fengqiao_hub::casework::Known;
+use fengqiao_hub::casework::{Actor, spec_of};
+use fengqiao_hub::clock::Contact;
 use fengqiao_hub::directive;
 use fengqiao_hub::id::{ChainId, PlaceId};
+use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use pb::casework_service_server::CaseworkService;
 use tonic::{Request, Response, Status};
 
-use super::{Desk, answer, asked, internal, opened_texts};
+use super::{Desk, Reader, answer, asked, internal, opened_texts};
+use crate::app::resolve::{Names, case_id, names_annex, resolve};
+use crate::app::texts::{checked, request_id};
 use crate::desk::error::status;
-use crate::desk::texts::{request_id, require, texts};
-use crate::desk::translate::{self, Surroundings, take_requester};
 use crate::engine::{Administration, CaseMove};
 
 /// Cases of one page at most.
@@ -32,24 +33,19 @@ impl CaseworkService for Desk {
         let asked = asked("act", &message);
         let refused = |refusal: Refusal| status(&refusal);
         request_id(&message.request_id).map_err(refused)?;
-        let mut command = message
-            .command
-            .ok_or_else(|| status(&Refusal::of(Code::Empty, "command")))?;
-        let requester = take_requester(&mut command);
-        let registering = matches!(command.r#move, Some(pb::command::Move::Register(_)));
+        let action = message
+            .action
+            .ok_or_else(|| status(&Refusal::of(Code::Empty, "action")))?;
+        let registering = spec_of(&action).is_some_and(|spec| spec.name == "register");
         let case = match (message.case.as_str(), registering) {
             ("", true) => None,
             ("", false) => return Err(status(&Refusal::of(Code::Empty, "case"))),
             (_, true) => return Err(status(&Refusal::of(Code::Malformed, "case"))),
             (text, false) => Some(self.case(text)?),
         };
-        let content = texts(message.texts, requester).map_err(refused)?;
-        if let Some(mv) = &command.r#move {
-            require(mv, content.as_ref()).map_err(refused)?;
-        }
         let registry = self.registry();
-        // Only an annex entry is named by its chain; the engine judges every move on the chain it holds.
-        let chain = match case.filter(|_| translate::names_annex(&command)) {
+        // Only an annex entry is named by its chain; the engine judges every action on the chain it holds.
+        let chain = match case.filter(|_| names_annex(&action)) {
             Some(id) => Some(
                 self.node()
                     .views
@@ -58,34 +54,38 @@ impl CaseworkService for Desk {
             ),
             None => None,
         };
-        let known = chain.as_ref().and_then(|chain| {
-            Some(Known {
-                case: chain.case.as_ref()?,
-                tree: &chain.tree,
-            })
-        });
-        let around = Surroundings {
+        let names = Names {
             registry: &registry,
+            catalogue: &self.node().catalogue,
             place: self.node().me.at.place,
-            case: known,
-            now: self.node().clock.now(),
+            tree: chain.as_ref().map(|chain| &chain.tree),
+            now_ms: self.node().clock.now().0,
         };
-        let command = translate::command(command, &around).map_err(refused)?;
+        let resolved = resolve(&action, message.texts, &names).map_err(refused)?;
+        let contact = case.map_or(Ok(Contact::Here), |id| self.contact_of(&registry, id))?;
         let what = CaseMove {
             case,
-            command,
-            content,
+            action: resolved.action,
+            content: resolved.content,
             linked: self.linked(&registry),
+            contact,
         };
-        answer(
+        let actor = self.actor(&caller);
+        let done = answer(
             self.node()
                 .act(message.request_id, asked, caller, what)
                 .await,
-        )
+        );
+        let mut done: Response<pb::ActResponse> = done?;
+        if let (Ok(actor), Some(id)) = (actor, case_id(&done.get_ref().case)) {
+            done.get_mut().after = self.after(id, &actor);
+        }
+        Ok(done)
     }
 
     async fn get_case(&self, request: Request<pb::GetCaseRequest>) -> Answer<pb::GetCaseResponse> {
-        self.caller(&request)?;
+        let caller = self.caller(&request)?;
+        let actor = self.actor(&caller)?;
         let message = request.into_inner();
         let id = self.case(&message.case)?;
         let registry = self.registry();
@@ -94,7 +94,12 @@ impl CaseworkService for Desk {
             .views
             .chain(&registry, id)
             .map_err(|error| internal(&error))?;
-        let shown = self.chain_view(&registry, id, &chain, true, message.show_texts)?;
+        let reader = if message.show_texts {
+            Reader::Texts(&actor)
+        } else {
+            Reader::Steps(&actor)
+        };
+        let shown = self.chain_view(&registry, id, &chain, true, &reader)?;
         if shown.is_some() {
             return Ok(Response::new(pb::GetCaseResponse { case: shown }));
         }
@@ -121,7 +126,7 @@ impl CaseworkService for Desk {
         &self,
         request: Request<pb::ListCasesRequest>,
     ) -> Answer<pb::ListCasesResponse> {
-        self.caller(&request)?;
+        self.actor(&self.caller(&request)?)?;
         let message = request.into_inner();
         let size = if message.page_size == 0 {
             PAGE_DEFAULT
@@ -179,7 +184,11 @@ impl CaseworkService for Desk {
             role: "text".to_owned(),
             text: message.text,
         };
-        let content = texts(vec![text], None).map_err(|refusal| status(&refusal))?;
+        let content = pb::PrivateContent {
+            requester: None,
+            texts: vec![text],
+        };
+        let content = checked(content).map_err(|refusal| status(&refusal))?;
         let issued = pb::DirectiveIssued {
             issuer: place.to_vec(),
             scope,
@@ -202,7 +211,7 @@ impl CaseworkService for Desk {
         let message = request.into_inner();
         let asked = asked("answer-directive", &message);
         request_id(&message.request_id).map_err(|refusal| status(&refusal))?;
-        let id = translate::case_id(&message.directive)
+        let id = case_id(&message.directive)
             .or_else(|| message.directive.parse::<ChainId>().ok())
             .ok_or_else(|| status(&Refusal::of(Code::Malformed, "directive")))?;
         let what = Administration::AnswerDirective(id, message.executed);
@@ -217,7 +226,7 @@ impl CaseworkService for Desk {
         &self,
         request: Request<pb::ListDirectivesRequest>,
     ) -> Answer<pb::ListDirectivesResponse> {
-        self.caller(&request)?;
+        self.actor(&self.caller(&request)?)?;
         let registry = self.registry();
         let ids = self
             .node()
@@ -235,7 +244,7 @@ impl CaseworkService for Desk {
         &self,
         request: Request<pb::ListTalliesRequest>,
     ) -> Answer<pb::ListTalliesResponse> {
-        self.caller(&request)?;
+        self.actor(&self.caller(&request)?)?;
         let tallies = self
             .node()
             .views
@@ -246,9 +255,33 @@ impl CaseworkService for Desk {
 }
 
 impl Desk {
+    /// The case as it stands after an action; `None` where only its notice is held.
+    fn after(&self, id: ChainId, actor: &Actor) -> Option<pb::CaseView> {
+        let registry = self.registry();
+        let chain = self.node().views.chain(&registry, id).ok()?;
+        self.chain_view(&registry, id, &chain, false, &Reader::Steps(actor))
+            .ok()?
+    }
+
+    /// What is known of the node that holds a case.
+    fn contact_of(&self, registry: &Registry, id: ChainId) -> Result<Contact, Status> {
+        let views = &self.node().views;
+        let chain = views
+            .chain(registry, id)
+            .map_err(|error| internal(&error))?;
+        let custodian = match chain.tree.custody() {
+            Some(custody) => Some(custody.custodian),
+            None => {
+                let notice = views.notice(id).map_err(|error| internal(&error))?;
+                notice.and_then(|notice| PlaceId::from_bytes(&notice.custodian))
+            }
+        };
+        Ok(custodian.map_or(Contact::Here, |custodian| self.contact(registry, custodian)))
+    }
+
     fn directive(
         &self,
-        registry: &fengqiao_hub::jurisdiction::Registry,
+        registry: &Registry,
         id: ChainId,
     ) -> Result<Option<pb::DirectiveView>, Status> {
         let node = self.node();
@@ -256,14 +289,10 @@ impl Desk {
             .views
             .chain(registry, id)
             .map_err(|error| internal(&error))?;
-        let issued =
-            chain
-                .standing()
-                .into_iter()
-                .find_map(|(entry, _)| match &entry.body.content {
-                    Some(Content::DirectiveIssued(issued)) => Some((issued.clone(), entry)),
-                    _ => None,
-                });
+        let issued = chain.standing().into_iter().find_map(|(entry, _)| {
+            let issued = directive::issued(entry.body.content.as_ref()).cloned();
+            Some((issued?, entry))
+        });
         let Some((issued, entry)) = issued else {
             return Ok(None);
         };

@@ -4,7 +4,6 @@
 
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
-use pb::command::Move;
 
 /// Longest text of one role, in bytes.
 pub const TEXT_BYTES_MAX: usize = 20_000;
@@ -19,39 +18,21 @@ const REQUESTER_NAME_CHARACTERS_MAX: usize = 64;
 const REQUESTER_PHONE_CHARACTERS_MAX: usize = 32;
 const REQUESTER_ADDRESS_CHARACTERS_MAX: usize = 256;
 
-/// Roles a text may have, each with the name of its field.
-const ROLES: [(&str, &str); 9] = [
-    ("text", "texts.text"),
-    ("reason", "texts.reason"),
-    ("evidence", "texts.evidence"),
-    ("opinion", "texts.opinion"),
-    ("reply", "texts.reply"),
-    ("place", "texts.place"),
-    ("answer", "texts.answer"),
-    ("minutes", "texts.minutes"),
-    ("remedy", "texts.remedy"),
+/// Roles a text may have; also the names of the fields they come in.
+pub const ROLES: [&str; 9] = [
+    "text", "reason", "evidence", "opinion", "reply", "place", "answer", "minutes", "remedy",
 ];
 
-/// The names of all roles, in the order they are shown.
-pub fn roles() -> impl Iterator<Item = &'static str> {
-    ROLES.iter().map(|(role, _)| *role)
-}
-
 fn field_of(role: &str) -> Option<&'static str> {
-    ROLES
-        .iter()
-        .find(|(known, _)| *known == role)
-        .map(|(_, field)| *field)
+    ROLES.iter().find(|known| **known == role).copied()
 }
 
-/// Checks texts and requester and makes them one content to seal; `None` when there is nothing to seal.
+/// Checks texts and requester; `None` when there is nothing to seal.
 ///
 /// # Errors
 /// `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `MALFORMED` for a role that does not exist.
-pub fn texts(
-    texts: Vec<pb::PrivateText>,
-    requester: Option<pb::Requester>,
-) -> Result<Option<pb::PrivateContent>, Refusal> {
+pub fn checked(content: pb::PrivateContent) -> Result<Option<pb::PrivateContent>, Refusal> {
+    let pb::PrivateContent { requester, texts } = content;
     if texts.len() > TEXTS_MAX {
         return Err(Refusal::of(Code::TooLong, "texts").because(TEXTS_MAX.to_string()));
     }
@@ -71,10 +52,8 @@ pub fn texts(
 }
 
 fn check_text(text: &pb::PrivateText) -> Result<(), Refusal> {
-    let field = field_of(&text.role).ok_or_else(|| {
-        let known: Vec<&str> = roles().collect();
-        Refusal::of(Code::Malformed, "texts.role").because(known.join(" | "))
-    })?;
+    let field = field_of(&text.role)
+        .ok_or_else(|| Refusal::of(Code::Malformed, "texts.role").because(ROLES.join(" | ")))?;
     if text.text.trim().is_empty() {
         return Err(Refusal::of(Code::Empty, field));
     }
@@ -117,56 +96,6 @@ fn check_requester(requester: &pb::Requester) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The role of text a move cannot do without.
-#[must_use]
-pub fn required_role(mv: &Move) -> Option<&'static str> {
-    match mv {
-        Move::Decline(_)
-        | Move::Object(_)
-        | Move::Return(_)
-        | Move::SendBackReply(_)
-        | Move::Escalate(_)
-        | Move::Take(_)
-        | Move::OrderRedo(_)
-        | Move::DeclineAnnex(_) => Some("reason"),
-        Move::TakeAction(_) | Move::ReportTask(_) | Move::WorkOnSite(_) => Some("evidence"),
-        Move::ReportInterim(_) | Move::Decide(_) | Move::Supplement(_) => Some("text"),
-        Move::AnswerAtOnce(_) => Some("answer"),
-        Move::DraftReply(_) => Some("reply"),
-        Move::KeepBelow(_) => Some("opinion"),
-        Move::Register(_)
-        | Move::Accept(_)
-        | Move::Dispatch(_)
-        | Move::SignFor(_)
-        | Move::DecideObjection(_)
-        | Move::Designate(_)
-        | Move::Contact(_)
-        | Move::ApproveReply(_)
-        | Move::SendReply(_)
-        | Move::Convene(_)
-        | Move::AcknowledgeTask(_)
-        | Move::ReturnVisit(_)
-        | Move::Rate(_)
-        | Move::Close(_)
-        | Move::AdoptAnnex(_) => None,
-    }
-}
-
-/// Checks that the text a move needs is there.
-///
-/// # Errors
-/// `FIELD_EMPTY` with field `texts.<role>`.
-pub fn require(mv: &Move, content: Option<&pb::PrivateContent>) -> Result<(), Refusal> {
-    let Some(role) = required_role(mv) else {
-        return Ok(());
-    };
-    let given = content.is_some_and(|content| content.texts.iter().any(|text| text.role == role));
-    if given {
-        return Ok(());
-    }
-    Err(Refusal::of(Code::Empty, field_of(role).unwrap_or("texts")))
-}
-
 /// Checks a request id: 1 to 64 printable ASCII characters.
 ///
 /// # Errors
@@ -202,6 +131,13 @@ mod tests {
         }
     }
 
+    fn texts(
+        texts: Vec<pb::PrivateText>,
+        requester: Option<pb::Requester>,
+    ) -> Result<Option<pb::PrivateContent>, Refusal> {
+        checked(pb::PrivateContent { requester, texts })
+    }
+
     fn refused(given: Vec<pb::PrivateText>) -> (Code, &'static str) {
         let refusal = texts(given, None).unwrap_err();
         (refusal.code, refusal.field)
@@ -210,28 +146,22 @@ mod tests {
     #[test]
     fn each_bad_text_is_refused_with_its_code_and_field() {
         let table = [
-            (text("text", ""), (Code::Empty, "texts.text")),
-            (text("reason", " \n\t"), (Code::Empty, "texts.reason")),
+            (text("text", ""), (Code::Empty, "text")),
+            (text("reason", " \n\t"), (Code::Empty, "reason")),
             (
                 text("reply", "x".repeat(TEXT_BYTES_MAX + 1)),
-                (Code::TooLong, "texts.reply"),
+                (Code::TooLong, "reply"),
             ),
             (
                 text("evidence", "路".repeat(350_000)),
-                (Code::TooLong, "texts.evidence"),
+                (Code::TooLong, "evidence"),
             ),
             (
                 text("opinion", "a\u{7}b"),
-                (Code::ControlCharacter, "texts.opinion"),
+                (Code::ControlCharacter, "opinion"),
             ),
-            (
-                text("answer", "a\u{0}"),
-                (Code::ControlCharacter, "texts.answer"),
-            ),
-            (
-                text("place", "a\u{85}b"),
-                (Code::ControlCharacter, "texts.place"),
-            ),
+            (text("answer", "a\u{0}"), (Code::ControlCharacter, "answer")),
+            (text("place", "a\u{85}b"), (Code::ControlCharacter, "place")),
             (text("diary", "x"), (Code::Malformed, "texts.role")),
             (text("", "x"), (Code::Malformed, "texts.role")),
         ];
@@ -302,35 +232,6 @@ mod tests {
             texts(Vec::new(), Some(pb::Requester::default())).unwrap(),
             None
         );
-    }
-
-    #[test]
-    fn a_move_without_the_text_it_needs_is_refused_by_the_texts_field() {
-        let escalate = Move::Escalate(pb::Escalate { reason: 1 });
-        let refusal = require(&escalate, None).unwrap_err();
-        assert_eq!((refusal.code, refusal.field), (Code::Empty, "texts.reason"));
-        let other = texts(vec![text("text", "x")], None).unwrap();
-        assert!(require(&escalate, other.as_ref()).is_err());
-        let reason = texts(vec![text("reason", "x")], None).unwrap();
-        assert!(require(&escalate, reason.as_ref()).is_ok());
-        assert!(require(&Move::Accept(pb::Accept {}), None).is_ok());
-    }
-
-    #[test]
-    fn every_required_role_is_a_role() {
-        let moves = [
-            Move::Decline(pb::Decline::default()),
-            Move::TakeAction(pb::TakeAction {}),
-            Move::Decide(pb::Decide {}),
-            Move::AnswerAtOnce(pb::AnswerAtOnce {}),
-            Move::DraftReply(pb::DraftReply::default()),
-            Move::KeepBelow(pb::KeepBelow {}),
-        ];
-        for mv in moves {
-            let role = required_role(&mv).unwrap();
-            let expected = format!("texts.{role}");
-            assert_eq!(require(&mv, None).unwrap_err().field, expected);
-        }
     }
 
     #[test]
