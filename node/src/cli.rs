@@ -18,6 +18,7 @@ pub mod people;
 pub mod place;
 pub mod recover;
 pub mod root;
+pub mod run;
 pub mod server;
 pub mod status;
 pub mod tally;

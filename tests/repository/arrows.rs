@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 19] = [
+const FLOORS: [&str; 20] = [
     "cli",
     "host",
     "pages",
@@ -39,6 +39,7 @@ const FLOORS: [&str; 19] = [
     "journal",
     "store",
     "trust",
+    "log",
     "config",
     "tabular",
 ];
