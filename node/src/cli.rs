@@ -7,7 +7,6 @@ pub mod backup;
 pub mod case;
 pub mod command;
 pub mod connection;
-pub mod demo;
 pub mod directive;
 pub mod doctor;
 pub mod export;

@@ -43,8 +43,6 @@ pub enum ServerCommands {
     Export(super::export::ExportArgs),
     /// Look at folder, disk, keys, certificate, clock, ports and parent, and say what to do (体检)
     Doctor(super::doctor::DoctorArgs),
-    /// Play four tiers on this machine: links cut, machines killed, every digest equal (演示)
-    Demo(super::demo::DemoArgs),
 }
 
 /// `init`
@@ -133,7 +131,6 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Verify(_) => super::verify::verify(ground),
         ServerCommands::Export(args) => super::export::run(&args, ground),
         ServerCommands::Doctor(args) => super::doctor::run(&args, ground),
-        ServerCommands::Demo(args) => super::demo::run(&args, ground),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
