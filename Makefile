@@ -5,14 +5,20 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test verify fix proto keep simulate models mutants crash speed
+.PHONY: help demo replay build test verify fix proto keep simulate models mutants crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: ## Build the release and play four tiers on this machine
-	$(CARGO) build $(LOCKED) --release --bin fengqiao
-	target/release/fengqiao demo
+	$(CARGO) build $(LOCKED) --release --bin fengqiao --bin demo
+	target/release/demo
+
+FILE ?= sample
+KILLS ?= 0
+replay: ## Feed FILE, requests of Boston, through four tiers, kill the county KILLS times, and compare every end
+	$(CARGO) build $(LOCKED) --release --bin fengqiao --bin replay
+	target/release/replay $(FILE) --kills $(KILLS)
 
 build: ## Build everything for tests
 	$(CARGO) build $(LOCKED) --workspace

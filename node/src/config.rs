@@ -7,6 +7,7 @@
 //! starts anything, or changes after loading.
 
 mod error;
+mod filter;
 mod keys;
 mod ports;
 mod reader;
@@ -219,6 +220,16 @@ impl Config {
     #[must_use]
     pub fn render(&self, origins: Origins) -> String {
         render::render(&self.keys, origins)
+    }
+
+    /// Keys that have another value in `other`, as `section.key`, in the order of the file.
+    #[must_use]
+    pub fn differing(&self, other: &Config) -> Vec<String> {
+        let pairs = self.keys.iter().zip(&other.keys);
+        pairs
+            .filter(|(here, there)| here.shown != there.shown)
+            .map(|(key, _)| format!("{}.{}", key.section, key.name))
+            .collect()
     }
 
     /// Where the value of `section.key` stands.

@@ -37,6 +37,9 @@ use stores::Stores;
 
 /// Between two looks at certificates, seconds.
 const RENEWAL_LOOK_S: u64 = 3_600;
+/// Ticks an engine may miss, and what a disk may take on top, before it is held to hang.
+const TICKS_MISSED: u64 = 6;
+const TICK_GRACE: Duration = Duration::from_secs(60);
 /// How long a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -53,6 +56,8 @@ pub struct Host {
     clock: Clock,
     config: Arc<Config>,
     limits: Limits,
+    /// As the configuration names it now.
+    parent_address: watch::Sender<Option<String>>,
     shared: Option<SharedSled>,
     _reserve: Option<Reserve>,
 }
@@ -150,10 +155,26 @@ impl Host {
             seats: Arc::new(Seats::default()),
             clock: opener.clock.clone(),
             limits: limits_of(&config),
+            parent_address: watch::Sender::new(config.link.parent_address.clone()),
             config: Arc::new(config),
             shared: stores.shared,
             _reserve: reserve,
         })
+    }
+
+    /// What it was opened by.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Dials the parent at another address from now on; `None` is the one that was learnt.
+    pub fn dial_parent_at(&self, address: Option<String>) {
+        self.parent_address.send_if_modified(|now| {
+            let changed = *now != address;
+            *now = address;
+            changed
+        });
     }
 
     /// Serves until `stop` changes, then drains: sessions say goodbye, stores are closed.
@@ -200,7 +221,9 @@ impl Host {
         }
         let operations = listen(self.config.operations.listen, "operations.listen").await?;
         tracing::info!(address = %operations.local_addr()?, "the operations port is open");
-        crate::pages::operations::serve(self.hosted.clone(), operations, stop.clone(), &mut tasks);
+        let patience = self.patience();
+        let hosted = self.hosted.clone();
+        crate::pages::operations::serve(hosted, operations, stop.clone(), patience, &mut tasks);
         self.tick(&stop, &mut tasks);
         self.renew(&stop, &mut tasks);
         for hosted in &self.hosted {
@@ -218,6 +241,11 @@ impl Host {
             shared.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// How long an engine may take for a tick before it is held to hang.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.config.time.tick_ms.saturating_mul(TICKS_MISSED)) + TICK_GRACE
     }
 
     fn listener(&self) -> anyhow::Result<Listener> {
@@ -468,7 +496,7 @@ fn draw() -> Draw {
         let mut bytes = [0; 8];
         if OsRandom.fill(&mut bytes).is_err() {
             tracing::error!("the source of randomness is unavailable; the process ends");
-            std::process::exit(1);
+            crate::log::exit(1);
         }
         u64::from_be_bytes(bytes)
     })

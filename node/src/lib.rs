@@ -14,6 +14,7 @@ pub mod host;
 pub mod journal;
 pub mod keystore;
 pub mod link;
+pub mod log;
 pub mod node;
 pub mod pages;
 pub mod replication;

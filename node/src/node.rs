@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use fengqiao_hub::catalogue::Catalogue;
@@ -101,6 +102,8 @@ pub struct Node {
     inbox: Mutex<VecDeque<Input>>,
     scheduled: AtomicBool,
     read_only: AtomicBool,
+    /// When the engine last finished a group with a tick in it, or was built.
+    ticked: Mutex<Instant>,
     pool: Pool,
     waiters: Mutex<BTreeMap<u64, Waiter>>,
     tickets: AtomicU64,
@@ -160,6 +163,7 @@ impl Node {
             inbox: Mutex::default(),
             scheduled: AtomicBool::new(false),
             read_only: AtomicBool::new(false),
+            ticked: Mutex::new(Instant::now()),
             pool: parts.pool,
             waiters: Mutex::default(),
             tickets: AtomicU64::new(1),
@@ -209,6 +213,7 @@ impl Node {
             self.dispatch(outputs, &engine);
             if ticked {
                 vouch(&mut engine);
+                *lock(&self.ticked) = Instant::now();
             }
         }
         self.scheduled.store(false, Ordering::Release);
@@ -438,6 +443,18 @@ impl Node {
         });
     }
 
+    /// Whether the disk has no room, so that nothing new is taken in.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    /// How long ago the engine last finished with a tick. Far more than the time between two: it hangs.
+    #[must_use]
+    pub fn silent_for(&self) -> Duration {
+        lock(&self.ticked).elapsed()
+    }
+
     /// The ends of the links, by neighbour.
     #[must_use]
     pub fn link_ends(&self) -> BTreeMap<NodeId, LinkEnd> {
@@ -485,7 +502,7 @@ fn end_process(me: &Me, error: &crate::engine::EngineError) -> ! {
         source = cause.source();
     }
     tracing::error!(node = %me.at.node, causes, "the engine failed; the process ends");
-    std::process::exit(1);
+    crate::log::exit(1);
 }
 
 /// A poisoned lock means that a worker panicked: what it guards may be half changed, so the process ends.
@@ -493,6 +510,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned: PoisonError<_>| {
         tracing::error!("a worker panicked; the process ends");
         drop(poisoned);
-        std::process::exit(1)
+        crate::log::exit(1)
     })
 }

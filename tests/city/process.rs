@@ -234,6 +234,12 @@ impl Node {
             .open(&self.log)
             .unwrap();
         writeln!(log, "--- start").unwrap();
+        self.spawn_saying_to(log.into());
+    }
+
+    /// Starts it without waiting, its log going somewhere else than into its file.
+    pub fn spawn_saying_to(&mut self, log: Stdio) {
+        self.set_clock();
         let child = command()
             .args(self.run_words())
             .stdout(Stdio::null())
@@ -241,6 +247,15 @@ impl Node {
             .spawn()
             .unwrap();
         self.process = Some(child);
+    }
+
+    /// Sends it a signal by its name, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        let id = self.process_id().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status();
+        assert!(sent.unwrap().success());
     }
 
     /// Starts it and waits until it answers.
@@ -265,11 +280,7 @@ impl Node {
 
     /// Asks it to stop and waits until it has.
     pub async fn stop(&mut self) -> ExitStatus {
-        let id = self.process_id();
-        let asked = Command::new("kill")
-            .args(["-TERM", &id.to_string()])
-            .status();
-        assert!(asked.unwrap().success());
+        self.signal("TERM");
         self.ended().await
     }
 

@@ -16,5 +16,6 @@ mod life;
 mod machine;
 mod moving;
 mod privacy;
+mod process;
 mod recovery;
 mod writers;

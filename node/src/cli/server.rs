@@ -9,16 +9,13 @@ use clap::{Args, Subcommand};
 use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Calendar, LocalTime};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::sync::watch;
 
 use super::command::Ground;
 use crate::config::{Config, Origins, Overrides, render_defaults};
 use crate::enrolment::{Authorities, InitOptions, JoinOptions};
 use crate::folder::Folder;
-use crate::host::{Host, code_of};
+use crate::host::code_of;
 use crate::node::clock::Clock;
-use crate::node::opening::Opener;
-use crate::node::pool::Pool;
 use crate::trust::random::OsRandom;
 
 const USAGE: u8 = 64;
@@ -29,7 +26,7 @@ pub enum ServerCommands {
     /// Make a deployment: the data folder of its first place, with the root key (初始化)
     Init(InitArgs),
     /// Run the node, or all nodes, of a data folder until told to stop (运行)
-    Run(RunArgs),
+    Run(super::run::RunArgs),
     /// Make a data folder by an invitation from the parent (接入)
     Join(JoinArgs),
     /// Give a lost node's place its next node: a restored folder goes on, or a new one is filled by the neighbours (恢复)
@@ -46,8 +43,6 @@ pub enum ServerCommands {
     Export(super::export::ExportArgs),
     /// Look at folder, disk, keys, certificate, clock, ports and parent, and say what to do (体检)
     Doctor(super::doctor::DoctorArgs),
-    /// Play four tiers on this machine: links cut, machines killed, every digest equal (演示)
-    Demo(super::demo::DemoArgs),
 }
 
 /// `init`
@@ -65,30 +60,6 @@ pub struct InitArgs {
     /// Read the clock from a file instead of the machine (for demonstrations)
     #[arg(long, hide = true)]
     clock: Option<PathBuf>,
-}
-
-/// `run`
-#[derive(Debug, Args)]
-pub struct RunArgs {
-    /// Configuration file
-    #[arg(long, value_name = "FILE", env = "FENGQIAO_CONFIG")]
-    config: Option<PathBuf>,
-    /// A configuration value, such as link.listen=0.0.0.0:7443; may be given often
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Dispatch catalogue, CSV; the one that ships unless given
-    #[arg(long, value_name = "FILE")]
-    catalogue: Option<PathBuf>,
-    /// Threads that run engines; 0 chooses by the number of hosted places
-    #[arg(long, default_value_t = 0)]
-    workers: usize,
-    /// Read the clock from a file instead of the machine (for demonstrations)
-    #[arg(long, hide = true)]
-    clock: Option<PathBuf>,
-    /// Run only while standard input is open: it closes with whoever started this, however that one ends (for
-    /// demonstrations)
-    #[arg(long, hide = true)]
-    while_stdin: bool,
 }
 
 /// `join`
@@ -151,7 +122,7 @@ pub struct VerifyArgs {}
 pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
     let result = match command {
         ServerCommands::Init(args) => init(&args, ground),
-        ServerCommands::Run(args) => serve(&args, ground),
+        ServerCommands::Run(args) => super::run::run(&args, ground),
         ServerCommands::Join(args) => join(args, ground),
         ServerCommands::Recover(args) => super::recover::recover(args, ground),
         ServerCommands::Config(args) => config(&args, ground),
@@ -160,7 +131,6 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Verify(_) => super::verify::verify(ground),
         ServerCommands::Export(args) => super::export::run(&args, ground),
         ServerCommands::Doctor(args) => super::doctor::run(&args, ground),
-        ServerCommands::Demo(args) => super::demo::run(&args, ground),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -484,72 +454,6 @@ pub fn shipped_catalogue(
     Ok(Arc::new(Catalogue::parse(&text, 1, calendar)?))
 }
 
-fn serve(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
-    let config = load(args.config.as_ref(), &args.set, ground)?;
-    log_to_stderr(&config);
-    config.check_ports_differ()?;
-    let zone = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
-    let catalogue = shipped_catalogue(args.catalogue.as_ref(), zone)?;
-    let nodes = config.places.host.len().max(1);
-    let workers = if args.workers > 0 {
-        args.workers
-    } else {
-        nodes.min(8)
-    };
-    let opener = Opener {
-        catalogue,
-        clock: clock_of(args.clock.as_ref()),
-        pool: Pool::start(workers).map_err(anyhow::Error::new)?,
-        chains_held_max: if nodes > 1 { 64 } else { 1_024 },
-    };
-    let bar = bar();
-    let mut progress = |what: &str, done: u64, total: u64| {
-        bar.set_length(total);
-        bar.set_position(done);
-        bar.set_message(what.to_owned());
-    };
-    let host = Host::open(config, &opener, &mut progress)?;
-    bar.finish_and_clear();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_stack_size(1 << 20)
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::new)?;
-    runtime.block_on(async {
-        let stop = watch::Sender::new(false);
-        let signals = stop.clone();
-        tokio::spawn(async move {
-            wait_for_signal().await;
-            signals.send_replace(true);
-        });
-        if args.while_stdin {
-            let starter = stop.clone();
-            std::thread::spawn(move || {
-                // Nothing is said there; it ends when whoever holds the other end does.
-                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-                starter.send_replace(true);
-            });
-        }
-        Arc::new(host).serve(stop.subscribe()).await
-    })?;
-    Ok(())
-}
-
-async fn wait_for_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
 pub(crate) fn bar() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -557,19 +461,6 @@ pub(crate) fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
     let bar = ProgressBar::new(0);
     style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
-}
-
-fn log_to_stderr(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A second subscriber in one process cannot be set; the first one goes on.
-    let _ = match config.log.format {
-        crate::config::LogFormat::Text => builder.with_ansi(false).try_init(),
-        crate::config::LogFormat::Json => builder.json().try_init(),
-    };
 }
 
 /// The folder of a node that is not running, locked.

@@ -68,6 +68,12 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
             format!("{} bytes, {} syncs", status.journal_bytes, status.syncs),
         ),
     ]);
+    if status.read_only {
+        text.push_str(
+            "read-only 只读: the disk has too little room; nothing new is taken in until there is more / \
+             磁盘空间不足，腾出空间之前不受理新的写入\n",
+        );
+    }
     if !status.links.is_empty() {
         text.push_str(&format!("\nLinks 链路\n{}", links_text(&status.links)));
     }
@@ -162,6 +168,7 @@ fn status_json(status: &pb::GetStatusResponse) -> Value {
         "journal_bytes": status.journal_bytes,
         "syncs": status.syncs,
         "boot": status.boot,
+        "read_only": status.read_only,
         "links": status.links.iter().map(link_json).collect::<Vec<_>>(),
         "alarms": status.alarms,
     })

@@ -196,11 +196,11 @@ fn ask_log(reader: &mut Reader) -> Log {
         (
             "filter",
             (
-                "a filter such as \"info\" or \"info,fengqiao_node::link=debug\"",
-                "过滤条件，例如 \"info\" 或 \"info,fengqiao_node::link=debug\"",
+                "a filter that lets something through, such as \"info\" or \"info,fengqiao_node::link=debug\"",
+                "能放行日志的过滤条件，例如 \"info\" 或 \"info,fengqiao_node::link=debug\"",
             ),
         ),
-        |text| tracing_subscriber::EnvFilter::try_new(text).is_ok(),
+        super::filter::lets_something_through,
         words("写哪些日志", "which lines are written"),
     );
     Log {

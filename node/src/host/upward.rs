@@ -36,16 +36,19 @@ impl Host {
         let (host, hosted, stop) = (Arc::clone(self), Arc::clone(hosted), stop.clone());
         tasks.spawn(async move {
             let mut parents = hosted.parent.subscribe();
+            let mut addresses = host.parent_address.subscribe();
             while !*stop.borrow() {
                 let parent = parents.borrow_and_update().clone();
                 let Some(parent) = parent else { return };
+                let configured = addresses.borrow_and_update().clone();
                 let until = async {
                     tokio::select! {
                         () = stopped(stop.clone()) => {}
                         changed = parents.changed() => drop(changed),
+                        changed = addresses.changed() => drop(changed),
                     }
                 };
-                if let Err(error) = host.link_to(&hosted, &parent, until).await {
+                if let Err(error) = host.link_to(&hosted, &parent, configured, until).await {
                     tracing::error!(%error, "the link upwards cannot be kept");
                     return;
                 }
@@ -57,6 +60,7 @@ impl Host {
         &self,
         hosted: &Arc<Hosted>,
         parent: &Parent,
+        configured: Option<String>,
         until: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
         let port = Arc::new(NodePort(Arc::clone(&hosted.node)));
@@ -78,7 +82,6 @@ impl Host {
         }
         let config = Arc::new(self.trust.client_config(&hosted.presented)?);
         let server = ServerName::try_from(name)?;
-        let configured = self.config.link.parent_address.clone();
         let dialer = Dialer {
             address: configured.unwrap_or_else(|| parent.link_address.clone()),
             link,

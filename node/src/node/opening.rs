@@ -102,7 +102,7 @@ impl Seals for FolderSeals {
     fn random(&mut self, bytes: &mut [u8]) {
         if OsRandom.fill(bytes).is_err() {
             tracing::error!("the source of randomness is unavailable; the process ends");
-            std::process::exit(1);
+            crate::log::exit(1);
         }
     }
 }

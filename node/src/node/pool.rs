@@ -63,7 +63,7 @@ fn work(queue: &Queue) {
         // What an engine had in memory when it panicked is worth nothing: the process ends and opens everything anew.
         if std::panic::catch_unwind(AssertUnwindSafe(|| node.work())).is_err() {
             tracing::error!(node = %node.me.at.node, "an engine panicked; the process ends");
-            std::process::exit(1);
+            crate::log::exit(1);
         }
     }
 }

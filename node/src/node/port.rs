@@ -45,7 +45,7 @@ impl Lanes for LaneView {
 fn or_end<T>(result: Result<T, crate::engine::EngineError>) -> T {
     result.unwrap_or_else(|error| {
         tracing::error!(%error, "a lane does not read; the process ends");
-        std::process::exit(1)
+        crate::log::exit(1)
     })
 }
 

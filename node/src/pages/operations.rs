@@ -25,13 +25,15 @@ const LANES: [(pb::Lane, &str); 3] = [
     (pb::Lane::Bulk, "bulk"),
 ];
 
-/// Serves the operations port until the process stops.
+/// Serves the operations port until the process stops. An engine that has not finished a tick for `patience` hangs.
 pub fn serve(
     hosted: Vec<Arc<Hosted>>,
     listener: TcpListener,
     stop: watch::Receiver<bool>,
+    patience: Duration,
     tasks: &mut JoinSet<()>,
 ) {
+    let health = Health { hosted, patience };
     tasks.spawn(async move {
         let until = stopped(stop);
         tokio::pin!(until);
@@ -45,10 +47,10 @@ pub fn serve(
                     Err(_) => continue,
                 },
             };
-            let hosted = hosted.clone();
+            let health = health.clone();
             connections.spawn(async move {
                 let service = service_fn(move |request| {
-                    let response = answer(&request, &hosted);
+                    let response = answer(&request, &health);
                     async move { Ok::<_, std::convert::Infallible>(response) }
                 });
                 // Whoever hangs up early has no answer to wait for.
@@ -62,17 +64,56 @@ pub fn serve(
     });
 }
 
-fn answer(request: &Request<Incoming>, hosted: &[Arc<Hosted>]) -> Response<String> {
+/// How the nodes of this process are.
+#[derive(Clone)]
+struct Health {
+    hosted: Vec<Arc<Hosted>>,
+    patience: Duration,
+}
+
+impl Health {
+    /// What keeps a node from working at all; one line a node, empty when all are well.
+    fn hanging(&self) -> String {
+        let hangs = |hosted: &&Arc<Hosted>| hosted.node.silent_for() > self.patience;
+        let lines = self.hosted.iter().filter(hangs).map(|hosted| {
+            let (node, silent_s) = (&hosted.node, hosted.node.silent_for().as_secs());
+            format!("HANGING {}: no tick for {silent_s} s\n", node.me.at.node)
+        });
+        lines.collect()
+    }
+
+    /// What keeps a node from taking cases in.
+    fn unready(&self) -> String {
+        let full = self
+            .hosted
+            .iter()
+            .filter(|hosted| hosted.node.is_read_only());
+        let full = full.map(|hosted| {
+            let node = hosted.node.me.at.node;
+            format!("READ_ONLY {node}: the disk has too little room\n")
+        });
+        self.hanging() + &full.collect::<String>()
+    }
+}
+
+/// `ok`, or what is wrong under a status that a program understands.
+fn health(wrong: String) -> (StatusCode, &'static str, String) {
+    let kind = "text/plain; charset=utf-8";
+    if wrong.is_empty() {
+        (StatusCode::OK, kind, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, kind, wrong)
+    }
+}
+
+fn answer(request: &Request<Incoming>, nodes: &Health) -> Response<String> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/healthz" | "/readyz") => (
-            StatusCode::OK,
-            "text/plain; charset=utf-8",
-            "ok\n".to_owned(),
-        ),
+        (&Method::GET, "/healthz") => health(nodes.hanging()),
+        (&Method::GET, "/readyz") => health(nodes.unready()),
         (&Method::GET, "/metrics") => (
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",
-            metrics(hosted),
+            metrics(&nodes.hosted),
         ),
         (&Method::GET, _) => (
             StatusCode::NOT_FOUND,

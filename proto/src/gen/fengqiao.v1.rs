@@ -4899,6 +4899,9 @@ pub struct GetStatusResponse {
     /// What waits, at most 50.
     #[prost(message, repeated, tag = "17")]
     pub parked_items: ::prost::alloc::vec::Vec<ParkedItem>,
+    /// The disk has no room: nothing new is taken in until it has.
+    #[prost(bool, tag = "18")]
+    pub read_only: bool,
 }
 /// Something that could not be judged, or not be accepted, when it came.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

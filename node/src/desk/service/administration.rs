@@ -61,6 +61,7 @@ impl NodeService for Desk {
             boot: figures.counts.boot,
             submissions: figures.counts.submissions,
             parked_items: parked.into_iter().map(parked_item).collect(),
+            read_only: node.is_read_only(),
         }))
     }
 
