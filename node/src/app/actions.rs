@@ -9,7 +9,7 @@ use fengqiao_proto::{FILE_DESCRIPTOR_SET, v1 as pb};
 use prost::Message as _;
 use prost_reflect::{
     Cardinality, DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor,
-    FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _,
+    FieldDescriptor, Kind, MessageDescriptor,
 };
 
 /// One action.

@@ -13,7 +13,7 @@ use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::Reference;
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _, Value};
+use prost_reflect::{DynamicMessage, Kind, Value};
 
 use super::actions::{Field, type_of};
 use super::texts;

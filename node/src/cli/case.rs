@@ -1,7 +1,7 @@
 //! `fengqiao case …`: every move of a case, and looking at cases.
 
+mod actions;
 mod import;
-mod moves;
 mod show;
 
 use clap::{Args, Subcommand};
@@ -12,7 +12,7 @@ use super::Context;
 use super::failure::{Call, Failure};
 use super::output::{list, or_null};
 use super::words;
-use moves::MoveCommand;
+use actions::ActionCommand;
 
 /// The life of a case, as `fengqiao case --help` tells it.
 pub const LIFE: &str = "\
@@ -43,7 +43,7 @@ pub struct CaseArgs {
 #[derive(Debug, Subcommand)]
 enum CaseCommand {
     #[command(flatten)]
-    Move(Box<MoveCommand>),
+    Act(ActionCommand),
     /// Show one case as this node knows it (查看)
     Show(show::ShowArgs),
     /// List open cases by due time (列表)
@@ -60,7 +60,7 @@ impl CaseArgs {
     /// Why it was not done.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         match self.command {
-            CaseCommand::Move(command) => act(*command, context).await,
+            CaseCommand::Act(command) => act(command, context).await,
             CaseCommand::Show(args) => args.run(context).await,
             CaseCommand::List(args) => args.run(context).await,
             CaseCommand::Import(args) => args.run(context).await,
@@ -68,14 +68,13 @@ impl CaseArgs {
     }
 }
 
-async fn act(command: MoveCommand, context: &Context) -> Result<(), Failure> {
-    let mut parts = command.into_parts();
-    let request_id = words::request_id(parts.request_id.take())?;
-    let texts = words::read_texts(context, std::mem::take(&mut parts.texts))?;
+async fn act(command: ActionCommand, context: &Context) -> Result<(), Failure> {
+    let request_id = words::request_id(command.request_id.clone())?;
+    let (action, texts) = command.request(context)?;
     let request = context.request(pb::ActRequest {
         request_id: request_id.clone(),
-        case: parts.case.clone(),
-        command: Some(parts.command()),
+        case: command.case.clone(),
+        action: Some(action),
         texts,
     })?;
     let mut client = context.casework().await?;
@@ -87,8 +86,14 @@ async fn act(command: MoveCommand, context: &Context) -> Result<(), Failure> {
 }
 
 fn act_text(done: &pb::ActResponse) -> String {
+    let after = done.after.clone().unwrap_or_default();
+    let next = after.next.iter().map(|step| step.name.as_str());
     let mut text = list(&[
         ("number 编号", done.number.clone()),
+        ("stage 阶段", show::stage_words(&after.stage)),
+        ("custodian 当前责任单位", after.custodian_name.clone()),
+        ("due 期限", show::clocks_words(&after.clocks)),
+        ("next 下一步", next.collect::<Vec<_>>().join(", ")),
         ("case 诉求", done.case.clone()),
         ("entry 记录", done.entry.clone()),
         ("submission 提交", done.submission.clone()),
@@ -114,6 +119,7 @@ fn act_json(done: &pb::ActResponse, request_id: &str) -> serde_json::Value {
         "entry": or_null(&done.entry),
         "submission": or_null(&done.submission),
         "secret_code": or_null(&done.secret_code),
+        "after": done.after.as_ref().map(show::case_json),
         "request_id": request_id,
     })
 }

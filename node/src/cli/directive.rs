@@ -72,8 +72,7 @@ impl DirectiveCommand {
 impl IssueArgs {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let request_id = words::request_id(self.request_id)?;
-        let texts = words::read_texts(context, vec![("text", self.text)])?;
-        let text = texts.into_iter().map(|text| text.text).collect();
+        let text = words::read_text(context, "text", self.text.reveal(), &mut false)?;
         let request = context.request(pb::IssueDirectiveRequest {
             request_id: request_id.clone(),
             text,

@@ -287,20 +287,17 @@ fn request_of(row: &MappedRow) -> pb::ActRequest {
     pb::ActRequest {
         request_id: format!("import-{}", &key[..40]),
         case: String::new(),
-        command: Some(pb::Command {
-            r#move: Some(pb::command::Move::Register(pb::Register {
-                channel: number(place_in(&CHANNELS, &text("channel"))),
-                class: text("class"),
-                urgency: number(place_in(&URGENCIES, &text("urgency"))),
-                external_number: text("external_number"),
-                received_ms,
-                requester: known.then_some(requester),
-            })),
-        }),
-        texts: vec![pb::PrivateText {
-            role: "text".to_owned(),
+        action: Some(pb::Action::from(pb::Register {
+            channel: number(place_in(&CHANNELS, &text("channel"))),
+            class: text("class"),
+            urgency: number(place_in(&URGENCIES, &text("urgency"))),
+            external_number: text("external_number"),
+            received_ms,
+            requester: known.then_some(requester),
             text: text("text"),
-        }],
+            ..Default::default()
+        })),
+        texts: Vec::new(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use fengqiao_hub::entry::{Entry, sign_written};
+use fengqiao_hub::jurisdiction::registry_change;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
+use pb::registry_change::Change;
 use serde_json::json;
 
 use super::Context;
@@ -55,7 +56,12 @@ impl RootCommand {
         let prepared = prepared.entry.unwrap_or_default();
         // The key that may do everything signs this one thing and nothing that a node might slip under it.
         let read = Entry::from_signed(prepared.clone()).ok();
-        if !read.is_some_and(|entry| matches!(entry.body.content, Some(Content::RootRenewed(_)))) {
+        if !read.is_some_and(|entry| {
+            matches!(
+                registry_change(entry.body.content.as_ref()),
+                Some(Change::RootRenewed(_))
+            )
+        }) {
             return Err(Failure::file(
                 "entry",
                 "the node asks to sign something else; nothing was signed",

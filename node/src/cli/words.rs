@@ -8,7 +8,7 @@ use fengqiao_proto::v1 as pb;
 
 use super::Context;
 use super::failure::Failure;
-use crate::desk::texts::roles;
+use crate::app::texts::ROLES;
 
 /// Most bytes read from the standard input for one text; what is longer is refused by the node anyway.
 const INPUT_BYTES_MAX: u64 = 1024 * 1024;
@@ -31,104 +31,6 @@ macro_rules! words {
             }
         }
     };
-}
-
-words! {
-    /// How a request came in.
-    Channel => Channel {
-        /// Telephone, 12345 (电话)
-        Phone => Phone,
-        /// At the window (窗口)
-        Window => Window,
-        /// Web page (网页)
-        Web => Web,
-        /// App (手机应用)
-        App => App,
-        /// Letter (来信)
-        Letter => Letter,
-        /// Grid worker (网格员)
-        GridWorker => GridWorker,
-        /// Transferred from another body (转交)
-        Transferred => Transferred,
-    }
-}
-
-words! {
-    /// How pressing a case is.
-    Urgency => Urgency {
-        /// Ordinary (一般)
-        Ordinary => Ordinary,
-        /// Urgent (紧急)
-        Urgent => Urgent,
-        /// Danger to life (特急)
-        Emergency => Emergency,
-    }
-}
-
-words! {
-    /// Why a case is not taken on.
-    Ground => DeclineGround {
-        /// Belongs to the emergency line (属于110、119、120等紧急事项)
-        EmergencyLine => EmergencyLine,
-        /// Belongs to court, arbitration, discipline or petition (应通过其他法定途径)
-        OtherLegalChannel => OtherLegalChannel,
-        /// Same matter without new facts (同一事项无新情况)
-        SameMatter => SameMatter,
-        /// Secret or private (涉密或隐私)
-        SecretOrPrivate => SecretOrPrivate,
-        /// Beyond the duty of any unit (超出职责范围)
-        BeyondDuty => BeyondDuty,
-        /// Unlawful (违法)
-        Unlawful => Unlawful,
-    }
-}
-
-words! {
-    /// Why a case is pushed up.
-    EscalationReason => EscalationReason {
-        /// Hard and complex (疑难复杂)
-        Hard => Hard,
-        /// A key dispute (重点纠纷)
-        KeyDispute => KeyDispute,
-        /// A common recurring problem (普遍性、反复性问题)
-        Recurring => Recurring,
-    }
-}
-
-words! {
-    /// Why a case is taken.
-    TakingReason => TakingReason {
-        /// It was offered (下级上报)
-        Offered => Unspecified,
-        /// Overdue past its grace (逾期)
-        Overdue => Overdue,
-        /// A person here decided so (领导决定)
-        Decision => Decision,
-        /// The responsible node is dark (下级失联)
-        Dark => Dark,
-        /// The responsible place has ended (地区撤并)
-        Ended => Ended,
-        /// The responsible place was moved below another parent (隶属调整)
-        Moved => Moved,
-    }
-}
-
-words! {
-    /// How a case ended.
-    Outcome => Outcome {
-        /// Solved (已解决)
-        Solved => Solved,
-        /// Partly solved (部分解决)
-        PartlySolved => PartlySolved,
-        /// Explained (已解释)
-        Explained => Explained,
-        /// Unreasonable, explained (不合理，已解释)
-        UnreasonableExplained => UnreasonableExplained,
-        /// Withdrawn (撤回)
-        Withdrawn => Withdrawn,
-        /// Referred to another channel (转其他途径)
-        Referred => Referred,
-    }
 }
 
 words! {
@@ -171,30 +73,6 @@ words! {
         /// By rota (轮驻)
         Rotating => Rotating,
     }
-}
-
-/// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum YesNo {
-    /// 是
-    Yes,
-    /// 否
-    No,
-}
-
-impl From<YesNo> for bool {
-    fn from(word: YesNo) -> Self {
-        word == YesNo::Yes
-    }
-}
-
-/// What becomes of an objection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Verdict {
-    /// The case leaves the objecting unit (异议成立)
-    Upheld,
-    /// The unit goes on (异议不成立)
-    Rejected,
 }
 
 /// A level by its word or number.
@@ -249,38 +127,12 @@ pub fn parse_private(text: &str) -> Result<Private<String>, std::convert::Infall
     Ok(Private::new(text.to_owned()))
 }
 
-/// A party to convene: `place=NAME,due=TIME` or `unit=NAME,due=TIME`.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn parse_party(text: &str) -> Result<pb::Party, String> {
-    let mut party = pb::Party::default();
-    for part in text.split(',') {
-        let (key, value) = part
-            .split_once('=')
-            .ok_or("place=NAME,due=TIME or unit=NAME,due=TIME")?;
-        match key.trim() {
-            "place" => value.trim().clone_into(&mut party.place),
-            "unit" => value.trim().clone_into(&mut party.unit),
-            "due" => party.due_ms = parse_time(value.trim())?.0,
-            _ => return Err("keys are place, unit and due".to_owned()),
-        }
-    }
-    if party.place.is_empty() && party.unit.is_empty() {
-        return Err("a party has a place or a unit".to_owned());
-    }
-    if party.due_ms == 0 {
-        return Err("a party's task has a due time".to_owned());
-    }
-    Ok(party)
-}
-
 /// Reads `ROLE=TEXT`; a text without a known role before an equals sign has the role `text`.
 #[must_use]
 pub fn split_role(text: &str) -> (&'static str, &str) {
     let named = text
         .split_once('=')
-        .and_then(|(role, rest)| Some((roles().find(|known| *known == role)?, rest)));
+        .and_then(|(role, rest)| Some((ROLES.into_iter().find(|known| *known == role)?, rest)));
     named.unwrap_or(("text", text))
 }
 
@@ -303,36 +155,27 @@ pub fn request_id(given: Option<String>) -> Result<String, Failure> {
     Ok(base32(&bytes))
 }
 
-/// Texts of one command, each with its role; `-` is read from the standard input, once.
+/// A text as given, or read from the standard input where it is `-`; that can be read once.
 ///
 /// # Errors
 /// A usage failure when the input is not UTF-8, too long, or asked for twice.
-pub fn read_texts(
+pub fn read_text(
     context: &Context,
-    given: Vec<(&'static str, Private<String>)>,
-) -> Result<Vec<pb::PrivateText>, Failure> {
-    let mut input_used = false;
-    given
-        .into_iter()
-        .map(|(role, text)| {
-            let text = if text.reveal() == "-" {
-                if std::mem::replace(&mut input_used, true) {
-                    return Err(Failure::usage(
-                        role,
-                        "only one text can be read from the standard input",
-                        "只能有一项从标准输入读取",
-                    ));
-                }
-                read_input(context, role)?
-            } else {
-                text.reveal().clone()
-            };
-            Ok(pb::PrivateText {
-                role: role.to_owned(),
-                text,
-            })
-        })
-        .collect()
+    field: &str,
+    text: &str,
+    input_used: &mut bool,
+) -> Result<String, Failure> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    if std::mem::replace(input_used, true) {
+        return Err(Failure::usage(
+            field,
+            "only one text can be read from the standard input",
+            "只能有一项从标准输入读取",
+        ));
+    }
+    read_input(context, field)
 }
 
 fn read_input(context: &Context, role: &str) -> Result<String, Failure> {
@@ -401,24 +244,6 @@ mod tests {
     }
 
     #[test]
-    fn a_party_has_a_place_or_a_unit_and_a_due_time() {
-        let party = parse_party("place=新华街道,due=2023-03-01T20:00:00+08:00").unwrap();
-        assert_eq!(
-            (party.place.as_str(), party.due_ms),
-            ("新华街道", 1_677_672_000_000)
-        );
-        for text in [
-            "新华街道",
-            "place=新华街道",
-            "due=2023-03-01T20:00:00Z",
-            "place=x,when=2023-03-01T20:00:00Z",
-            "place=x,due=2023-02-30T20:00:00Z",
-        ] {
-            assert!(parse_party(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn levels_are_words_or_numbers() {
         assert_eq!(parse_level("village"), Ok(60));
         assert_eq!(parse_level("45"), Ok(45));
@@ -441,12 +266,6 @@ mod tests {
             let wire: Vec<i32> = (from..100).take_while(|number| valid(*number)).collect();
             assert_eq!(words, wire);
         }
-        dense::<Channel>(|number| pb::Channel::try_from(number).is_ok(), 1);
-        dense::<Urgency>(|number| pb::Urgency::try_from(number).is_ok(), 1);
-        dense::<Ground>(|number| pb::DeclineGround::try_from(number).is_ok(), 1);
-        dense::<EscalationReason>(|number| pb::EscalationReason::try_from(number).is_ok(), 1);
-        dense::<TakingReason>(|number| pb::TakingReason::try_from(number).is_ok(), 0);
-        dense::<Outcome>(|number| pb::Outcome::try_from(number).is_ok(), 1);
         dense::<Role>(|number| pb::Role::try_from(number).is_ok(), 1);
         dense::<UnitKind>(|number| pb::UnitKind::try_from(number).is_ok(), 1);
         dense::<UnitPresence>(|number| pb::UnitPresence::try_from(number).is_ok(), 1);
@@ -455,7 +274,7 @@ mod tests {
     #[test]
     fn a_new_request_id_is_good_and_differs_each_time() {
         let one = request_id(None).unwrap();
-        crate::desk::texts::request_id(&one).unwrap();
+        crate::app::texts::request_id(&one).unwrap();
         assert_ne!(one, request_id(None).unwrap());
         assert_eq!(request_id(Some("mine".into())).unwrap(), "mine");
     }

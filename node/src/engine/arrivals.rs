@@ -14,7 +14,6 @@ use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::notice;
 use fengqiao_hub::rank::Rank;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 

@@ -200,6 +200,7 @@ impl Group<'_> {
             entry: entry.hash.to_string(),
             submission: String::new(),
             secret_code,
+            after: None,
         }))
     }
 

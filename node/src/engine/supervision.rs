@@ -2,7 +2,6 @@
 
 use fengqiao_hub::case::{Running, clocks_of_notice};
 use fengqiao_hub::casework::supervision::{red_warning, warning_id};
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::ChainId;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;

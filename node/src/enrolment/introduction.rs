@@ -10,7 +10,9 @@ use std::sync::Arc;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{NodeId, PlaceId};
+use fengqiao_hub::jurisdiction::registry_change;
 use fengqiao_proto::v1 as pb;
+use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::client::{Dial, Standing, host_and_port, link_address};
@@ -38,7 +40,7 @@ impl Introduction {
     #[must_use]
     pub fn knows(&self, node: NodeId) -> bool {
         let names = |entry: Entry| {
-            matches!(entry.body.content, Some(pb::body::Content::NodeEnrolled(enrolled))
+            matches!(registry_change(entry.body.content.as_ref()), Some(Change::NodeEnrolled(enrolled))
                 if enrolled.node == node.to_vec())
         };
         let mut read = self

@@ -95,7 +95,7 @@ pub fn recover_at_the_top(
         body: pb::Body {
             schema: 1,
             wall_time_ms: now.0,
-            content: Some(pb::body::Content::RootRenewed(renewed)),
+            content: Some(renewed.into()),
             ..Default::default()
         },
         payloads: Vec::new(),

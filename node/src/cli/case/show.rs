@@ -92,7 +92,7 @@ impl ListArgs {
 }
 
 /// The word of a stage in both languages.
-fn stage_words(stage: &str) -> String {
+pub(super) fn stage_words(stage: &str) -> String {
     match STAGES.iter().find(|known| known.as_str() == stage) {
         Some(known) => format!("{stage} {}", known.chinese()),
         None => or_dash(stage),
@@ -147,10 +147,15 @@ fn case_text(view: &pb::CaseView) -> String {
         ("number 编号", view.number.clone()),
         ("case 诉求", view.case.clone()),
         ("class 类别", view.class.clone()),
+        ("channel 来源渠道", view.channel.clone()),
+        ("urgency 紧急程度", view.urgency.clone()),
+        ("external 外部编号", view.external_number.clone()),
+        ("received 提出时间", time(view.received_ms)),
+        ("place 所属区划", view.place.clone()),
         ("stage 阶段", stage_words(&view.stage)),
         ("outcome 结果", view.outcome.clone()),
         (
-            "custodian 责任中心",
+            "custodian 当前责任单位",
             format!("{} {}", view.custodian_name, view.custodian)
                 .trim()
                 .to_owned(),
@@ -159,12 +164,14 @@ fn case_text(view: &pb::CaseView) -> String {
         ("lamp 灯", lamp_words(&view.lamp)),
         ("due 期限", clocks_words(&view.clocks)),
         ("offer 上报", offer.unwrap_or_default()),
+        ("owed 应答复", obligations_words(&view.obligations)),
         ("origin 登记地", view.origin.clone()),
         ("first receiver 首接单位", view.first_receiver.clone()),
         ("rank 层级计数", view.rank.clone()),
         ("standing 存证", standing_words(view.standing)),
         ("awaited 待补", awaited),
         ("pending 待采纳", view.pending_submissions.join(" ")),
+        ("next 下一步", next_words(&view.next)),
     ]);
     if view.frozen {
         text.push_str("Two records stand at one place: frozen until a superior takes it; at the first place after `root renew`. 存在冲突记录，已冻结，待上级收件。\n");
@@ -181,12 +188,35 @@ fn case_text(view: &pb::CaseView) -> String {
     text
 }
 
+/// Which centre owes a reply to which, outermost first.
+fn obligations_words(obligations: &[pb::ObligationView]) -> String {
+    let words = obligations.iter().map(|owed| {
+        let state = if owed.replied {
+            "replied 已答复"
+        } else {
+            "open 未答复"
+        };
+        format!("{} -> {} {} {state}", owed.to, owed.from, time(owed.due_ms))
+    });
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// What the account may do now.
+fn next_words(next: &[pb::NextStep]) -> String {
+    let words = next.iter().map(|step| format!("{} {}", step.name, step.zh));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// Each clock with its end and who is to act, on one line; the lamp's is the first.
-fn clocks_words(clocks: &[pb::ClockView]) -> String {
+pub(super) fn clocks_words(clocks: &[pb::ClockView]) -> String {
     let words = clocks.iter().map(|running| {
         let clock = match running.clock.as_str() {
+            "accept" => "accept 受理",
+            "hand-over" => "hand-over 分流",
             "handling" => "handling 办理",
-            "answer" => "answer 答复上报",
+            "answer" => "answer 答复提级",
+            "visit" => "visit 回访",
+            "task" => "task 会办任务",
             "annex" => "annex 处理附卷",
             other => other,
         };
@@ -265,6 +295,12 @@ fn entries_text(title: &str, entries: &[pb::EntryView]) -> String {
     ];
     let mut text = format!("\n{title}\n{}", table(&header, &rows));
     for entry in entries {
+        for field in &entry.fields {
+            text.push_str(&format!(
+                "[{} {} {}] {}\n",
+                entry.sequence, field.name, field.label_zh, field.zh
+            ));
+        }
         for private in &entry.texts {
             text.push_str(&format!(
                 "\n[{} {}] {}\n",
@@ -369,7 +405,7 @@ fn page_json(page: &pb::ListCasesResponse) -> Value {
     })
 }
 
-fn case_json(view: &pb::CaseView) -> Value {
+pub(super) fn case_json(view: &pb::CaseView) -> Value {
     json!({
         "case": view.case,
         "number": view.number,
@@ -397,6 +433,34 @@ fn case_json(view: &pb::CaseView) -> Value {
         "offer": view.offer.as_ref().map(offer_json),
         "annex_open": view.annex_open,
         "own_overtaken": view.own_overtaken,
+        "channel": or_null(&view.channel),
+        "urgency": or_null(&view.urgency),
+        "external_number": or_null(&view.external_number),
+        "received_ms": ms_or_null(view.received_ms),
+        "place": or_null(&view.place),
+        "bounces": view.bounces,
+        "obligations": view.obligations.iter().map(obligation_json).collect::<Vec<_>>(),
+        "next": view.next.iter().map(|step| json!({ "name": step.name, "zh": step.zh, "en": step.en })).collect::<Vec<_>>(),
+    })
+}
+
+fn obligation_json(owed: &pb::ObligationView) -> Value {
+    json!({
+        "from": owed.from,
+        "to": owed.to,
+        "due_ms": ms_or_null(owed.due_ms),
+        "replied": owed.replied,
+    })
+}
+
+fn field_json(field: &pb::FieldView) -> Value {
+    json!({
+        "name": field.name,
+        "label_zh": field.label_zh,
+        "label_en": field.label_en,
+        "value": field.value,
+        "zh": field.zh,
+        "en": field.en,
     })
 }
 
@@ -446,5 +510,7 @@ fn entry_json(entry: &pb::EntryView) -> Value {
         "unsettled": entry.unsettled,
         "author": entry.author,
         "rank": entry.rank,
+        "action_zh": or_null(&entry.action_zh),
+        "fields": entry.fields.iter().map(field_json).collect::<Vec<_>>(),
     })
 }
