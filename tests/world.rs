@@ -9,8 +9,7 @@ mod seals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use fengqiao_hub::casework::Command;
-use fengqiao_hub::clock::Moment;
+use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
@@ -103,7 +102,7 @@ impl World {
         self.open(me, MemoryJournal::new(), vault);
         self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec()))
             .unwrap();
-        for login in ["admin", "second"] {
+        for login in ["admin", "second", "third"] {
             self.add_account(at.node, login);
         }
     }
@@ -231,7 +230,7 @@ impl World {
         self.answer(node, administration(self.requests, login, what))
     }
 
-    /// A move by the account `admin`, or `second` where another person is needed.
+    /// An action by the account `admin`, or `second` and `third` where other persons are needed.
     ///
     /// # Errors
     /// The refusal.
@@ -240,7 +239,7 @@ impl World {
         node: NodeId,
         login: &str,
         case: Option<ChainId>,
-        command: Command,
+        action: pb::Action,
         texts: &[(&str, &str)],
     ) -> Result<pb::ActResponse, Refusal> {
         self.requests += 1;
@@ -263,9 +262,14 @@ impl World {
             },
             what: CaseMove {
                 case,
-                command,
+                action,
                 content,
                 linked: !self.cut.contains(&node),
+                contact: if self.cut.is_empty() {
+                    Contact::Here
+                } else {
+                    Contact::Never
+                },
             },
         };
         let answer = self.answer(node, Input::Act(Box::new(request)))?;

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use fengqiao_hub::id::base32;
+use fengqiao_node::app::actions::type_of;
 use fengqiao_node::desk::LOGIN_KEY;
 use fengqiao_node::desk::error::told;
 use fengqiao_node::trust::random::{OsRandom, draw};
 use fengqiao_proto::v1 as pb;
 use hyper_util::rt::TokioIo;
 use pb::casework_service_client::CaseworkServiceClient;
-use pb::command::Move;
 use pb::node_service_client::NodeServiceClient;
 use tokio::net::UnixStream;
 use tonic::metadata::MetadataValue;
@@ -18,10 +18,14 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use super::until;
+use crate::kit::moves;
+pub use crate::kit::moves::{escalate, take};
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// A second account: who drafted a reply cannot approve it.
 pub const SECOND: &str = "second";
+/// Account of a third, who had no hand in the work.
+pub const THIRD: &str = "third";
 
 /// One way to a node, as one account.
 #[derive(Debug, Clone)]
@@ -134,7 +138,7 @@ impl Desk {
     pub async fn act(
         &self,
         case: &str,
-        mv: Move,
+        mv: pb::Action,
         texts: &[(&str, &str)],
     ) -> Result<pb::ActResponse, Status> {
         self.ask(act(case, mv, texts)).await
@@ -158,14 +162,14 @@ impl Desk {
     ///
     /// # Panics
     /// When one is refused.
-    pub async fn moves(&self, case: &str, moves: impl IntoIterator<Item = Move>) {
+    pub async fn moves(&self, case: &str, moves: impl IntoIterator<Item = pb::Action>) {
         for mv in moves {
-            let who = if matches!(mv, Move::ApproveReply(_)) {
-                self.second().await
-            } else {
-                self.clone()
+            let who = match person_for(&mv) {
+                SECOND => self.second().await,
+                THIRD => self.third().await,
+                _ => self.clone(),
             };
-            let texts = required_text(&mv);
+            let texts = required_texts(&mv);
             let shown = format!("{mv:?}");
             let made = who.act(case, mv, &texts).await;
             assert!(
@@ -181,6 +185,13 @@ impl Desk {
         self.account(SECOND, &[pb::Role::Approver, pb::Role::Leader], "")
             .await;
         self.acting_as(SECOND)
+    }
+
+    /// The third account, opened where it is not.
+    pub async fn third(&self) -> Self {
+        self.account(THIRD, &[pb::Role::Clerk, pb::Role::Leader], "")
+            .await;
+        self.acting_as(THIRD)
     }
 
     /// Opens an account; its token, once.
@@ -371,88 +382,65 @@ impl Desk {
     }
 }
 
-/// The request of one move.
+/// The request of one action.
 #[must_use]
-pub fn act(case: &str, mv: Move, texts: &[(&str, &str)]) -> pb::ActRequest {
-    pb::ActRequest {
-        request_id: request_id(),
-        case: case.to_owned(),
-        command: Some(pb::Command { r#move: Some(mv) }),
-        texts: texts
-            .iter()
-            .map(|(role, text)| pb::PrivateText {
-                role: (*role).to_owned(),
-                text: (*text).to_owned(),
-            })
-            .collect(),
-    }
+pub fn act(case: &str, action: pb::Action, texts: &[(&str, &str)]) -> pb::ActRequest {
+    moves::request(request_id(), case, action, texts)
 }
 
 /// Takes a quarrel in.
 #[must_use]
-pub fn register() -> Move {
-    Move::Register(pb::Register {
-        channel: pb::Channel::Window.into(),
-        class: "disputes-neighbours".to_owned(),
-        urgency: pb::Urgency::Ordinary.into(),
-        ..Default::default()
-    })
-}
-
-/// Pushes up.
-#[must_use]
-pub fn escalate() -> Move {
-    Move::Escalate(pb::Escalate {
-        reason: pb::EscalationReason::Hard.into(),
-    })
-}
-
-/// Takes what was offered.
-#[must_use]
-pub fn take() -> Move {
-    Move::Take(pb::Take::default())
+pub fn register() -> pb::Action {
+    moves::register(moves::intake(pb::Channel::Window, "disputes-neighbours"))
 }
 
 /// Dispatches to a place below.
 #[must_use]
-pub fn dispatch(place: &str) -> Move {
-    Move::Dispatch(pb::Dispatch {
-        place: place.to_owned(),
-        ..Default::default()
-    })
+pub fn dispatch(place: &str) -> pb::Action {
+    moves::dispatch(place, 0)
 }
 
 /// The work that ends in a reply.
 #[must_use]
-pub fn reply() -> Vec<Move> {
+pub fn reply() -> Vec<pb::Action> {
     vec![
-        Move::TakeAction(pb::TakeAction {}),
-        Move::DraftReply(pb::DraftReply { reasonable: true }),
-        Move::ApproveReply(pb::ApproveReply {}),
-        Move::SendReply(pb::SendReply {}),
+        moves::take_action(),
+        moves::draft_reply(true),
+        moves::approve_reply(),
+        moves::send_reply(),
     ]
 }
 
 /// The end of a life.
 #[must_use]
-pub fn close() -> Vec<Move> {
+pub fn close() -> Vec<pb::Action> {
     vec![
-        Move::ReturnVisit(pb::ReturnVisit {
-            reached: true,
-            reasonable: true,
-        }),
-        Move::Rate(pb::Rate { score: 5 }),
-        Move::Close(pb::Close {
-            outcome: pb::Outcome::Solved.into(),
-        }),
+        moves::return_visit(true),
+        moves::rate(5),
+        moves::close(pb::Outcome::Solved),
     ]
 }
 
-fn required_text(mv: &Move) -> Vec<(&'static str, &'static str)> {
-    fengqiao_node::desk::texts::required_role(mv)
-        .map(|role| (role, "已处理"))
-        .into_iter()
+/// The texts an action cannot do without.
+#[must_use]
+pub fn required_texts(action: &pb::Action) -> Vec<(&'static str, &'static str)> {
+    let known = type_of(action).unwrap();
+    let needed = known
+        .asked()
+        .filter(|field| field.rule.required && !field.rule.sealed.is_empty());
+    needed
+        .map(|field| (field.rule.sealed.as_str(), "已处理"))
         .collect()
+}
+
+/// Whose account takes an action: nobody judges their own work.
+#[must_use]
+pub fn person_for(action: &pb::Action) -> &'static str {
+    match moves::name(action).as_str() {
+        "approve-reply" => SECOND,
+        "return-visit" | "rate" | "order-redo" | "close" => THIRD,
+        _ => "admin",
+    }
 }
 
 /// Stable code and field of a refusal.

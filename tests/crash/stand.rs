@@ -4,9 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_node::config::{Config, Overrides};
 use fengqiao_node::engine::{Administration, Caller, CaseMove};
@@ -19,6 +17,7 @@ use fengqiao_node::node::pool::Pool;
 use fengqiao_node::store::{Opening, Quarantined, Settings, SledStore, open_guarded};
 use fengqiao_node::trust::random::{OsRandom, draw};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::shipped_catalogue;
 use prost::Message as _;
 use tokio::runtime::Runtime;
@@ -113,13 +112,7 @@ impl Standing {
     pub(crate) fn register(&self, texts: &[String]) -> anyhow::Result<Vec<Registered>> {
         let moves = texts.iter().map(|text| CaseMove {
             case: None,
-            command: Command::Register {
-                channel: pb::Channel::Window,
-                class: "disputes-neighbours".to_owned(),
-                urgency: pb::Urgency::Ordinary,
-                external_number: String::new(),
-                received: Moment(0),
-            },
+            action: moves::register(moves::intake(pb::Channel::Window, "disputes-neighbours")),
             content: Some(pb::PrivateContent {
                 requester: None,
                 texts: vec![pb::PrivateText {
@@ -128,17 +121,23 @@ impl Standing {
                 }],
             }),
             linked: true,
+            contact: fengqiao_hub::clock::Contact::Here,
         });
         self.act(moves.collect())
     }
 
     /// One move on a case.
-    pub(crate) fn carry_out(&self, case: ChainId, command: Command) -> anyhow::Result<Registered> {
+    pub(crate) fn carry_out(
+        &self,
+        case: ChainId,
+        command: pb::Action,
+    ) -> anyhow::Result<Registered> {
         let what = CaseMove {
             case: Some(case),
-            command,
+            action: command,
             content: None,
             linked: true,
+            contact: fengqiao_hub::clock::Contact::Here,
         };
         let mut answers = self.act(vec![what])?;
         answers.pop().context("no answer")

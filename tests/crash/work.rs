@@ -6,12 +6,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_node::engine::{Administration, Input};
 use fengqiao_node::journal::FolderLock;
 use fengqiao_node::keystore::{CaseSecret, FileKeyStore, KeyStore as _};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 
 use super::dice::Dice;
 use super::stand::{Standing, make};
@@ -134,7 +134,7 @@ fn work(
             ))?;
         }
         let case = cases.first().context("a case")?.case;
-        for command in [Command::Accept, Command::TakeAction] {
+        for command in [moves::accept(), moves::take_action()] {
             let done = standing.carry_out(case, command)?;
             say(&format!("entry {} {}", done.case, done.entry))?;
         }

@@ -2,10 +2,9 @@
 //! the measurements that knows how a move is written on the wire.
 
 use fengqiao_proto::v1 as pb;
-use pb::command::Move;
 
-/// One move, as it is asked for.
-pub type Action = Move;
+/// One action, as it is asked for.
+pub type Action = pb::Action;
 
 /// A request that makes a move. Texts are pairs of role and text; a case that is registered has no id yet.
 #[must_use]
@@ -18,9 +17,7 @@ pub fn request(
     pb::ActRequest {
         request_id,
         case: case.to_owned(),
-        command: Some(pb::Command {
-            r#move: Some(action),
-        }),
+        action: Some(action),
         texts: texts
             .iter()
             .map(|(role, text)| pb::PrivateText {
@@ -34,11 +31,8 @@ pub fn request(
 /// Its name, for a message: what stands in it may be about a person.
 #[must_use]
 pub fn name(action: &Action) -> String {
-    let shown = format!("{action:?}");
-    shown
-        .split(['(', ' '])
-        .next()
-        .unwrap_or_default()
+    fengqiao_hub::casework::spec_of(action)
+        .map_or("unknown", |spec| spec.name)
         .to_owned()
 }
 
@@ -56,13 +50,13 @@ pub fn intake(channel: pb::Channel, class: &str) -> pb::Register {
 /// Takes a request in.
 #[must_use]
 pub fn register(intake: pb::Register) -> Action {
-    Move::Register(intake)
+    intake.into()
 }
 
 /// Takes it on.
 #[must_use]
 pub fn accept() -> Action {
-    Move::Accept(pb::Accept {})
+    pb::Accept::default().into()
 }
 
 /// Gives it to a unit of this centre, which leads; 0 for no due.
@@ -74,116 +68,153 @@ pub fn dispatch_to_unit(lead: &str, due_ms: i64) -> Action {
 /// Gives it to a unit of this centre, which leads, and to others beside it; 0 for no due.
 #[must_use]
 pub fn dispatch_to_units(lead: &str, others: &[&str], due_ms: i64) -> Action {
-    Move::Dispatch(pb::Dispatch {
+    pb::Dispatch {
         lead: lead.to_owned(),
         co_handlers: others.iter().map(|unit| (*unit).to_owned()).collect(),
         due_ms,
         ..Default::default()
-    })
+    }
+    .into()
 }
 
 /// Gives it to the centre of a place below; 0 for no due.
 #[must_use]
 pub fn dispatch(place: &str, due_ms: i64) -> Action {
-    Move::Dispatch(pb::Dispatch {
+    pb::Dispatch {
         place: place.to_owned(),
         due_ms,
         ..Default::default()
-    })
+    }
+    .into()
 }
 
 /// Signs for what was dispatched.
 #[must_use]
 pub fn sign_for() -> Action {
-    Move::SignFor(pb::SignFor {})
+    pb::SignFor::default().into()
 }
 
 /// Calls parties together.
 #[must_use]
 pub fn convene(meeting_ms: i64, parties: Vec<pb::Party>) -> Action {
-    Move::Convene(pb::Convene {
+    pb::Convene {
         meeting_ms,
         parties,
-    })
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Says that a task is known.
 #[must_use]
 pub fn acknowledge_task(task: u32) -> Action {
-    Move::AcknowledgeTask(pb::AcknowledgeTask { task })
+    pb::AcknowledgeTask {
+        task,
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Says that a task is done.
 #[must_use]
 pub fn report_task(task: u32) -> Action {
-    Move::ReportTask(pb::ReportTask { task, done: true })
+    pb::ReportTask {
+        task,
+        done: true,
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Works on site.
 #[must_use]
 pub fn work_on_site(worked_ms: i64) -> Action {
-    Move::WorkOnSite(pb::WorkOnSite { worked_ms })
+    pb::WorkOnSite {
+        worked_ms,
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Has spoken to who asked.
 #[must_use]
 pub fn contact() -> Action {
-    Move::Contact(pb::Contact { reached: true })
+    pb::Contact {
+        reached: true,
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Has done something about it.
 #[must_use]
 pub fn take_action() -> Action {
-    Move::TakeAction(pb::TakeAction {})
+    pb::TakeAction::default().into()
 }
 
 /// Writes the reply.
 #[must_use]
 pub fn draft_reply(reasonable: bool) -> Action {
-    Move::DraftReply(pb::DraftReply { reasonable })
+    pb::DraftReply {
+        reasonable,
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Approves the reply that another wrote.
 #[must_use]
 pub fn approve_reply() -> Action {
-    Move::ApproveReply(pb::ApproveReply {})
+    pb::ApproveReply::default().into()
 }
 
 /// Sends the reply.
 #[must_use]
 pub fn send_reply() -> Action {
-    Move::SendReply(pb::SendReply {})
+    pb::SendReply::default().into()
 }
 
 /// Has visited who asked, and reached them.
 #[must_use]
 pub fn return_visit(reasonable: bool) -> Action {
-    Move::ReturnVisit(pb::ReturnVisit {
+    pb::ReturnVisit {
         reached: true,
         reasonable,
-    })
+        satisfaction: pb::Satisfaction::Satisfied.into(),
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Writes down how content who asked is, 1 to 5.
 #[must_use]
 pub fn rate(score: u32) -> Action {
-    Move::Rate(pb::Rate { score })
+    pb::Rate {
+        score,
+        source: pb::RatingSource::Phone.into(),
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Ends it.
 #[must_use]
 pub fn close(outcome: pb::Outcome) -> Action {
-    Move::Close(pb::Close {
+    pb::Close {
         outcome: outcome.into(),
-    })
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Offers it upwards.
 #[must_use]
 pub fn escalate() -> Action {
-    Move::Escalate(pb::Escalate {
-        reason: pb::EscalationReason::Hard.into(),
-    })
+    pb::Escalate {
+        because: pb::EscalationReason::Hard.into(),
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Takes what was offered: without a reason of its own a taking only answers an offer.
@@ -195,21 +226,63 @@ pub fn take() -> Action {
 /// Takes what was not offered.
 #[must_use]
 pub fn take_because(reason: pb::TakingReason) -> Action {
-    Move::Take(pb::Take {
-        reason: reason.into(),
-    })
+    pb::Take {
+        because: reason.into(),
+        ..Default::default()
+    }
+    .into()
 }
 
 /// Decides.
 #[must_use]
 pub fn decide() -> Action {
-    Move::Decide(pb::Decide {})
+    pb::Decide::default().into()
 }
 
 /// Adopts what was done below and overtaken.
 #[must_use]
 pub fn adopt_annex(entry: &str) -> Action {
-    Move::AdoptAnnex(pb::AdoptAnnex {
+    pb::AdoptAnnex {
         entry: entry.to_owned(),
-    })
+        ..Default::default()
+    }
+    .into()
+}
+
+/// Leaves below what was offered.
+#[must_use]
+pub fn keep_below() -> Action {
+    pb::KeepBelow::default().into()
+}
+
+/// Adds what is known.
+#[must_use]
+pub fn supplement() -> Action {
+    pb::Supplement::default().into()
+}
+
+/// Objects as the lead.
+#[must_use]
+pub fn object() -> Action {
+    pb::Object::default().into()
+}
+
+/// Decides an objection.
+#[must_use]
+pub fn decide_objection(upheld: bool) -> Action {
+    pb::DecideObjection {
+        upheld,
+        ..Default::default()
+    }
+    .into()
+}
+
+/// Declines what was done below and overtaken.
+#[must_use]
+pub fn decline_annex(entry: &str) -> Action {
+    pb::DeclineAnnex {
+        entry: entry.to_owned(),
+        ..Default::default()
+    }
+    .into()
 }

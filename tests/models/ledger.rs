@@ -303,7 +303,7 @@ fn registry(tiers: usize, generations: &[u32]) -> Registry {
     registers(
         &mut registry,
         PROVINCE,
-        Content::RootGranted(pb::RootGranted {
+        pb::body::Content::from(pb::RootGranted {
             place: Some(added(PROVINCE, level::PROVINCE)),
             node: Some(enrolled(NodeId(PROVINCE.0), PROVINCE, 1)),
             root_key: vec![9; 32],
@@ -314,12 +314,12 @@ fn registry(tiers: usize, generations: &[u32]) -> Registry {
         registers(
             &mut registry,
             parent,
-            Content::PlaceAdded(added(place(tier), level)),
+            pb::body::Content::from(added(place(tier), level)),
         );
         for machine in 1..=MACHINES_MAX {
             let generation = generations[usize::from(machine) - 1];
             let enrolled = enrolled(node(tier, machine), place(tier), generation);
-            registers(&mut registry, parent, Content::NodeEnrolled(enrolled));
+            registers(&mut registry, parent, pb::body::Content::from(enrolled));
         }
     }
     registry

@@ -3,10 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::NodeId;
 use fengqiao_node::engine::attempts::{Attempted, Attempts};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{World, parked};
 
 use super::{FourTiers, four_tiers, register, run};
@@ -64,7 +64,7 @@ fn waiting(
         let lane = world.nodes[&village].views.lane(township, pb::Lane::Cases);
         lane.unwrap().owed
     };
-    let moves = [Command::Accept, Command::TakeAction];
+    let moves = [moves::accept(), moves::take_action()];
     let first = register(world, village);
     run(world, village, first, &moves);
     let poisoned = owed(world) + 1;

@@ -1,13 +1,13 @@
 //! Cases that come from beside the receiver's own way: it is told who wrote them.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 
 use super::acts::{dispatch_to, to_unit};
 use super::{FourTiers, four_tiers, register, run};
 
-fn take(reason: pb::TakingReason) -> Command {
-    Command::Take { reason }
+fn take(reason: pb::TakingReason) -> pb::Action {
+    moves::take_because(reason)
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn a_township_and_a_department_judge_a_case_of_a_village_they_never_heard_of() {
         run(&mut world, county, case, &[dispatch]);
         world.settle();
     }
-    run(&mut world, sibling, to_sibling, &[Command::SignFor]);
-    run(&mut world, department, to_department, &[Command::SignFor]);
+    run(&mut world, sibling, to_sibling, &[moves::sign_for()]);
+    run(&mut world, department, to_department, &[moves::sign_for()]);
     world.settle();
     for (node, case) in [(sibling, to_sibling), (department, to_department)] {
         assert_eq!(

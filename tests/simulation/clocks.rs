@@ -1,10 +1,11 @@
 //! Clocks of offers and of what was overtaken, over tiers that see chains and tiers that see notices.
 
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::case::{Running, clocks_of_notice};
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_node::engine::Input;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::World;
 use pb::body::Content;
 
@@ -31,9 +32,9 @@ fn warnings(world: &World, node: NodeId) -> Vec<(String, Vec<u8>, i64)> {
     let ledger = ChainId::supervision_of(world.nodes[&node].me.at.place);
     let chain = world.chain(node, ledger);
     let warned = |content: &Option<Content>| match content {
-        Some(Content::RedWarned(warned)) => {
-            Some((warned.clock.clone(), warned.place.clone(), warned.due_ms))
-        }
+        Some(Content::Supervision(pb::SupervisionChange {
+            change: Some(pb::supervision_change::Change::RedWarned(warned)),
+        })) => Some((warned.clock.clone(), warned.place.clone(), warned.due_ms)),
         _ => None,
     };
     let entries = chain.standing();
@@ -51,13 +52,16 @@ fn an_offer_left_unanswered_is_red_at_the_parent_and_warned_of_once_by_its_super
         village,
     } = four_tiers();
     let case = register(&mut world, village);
-    let escalate = Command::Escalate {
-        reason: pb::EscalationReason::Hard,
-    };
-    run(&mut world, village, case, &[Command::Accept, escalate]);
+    let escalate = moves::escalate();
+    run(&mut world, village, case, &[moves::accept(), escalate]);
     world.settle();
-    let due = world.chain(township, case).clocks()[0].due;
-    assert_eq!(notice(&world, city, case).answer_due_ms, due.0);
+    let answer = |clocks: Vec<Running>| {
+        let running = clocks.into_iter().find(|running| running.clock == "answer");
+        running.map(|running| running.due)
+    };
+    let due = answer(world.chain(township, case).clocks()).unwrap();
+    let noticed = |world: &World| answer(clocks_of_notice(&notice(world, city, case)));
+    assert_eq!(noticed(&world), Some(due));
     let all = [city, county, township, village];
     world.now = due;
     tick(&mut world, &all);
@@ -79,12 +83,10 @@ fn an_offer_left_unanswered_is_red_at_the_parent_and_warned_of_once_by_its_super
     tick(&mut world, &all);
     assert_eq!(warnings(&world, county).len(), 1, "also after a start");
 
-    let take = Command::Take {
-        reason: pb::TakingReason::Unspecified,
-    };
+    let take = moves::take_because(pb::TakingReason::Unspecified);
     run(&mut world, township, case, &[take]);
     world.settle();
-    assert_eq!(notice(&world, city, case).answer_due_ms, 0, "answered");
+    assert_eq!(noticed(&world), None, "answered");
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();
 }
@@ -93,17 +95,15 @@ fn an_offer_left_unanswered_is_red_at_the_parent_and_warned_of_once_by_its_super
 fn overtaken(world: &mut World, tiers: [NodeId; 3]) -> ChainId {
     let [county, township, village] = tiers;
     let case = register(world, village);
-    let escalate = Command::Escalate {
-        reason: pb::EscalationReason::Hard,
-    };
-    run(world, village, case, &[Command::Accept, escalate.clone()]);
+    let escalate = moves::escalate();
+    run(world, village, case, &[moves::accept(), escalate.clone()]);
     world.settle();
-    let take = |reason| Command::Take { reason };
+    let take = |reason| moves::take_because(reason);
     let answer = take(pb::TakingReason::Unspecified);
     run(world, township, case, &[answer, escalate]);
     world.settle();
     world.cut.insert(township);
-    run(world, township, case, &[Command::TakeAction]);
+    run(world, township, case, &[moves::take_action()]);
     run(world, county, case, &[take(pb::TakingReason::Unspecified)]);
     // It hands in what it did only ten days later.
     world.now = Moment(world.now.0 + 10 * DAY_MS);
@@ -157,14 +157,14 @@ fn an_annex_is_to_be_decided_by_a_deadline_that_counts_from_when_it_came() {
         &mut world,
         county,
         case,
-        &[Command::DeclineAnnex { entry: late[0] }],
+        &[moves::decline_annex(&late[0].to_string())],
     );
     world.settle();
     for node in [county, township] {
         assert_eq!(world.chain(node, case).annex_due_at(), None);
     }
     let told = world.chain(township, case);
-    let decision = told.case.unwrap().annex_decided[&late[0]];
+    let decision = told.case.unwrap().annex.decided[&late[0]];
     assert!(!decision.adopted, "the author knows what became of it");
     assert!(told.entries.contains_key(&decision.by));
     world.assert_links_agree();
@@ -181,13 +181,11 @@ fn what_a_dark_node_hands_in_after_the_closing_is_listed_until_it_is_decided() {
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     world.cut.insert(village);
-    run(&mut world, village, case, &[Command::TakeAction]);
-    let take = Command::Take {
-        reason: pb::TakingReason::Dark,
-    };
+    run(&mut world, village, case, &[moves::take_action()]);
+    let take = moves::take_because(pb::TakingReason::Dark);
     run(&mut world, township, case, &[take]);
     run(&mut world, township, case, &super::reply());
     run(&mut world, township, case, &super::close());
@@ -202,9 +200,15 @@ fn what_a_dark_node_hands_in_after_the_closing_is_listed_until_it_is_decided() {
     assert_eq!(listed(&world), 1, "its late work waits for a word");
     let notice = notice(&world, city, case);
     assert_eq!((notice.stage.as_str(), notice.open_annexes), ("closed", 1));
-    assert!(notice.annex_due_ms > 0);
+    let annex = |running: &Running| running.clock == "annex";
+    assert!(clocks_of_notice(&notice).iter().any(annex));
     let entry = world.chain(township, case).tree.annex()[0];
-    run(&mut world, township, case, &[Command::AdoptAnnex { entry }]);
+    run(
+        &mut world,
+        township,
+        case,
+        &[moves::adopt_annex(&entry.to_string())],
+    );
     world.settle();
     assert_eq!(listed(&world), 0);
     world.assert_links_agree();

@@ -1,14 +1,13 @@
 //! Entries of an export, handed to a node by an administrator: the way of a link, and nothing more.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::entry::{Draft, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_node::engine::Administration;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{Backup, World, parked};
 use pb::ImportOutcome as Outcome;
-use pb::body::Content;
 use prost::Message as _;
 
 use super::lanes::body;
@@ -46,7 +45,7 @@ fn a_case_that_no_machine_holds_any_more_comes_back_while_its_node_recovers() {
     } = four_tiers();
     let backup = world.backup(village);
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     let known = world.chain(village, case).tree.digest();
     let registry = ChainId::of_place(world.nodes[&county].me.at.place);
@@ -105,7 +104,7 @@ fn what_is_imported_is_judged_as_what_a_link_brings_and_refused_by_its_field() {
         mv: Move::None,
         submission: None,
         kind_class: pb::KindClass::Work,
-        body: body(&world, Content::Accepted(pb::Accepted {})),
+        body: body(&world, pb::body::Content::from(pb::Accept {})),
         payloads: vec![],
     };
     let deployment = world.nodes[&village].me.deployment;
@@ -160,7 +159,7 @@ fn of_a_case_the_city_never_heard_of() -> (World, NodeId, ChainId, Vec<Vec<u8>>)
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     let file = exported(&world, village, case);
     (world, city, case, file)
 }

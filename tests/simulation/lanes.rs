@@ -1,11 +1,11 @@
 //! What a node does with items, whatever a session let through.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::entry::{Draft, Move};
 use fengqiao_hub::id::{ChainId, NodeId, StoreId, SubmissionId};
 use fengqiao_hub::submission::Submission;
 use fengqiao_node::engine::Input;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{World, parked};
 use pb::body::Content;
 use prost::Message as _;
@@ -170,7 +170,7 @@ fn an_entry_signed_by_another_key_is_put_aside_and_changes_nothing() {
         mv: Move::None,
         submission: None,
         kind_class: pb::KindClass::Work,
-        body: body(&world, Content::Accepted(pb::Accepted {})),
+        body: body(&world, pb::body::Content::from(pb::Accept {})),
         payloads: vec![],
     }
     .sign(&world.nodes[&township].me.signing_key);
@@ -206,7 +206,7 @@ fn a_submission_that_comes_again_takes_effect_once() {
         deployment: me.deployment.to_vec(),
         case: case.to_vec(),
         author: village.to_vec(),
-        body: body(&world, Content::Supplemented(pb::Supplemented {})).encode_to_vec(),
+        body: body(&world, pb::body::Content::from(pb::Supplement::default())).encode_to_vec(),
         commitments: vec![],
         incarnation: me.incarnation,
     };
@@ -244,7 +244,7 @@ fn a_forged_copy_neither_stands_nor_keeps_out_the_entry_it_copies() {
         &mut world,
         village,
         case,
-        &[Command::Accept, Command::Decide],
+        &[moves::accept(), moves::decide()],
     );
     let chain = world.chain(village, case);
     let copied = |entry: &fengqiao_hub::entry::Entry| {

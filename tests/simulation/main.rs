@@ -19,10 +19,9 @@ mod together;
 mod unsettled;
 
 use acts::{convene, dispatch_to, to_unit};
-use fengqiao_hub::casework::Command;
-use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{ChainId, NodeId};
+use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::World;
 
 struct FourTiers {
@@ -49,25 +48,19 @@ fn four_tiers() -> FourTiers {
 }
 
 fn register(world: &mut World, node: NodeId) -> ChainId {
-    let command = Command::Register {
-        channel: pb::Channel::Window,
-        class: "disputes-neighbours".into(),
-        urgency: pb::Urgency::Ordinary,
-        external_number: String::new(),
-        received: Moment(0),
-    };
+    let command = moves::register(moves::intake(pb::Channel::Window, "disputes-neighbours"));
     let answer = world
         .act(node, "admin", None, command, &[("text", "邻居装修噪声")])
         .unwrap();
     answer.case.parse().unwrap()
 }
 
-fn run(world: &mut World, node: NodeId, case: ChainId, commands: &[Command]) {
+fn run(world: &mut World, node: NodeId, case: ChainId, commands: &[pb::Action]) {
     for command in commands {
-        let login = if *command == Command::ApproveReply {
-            "second"
-        } else {
-            "admin"
+        let login = match moves::name(command).as_str() {
+            "approve-reply" => "second",
+            "return-visit" | "rate" | "order-redo" | "close" => "third",
+            _ => "admin",
         };
         world
             .act(node, login, Some(case), command.clone(), &[])
@@ -75,25 +68,20 @@ fn run(world: &mut World, node: NodeId, case: ChainId, commands: &[Command]) {
     }
 }
 
-fn reply() -> Vec<Command> {
+fn reply() -> Vec<pb::Action> {
     vec![
-        Command::TakeAction,
-        Command::DraftReply { reasonable: true },
-        Command::ApproveReply,
-        Command::SendReply,
+        moves::take_action(),
+        moves::draft_reply(true),
+        moves::approve_reply(),
+        moves::send_reply(),
     ]
 }
 
-fn close() -> Vec<Command> {
+fn close() -> Vec<pb::Action> {
     vec![
-        Command::ReturnVisit {
-            reached: true,
-            reasonable: true,
-        },
-        Command::Rate { score: 5 },
-        Command::Close {
-            outcome: pb::Outcome::Solved,
-        },
+        moves::return_visit(true),
+        moves::rate(5),
+        moves::close(pb::Outcome::Solved),
     ]
 }
 
@@ -107,7 +95,7 @@ fn what_a_village_settles_stays_below_and_is_a_notice_and_a_count_above() {
         village,
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     run(&mut world, village, case, &reply());
     world.settle();
     assert!(
@@ -151,27 +139,18 @@ fn an_escalation_goes_up_twice_and_its_decision_comes_down() {
         village,
     } = four_tiers();
     let case = register(&mut world, village);
-    let escalate = Command::Escalate {
-        reason: pb::EscalationReason::Hard,
-    };
-    let take = Command::Take {
-        reason: pb::TakingReason::Unspecified,
-    };
+    let escalate = moves::escalate();
+    let take = moves::take_because(pb::TakingReason::Unspecified);
     run(
         &mut world,
         village,
         case,
-        &[Command::Accept, escalate.clone()],
+        &[moves::accept(), escalate.clone()],
     );
     world.settle();
     run(&mut world, township, case, &[take.clone(), escalate]);
     world.settle();
-    let dispatch = |place| Command::Dispatch {
-        lead: None,
-        place: Some(place),
-        co_handlers: vec![],
-        due: None,
-    };
+    let dispatch = |place: PlaceId| moves::dispatch(&place.to_string(), 0);
     let (township_place, village_place) = (
         world.nodes[&township].me.at.place,
         world.nodes[&village].me.at.place,
@@ -180,17 +159,17 @@ fn an_escalation_goes_up_twice_and_its_decision_comes_down() {
         &mut world,
         county,
         case,
-        &[take.clone(), Command::Decide, dispatch(township_place)],
+        &[take.clone(), moves::decide(), dispatch(township_place)],
     );
     world.settle();
     run(
         &mut world,
         township,
         case,
-        &[Command::SignFor, dispatch(village_place)],
+        &[moves::sign_for(), dispatch(village_place)],
     );
     world.settle();
-    run(&mut world, village, case, &[Command::SignFor]);
+    run(&mut world, village, case, &[moves::sign_for()]);
     run(&mut world, village, case, &reply());
     world.settle();
     run(
@@ -199,9 +178,9 @@ fn an_escalation_goes_up_twice_and_its_decision_comes_down() {
         case,
         &[
             take.clone(),
-            Command::DraftReply { reasonable: true },
-            Command::ApproveReply,
-            Command::SendReply,
+            moves::draft_reply(true),
+            moves::approve_reply(),
+            moves::send_reply(),
         ],
     );
     world.settle();
@@ -231,21 +210,14 @@ fn what_was_written_below_a_taking_becomes_annex_and_is_adopted() {
         &mut world,
         village,
         case,
-        &[
-            Command::Accept,
-            Command::Escalate {
-                reason: pb::EscalationReason::Hard,
-            },
-        ],
+        &[moves::accept(), moves::escalate()],
     );
     world.settle();
     run(
         &mut world,
         township,
         case,
-        &[Command::Take {
-            reason: pb::TakingReason::Unspecified,
-        }],
+        &[moves::take_because(pb::TakingReason::Unspecified)],
     );
     world.settle();
     world.cut.insert(township);
@@ -253,15 +225,13 @@ fn what_was_written_below_a_taking_becomes_annex_and_is_adopted() {
         &mut world,
         township,
         case,
-        &[Command::Contact { reached: true }, Command::TakeAction],
+        &[moves::contact(), moves::take_action()],
     );
     run(
         &mut world,
         county,
         case,
-        &[Command::Take {
-            reason: pb::TakingReason::Dark,
-        }],
+        &[moves::take_because(pb::TakingReason::Dark)],
     );
     world.settle();
     world.cut.clear();
@@ -269,7 +239,12 @@ fn what_was_written_below_a_taking_becomes_annex_and_is_adopted() {
     let chain = world.chain(county, case);
     assert_eq!(chain.tree.annex().len(), 2);
     for entry in chain.tree.annex() {
-        run(&mut world, county, case, &[Command::AdoptAnnex { entry }]);
+        run(
+            &mut world,
+            county,
+            case,
+            &[moves::adopt_annex(&entry.to_string())],
+        );
     }
     world.settle();
     world.assert_links_agree();
@@ -279,7 +254,8 @@ fn what_was_written_below_a_taking_becomes_annex_and_is_adopted() {
             .chain(township, case)
             .case
             .unwrap()
-            .annex_decided
+            .annex
+            .decided
             .len(),
         2
     );
@@ -295,7 +271,7 @@ fn a_convened_township_reports_over_a_cut_link_by_submission() {
         ..
     } = four_tiers();
     let case = register(&mut world, city);
-    run(&mut world, city, case, &[Command::Accept]);
+    run(&mut world, city, case, &[moves::accept()]);
     let now = world.now;
     let convened = convene(&world, &[county, township]);
     run(&mut world, city, case, &[convened]);
@@ -305,17 +281,17 @@ fn a_convened_township_reports_over_a_cut_link_by_submission() {
         &mut world,
         township,
         case,
-        &[
-            Command::AcknowledgeTask { task: 2 },
-            Command::WorkOnSite { worked: now },
-        ],
+        &[moves::acknowledge_task(2), moves::work_on_site(now.0)],
     );
     world.settle();
-    assert_eq!(world.chain(city, case).case.unwrap().site_visits, 0);
+    assert_eq!(
+        world.chain(city, case).case.unwrap().convening.site_visits,
+        0
+    );
     world.cut.clear();
     world.settle();
     let seen = world.chain(township, case).case.unwrap();
-    assert_eq!(seen.site_visits, 1);
+    assert_eq!(seen.convening.site_visits, 1);
     assert_eq!(world.chain(city, case).case.unwrap().submissions.len(), 2);
     assert!(
         world.nodes[&township]
@@ -343,15 +319,10 @@ fn what_a_convened_village_reports_is_judged_in_a_county_that_never_heard_of_it(
         &mut world,
         city,
         case,
-        &[Command::Accept, convened, to_other],
+        &[moves::accept(), convened, to_other],
     );
     world.settle();
-    run(
-        &mut world,
-        village,
-        case,
-        &[Command::AcknowledgeTask { task: 1 }],
-    );
+    run(&mut world, village, case, &[moves::acknowledge_task(1)]);
     world.settle();
     assert!(fengqiao_tests::world::parked(&world.nodes[&other].views).is_empty());
     assert_eq!(world.chain(city, case).case.unwrap().submissions.len(), 1);
@@ -367,21 +338,16 @@ fn a_department_with_its_own_node_handles_by_submission() {
     let department = world.add_department(county, unit);
     let case = register(&mut world, county);
     let dispatch = to_unit(unit);
-    run(&mut world, county, case, &[Command::Accept, dispatch]);
+    run(&mut world, county, case, &[moves::accept(), dispatch]);
     world.settle();
-    run(&mut world, department, case, &[Command::SignFor]);
+    run(&mut world, department, case, &[moves::sign_for()]);
     world.settle();
-    run(&mut world, department, case, &[Command::TakeAction]);
+    run(&mut world, department, case, &[moves::take_action()]);
     world.settle();
-    run(
-        &mut world,
-        department,
-        case,
-        &[Command::DraftReply { reasonable: true }],
-    );
+    run(&mut world, department, case, &[moves::draft_reply(true)]);
     world.settle();
     assert_eq!(
-        world.chain(county, case).case.unwrap().stage.as_str(),
+        world.chain(county, case).case.unwrap().stage().as_str(),
         "drafted"
     );
     world.assert_links_agree();
@@ -459,7 +425,7 @@ fn two_tiers_that_took_by_notice_agree_while_the_village_is_dark() {
         village,
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     world.cut.extend([township, county]);
     for taker in [county, city] {
@@ -467,9 +433,7 @@ fn two_tiers_that_took_by_notice_agree_while_the_village_is_dark() {
             &mut world,
             taker,
             case,
-            &[Command::Take {
-                reason: pb::TakingReason::Dark,
-            }],
+            &[moves::take_because(pb::TakingReason::Dark)],
         );
     }
     world.cut.remove(&county);
@@ -501,17 +465,15 @@ fn a_taking_from_a_notice_closes_its_gap_when_the_chain_arrives() {
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     world.cut.insert(township);
-    run(&mut world, village, case, &[Command::TakeAction]);
+    run(&mut world, village, case, &[moves::take_action()]);
     run(
         &mut world,
         county,
         case,
-        &[Command::Take {
-            reason: pb::TakingReason::Dark,
-        }],
+        &[moves::take_because(pb::TakingReason::Dark)],
     );
     assert!(world.chain(county, case).tree.awaited_below() > 0);
     world.cut.clear();

@@ -1,8 +1,8 @@
 //! Places that end while their machines are dark.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::refusal::Code;
 use fengqiao_node::engine::Administration;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::World;
 
 use super::{FourTiers, close, four_tiers, register, reply, run};
@@ -18,15 +18,15 @@ fn a_village_merged_while_it_is_dark_loses_nothing_and_decides_nothing_any_more(
     } = four_tiers();
     let west = world.add(township, "西村", 60);
     let settled = register(&mut world, east);
-    run(&mut world, east, settled, &[Command::Accept]);
+    run(&mut world, east, settled, &[moves::accept()]);
     run(&mut world, east, settled, &reply());
     run(&mut world, east, settled, &close());
     let open = register(&mut world, east);
-    run(&mut world, east, open, &[Command::Accept]);
+    run(&mut world, east, open, &[moves::accept()]);
     world.settle();
 
     world.cut.insert(east);
-    run(&mut world, east, open, &[Command::TakeAction]);
+    run(&mut world, east, open, &[moves::take_action()]);
     let unknown = register(&mut world, east);
     let (place, successor) = (
         world.nodes[&east].me.at.place,
@@ -65,9 +65,9 @@ fn a_village_merged_while_it_is_dark_loses_nothing_and_decides_nothing_any_more(
         place,
         "what was closed stays where it was"
     );
-    let refused = world.act(east, "admin", Some(open), Command::TakeAction, &[]);
+    let refused = world.act(east, "admin", Some(open), moves::take_action(), &[]);
     assert_eq!(World::code(&refused), Some(Code::NotHandler));
-    run(&mut world, west, unknown, &[Command::SignFor]);
+    run(&mut world, west, unknown, &[moves::sign_for()]);
     world.settle();
     let notice = world.nodes[&city].views.notice(unknown).unwrap().unwrap();
     assert_eq!(
@@ -116,13 +116,8 @@ fn an_ended_place_registers_nothing_and_cannot_be_ended_twice() {
         Some(Code::PlaceUnknown)
     );
     world.settle();
-    let command = Command::Register {
-        channel: fengqiao_proto::v1::Channel::Window,
-        class: "disputes-neighbours".into(),
-        urgency: fengqiao_proto::v1::Urgency::Ordinary,
-        external_number: String::new(),
-        received: fengqiao_hub::clock::Moment(0),
-    };
+    let intake = moves::intake(fengqiao_proto::v1::Channel::Window, "disputes-neighbours");
+    let command = moves::register(intake);
     let refused = world.act(east, "admin", None, command, &[("text", "登记")]);
     assert_eq!(World::code(&refused), Some(Code::PlaceEnded));
 }

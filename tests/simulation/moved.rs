@@ -5,8 +5,8 @@ use fengqiao_tests::world::{Backup, World, parked};
 
 use super::moving::{TwoCounties, custodian, move_below, place_of, two_counties};
 use super::{register, run};
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::NodeId;
+use fengqiao_tests::kit::moves;
 
 #[test]
 fn a_parent_goes_on_hearing_of_a_place_that_was_moved_away_and_does_not_know_it_yet() {
@@ -96,7 +96,7 @@ fn a_centre_leaves_a_case_to_the_superior_whose_move_it_has_yet_to_follow() {
     world.settle();
     world.cut.insert(village);
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     move_below(&mut world, city, township, to);
     world.settle();
     move_below(&mut world, to, village, other);
@@ -142,13 +142,13 @@ fn nothing_is_settled_while_a_taking_waits_for_the_move_that_it_follows() {
         ..
     } = two_counties();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     move_below(&mut world, from, village, from);
     // The county's taking overtakes the move that travels in another lane.
     assert!(world.carry(from, township, pb::Lane::Cases));
     assert!(!parked(&world.nodes[&township].views).is_empty());
-    run(&mut world, village, case, &[Command::TakeAction]);
+    run(&mut world, village, case, &[moves::take_action()]);
     assert!(world.carry(village, township, pb::Lane::Cases));
     assert!(world.carry(township, from, pb::Lane::Cases));
     let lane = |world: &World| {

@@ -1,10 +1,11 @@
 //! Places that are moved below another parent while people work on.
 
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::casework::action_of;
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_node::engine::{Administration, MovePlace};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{Backup, World};
 
 use super::acts::decision;
@@ -34,10 +35,8 @@ pub(super) fn custodian(world: &World, node: NodeId, case: ChainId) -> PlaceId {
     world.chain(node, case).tree.custody().unwrap().custodian
 }
 
-fn escalation() -> Command {
-    Command::Escalate {
-        reason: pb::EscalationReason::Hard,
-    }
+fn escalation() -> pb::Action {
+    moves::escalate()
 }
 
 /// Two counties below a city; the township and its village stand below the first.
@@ -81,10 +80,10 @@ fn a_township_moved_while_people_work_goes_on_below_its_new_parent() {
         village,
     } = two_counties();
     let of_village = register(&mut world, village);
-    run(&mut world, village, of_village, &[Command::Accept]);
+    run(&mut world, village, of_village, &[moves::accept()]);
     let of_township = register(&mut world, township);
     let settled = register(&mut world, village);
-    run(&mut world, village, settled, &[Command::Accept]);
+    run(&mut world, village, settled, &[moves::accept()]);
     run(&mut world, village, settled, &reply());
     run(&mut world, village, settled, &close());
     world.settle();
@@ -109,8 +108,8 @@ fn a_township_moved_while_people_work_goes_on_below_its_new_parent() {
         assert_eq!(custodian(&world, city, case), own);
         let standing = world.chain(holder, case).standing();
         let taken = standing.iter().filter(|(entry, _)| {
-            matches!(&entry.body.content, Some(pb::body::Content::Taken(taken))
-                if taken.reason() == pb::TakingReason::Moved)
+            let taking = moves::take_because(pb::TakingReason::Moved);
+            action_of(entry) == Some(&taking)
         });
         assert_eq!(taken.count(), 1, "passed on once, by the common superior");
     }
@@ -120,7 +119,7 @@ fn a_township_moved_while_people_work_goes_on_below_its_new_parent() {
         &mut world,
         village,
         of_village,
-        &[Command::SignFor, escalation()],
+        &[moves::sign_for(), escalation()],
     );
     world.settle();
     run(
@@ -172,7 +171,7 @@ fn whoever_has_not_heard_of_a_move_takes_nothing_that_stands_and_loses_nothing()
     // The former parent and all below it are cut off; they go on as they know it.
     world.cut.insert(from);
     world.cut.insert(township);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     run(&mut world, from, case, &[decision()]);
     let unknown = register(&mut world, village);
     move_below(&mut world, city, township, to);
@@ -268,7 +267,7 @@ fn a_moved_place_recovers_below_its_new_parent() {
     world.introduce(next, village);
     world.settle();
     assert_eq!(custodian(&world, next, case), place_of(&world, next));
-    run(&mut world, next, case, &[Command::SignFor]);
+    run(&mut world, next, case, &[moves::sign_for()]);
     let fresh = register(&mut world, village);
     world.settle();
     assert_eq!(
@@ -332,7 +331,7 @@ fn a_place_moved_there_and_back_stands_where_it_stood() {
     world.settle();
     move_below(&mut world, city, township, from);
     world.settle();
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.cut.clear();
     world.settle();
     let parent = place_of(&world, from);
@@ -358,28 +357,25 @@ fn a_department_judges_a_dispatch_past_the_next_tier() {
     let unit = world.add_unit(county, "区住建局");
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
-    run(&mut world, county, case, &[Command::Accept]);
-    let dispatch = |lead, place| Command::Dispatch {
-        lead,
-        place,
-        co_handlers: Vec::new(),
-        due: None,
-    };
-    run(&mut world, county, case, &[dispatch(Some(unit), None)]);
-    world.settle();
-    let upheld = [Command::Object {
-        proposed_unit: None,
-    }];
-    run(&mut world, bureau, case, &upheld);
-    world.settle();
+    run(&mut world, county, case, &[moves::accept()]);
     run(
         &mut world,
         county,
         case,
-        &[Command::DecideObjection { upheld: true }],
+        &[moves::dispatch_to_unit(&unit.to_string(), 0)],
     );
+    world.settle();
+    let upheld = [moves::object()];
+    run(&mut world, bureau, case, &upheld);
+    world.settle();
+    run(&mut world, county, case, &[moves::decide_objection(true)]);
     let hamlet = place_of(&world, village);
-    run(&mut world, county, case, &[dispatch(None, Some(hamlet))]);
+    run(
+        &mut world,
+        county,
+        case,
+        &[moves::dispatch(&hamlet.to_string(), 0)],
+    );
     world.settle();
     assert_eq!(
         world.chain(bureau, case).tree.digest(),
@@ -452,13 +448,13 @@ fn a_moved_village_follows_its_case_from_its_new_side() {
         ..
     } = two_counties();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept, escalation()]);
+    run(&mut world, village, case, &[moves::accept(), escalation()]);
     world.settle();
     run(&mut world, township, case, &[decision()]);
     world.settle();
     move_below(&mut world, city, village, city);
     world.settle();
-    run(&mut world, township, case, &[Command::TakeAction]);
+    run(&mut world, township, case, &[moves::take_action()]);
     world.settle();
     let digest = world.chain(township, case).tree.digest();
     for node in [city, village] {
@@ -478,13 +474,13 @@ fn a_former_parent_goes_on_receiving_a_case_when_the_place_between_is_moved_too(
         village,
     } = two_counties();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     move_below(&mut world, city, village, city);
     world.settle();
     move_below(&mut world, city, township, to);
     world.settle();
-    run(&mut world, village, case, &[Command::SignFor]);
+    run(&mut world, village, case, &[moves::sign_for()]);
     world.settle();
     let known = world.chain(village, case).tree.digest();
     for node in [city, from, township] {
@@ -506,7 +502,7 @@ fn a_moved_village_hears_what_becomes_of_a_case_that_its_former_township_has_tak
         village,
     } = two_counties();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept, escalation()]);
+    run(&mut world, village, case, &[moves::accept(), escalation()]);
     world.settle();
     run(&mut world, township, case, &[decision()]);
     world.settle();
@@ -516,7 +512,7 @@ fn a_moved_village_hears_what_becomes_of_a_case_that_its_former_township_has_tak
         custodian(&world, township, case),
         place_of(&world, township)
     );
-    run(&mut world, township, case, &[Command::Decide]);
+    run(&mut world, township, case, &[moves::decide()]);
     world.settle();
     let known = world.chain(township, case).tree.digest();
     for node in [village, to, city, from] {

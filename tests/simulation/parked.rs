@@ -1,14 +1,13 @@
 //! What is signed and is no entry comes before the registry that names its author: it is put aside and taken in later
 //! (PROTOCOL.md 6, 12, 22). What is wrong is refused.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, NodeId, SubmissionId};
 use fengqiao_hub::signed;
 use fengqiao_hub::submission::Submission;
 use fengqiao_node::engine::Administration;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{Backup, World, parked};
-use pb::body::Content;
 use prost::Message as _;
 
 use super::acts::decision;
@@ -19,7 +18,7 @@ use super::{FourTiers, close, four_tiers, register, reply, run};
 fn stranger_below() -> (FourTiers, ChainId) {
     let mut tiers = four_tiers();
     let case = register(&mut tiers.world, tiers.village);
-    run(&mut tiers.world, tiers.village, case, &[Command::Accept]);
+    run(&mut tiers.world, tiers.village, case, &[moves::accept()]);
     replaced_below(&mut tiers);
     (tiers, case)
 }
@@ -29,7 +28,7 @@ fn stranger_who_submits() -> (FourTiers, ChainId) {
     let mut tiers = four_tiers();
     let case = register(&mut tiers.world, tiers.village);
     let take = decision();
-    run(&mut tiers.world, tiers.village, case, &[Command::Accept]);
+    run(&mut tiers.world, tiers.village, case, &[moves::accept()]);
     tiers.world.settle();
     run(&mut tiers.world, tiers.county, case, &[take]);
     replaced_below(&mut tiers);
@@ -65,7 +64,7 @@ fn a_submission_of_who_is_not_known_yet_waits_and_takes_effect_once() {
         village,
         ..
     } = tiers;
-    run(&mut world, village, case, &[Command::Supplement]);
+    run(&mut world, village, case, &[moves::supplement()]);
     world.settle();
     let before = world.chain(county, case).tree.len();
 
@@ -103,7 +102,7 @@ fn a_lane_stands_still_where_no_more_may_wait_and_nothing_of_it_is_lost() {
         village,
         ..
     } = tiers;
-    let supplements = [(); 4].map(|()| Command::Supplement);
+    let supplements = [(); 4].map(|()| moves::supplement());
     run(&mut world, village, case, &supplements);
     world.settle();
     let before = world.chain(county, case).tree.len();
@@ -187,7 +186,7 @@ fn far_below() -> FarBelow {
     let township = world.recover(township, &Backup::default());
     world.introduce(township, village);
     world.settle();
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     FarBelow {
         world,
@@ -305,7 +304,7 @@ fn submission(world: &World, village: NodeId, case: ChainId, key_of: NodeId) -> 
         deployment: me.deployment.to_vec(),
         case: case.to_vec(),
         author: village.to_vec(),
-        body: body(world, Content::Supplemented(pb::Supplemented {})).encode_to_vec(),
+        body: body(world, pb::body::Content::from(pb::Supplement::default())).encode_to_vec(),
         commitments: vec![],
         incarnation: me.incarnation,
     };
@@ -361,12 +360,12 @@ fn what_a_distrusted_node_submitted_is_refused_and_waits_nowhere() {
     } = four_tiers();
     let case = register(&mut world, village);
     let take = decision();
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     run(&mut world, county, case, &[take]);
     world.settle();
     world.cut.insert(township);
-    run(&mut world, village, case, &[Command::Supplement]);
+    run(&mut world, village, case, &[moves::supplement()]);
     world.settle();
     assert_eq!(world.nodes[&township].engine.counts().submissions, 1);
     world

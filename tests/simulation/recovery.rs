@@ -1,9 +1,9 @@
 //! Machines lost and brought back: what comes back, from whom, and what must wait until it has.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{Backup, World, parked};
 
 use super::acts::{convene, decision, dispatch_to, to_unit};
@@ -13,7 +13,7 @@ pub(crate) fn try_to(
     world: &mut World,
     node: NodeId,
     case: ChainId,
-    command: Command,
+    command: pb::Action,
 ) -> Option<Code> {
     World::code(&world.act(node, "admin", Some(case), command, &[]))
 }
@@ -27,7 +27,7 @@ fn a_lost_village_comes_back_with_all_that_its_township_had() {
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     let known = world.chain(township, case).tree.digest();
     world.lose(village);
@@ -55,19 +55,19 @@ fn a_restored_village_leaves_old_cases_alone_until_its_township_has_spoken() {
     let case = register(&mut world, village);
     world.settle();
     let backup = world.backup(village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     let known = world.chain(township, case).tree.digest();
     world.lose(village);
 
     let village = world.recover(village, &backup);
     assert_eq!(
-        try_to(&mut world, village, case, Command::Accept),
+        try_to(&mut world, village, case, moves::accept()),
         Some(Code::Recovering),
         "the entry it has forgotten may not be written twice"
     );
     let fresh = register(&mut world, village);
-    run(&mut world, village, fresh, &[Command::Accept]);
+    run(&mut world, village, fresh, &[moves::accept()]);
 
     world.settle();
     assert_eq!(world.chain(village, case).tree.digest(), known);
@@ -92,12 +92,12 @@ fn a_lost_county_is_filled_from_above_and_from_below() {
     } = four_tiers();
     let above = register(&mut world, city);
     let down = dispatch_to(&world, county);
-    run(&mut world, city, above, &[Command::Accept, down]);
+    run(&mut world, city, above, &[moves::accept(), down]);
     world.settle();
     // Only the township has heard of this dispatch when the county is lost.
     let below = register(&mut world, county);
     let down = dispatch_to(&world, township);
-    run(&mut world, county, below, &[Command::Accept, down]);
+    run(&mut world, county, below, &[moves::accept(), down]);
     world.cut.insert(county);
     world.settle();
     let copied = register(&mut world, township);
@@ -113,7 +113,7 @@ fn a_lost_county_is_filled_from_above_and_from_below() {
     assert_eq!(world.chain(county, below).tree.digest(), dispatched);
     assert!(!world.chain(county, copied).tree.is_empty());
     assert!(world.can_open(county, above) && world.can_open(county, below));
-    run(&mut world, county, above, &[Command::SignFor]);
+    run(&mut world, county, above, &[moves::sign_for()]);
     run(&mut world, county, below, &[decision()]);
     world.settle();
     assert!(
@@ -177,14 +177,14 @@ fn a_lost_top_goes_on_from_its_backup_and_what_counties_hold() {
     world.settle();
     let backup = world.backup(city);
     let down = dispatch_to(&world, county);
-    run(&mut world, city, case, &[Command::Accept, down]);
+    run(&mut world, city, case, &[moves::accept(), down]);
     world.settle();
     let known = world.chain(county, case).tree.digest();
     world.lose(city);
 
     let city = world.recover_top(city, &backup, county);
     assert_eq!(
-        try_to(&mut world, city, case, Command::Accept),
+        try_to(&mut world, city, case, moves::accept()),
         Some(Code::Recovering)
     );
     world.settle();
@@ -210,14 +210,14 @@ fn whoever_forgot_why_a_neighbour_holds_a_case_keeps_carrying_it_there() {
     let backup = world.backup(city);
     let case = register(&mut world, city);
     let convened = convene(&world, &[county]);
-    run(&mut world, city, case, &[Command::Accept, convened]);
+    run(&mut world, city, case, &[moves::accept(), convened]);
     // The link fails before the county learns why the case comes.
     world.carry_at_most(1, city, county, pb::Lane::Cases);
     world.lose(city);
     let city = world.recover_top(city, &backup, county);
     world.settle();
     assert_eq!(world.chain(city, case).entries.len(), 1);
-    run(&mut world, city, case, &[Command::Accept]);
+    run(&mut world, city, case, &[moves::accept()]);
     world.settle();
     assert_eq!(world.chain(county, case).entries.len(), 2);
     world.assert_links_agree();
@@ -232,7 +232,7 @@ fn what_a_county_hands_over_to_a_lost_top_is_answered_with_what_came_after() {
         ..
     } = four_tiers();
     let case = register(&mut world, city);
-    run(&mut world, city, case, &[Command::Accept]);
+    run(&mut world, city, case, &[moves::accept()]);
     let backup = world.backup(city);
     let convened = convene(&world, &[county]);
     run(&mut world, city, case, &[convened]);
@@ -262,11 +262,11 @@ fn a_neighbour_that_will_not_come_back_is_waived_by_a_leader() {
     world.cut.insert(township);
     world.settle();
     assert_eq!(
-        try_to(&mut world, county, case, Command::Accept),
+        try_to(&mut world, county, case, moves::accept()),
         Some(Code::Recovering)
     );
     world.waive(county, township).unwrap();
-    assert_eq!(try_to(&mut world, county, case, Command::Accept), None);
+    assert_eq!(try_to(&mut world, county, case, moves::accept()), None);
     assert!(
         world.waive(county, township).is_err(),
         "it is awaited no longer"
@@ -289,7 +289,7 @@ fn accounts_come_back_from_one_hop_up_and_are_nobodys_but_their_places() {
     world.settle();
     let case = register(&mut world, village);
     let as_wang = |world: &mut World, node| {
-        World::code(&world.act(node, "wang", Some(case), Command::Accept, &[]))
+        World::code(&world.act(node, "wang", Some(case), moves::accept(), &[]))
     };
     assert_eq!(as_wang(&mut world, township), Some(Code::NotSignedIn));
     assert_eq!(as_wang(&mut world, village), None);
@@ -304,7 +304,7 @@ fn a_departments_lost_machine_gets_its_cases_from_its_centre() {
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
     let to_unit = to_unit(unit);
-    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    run(&mut world, county, case, &[moves::accept(), to_unit]);
     world.settle();
     world.lose(bureau);
     let bureau = world.recover(bureau, &Backup::default());
@@ -371,7 +371,7 @@ fn what_comes_back_before_the_registry_reaches_a_department_too() {
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
     let to_unit = to_unit(unit);
-    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    run(&mut world, county, case, &[moves::accept(), to_unit]);
     world.settle();
     world.cut.insert(bureau);
     run(&mut world, city, case, &[decision()]);
@@ -399,13 +399,12 @@ fn a_refusal_to_a_lost_node_ends_at_its_successor() {
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    let reason = pb::EscalationReason::Hard;
-    let escalate = Command::Escalate { reason };
-    run(&mut world, village, case, &[Command::Accept, escalate]);
+    let escalate = moves::escalate();
+    run(&mut world, village, case, &[moves::accept(), escalate]);
     world.settle();
     // One of two opinions on one offer is refused.
     world.cut.insert(village);
-    let opinions = [Command::KeepBelow, Command::KeepBelow];
+    let opinions = [moves::keep_below(), moves::keep_below()];
     run(&mut world, township, case, &opinions);
     let backup = world.backup(township);
     world.lose(township);
@@ -428,10 +427,10 @@ fn what_a_lost_department_had_submitted_takes_effect_when_its_backup_brings_it()
     let bureau = world.add_department(county, unit);
     let case = register(&mut world, county);
     let to_unit = to_unit(unit);
-    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    run(&mut world, county, case, &[moves::accept(), to_unit]);
     world.settle();
     world.cut.insert(bureau);
-    run(&mut world, bureau, case, &[Command::SignFor]);
+    run(&mut world, bureau, case, &[moves::sign_for()]);
     let backup = world.backup(bureau);
     world.lose(bureau);
     let before = world.chain(county, case).tree.len();
@@ -456,9 +455,7 @@ fn a_machine_put_back_without_a_case_judges_the_taking_above_it_by_the_notice_it
     // Both machines that held more than a notice are lost.
     world.lose(township);
     world.lose(village);
-    let take = Command::Take {
-        reason: pb::TakingReason::Dark,
-    };
+    let take = moves::take_because(pb::TakingReason::Dark);
     run(&mut world, county, case, &[take]);
     let township = world.recover(township, &Backup::default());
     world.settle();
@@ -481,7 +478,7 @@ fn a_department_that_joins_late_has_the_cases_of_its_unit() {
     let unit = world.add_unit(county, "城市管理局");
     let case = register(&mut world, county);
     let to_unit = to_unit(unit);
-    run(&mut world, county, case, &[Command::Accept, to_unit]);
+    run(&mut world, county, case, &[moves::accept(), to_unit]);
     world.settle();
     let bureau = world.add_department(county, unit);
     world.settle();

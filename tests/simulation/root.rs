@@ -1,12 +1,12 @@
 //! The node of the first place pinned anew by the root key, as every tier sees it.
 
 use ed25519_dalek::SigningKey;
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_node::engine::Administration;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{World, parked};
 use prost::Message as _;
 
@@ -80,7 +80,7 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     let take = decision();
     run(&mut world, city, case, std::slice::from_ref(&take));
     world.settle();
-    run(&mut world, city, case, &[Command::Decide]);
+    run(&mut world, city, case, &[moves::decide()]);
     let twin = world.twin_of_head(city, case);
     world.settle();
     world.hand_in(county, &twin);
@@ -90,7 +90,7 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     }
     let taken = world.act(city, "admin", Some(case), take.clone(), &[]);
     assert_eq!(World::code(&taken), Some(Code::RootKeyNeeded));
-    let taken = world.act(city, "admin", Some(case), Command::Decide, &[]);
+    let taken = world.act(city, "admin", Some(case), moves::decide(), &[]);
     assert_eq!(World::code(&taken), Some(Code::Frozen));
 
     for one in [&["admin"][..], &["admin", "admin"], &[]] {
@@ -112,7 +112,7 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     let refused = renew(&mut world, city, &forged);
     assert_eq!(World::code(&refused), Some(Code::Malformed));
     assert_eq!(renew(&mut world, city, &renewal).unwrap(), 2);
-    run(&mut world, city, case, &[take.clone(), Command::Decide]);
+    run(&mut world, city, case, &[take.clone(), moves::decide()]);
     world.settle();
     let head = world.chain(city, case).tree.digest();
     for node in [city, county, township, village] {
@@ -133,7 +133,12 @@ fn what_the_top_wrote_twice_is_thawed_by_the_root_key_and_two_leaders() {
     );
     world.restart(city);
     let entry = world.chain(city, case).tree.annex()[0];
-    run(&mut world, city, case, &[Command::AdoptAnnex { entry }]);
+    run(
+        &mut world,
+        city,
+        case,
+        &[moves::adopt_annex(&entry.to_string())],
+    );
     world.settle();
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();

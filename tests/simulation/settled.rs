@@ -1,10 +1,10 @@
 //! What is shown as settled stays: no acknowledgement says so of an entry that a taking of the parent has overtaken or
 //! may yet overtake (PROTOCOL.md 11, PROOF.md S7).
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_node::engine::EntryStanding;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{Backup, World};
 
 use super::acts::{decision, dispatch_to};
@@ -37,7 +37,7 @@ fn what_a_recovering_parent_acknowledges_is_not_settled() {
     world.cut.insert(village);
     run(&mut world, township, case, &[decision()]);
     world.settle();
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     let overtaken = world.chain(village, case).tree.head().unwrap().hash;
     world.lose(township);
     let township = world.recover(township, &Backup::default());
@@ -77,8 +77,8 @@ fn an_acknowledgement_does_not_overtake_a_taking_that_is_under_way() {
     let other = register(&mut world, village);
     world.settle();
     run(&mut world, township, case, &[decision()]);
-    run(&mut world, village, case, &[Command::Accept]);
-    run(&mut world, village, other, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
+    run(&mut world, village, other, &[moves::accept()]);
     let overtaken = world.chain(village, case).tree.head().unwrap().hash;
 
     world.carry(village, township, pb::Lane::Cases);
@@ -106,7 +106,7 @@ fn what_waits_at_the_parent_is_not_settled() {
     let place = world.add(township, "新村", 60);
     let case = register(&mut world, township);
     let down = dispatch_to(&world, place);
-    run(&mut world, township, case, &[Command::Accept, down]);
+    run(&mut world, township, case, &[moves::accept(), down]);
 
     // The registry that names the new place travels in another lane.
     world.carry(township, county, pb::Lane::Cases);

@@ -1,9 +1,9 @@
 //! Neighbours lost together: who may speak first, and what nobody else can tell.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::id::ChainId;
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{Backup, LANES};
 
 use super::acts::dispatch_to;
@@ -22,10 +22,10 @@ fn parent_and_child_restored_from_backups_of_different_age_agree_again() {
     let case = register(&mut world, township);
     world.settle();
     let old_township = world.backup(township);
-    run(&mut world, township, case, &[Command::Accept]);
+    run(&mut world, township, case, &[moves::accept()]);
     world.settle();
     let old_county = world.backup(county);
-    run(&mut world, township, case, &[Command::TakeAction]);
+    run(&mut world, township, case, &[moves::take_action()]);
     world.settle();
     world.lose(county);
 
@@ -55,7 +55,7 @@ fn a_restored_parent_waits_for_a_child_that_was_restored_with_it() {
         ..
     } = four_tiers();
     let case = register(&mut world, county);
-    run(&mut world, county, case, &[Command::Accept]);
+    run(&mut world, county, case, &[moves::accept()]);
     world.settle();
     let older = world.backup(county);
     // Nobody but the township has heard of the dispatch when both are lost.
@@ -75,14 +75,14 @@ fn a_restored_parent_waits_for_a_child_that_was_restored_with_it() {
     world.cut.insert(township);
     world.settle();
     assert_eq!(
-        try_to(&mut world, county, case, Command::Decide),
+        try_to(&mut world, county, case, moves::decide()),
         Some(Code::Recovering),
         "what it has forgotten may stand in the backup below"
     );
     world.cut.clear();
     world.settle();
     assert_eq!(world.chain(county, case).tree.digest(), dispatched);
-    run(&mut world, township, case, &[Command::SignFor]);
+    run(&mut world, township, case, &[moves::sign_for()]);
     world.settle();
     assert!(!world.chain(county, case).tree.is_frozen());
     world.assert_links_agree();
@@ -100,10 +100,10 @@ fn a_restored_parent_speaks_to_its_child_only_when_its_own_parent_has_spoken() {
     } = four_tiers();
     let case = register(&mut world, county);
     let down = dispatch_to(&world, village);
-    run(&mut world, county, case, &[Command::Accept, down]);
+    run(&mut world, county, case, &[moves::accept(), down]);
     world.settle();
     let (old_township, old_village) = (world.backup(township), world.backup(village));
-    run(&mut world, village, case, &[Command::SignFor]);
+    run(&mut world, village, case, &[moves::sign_for()]);
     world.settle();
     let known = world.chain(county, case).tree.digest();
     world.lose(village);
@@ -121,7 +121,7 @@ fn a_restored_parent_speaks_to_its_child_only_when_its_own_parent_has_spoken() {
         while world.carry(township, village, lane) {}
     }
     assert_eq!(
-        try_to(&mut world, village, case, Command::SignFor),
+        try_to(&mut world, village, case, moves::sign_for()),
         Some(Code::Recovering),
         "signed for already, as the county knows"
     );
@@ -147,7 +147,7 @@ fn a_restored_child_speaks_to_its_parent_only_when_those_below_have_spoken() {
         ..
     } = four_tiers();
     let case = register(&mut world, city);
-    run(&mut world, city, case, &[Command::Accept]);
+    run(&mut world, city, case, &[moves::accept()]);
     world.settle();
     let (old_city, old_county) = (world.backup(city), world.backup(county));
     let down = dispatch_to(&world, township);
@@ -200,9 +200,9 @@ fn a_child_tells_a_new_parent_of_itself_when_nobody_else_can() {
     assert!(!world.chain(county, case).tree.is_empty());
     let down = dispatch_to(&world, fresh);
     let sent = register(&mut world, county);
-    run(&mut world, county, sent, &[Command::Accept, down]);
+    run(&mut world, county, sent, &[moves::accept(), down]);
     world.settle();
-    run(&mut world, fresh, sent, &[Command::SignFor]);
+    run(&mut world, fresh, sent, &[moves::sign_for()]);
     world.settle();
     world.assert_links_agree();
     world.assert_stores_follow_their_journals();
@@ -243,7 +243,7 @@ fn a_child_that_lost_everything_speaks_to_its_parent_only_when_those_below_have_
         ..
     } = four_tiers();
     let case = register(&mut world, city);
-    run(&mut world, city, case, &[Command::Accept]);
+    run(&mut world, city, case, &[moves::accept()]);
     world.settle();
     let old_city = world.backup(city);
     let down = dispatch_to(&world, township);

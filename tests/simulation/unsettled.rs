@@ -1,12 +1,12 @@
 //! Acts with effect outside, done while the parent cannot know of them: marked with who did them, never refused, and
 //! never passed over by who overtakes (PROTOCOL.md 11).
 
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::casework::name_of;
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::World;
-use pb::body::Content;
 
 use super::acts::dispatch_to;
 use super::{FourTiers, close, four_tiers, register, reply, run};
@@ -37,15 +37,15 @@ fn an_effect_is_marked_unless_the_parent_is_reached_and_has_what_it_builds_on() 
         village,
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     // Not yet stored above, though the link is up.
-    run(&mut world, village, case, &[Command::Decide]);
+    run(&mut world, village, case, &[moves::decide()]);
     world.settle();
-    run(&mut world, village, case, &[Command::Decide]);
+    run(&mut world, village, case, &[moves::decide()]);
     world.settle();
     // All is stored above, but nobody is reached.
     world.cut.insert(village);
-    run(&mut world, village, case, &[Command::Decide]);
+    run(&mut world, village, case, &[moves::decide()]);
     world.cut.clear();
     world.settle();
     let expected = [("decide", true), ("decide", false), ("decide", true)];
@@ -56,7 +56,7 @@ fn an_effect_is_marked_unless_the_parent_is_reached_and_has_what_it_builds_on() 
     );
 
     let first = register(&mut world, city);
-    run(&mut world, city, first, &[Command::Accept, Command::Decide]);
+    run(&mut world, city, first, &[moves::accept(), moves::decide()]);
     assert_eq!(
         effects(&world, city, first),
         [("decide", false)],
@@ -64,16 +64,14 @@ fn an_effect_is_marked_unless_the_parent_is_reached_and_has_what_it_builds_on() 
     );
     let sent = register(&mut world, county);
     let down = dispatch_to(&world, township);
-    run(&mut world, county, sent, &[Command::Accept, down]);
+    run(&mut world, county, sent, &[moves::accept(), down]);
     world.settle();
     let taken = world.chain(township, sent);
-    assert!(matches!(
-        taken.standing().last().unwrap().0.body.content,
-        Some(Content::Dispatched(_))
-    ));
-    run(&mut world, township, sent, &[Command::SignFor]);
+    let last = taken.standing().last().unwrap().0.clone();
+    assert_eq!(name_of(last.body.content.as_ref()), "dispatch");
+    run(&mut world, township, sent, &[moves::sign_for()]);
     world.settle();
-    run(&mut world, township, sent, &[Command::Decide]);
+    run(&mut world, township, sent, &[moves::decide()]);
     assert_eq!(effects(&world, township, sent), [("decide", false)]);
 }
 
@@ -86,18 +84,16 @@ fn an_effect_that_was_overtaken_is_adopted_or_declined_with_a_reason_before_the_
         ..
     } = four_tiers();
     let case = register(&mut world, village);
-    run(&mut world, village, case, &[Command::Accept]);
+    run(&mut world, village, case, &[moves::accept()]);
     world.settle();
     world.cut.insert(village);
     run(
         &mut world,
         village,
         case,
-        &[Command::TakeAction, Command::Decide],
+        &[moves::take_action(), moves::decide()],
     );
-    let take = Command::Take {
-        reason: pb::TakingReason::Dark,
-    };
+    let take = moves::take_because(pb::TakingReason::Dark);
     run(&mut world, township, case, &[take]);
     run(&mut world, township, case, &reply());
     world.cut.clear();
@@ -118,15 +114,15 @@ fn an_effect_that_was_overtaken_is_adopted_or_declined_with_a_reason_before_the_
         &mut world,
         township,
         case,
-        &[Command::DeclineAnnex { entry: work }],
+        &[moves::decline_annex(&work.to_string())],
     );
     for texts in [&[][..], &[("reason", "  ")], &[("text", "另有决定")]] {
-        let decline = Command::DeclineAnnex { entry: effect };
+        let decline = moves::decline_annex(&effect.to_string());
         let refused = world.act(township, "admin", Some(case), decline, texts);
         assert_eq!(World::code(&refused), Some(Code::Empty), "{texts:?}");
     }
     assert_eq!(World::code(&closed(&mut world)), Some(Code::AnnexOpen));
-    let decline = Command::DeclineAnnex { entry: effect };
+    let decline = moves::decline_annex(&effect.to_string());
     let reason = [("reason", "已另行处理，已告知诉求人")];
     world
         .act(township, "admin", Some(case), decline, &reason)
@@ -134,7 +130,7 @@ fn an_effect_that_was_overtaken_is_adopted_or_declined_with_a_reason_before_the_
     closed(&mut world).unwrap();
     world.settle();
     let told = world.chain(village, case);
-    assert!(!told.case.unwrap().annex_decided[&effect].adopted);
+    assert!(!told.case.unwrap().annex.decided[&effect].adopted);
     assert!(world.can_open(village, case), "its author reads the reason");
     world.assert_links_agree();
 }

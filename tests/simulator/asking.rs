@@ -1,6 +1,7 @@
 //! Requests and their answers: under an id, repeated after silence, now and then under an id that was used.
 
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::casework::spec_of;
+use fengqiao_hub::clock::Contact;
 use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_node::engine::{Administration, Caller, CaseMove, Input, MovePlace, Request};
@@ -71,16 +72,17 @@ impl Simulator {
             self.people.waiting.insert(ticket, request);
         }
         let input = match asked.what {
-            Wanted::Move(case, command, has_text) => Input::Act(Box::new(Request {
+            Wanted::Move(case, action, has_text) => Input::Act(Box::new(Request {
                 ticket,
                 request_id,
                 asked: hash,
                 caller,
                 what: CaseMove {
                     case,
-                    command,
+                    action,
                     content: has_text.then(text),
                     linked,
+                    contact: Contact::Never,
                 },
             })),
             other => Input::Administer(Box::new(Request {
@@ -134,7 +136,10 @@ impl Simulator {
                 if let Ok(case) = response.case.parse::<ChainId>() {
                     self.people.last_at.insert(case, machine);
                 }
-                (command.name(), hash_of(&response.entry))
+                (
+                    spec_of(&command).map_or("unknown", |spec| spec.name),
+                    hash_of(&response.entry),
+                )
             }
             Wanted::Directive(_) => {
                 let response = pb::IssueDirectiveResponse::decode(answer).map_err(unreadable)?;
@@ -181,8 +186,9 @@ impl Simulator {
         refusal: &Refusal,
     ) -> Result<(), Broken> {
         self.tally.count(Family::Refusal, refusal.code.as_str());
-        if let Wanted::Move(None, Command::Register { class, .. }, _) = &asked.what
-            && class != "no-such-class"
+        if let Wanted::Move(None, action, _) = &asked.what
+            && refusal.code != Code::ClassUnknown
+            && *action != pb::Action::default()
             && self.machines[machine].me.at.unit.is_none()
         {
             self.tally

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::faults::Fault;
-use super::moves::Kind;
+use super::moves::names;
 use super::plan::{SHAPES, Shape};
 use super::tally::{Counts, Family, add};
 use super::{Broken, Mode, Outcome};
@@ -87,9 +87,8 @@ pub fn holes(counts: &Counts) -> Vec<String> {
         .chain(EFFECTS.iter().copied())
         .filter(|name| !has(Family::Fault, name))
         .map(|name| format!("fault: {name}"));
-    let moves = Kind::ALL
-        .iter()
-        .map(|kind| kind.name())
+    let moves = names()
+        .into_iter()
         .filter(|name| !has(Family::Move, name))
         .map(|name| format!("move: {name}"));
     let refusals = Code::ALL

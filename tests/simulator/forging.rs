@@ -8,7 +8,6 @@ use fengqiao_node::engine::chains::Chain;
 use fengqiao_node::engine::{Input, Me};
 use fengqiao_node::replication::session::Lanes;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use prost::Message as _;
 
 use super::agenda::MachineId;
@@ -100,7 +99,7 @@ impl Simulator {
             body: pb::Body {
                 schema: 1,
                 wall_time_ms: self.agenda.now_ms(),
-                content: Some(Content::Supplemented(pb::Supplemented {})),
+                content: Some(pb::body::Content::from(pb::Supplement::default())),
                 ..Default::default()
             },
             payloads: Vec::new(),
@@ -169,7 +168,7 @@ impl Simulator {
         usurped.kind = pb::ChainKind::Registry;
         usurped.chain = ChainId::of_place(place);
         usurped.rank = Rank::default();
-        usurped.body.content = Some(Content::NodeEnrolled(registration));
+        usurped.body.content = Some(pb::body::Content::from(registration));
         usurped
     }
 }

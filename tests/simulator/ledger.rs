@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_hub::jurisdiction::registry_change;
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::record::{place_of, read_record};
 use fengqiao_node::journal::{JournalReader, Location, Position, Record};
 use fengqiao_node::store::tables::Place;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use pb::fact::Fact;
 use sha2::{Digest as _, Sha256};
 
@@ -181,7 +181,8 @@ impl Ledger {
 
     /// A place was moved: every place is at most once in a run.
     fn moved(&mut self, entry: &Entry) {
-        let Some(Content::PlaceMoved(moved)) = &entry.body.content else {
+        let change = registry_change(entry.body.content.as_ref());
+        let Some(pb::registry_change::Change::PlaceMoved(moved)) = change else {
             return;
         };
         let place = PlaceId::from_bytes(&moved.place);

@@ -295,7 +295,7 @@ impl Simulator {
             .ok_or_else(broken)?;
         me.incarnation = before.incarnation + 1;
         me.generation = before.generation + 1;
-        let renewed = pb::body::Content::RootRenewed(pb::RootRenewed {
+        let renewed = pb::body::Content::from(pb::RootRenewed {
             node: Some(self.founding.registration(me)),
             approved_by: vec![vec![1; 10], vec![2; 10]],
         });

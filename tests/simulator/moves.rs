@@ -1,74 +1,22 @@
-//! Every move there is. A new one does not compile until it stands here, and fails the run until somebody makes it.
+//! Every action there is, filled by what its descriptor says with what comes to hand: a new one is drawn as soon as it
+//! stands in the table, and fails the run until somebody's history makes it.
 
-use fengqiao_hub::casework::{Command, Party};
+use fengqiao_hub::casework::action;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{Hash, PlaceId, UnitId};
+use fengqiao_node::app::actions::{Field, Holds, named};
 use fengqiao_proto::v1 as pb;
+use pb::Reference;
+use prost_reflect::{DynamicMessage, Kind, Value};
 
 use super::dice::Dice;
 
-macro_rules! kinds {
-    ($($kind:ident = $name:literal),* $(,)?) => {
-        /// The moves, without what they say.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        #[expect(missing_docs, reason = "each is the command of the same name")]
-        pub enum Kind { $($kind,)* }
-
-        impl Kind {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$kind,)*];
-
-            /// Of a command.
-            #[must_use]
-            pub fn of(command: &Command) -> Self {
-                match command { $(Command::$kind { .. } => Self::$kind,)* }
-            }
-
-            /// Name of the move, as [`Command::name`] has it.
-            #[must_use]
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$kind => $name,)* }
-            }
-        }
-    };
+/// The names of all actions.
+pub fn names() -> Vec<&'static str> {
+    action::ALL.iter().map(|spec| spec.name).collect()
 }
 
-kinds!(
-    Register = "register",
-    Accept = "accept",
-    Decline = "decline",
-    AnswerAtOnce = "answer-at-once",
-    Dispatch = "dispatch",
-    SignFor = "sign-for",
-    Object = "object",
-    DecideObjection = "decide-objection",
-    Designate = "designate",
-    Return = "return",
-    Contact = "contact",
-    TakeAction = "take-action",
-    ReportInterim = "report-interim",
-    DraftReply = "draft-reply",
-    ApproveReply = "approve-reply",
-    SendBackReply = "send-back-reply",
-    SendReply = "send-reply",
-    Escalate = "escalate",
-    KeepBelow = "keep-below",
-    Take = "take",
-    Decide = "decide",
-    Convene = "convene",
-    AcknowledgeTask = "acknowledge-task",
-    ReportTask = "report-task",
-    WorkOnSite = "work-on-site",
-    ReturnVisit = "return-visit",
-    Rate = "rate",
-    OrderRedo = "order-redo",
-    Close = "close",
-    AdoptAnnex = "adopt-annex",
-    DeclineAnnex = "decline-annex",
-    Supplement = "supplement",
-);
-
-/// What somebody has at hand to fill a command with.
+/// What somebody has at hand to fill an action with.
 #[derive(Debug, Clone)]
 pub struct AtHand {
     /// Now, as the machine believes.
@@ -93,6 +41,9 @@ const CLASSES: [&str; 6] = [
     "no-such-class",
 ];
 
+/// In a thousand: values left out or wrong where they must be there.
+const WRONG: u64 = 60;
+
 impl AtHand {
     fn place(&self, dice: &mut Dice) -> PlaceId {
         if self.places.is_empty() {
@@ -106,151 +57,128 @@ impl AtHand {
         (!self.units.is_empty()).then(|| dice.pick(&self.units))
     }
 
-    fn entry(&self, dice: &mut Dice) -> Hash {
-        if self.annex.is_empty() {
-            Hash::default()
-        } else {
-            dice.pick(&self.annex)
-        }
-    }
-
-    fn due(&self, dice: &mut Dice) -> Moment {
-        let hours = dice.between(1, 24 * 20);
+    fn due(&self, dice: &mut Dice) -> i64 {
+        let hours = dice.between(1, 24 * 4);
         // Some name a time that is past.
         let hours = if hours % 40 == 0 { -hours } else { hours };
-        Moment(self.now.0.saturating_add(hours * 3_600_000))
+        self.now.0.saturating_add(hours * 3_600_000)
     }
 
     /// A case of a class that exists, mostly.
-    pub fn register(&self, dice: &mut Dice) -> Command {
+    pub fn register(&self, dice: &mut Dice) -> pb::Action {
         let known = if dice.mille(20) {
             CLASSES.len()
         } else {
             CLASSES.len() - 1
         };
-        Command::Register {
-            channel: dice.pick(&[
-                pb::Channel::Phone,
-                pb::Channel::Window,
-                pb::Channel::GridWorker,
-            ]),
+        let channel = dice.pick(&[
+            pb::Channel::Phone,
+            pb::Channel::Window,
+            pb::Channel::GridWorker,
+        ]);
+        let urgency = dice.pick(&[pb::Urgency::Ordinary, pb::Urgency::Urgent]);
+        pb::Register {
+            channel: channel.into(),
             class: CLASSES[dice.roll(known)].to_owned(),
-            urgency: dice.pick(&[pb::Urgency::Ordinary, pb::Urgency::Urgent]),
-            external_number: String::new(),
-            received: Moment(0),
+            urgency: urgency.into(),
+            ..Default::default()
         }
+        .into()
     }
 
-    /// A command of a kind, filled with what comes to hand.
-    pub fn command(&self, kind: Kind, dice: &mut Dice) -> Command {
-        let yes = dice.roll(2) == 0;
-        match kind {
-            Kind::Register => self.register(dice),
-            Kind::Accept => Command::Accept,
-            Kind::Decline => Command::Decline {
-                ground: pb::DeclineGround::SameMatter,
-            },
-            Kind::AnswerAtOnce => Command::AnswerAtOnce,
-            Kind::Dispatch => self.dispatch(dice),
-            Kind::SignFor => Command::SignFor,
-            Kind::Object => Command::Object {
-                proposed_unit: self.unit(dice).filter(|_| yes),
-            },
-            Kind::DecideObjection => Command::DecideObjection { upheld: yes },
-            Kind::Designate => Command::Designate {
-                unit: self.unit(dice).unwrap_or_default(),
-                due: yes.then(|| self.due(dice)),
-            },
-            Kind::Return => Command::Return {
-                proposed_place: yes.then(|| self.place(dice)),
-            },
-            Kind::Contact => Command::Contact { reached: yes },
-            Kind::TakeAction => Command::TakeAction,
-            Kind::ReportInterim => Command::ReportInterim,
-            Kind::DraftReply => Command::DraftReply { reasonable: yes },
-            Kind::ApproveReply => Command::ApproveReply,
-            Kind::SendBackReply => Command::SendBackReply,
-            Kind::SendReply => Command::SendReply,
-            Kind::Escalate => Command::Escalate {
-                reason: dice.pick(&[
-                    pb::EscalationReason::Hard,
-                    pb::EscalationReason::Hard,
-                    pb::EscalationReason::Unspecified,
-                ]),
-            },
-            Kind::KeepBelow => Command::KeepBelow,
-            Kind::Take => Command::Take {
-                reason: dice.pick(&[
-                    pb::TakingReason::Unspecified,
-                    pb::TakingReason::Decision,
-                    pb::TakingReason::Dark,
-                ]),
-            },
-            Kind::Decide => Command::Decide,
-            Kind::Convene => self.convene(dice),
-            Kind::AcknowledgeTask => Command::AcknowledgeTask {
-                task: self.task(dice),
-            },
-            Kind::ReportTask => Command::ReportTask {
-                task: self.task(dice),
-                done: yes,
-            },
-            Kind::WorkOnSite => Command::WorkOnSite { worked: self.now },
-            Kind::ReturnVisit => Command::ReturnVisit {
-                reached: true,
-                reasonable: yes,
-            },
-            Kind::Rate => Command::Rate {
-                score: u32::try_from(dice.roll(7)).unwrap_or_default(),
-            },
-            Kind::OrderRedo => Command::OrderRedo,
-            Kind::Close => Command::Close {
-                outcome: dice.pick(&[
-                    pb::Outcome::Solved,
-                    pb::Outcome::Solved,
-                    pb::Outcome::Unspecified,
-                ]),
-            },
-            Kind::AdoptAnnex => Command::AdoptAnnex {
-                entry: self.entry(dice),
-            },
-            Kind::DeclineAnnex => Command::DeclineAnnex {
-                entry: self.entry(dice),
-            },
-            Kind::Supplement => Command::Supplement,
+    /// An action, filled with what comes to hand.
+    pub fn action(&self, name: &str, dice: &mut Dice) -> pb::Action {
+        match name {
+            "register" => return self.register(dice),
+            "dispatch" => return self.dispatch(dice),
+            _ => {}
         }
+        let known = named(name).unwrap();
+        let mut message = DynamicMessage::new(known.message().unwrap());
+        for field in known.asked().filter(|field| field.rule.sealed.is_empty()) {
+            self.fill(&mut message, field, dice);
+        }
+        known.wrap(message).unwrap()
     }
 
-    fn task(&self, dice: &mut Dice) -> u32 {
-        let tasks = usize::try_from(self.tasks).unwrap_or_default();
-        u32::try_from(dice.roll(tasks + 1) + 1).unwrap_or_default()
-    }
-
-    fn dispatch(&self, dice: &mut Dice) -> Command {
-        let lead = self.unit(dice).filter(|_| dice.roll(2) == 0);
-        let co_handlers = match (lead, self.unit(dice)) {
-            (Some(lead), Some(other)) if lead != other => vec![other],
-            _ => Vec::new(),
+    fn fill(&self, message: &mut DynamicMessage, field: &'static Field, dice: &mut Dice) {
+        let left_out = if field.rule.required {
+            dice.mille(WRONG)
+        } else {
+            dice.roll(2) == 0
         };
-        Command::Dispatch {
-            lead,
-            place: lead.is_none().then(|| self.place(dice)),
-            co_handlers,
-            due: dice.mille(300).then(|| self.due(dice)),
+        if left_out {
+            return;
+        }
+        let value = if field.is_list() {
+            let values = (0..=dice.roll(2)).filter_map(|_| self.value(field, dice));
+            Some(Value::List(values.collect()))
+        } else {
+            self.value(field, dice)
+        };
+        if let Some(value) = value {
+            message.set_field(&field.descriptor, value);
         }
     }
 
-    fn convene(&self, dice: &mut Dice) -> Command {
-        let parties = (0..=dice.roll(2))
-            .map(|_| Party {
-                place: self.place(dice),
-                unit: None,
-                due: self.due(dice),
-            })
-            .collect();
-        Command::Convene {
-            meeting: self.now,
-            parties,
+    fn value(&self, field: &'static Field, dice: &mut Dice) -> Option<Value> {
+        Some(match field.holds() {
+            Holds::Flag => Value::Bool(dice.roll(2) == 0),
+            Holds::Moment if field.rule.now => Value::I64(self.now.0),
+            Holds::Moment => Value::I64(self.due(dice)),
+            Holds::Number => Value::U32(self.number(field, dice)),
+            Holds::Choice(choices) => {
+                let at = dice.roll(choices.len());
+                Value::EnumNumber(choices[at].number)
+            }
+            Holds::Text => Value::String(self.text(field, dice)?),
+            Holds::Group => {
+                let Kind::Message(kind) = field.descriptor.kind() else {
+                    return None;
+                };
+                let mut inner = DynamicMessage::new(kind);
+                let place = self.place(dice).to_string();
+                inner.set_field_by_name("place", Value::String(place));
+                inner.set_field_by_name("due_ms", Value::I64(self.due(dice)));
+                Value::Message(inner)
+            }
+            Holds::Requester => return None,
+        })
+    }
+
+    fn number(&self, field: &Field, dice: &mut Dice) -> u32 {
+        let most = match field.path.as_str() {
+            "task" => usize::try_from(self.tasks).unwrap_or_default() + 1,
+            _ => 6,
+        };
+        u32::try_from(dice.roll(most) + 1).unwrap_or_default()
+    }
+
+    fn text(&self, field: &Field, dice: &mut Dice) -> Option<String> {
+        Some(match field.rule.names() {
+            Reference::Unit => self.unit(dice)?.to_string(),
+            Reference::Place | Reference::PlaceBelow => self.place(dice).to_string(),
+            Reference::Class => CLASSES[dice.roll(CLASSES.len())].to_owned(),
+            Reference::AnnexEntry if self.annex.is_empty() => Hash::default().to_string(),
+            Reference::AnnexEntry => dice.pick(&self.annex).to_string(),
+            Reference::Unspecified => return None,
+        })
+    }
+
+    /// To a unit or to a place, seldom to both or to nobody.
+    fn dispatch(&self, dice: &mut Dice) -> pb::Action {
+        let lead = self.unit(dice).filter(|_| dice.roll(2) == 0);
+        let other = self
+            .unit(dice)
+            .filter(|other| lead.is_some() && lead != Some(*other));
+        let place = lead.is_none().then(|| self.place(dice).to_string());
+        pb::Dispatch {
+            lead: lead.map(|unit| unit.to_string()).unwrap_or_default(),
+            place: place.unwrap_or_default(),
+            co_handlers: other.into_iter().map(|unit| unit.to_string()).collect(),
+            due_ms: if dice.mille(300) { self.due(dice) } else { 0 },
+            ..Default::default()
         }
+        .into()
     }
 }

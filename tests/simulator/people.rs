@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::kit::moves;
 use fengqiao_hub::case::{Case, Stage, TaskState};
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::casework::involves;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_node::engine::chains::Chain;
 use fengqiao_proto::v1 as pb;
 
 use super::agenda::{Event, MachineId};
-use super::moves::{AtHand, Kind};
+use super::moves::{AtHand, names};
 use super::{Broken, Simulator};
 
 /// Logins of a centre, with the roles each has.
@@ -37,7 +38,7 @@ pub(super) struct Asked {
 
 #[derive(Debug, Clone)]
 pub(super) enum Wanted {
-    Move(Option<ChainId>, Command, bool),
+    Move(Option<ChainId>, pb::Action, bool),
     Directive(Vec<PlaceId>),
     AnswerDirective(ChainId, bool),
     Unit(String),
@@ -139,7 +140,7 @@ impl Simulator {
             units,
             annex: chain.map(|chain| chain.tree.annex()).unwrap_or_default(),
             tasks: case.map_or(0, |case| {
-                u32::try_from(case.tasks.len()).unwrap_or_default()
+                u32::try_from(case.convening.tasks.len()).unwrap_or_default()
             }),
         }
     }
@@ -151,8 +152,8 @@ impl Simulator {
         let chain = self.chain(machine, case);
         let at_hand = self.at_hand(machine, chain.as_ref());
         let dice = &mut self.dice.people;
-        let kind = dice.pick(Kind::ALL);
-        let command = at_hand.command(kind, dice);
+        let kind = dice.pick(&names());
+        let command = at_hand.action(kind, dice);
         let logins = [
             "admin", "second", "clerk", "handler", "approver", "leader", "unit-0", "nobody",
         ];
@@ -177,7 +178,7 @@ impl Simulator {
         Some(Asked {
             machine: self.centre_of(place)?,
             login: "leader".into(),
-            what: Wanted::Move(Some(case), Command::Take { reason }, false),
+            what: Wanted::Move(Some(case), moves::take_because(reason), false),
         })
     }
 
@@ -230,72 +231,75 @@ impl Simulator {
         &mut self,
         chain: &Chain,
         case: &Case,
-    ) -> Option<(MachineId, &'static str, Command)> {
+    ) -> Option<(MachineId, &'static str, pb::Action)> {
         let custody = chain.tree.custody()?.clone();
         let centre = self.centre_of(custody.custodian)?;
         if chain.tree.is_frozen() {
             let above = self.ledger.ground.get(&custody.custodian)?.parent?;
             let reason = pb::TakingReason::Decision;
-            return Some((self.centre_of(above)?, "leader", Command::Take { reason }));
+            return Some((
+                self.centre_of(above)?,
+                "leader",
+                moves::take_because(reason),
+            ));
         }
         let annex = chain.tree.annex();
         let undecided = annex
             .iter()
-            .find(|entry| !case.annex_decided.contains_key(entry));
+            .find(|entry| !case.annex.decided.contains_key(entry));
         let dice = &mut self.dice.people;
         if let Some(entry) = undecided.filter(|_| dice.roll(3) == 0) {
             let entry = *entry;
             let command = if dice.roll(2) == 0 {
-                Command::AdoptAnnex { entry }
+                moves::adopt_annex(&entry.to_string())
             } else {
-                Command::DeclineAnnex { entry }
+                moves::decline_annex(&entry.to_string())
             };
             return Some((centre, "clerk", command));
         }
         if let Some(offer) = custody.offer.filter(|_| dice.roll(3) > 0) {
             let above = self.centre_of(offer.to)?;
             let command = if self.dice.people.roll(6) == 0 {
-                Command::KeepBelow
+                moves::keep_below()
             } else {
                 let reason = pb::TakingReason::Unspecified;
-                Command::Take { reason }
+                moves::take_because(reason)
             };
             return Some((above, "leader", command));
         }
-        let task = case.tasks.iter().find(|task| task.state < TaskState::Done);
+        let task = case
+            .convening
+            .tasks
+            .iter()
+            .find(|task| task.state < TaskState::Done);
         if let Some(task) = task.filter(|_| self.dice.people.roll(2) == 0) {
             let number = task.number;
             let (place, command) = (
                 task.place,
                 match self.dice.people.roll(3) {
-                    0 => Command::AcknowledgeTask { task: number },
-                    1 => Command::WorkOnSite {
-                        worked: self.machines[centre].now(self.agenda.now_ms()),
-                    },
-                    _ => Command::ReportTask {
-                        task: number,
-                        done: true,
-                    },
+                    0 => moves::acknowledge_task(number),
+                    1 => moves::work_on_site(self.machines[centre].now(self.agenda.now_ms()).0),
+                    _ => moves::report_task(number),
                 },
             );
             return Some((self.centre_of(place)?, "clerk", command));
         }
         let (login, kind) = self.fitting(case)?;
-        let (machine, login) = match (login, case.lead) {
+        let (machine, login) = match (login, case.dispatching.lead) {
             ("lead", Some(unit)) => self.desk_of(centre, unit),
             ("lead", None) => (centre, "admin"),
             _ => (centre, login),
         };
         let at_hand = self.at_hand(machine, Some(chain));
-        let mut command = at_hand.command(kind, &mut self.dice.people);
-        if kind == Kind::Dispatch {
+        let mut command = at_hand.action(kind, &mut self.dice.people);
+        if kind == "dispatch" {
             command = self.downward(centre, command);
         }
         Some((machine, login, command))
     }
 
     /// A dispatch to a child or an own unit, not anywhere.
-    fn downward(&mut self, centre: MachineId, command: Command) -> Command {
+    fn downward(&mut self, centre: MachineId, command: pb::Action) -> pb::Action {
         let Some(running) = &self.machines[centre].running else {
             return command;
         };
@@ -308,20 +312,11 @@ impl Simulator {
             .filter(|child| registry.node_of(*child).is_some())
             .collect();
         let dice = &mut self.dice.people;
-        match command {
-            Command::Dispatch {
-                lead: None,
-                co_handlers,
-                due,
-                ..
-            } if !children.is_empty() => Command::Dispatch {
-                lead: None,
-                place: Some(dice.pick(&children)),
-                co_handlers,
-                due,
-            },
-            other => other,
+        let to_a_unit = involves(&command).0.len() > 0;
+        if to_a_unit || children.is_empty() {
+            return command;
         }
+        moves::dispatch(&dice.pick(&children).to_string(), 0)
     }
 
     /// Where the people of a unit work: at its own node, or with an account at the centre.
@@ -346,83 +341,84 @@ impl Simulator {
             .position(|machine| machine.me.at.place == place && machine.me.at.unit.is_none())
     }
 
-    fn fitting(&mut self, case: &Case) -> Option<(&'static str, Kind)> {
+    fn fitting(&mut self, case: &Case) -> Option<(&'static str, &'static str)> {
         let dice = &mut self.dice.people;
-        if dice.roll(20) == 0 && !case.stage.is_over() {
+        if dice.roll(20) == 0 && !case.stage().is_over() {
             return Some(dice.pick(&[
-                ("clerk", Kind::Supplement),
-                ("clerk", Kind::WorkOnSite),
-                ("clerk", Kind::Convene),
-                ("leader", Kind::Take),
+                ("clerk", "supplement"),
+                ("clerk", "work-on-site"),
+                ("clerk", "convene"),
+                ("leader", "take"),
             ]));
         }
-        let choices: &[(&str, Kind)] = match case.stage {
+        let choices: &[(&str, &'static str)] = match case.stage() {
             Stage::Registered => &[
-                ("clerk", Kind::Accept),
-                ("clerk", Kind::Accept),
-                ("clerk", Kind::Accept),
-                ("clerk", Kind::Accept),
-                ("clerk", Kind::Decline),
-                ("clerk", Kind::AnswerAtOnce),
-                ("clerk", Kind::Escalate),
+                ("clerk", "accept"),
+                ("clerk", "accept"),
+                ("clerk", "accept"),
+                ("clerk", "accept"),
+                ("clerk", "decline"),
+                ("clerk", "answer-at-once"),
+                ("clerk", "escalate"),
             ],
             Stage::Accepted | Stage::InHand | Stage::Redo => &[
-                ("clerk", Kind::Dispatch),
-                ("clerk", Kind::Dispatch),
-                ("clerk", Kind::Dispatch),
-                ("leader", Kind::Designate),
-                ("lead", Kind::TakeAction),
-                ("lead", Kind::DraftReply),
-                ("clerk", Kind::Escalate),
-                ("leader", Kind::Escalate),
-                ("leader", Kind::Decide),
-                ("clerk", Kind::Return),
+                ("clerk", "dispatch"),
+                ("clerk", "dispatch"),
+                ("clerk", "dispatch"),
+                ("leader", "designate"),
+                ("lead", "take-action"),
+                ("lead", "draft-reply"),
+                ("clerk", "escalate"),
+                ("leader", "escalate"),
+                ("leader", "decide"),
+                ("clerk", "return"),
             ],
-            Stage::Decided => &[("clerk", Kind::Dispatch), ("lead", Kind::DraftReply)],
+            Stage::Decided => &[("clerk", "dispatch"), ("lead", "draft-reply")],
             Stage::Dispatched => &[
-                ("lead", Kind::SignFor),
-                ("lead", Kind::SignFor),
-                ("lead", Kind::Object),
-                ("clerk", Kind::Return),
+                ("lead", "sign-for"),
+                ("lead", "sign-for"),
+                ("lead", "object"),
+                ("clerk", "return"),
             ],
             Stage::Handling => &[
-                ("lead", Kind::Contact),
-                ("lead", Kind::TakeAction),
-                ("lead", Kind::ReportInterim),
-                ("lead", Kind::DraftReply),
-                ("lead", Kind::DraftReply),
-                ("lead", Kind::Object),
-                ("clerk", Kind::Escalate),
-                ("clerk", Kind::Return),
-                ("clerk", Kind::Dispatch),
+                ("lead", "contact"),
+                ("lead", "take-action"),
+                ("lead", "report-interim"),
+                ("lead", "draft-reply"),
+                ("lead", "draft-reply"),
+                ("lead", "object"),
+                ("clerk", "escalate"),
+                ("clerk", "return"),
+                ("clerk", "dispatch"),
             ],
-            Stage::Objected => &[
-                ("leader", Kind::DecideObjection),
-                ("leader", Kind::Designate),
-            ],
+            Stage::Objected => &[("leader", "decide-objection"), ("leader", "designate")],
             Stage::Drafted => &[
-                ("approver", Kind::ApproveReply),
-                ("approver", Kind::ApproveReply),
-                ("second", Kind::ApproveReply),
-                ("approver", Kind::SendBackReply),
+                ("approver", "approve-reply"),
+                ("approver", "approve-reply"),
+                ("second", "approve-reply"),
+                ("approver", "send-back-reply"),
             ],
-            Stage::Approved => &[("clerk", Kind::SendReply)],
+            Stage::Approved => &[("approver", "send-reply")],
             Stage::Replied | Stage::Answered => &[
-                ("clerk", Kind::ReturnVisit),
-                ("clerk", Kind::ReturnVisit),
-                ("lead", Kind::DraftReply),
-                ("clerk", Kind::Rate),
+                ("clerk", "return-visit"),
+                ("clerk", "return-visit"),
+                ("clerk", "return-visit"),
+                ("second", "return-visit"),
+                ("lead", "draft-reply"),
+                ("clerk", "rate"),
             ],
             Stage::Visited => &[
-                ("clerk", Kind::Rate),
-                ("clerk", Kind::OrderRedo),
-                ("clerk", Kind::Close),
-                ("leader", Kind::Close),
+                ("clerk", "rate"),
+                ("clerk", "order-redo"),
+                ("clerk", "close"),
+                ("leader", "close"),
+                ("second", "close"),
+                ("leader", "refuse-redo"),
             ],
-            Stage::Closed => &[("clerk", Kind::Rate)],
+            Stage::Closed => &[("clerk", "rate")],
             Stage::Declined => return None,
         };
-        if case.stage == Stage::Closed && case.rating.is_some() {
+        if case.stage() == Stage::Closed && case.visit.rating.is_some() {
             return None;
         }
         Some(self.dice.people.pick(choices))

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fengqiao_proto::v1 as pb;
-use pb::command::Move;
 
 use crate::Options;
 use crate::client::{flood, register, text};
@@ -54,12 +53,13 @@ async fn cases(tiers: &Tiers, count: u64) -> anyhow::Result<Vec<String>> {
                 .act("", register(), Some(("text", text(0))))
                 .await?
                 .case;
-            city.act(&case, Move::Accept(pb::Accept {}), None).await?;
+            city.act(&case, pb::Action::from(pb::Accept {}), None)
+                .await?;
             let dispatch = pb::Dispatch {
                 place: "新华社区".to_owned(),
                 ..Default::default()
             };
-            city.act(&case, Move::Dispatch(dispatch), None).await?;
+            city.act(&case, pb::Action::from(dispatch), None).await?;
             keep.lock()
                 .map_err(|_| anyhow::anyhow!("a caller failed"))?
                 .push(case);
@@ -91,7 +91,7 @@ async fn write(
         move |village, index| {
             let case = cases[usize::try_from(index).unwrap_or(0) % cases.len()].clone();
             async move {
-                let mv = Move::TakeAction(pb::TakeAction {});
+                let mv = pb::Action::from(pb::TakeAction::default());
                 village
                     .act(&case, mv, Some(("evidence", text(index))))
                     .await?;
@@ -180,7 +180,7 @@ async fn singly(
     let (mut arrived, mut answered) = (Vec::new(), Vec::new());
     for index in 0..options.singles {
         let case = &cases[usize::try_from(index).unwrap_or(0) % cases.len()];
-        let mv = Move::TakeAction(pb::TakeAction {});
+        let mv = pb::Action::from(pb::TakeAction::default());
         expected += 1;
         let start = Instant::now();
         let (village, city) = (tiers.village(), tiers.city());

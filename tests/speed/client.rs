@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use fengqiao_proto::v1 as pb;
 use pb::casework_service_client::CaseworkServiceClient;
-use pb::command::Move;
 use pb::node_service_client::NodeServiceClient;
 use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
@@ -43,13 +42,13 @@ impl Client {
     pub(crate) async fn act(
         &self,
         case: &str,
-        mv: Move,
+        mv: pb::Action,
         text: Option<(&str, String)>,
     ) -> anyhow::Result<pb::ActResponse> {
         let request = pb::ActRequest {
             request_id: format!("speed-{}", REQUESTS.fetch_add(1, Ordering::Relaxed)),
             case: case.to_owned(),
-            command: Some(pb::Command { r#move: Some(mv) }),
+            action: Some(mv),
             texts: text
                 .map(|(role, text)| pb::PrivateText {
                     role: role.to_owned(),
@@ -132,14 +131,15 @@ impl Client {
 }
 
 /// A move that registers a case.
-pub(crate) fn register() -> Move {
-    Move::Register(pb::Register {
+pub(crate) fn register() -> pb::Action {
+    pb::Action::from(pb::Register {
         channel: pb::Channel::Phone.into(),
         class: "disputes-neighbours".to_owned(),
         urgency: pb::Urgency::Ordinary.into(),
         external_number: String::new(),
         received_ms: 0,
         requester: None,
+        ..Default::default()
     })
 }
 

@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use fengqiao_hub::casework::Command;
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::Hash;
 use fengqiao_node::cli::server::shipped_catalogue;
 use fengqiao_node::config::{Config, Overrides};
@@ -18,6 +16,7 @@ use fengqiao_node::node::opening::{FIRST_LOGIN, Opener};
 use fengqiao_node::node::{Node, pool::Pool};
 use fengqiao_node::store::{Opening, Settings, boot_id, open_guarded};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use tokio::task::JoinSet;
 
 use crate::Options;
@@ -111,13 +110,7 @@ async fn in_process(data: &Path, in_flight: usize, total: u64) -> anyhow::Result
 async fn registered(node: &Arc<Node>, index: u64) -> anyhow::Result<()> {
     let what = CaseMove {
         case: None,
-        command: Command::Register {
-            channel: pb::Channel::Phone,
-            class: "disputes-neighbours".to_owned(),
-            urgency: pb::Urgency::Ordinary,
-            external_number: String::new(),
-            received: Moment(0),
-        },
+        action: moves::register(moves::intake(pb::Channel::Phone, "disputes-neighbours")),
         content: Some(pb::PrivateContent {
             requester: None,
             texts: vec![pb::PrivateText {
@@ -126,6 +119,7 @@ async fn registered(node: &Arc<Node>, index: u64) -> anyhow::Result<()> {
             }],
         }),
         linked: true,
+        contact: fengqiao_hub::clock::Contact::Here,
     };
     let caller = Caller {
         login: FIRST_LOGIN.to_owned(),

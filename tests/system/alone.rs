@@ -1,31 +1,31 @@
 //! A village without a link.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{Desk, close, register, reply};
+use fengqiao_tests::city::desk::{
+    Desk, SECOND, THIRD, close, person_for, register, reply, required_texts,
+};
 use fengqiao_tests::city::{City, DAY_MS, FourTiers, agree};
-use pb::command::Move;
 use std::collections::BTreeSet;
 
 const DAYS: usize = 30;
 const CASES_A_DAY: usize = 10;
 
-async fn one_day(village: &Desk, second: &Desk) -> Vec<String> {
+async fn one_day(village: &Desk, second: &Desk, third: &Desk) -> Vec<String> {
     let mut cases = Vec::new();
     for _ in 0..CASES_A_DAY {
         cases.push(village.register("邻居装修噪声").await.case);
     }
     let settled = &cases[0];
-    village.moves(settled, [Move::Accept(pb::Accept {})]).await;
+    village
+        .moves(settled, [pb::Action::from(pb::Accept {})])
+        .await;
     for mv in reply().into_iter().chain(close()) {
-        let who = if matches!(mv, Move::ApproveReply(_)) {
-            second
-        } else {
-            village
+        let who = match person_for(&mv) {
+            SECOND => second,
+            THIRD => third,
+            _ => village,
         };
-        let texts: Vec<_> = fengqiao_node::desk::texts::required_role(&mv)
-            .map(|role| (role, "已处理"))
-            .into_iter()
-            .collect();
+        let texts = required_texts(&mv);
         who.act(settled, mv, &texts).await.unwrap();
     }
     cases
@@ -41,9 +41,10 @@ async fn a_village_works_alone_for_a_month_and_all_of_it_arrives() {
     tiers.wires[2].cut();
     tiers.township.desk().link_runs("新华社区", false).await;
     let second = village.second().await;
+    let third = village.third().await;
     let mut cases = vec![before.case];
     for _ in 0..DAYS {
-        cases.extend(one_day(&village, &second).await);
+        cases.extend(one_day(&village, &second, &third).await);
         ground.time.advance(DAY_MS);
         tiers.all().iter().for_each(|node| node.set_clock());
     }

@@ -9,7 +9,7 @@ use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::register;
 use fengqiao_tests::city::process::{Node, Said};
 use fengqiao_tests::city::{COUNTY, City, agree, files, until};
-use pb::command::Move;
+use fengqiao_tests::kit::moves::intake;
 
 const PASSPHRASE: &str = "枫桥经验 backup 2026";
 /// Words that stand nowhere else.
@@ -71,17 +71,14 @@ impl Shelf {
     }
 }
 
-fn registered_by(name: &str) -> Move {
-    let Move::Register(plain) = register() else {
-        unreachable!()
-    };
-    Move::Register(pb::Register {
+fn registered_by(name: &str) -> pb::Action {
+    pb::Action::from(pb::Register {
         requester: Some(pb::Requester {
             name: name.to_owned(),
             phone: CANARIES[1].to_owned(),
             ..Default::default()
         }),
-        ..plain
+        ..intake(pb::Channel::Window, "disputes-neighbours")
     })
 }
 
@@ -204,7 +201,7 @@ async fn no_word_about_a_person_and_no_key_stands_in_a_backup() {
         .case;
     county
         .desk()
-        .moves(&case, [Move::Accept(pb::Accept {})])
+        .moves(&case, [pb::Action::from(pb::Accept {})])
         .await;
     agree(&[&city, &county]).await;
     for node in [&city, &county] {

@@ -3,20 +3,18 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::{Desk, act, dispatch, escalate, refusal, register, request_id};
 use fengqiao_tests::city::{COUNTY, City, agree};
-use pb::command::Move;
+use fengqiao_tests::kit::moves::intake;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-fn registering(change: impl FnOnce(&mut pb::Register)) -> Move {
-    let Move::Register(mut plain) = register() else {
-        unreachable!()
-    };
+fn registering(change: impl FnOnce(&mut pb::Register)) -> pb::Action {
+    let mut plain = intake(pb::Channel::Window, "disputes-neighbours");
     change(&mut plain);
-    Move::Register(plain)
+    pb::Action::from(plain)
 }
 
-fn to_unit(lead: &str, due_ms: i64) -> Move {
-    Move::Dispatch(pb::Dispatch {
+fn to_unit(lead: &str, due_ms: i64) -> pb::Action {
+    pb::Action::from(pb::Dispatch {
         lead: lead.to_owned(),
         due_ms,
         ..Default::default()
@@ -52,7 +50,7 @@ type Row<'a> = (
     &'a str,
     &'a str,
     &'a str,
-    Move,
+    pb::Action,
     Vec<(&'a str, String)>,
     (Code, &'a str, &'a str),
 );
@@ -72,7 +70,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
         .await;
     let case = desk.register("邻居装修噪声").await.case;
     let fresh = desk.register("尚未受理").await.case;
-    desk.moves(&case, [Move::Accept(pb::Accept {})]).await;
+    desk.moves(&case, [pb::Action::from(pb::Accept {})]).await;
     let due_before = city.now().0 - 86_400_000;
     let megabyte = "长".repeat(350_000);
     let (invalid, missing, state_forbids, forbidden) = (
@@ -83,7 +81,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
     );
     let text = |role: &'static str, text: &str| vec![(role, text.to_owned())];
     let none = Vec::new;
-    let accept = || Move::Accept(pb::Accept {});
+    let accept = || pb::Action::from(pb::Accept {});
     let table: Vec<Row<'_>> = vec![
         (
             "unknown class",
@@ -214,7 +212,10 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "closed before it was handled",
             &fresh,
             "",
-            Move::Close(pb::Close { outcome: 1 }),
+            pb::Action::from(pb::Close {
+                outcome: 1,
+                ..Default::default()
+            }),
             none(),
             (state_forbids, "STAGE_FORBIDS", ""),
         ),
@@ -246,7 +247,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "a clerk decides",
             &case,
             "clerk",
-            Move::Decide(pb::Decide {}),
+            pb::Action::from(pb::Decide::default()),
             text("text", "x"),
             (forbidden, "ROLE_MISSING", ""),
         ),
@@ -286,7 +287,10 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "a rating of nine",
             &case,
             "",
-            Move::Rate(pb::Rate { score: 9 }),
+            pb::Action::from(pb::Rate {
+                score: 9,
+                ..Default::default()
+            }),
             none(),
             (invalid, "OUT_OF_RANGE", "score"),
         ),
@@ -469,7 +473,11 @@ async fn the_desk_answers_by_port_to_tokens_with_health_and_reflection() {
     assert_eq!(clerk.case(&case).await.unwrap().stage, "registered");
     let pretending = clerk
         .acting_as("admin")
-        .act(&case, Move::Decide(pb::Decide {}), &[("text", "x")])
+        .act(
+            &case,
+            pb::Action::from(pb::Decide::default()),
+            &[("text", "x")],
+        )
         .await;
     check(
         "a login beside the token",

@@ -6,11 +6,10 @@ use fengqiao_hub::rank::Rank;
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::intruder::Intruder;
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, agree, until};
-use pb::body::Content;
 
 /// A first entry of a case, as the intruder's node would write it.
 fn opening(intruder: &Intruder, chain: u8, number: u64) -> Draft {
-    let registered = pb::Registered {
+    let registered = pb::Register {
         number: format!("X{chain}"),
         channel: pb::Channel::Window.into(),
         class: "disputes-neighbours".to_owned(),
@@ -33,7 +32,7 @@ fn opening(intruder: &Intruder, chain: u8, number: u64) -> Draft {
         kind_class: pb::KindClass::Opening,
         body: pb::Body {
             schema: 1,
-            content: Some(Content::Registered(registered)),
+            content: Some(registered.into()),
             ..Default::default()
         },
         payloads: Vec::new(),
@@ -49,9 +48,13 @@ fn closing(draft: Draft, chain: ChainId, head: &pb::CaseView) -> Draft {
         kind_class: pb::KindClass::Effect,
         body: pb::Body {
             schema: 1,
-            content: Some(Content::Closed(pb::Closed {
-                outcome: pb::Outcome::Solved.into(),
-            })),
+            content: Some(
+                pb::Close {
+                    outcome: pb::Outcome::Solved.into(),
+                    ..Default::default()
+                }
+                .into(),
+            ),
             ..Default::default()
         },
         ..draft

@@ -3,7 +3,6 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::{dispatch, escalate, take};
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree};
-use pb::command::Move;
 
 /// The names under which a process says that it serves.
 fn served(log: &str, node: &str) -> String {
@@ -65,7 +64,7 @@ async fn one_process_hosts_a_county_and_two_townships_for_a_village_elsewhere() 
     let (below, upper) = (village.desk(), county.desk());
     let case = below.register("邻居装修噪声").await.case;
     below
-        .moves(&case, [Move::Accept(pb::Accept {}), escalate()])
+        .moves(&case, [pb::Action::from(pb::Accept {}), escalate()])
         .await;
     township.sees_move(&case, "escalate", "新华社区").await;
     township.moves(&case, [take(), escalate()]).await;
@@ -73,7 +72,11 @@ async fn one_process_hosts_a_county_and_two_townships_for_a_village_elsewhere() 
     upper
         .moves(
             &case,
-            [take(), Move::Decide(pb::Decide {}), dispatch("新湖街道")],
+            [
+                take(),
+                pb::Action::from(pb::Decide::default()),
+                dispatch("新湖街道"),
+            ],
         )
         .await;
     xinhu.desk().sees_move(&case, "dispatch", "德城区").await;

@@ -3,14 +3,13 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::{close, dispatch, escalate, reply, take};
 use fengqiao_tests::city::{COUNTY, City, FourTiers, agree, until};
-use pb::command::Move;
 
-fn accept() -> Move {
-    Move::Accept(pb::Accept {})
+fn accept() -> pb::Action {
+    pb::Action::from(pb::Accept {})
 }
 
-fn sign() -> Move {
-    Move::SignFor(pb::SignFor {})
+fn sign() -> pb::Action {
+    pb::Action::from(pb::SignFor::default())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -25,7 +24,11 @@ async fn a_case_goes_up_four_tiers_and_its_decision_comes_down() {
     county.sees_move(&case, "escalate", "新华街道").await;
     county.moves(&case, [take(), escalate()]).await;
     city.sees_move(&case, "escalate", "德城区").await;
-    let decided = [take(), Move::Decide(pb::Decide {}), dispatch("德城区")];
+    let decided = [
+        take(),
+        pb::Action::from(pb::Decide::default()),
+        dispatch("德城区"),
+    ];
     city.moves(&case, decided).await;
     county.sees_move(&case, "dispatch", "德州市").await;
     county.moves(&case, [sign(), dispatch("新华街道")]).await;
@@ -70,7 +73,7 @@ async fn a_department_with_its_own_node_signs_and_drafts_by_submission() {
     department.start().await;
     let (centre, unit) = (county.desk(), department.desk());
     let case = centre.register("路灯不亮").await.case;
-    let to_unit = Move::Dispatch(pb::Dispatch {
+    let to_unit = pb::Action::from(pb::Dispatch {
         lead: UNIT.to_owned(),
         ..Default::default()
     });
@@ -82,9 +85,12 @@ async fn a_department_with_its_own_node_signs_and_drafts_by_submission() {
     centre.sees_stage(&case, "handling").await;
     unit.sees_stage(&case, "handling").await;
     for (mv, name) in [
-        (Move::TakeAction(pb::TakeAction {}), "take-action"),
+        (pb::Action::from(pb::TakeAction::default()), "take-action"),
         (
-            Move::DraftReply(pb::DraftReply { reasonable: true }),
+            pb::Action::from(pb::DraftReply {
+                reasonable: true,
+                ..Default::default()
+            }),
             "draft-reply",
         ),
     ] {

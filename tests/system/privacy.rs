@@ -3,7 +3,6 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::{act, close, dispatch, escalate, refusal, register, take};
 use fengqiao_tests::city::{City, FourTiers, agree, files};
-use pb::command::Move;
 
 /// Words that stand nowhere else.
 const CANARIES: [&str; 6] = [
@@ -21,11 +20,11 @@ fn find(bytes: &[u8], word: &str) -> bool {
         .any(|window| window == word.as_bytes())
 }
 
-fn with_requester() -> Move {
-    let Move::Register(plain) = register() else {
+fn with_requester() -> pb::Action {
+    let pb::Action::from(plain) = register() else {
         unreachable!()
     };
-    Move::Register(pb::Register {
+    pb::Action::from(pb::Register {
         requester: Some(pb::Requester {
             name: CANARIES[0].to_owned(),
             phone: CANARIES[1].to_owned(),
@@ -46,7 +45,9 @@ async fn no_word_about_a_person_stands_in_a_log_a_file_or_an_error() {
         .await
         .unwrap()
         .case;
-    village.moves(&case, [Move::Accept(pb::Accept {})]).await;
+    village
+        .moves(&case, [pb::Action::from(pb::Accept {})])
+        .await;
     village
         .act(&case, escalate(), &[("reason", CANARIES[4])])
         .await
@@ -70,12 +71,15 @@ async fn no_word_about_a_person_stands_in_a_log_a_file_or_an_error() {
         .moves(
             &case,
             [
-                Move::SignFor(pb::SignFor {}),
-                Move::TakeAction(pb::TakeAction {}),
+                pb::Action::from(pb::SignFor::default()),
+                pb::Action::from(pb::TakeAction::default()),
             ],
         )
         .await;
-    let draft = Move::DraftReply(pb::DraftReply { reasonable: true });
+    let draft = pb::Action::from(pb::DraftReply {
+        reasonable: true,
+        ..Default::default()
+    });
     county
         .act(&case, draft, &[("reply", CANARIES[5])])
         .await
@@ -84,8 +88,8 @@ async fn no_word_about_a_person_stands_in_a_log_a_file_or_an_error() {
         .moves(
             &case,
             [
-                Move::ApproveReply(pb::ApproveReply {}),
-                Move::SendReply(pb::SendReply {}),
+                pb::Action::from(pb::ApproveReply::default()),
+                pb::Action::from(pb::SendReply::default()),
             ],
         )
         .await;

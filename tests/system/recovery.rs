@@ -6,7 +6,6 @@ use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::refusal;
 use fengqiao_tests::city::process::Node;
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree, until};
-use pb::command::Move;
 
 /// Another machine at the address of a lost one.
 fn in_place_of(ground: &City, lost: &Node, name: &str) -> Node {
@@ -146,7 +145,7 @@ async fn a_restored_township_leaves_old_cases_alone_until_its_county_has_spoken(
     let old = township.desk().register("备份之前").await;
     agree(&[&city, &township]).await;
     let made = backup(&ground, &township);
-    let accepted = [Move::Accept(pb::Accept {})];
+    let accepted = [pb::Action::from(pb::Accept {})];
     township.desk().moves(&old.case, accepted.clone()).await;
     let later = township.desk().register("备份之后").await;
     agree(&[&city, &township]).await;
@@ -176,8 +175,9 @@ async fn a_restored_township_leaves_old_cases_alone_until_its_county_has_spoken(
     for case in [&old.case, &later.case, &fresh.case] {
         assert!(known.iter().any(|known| known.case == *case), "{case}");
     }
-    let contacted = Move::Escalate(pb::Escalate {
+    let contacted = pb::Action::from(pb::Escalate {
         reason: pb::EscalationReason::Hard.into(),
+        ..Default::default()
     });
     desk.act(&old.case, contacted, &[("reason", "乡镇难以解决")])
         .await

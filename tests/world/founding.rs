@@ -105,7 +105,7 @@ impl Founding {
     /// The first entry of all, signed by the root key.
     #[must_use]
     pub fn genesis(&self, me: &Me, now: Moment) -> Vec<u8> {
-        let content = pb::body::Content::RootGranted(pb::RootGranted {
+        let content = pb::body::Content::from(pb::RootGranted {
             place: Some(pb::PlaceAdded {
                 place: me.at.place.to_vec(),
                 code: "3714".into(),

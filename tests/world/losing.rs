@@ -63,7 +63,7 @@ impl World {
         me.generation = before.generation + 1;
         let chain = self.chain(witness, id);
         let head = chain.tree.head().unwrap();
-        let renewed = pb::body::Content::RootRenewed(pb::RootRenewed {
+        let renewed = pb::body::Content::from(pb::RootRenewed {
             node: Some(self.founding.registration(&me)),
             approved_by: vec![vec![1; 10], vec![2; 10]],
         });

@@ -26,7 +26,7 @@ impl World {
         let mut again = node.me.clone();
         again.generation = generation;
         let enrolled = self.founding.registration(&again);
-        let content = pb::body::Content::RootRenewed(pb::RootRenewed {
+        let content = pb::body::Content::from(pb::RootRenewed {
             node: Some(enrolled),
             approved_by: vec![vec![1; 10], vec![2; 10]],
         });
@@ -89,7 +89,7 @@ impl World {
             body: pb::Body {
                 schema: 1,
                 wall_time_ms: self.now.0 + 1,
-                content: Some(pb::body::Content::Supplemented(pb::Supplemented {})),
+                content: Some(pb::body::Content::from(pb::Supplement::default())),
                 ..Default::default()
             },
             payloads: Vec::new(),

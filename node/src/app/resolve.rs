@@ -56,7 +56,7 @@ pub fn names_annex(action: &pb::Action) -> bool {
     type_of(action).is_some_and(|known| known.asked().any(names))
 }
 
-/// Resolves an action; `further` are texts beside its own.
+/// Resolves an action; `further` are texts beside its own, or in their place.
 ///
 /// # Errors
 /// `FIELD_EMPTY`, `OUT_OF_RANGE`, `MALFORMED`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `UNIT_UNKNOWN`, `PLACE_UNKNOWN`,
@@ -69,9 +69,11 @@ pub fn resolve(
     let malformed = || Refusal::of(Code::Malformed, "action");
     let known = type_of(action).ok_or(Refusal::of(Code::Empty, "action"))?;
     let mut message = known.unwrap(action).ok_or_else(malformed)?;
-    let mut sealed = pb::PrivateContent::default();
+    let mut sealed = pb::PrivateContent {
+        requester: None,
+        texts: further,
+    };
     fill(&mut message, &known.fields, names, &mut sealed)?;
-    sealed.texts.extend(further);
     let content = texts::checked(sealed)?;
     let action = known.wrap(message).ok_or_else(malformed)?;
     Ok(Resolved { action, content })
@@ -157,7 +159,8 @@ fn take_sealed(
 ) -> Result<(), Refusal> {
     let given = message.has_field(&field.descriptor);
     if !given {
-        return if field.rule.required {
+        let beside = |text: &pb::PrivateText| text.role == field.rule.sealed;
+        return if field.rule.required && !sealed.texts.iter().any(beside) {
             Err(Refusal::of(Code::Empty, field.path.as_str()))
         } else {
             Ok(())

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use fengqiao_hub::casework::Act;
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Draft, ENTRY_BYTES_MAX, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId};
@@ -258,10 +257,6 @@ impl Group<'_> {
         let stem = format!("{place}{incarnation}{serial:07}");
         let check = check_letter(&stem);
         Ok(format!("{place}-{incarnation}{serial:07}{check}"))
-    }
-
-    pub(crate) fn moment_or_now(&self, moment: Moment) -> Moment {
-        if moment.0 == 0 { self.now } else { moment }
     }
 }
 

@@ -1,6 +1,7 @@
 //! (d) Overdue and dark: the county takes the case while the township cannot be reached; what the township did meanwhile
 //! turns up as annex and is adopted.
 
+use fengqiao_hub::case::Running;
 use fengqiao_hub::casework::supervision::warning_id;
 use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1 as pb;
@@ -64,7 +65,7 @@ async fn dispatch(play: &mut Play<'_>) -> Done<String> {
 /// The clock runs out; the county finds it by itself.
 async fn run_out(play: &mut Play<'_>, case: &str) -> Done<()> {
     let before = play.seen(At::Lingcheng, case).await?;
-    let early = warned(play, At::Lingcheng, case)?;
+    let early = warned(play, At::Lingcheng, &before.custodian, case)?;
     play.tale.fact(
         before.lamp != "red" && !early,
         "到期之前：区里亮灯不红，无红牌",
@@ -78,7 +79,7 @@ async fn run_out(play: &mut Play<'_>, case: &str) -> Done<()> {
         .await?;
     let found = until(
         "the red warning stands in the district's ledger",
-        async || Ok(warned(play, At::Lingcheng, case)?.then_some(())),
+        async || Ok(warned(play, At::Lingcheng, &before.custodian, case)?.then_some(())),
     );
     found.await?;
     play.tale.say(
@@ -86,12 +87,13 @@ async fn run_out(play: &mut Play<'_>, case: &str) -> Done<()> {
         "不等镇里联系，到点亮红灯，红牌记入区里督办台账",
         "hears nothing and turns red on time; the red warning goes into its own ledger",
     );
-    let below = until("the red warning stands at the town too", async || {
-        Ok(warned(play, At::Zhengjiazhai, case)?.then_some(()))
-    });
-    below.await?;
-    let is_so = seen.custodian_name == At::Zhengjiazhai.name()?;
-    play.tale.fact(is_so, "断链两边同一时刻变红，红牌编号相同，只算一次；责任仍在镇里", "both sides of the cut turn red alike, the warning has one id and counts once; the town is still responsible");
+    let below = play.seen(At::Zhengjiazhai, case).await?;
+    let is_so = seen.custodian_name == At::Zhengjiazhai.name()? && below.lamp == "red";
+    play.tale.fact(
+        is_so,
+        "断链两边同一时刻变红；责任仍在镇里",
+        "both sides of the cut turn red alike; the town is still responsible",
+    );
     Ok(())
 }
 
@@ -200,10 +202,16 @@ async fn adopt(play: &mut Play<'_>, case: &str) -> Done<()> {
 }
 
 /// Whether the red warning for this case's clock stands in a node's journal: its id is a hash that stands nowhere else.
-fn warned(play: &Play<'_>, at: At, case: &str) -> Done<bool> {
-    let id = fengqiao_node::desk::translate::case_id(case)
-        .ok_or_else(|| Failed::new("DEMO_CASE", "a case id does not read", "编号有误"))?;
-    let warning = warning_id(id, "handling", Moment(ms(DUE)?));
+fn warned(play: &Play<'_>, at: At, responsible: &str, case: &str) -> Done<bool> {
+    let unread = || Failed::new("DEMO_CASE", "a case id does not read", "编号有误");
+    let id = fengqiao_node::app::resolve::case_id(case).ok_or_else(unread)?;
+    let running = Running {
+        due: Moment(ms(DUE)?),
+        clock: "handling".to_owned(),
+        place: responsible.parse().map_err(|_| unread())?,
+        unit: None,
+    };
+    let warning = warning_id(id, &running);
     let found = holding(&play.scene.node(at).folder().join("journal"), &warning.0);
     let found =
         found.map_err(|error| Failed::new("DEMO_FOLDER", error.to_string(), "日志无法读取"))?;

@@ -53,6 +53,7 @@ async fn convene(play: &mut Play<'_>) -> Done<String> {
         place: place.to_owned(),
         unit: unit.to_owned(),
         due_ms,
+        ..Default::default()
     };
     let due_ms = ms(DUE)?;
     let parties = vec![

@@ -9,7 +9,6 @@ use fengqiao_hub::id::{Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::{Registry, level};
 use fengqiao_hub::rank::{Level, Rank};
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 
 use crate::ledger::{added, enrolled, registers};
 use crate::set::{Id, Set};
@@ -50,13 +49,13 @@ impl Book {
             node: Some(node),
             root_key: vec![9; 32],
         };
-        registers(&mut before, place(CITY), Content::RootGranted(granted));
+        registers(&mut before, place(CITY), pb::body::Content::from(granted));
         for (parent, child) in [(CITY, OLD), (CITY, NEW), (OLD, TOWNSHIP)] {
             let at = place(child);
-            let added = Content::PlaceAdded(added(at, LEVELS[child]));
+            let added = pb::body::Content::from(added(at, LEVELS[child]));
             registers(&mut before, place(parent), added);
             let node = enrolled(NodeId(at.0), at, 1);
-            registers(&mut before, place(parent), Content::NodeEnrolled(node));
+            registers(&mut before, place(parent), pb::body::Content::from(node));
         }
         let mut after = before.clone();
         let moved = pb::PlaceMoved {
@@ -66,7 +65,7 @@ impl Book {
             number: 1,
             ..Default::default()
         };
-        registers(&mut after, place(CITY), Content::PlaceMoved(moved));
+        registers(&mut after, place(CITY), pb::body::Content::from(moved));
         let moved = (place(CITY), after.version(place(CITY)));
         Self {
             before,
