@@ -59,6 +59,8 @@ const BEGINNING: &str = "2023-02-13T00:00:00+08:00";
 /// Within it, everything drains after the last fault: a peer may be sent away for an hour, and dials again within five
 /// minutes.
 const DRAIN_MS: i64 = 3 * HOUR_MS;
+/// Times that a machine's store is rebuilt and compared while things happen.
+const LOOKS: usize = 2;
 /// Beyond this skew to the parent a node writes no warnings by itself.
 const SKEW_STOP_MS: i64 = HOUR_MS;
 
@@ -129,6 +131,7 @@ struct Dices {
     faults: Dice,
     network: Dice,
     disk: Dice,
+    looks: Dice,
 }
 
 /// A deployment while it is simulated.
@@ -213,6 +216,7 @@ impl Simulator {
                 faults: dice.branch(),
                 network: dice.branch(),
                 disk: dice.branch(),
+                looks: dice.branch(),
             },
             agenda: Agenda::at(beginning),
             began_ms: beginning,
@@ -244,6 +248,13 @@ impl Simulator {
         for _ in 0..self.plan.faults {
             let at_ms = self.dice.faults.between(HOUR_MS, self.plan.days * DAY_MS);
             self.agenda.after(at_ms, Event::Fault);
+        }
+        for machine in (0..self.machines.len())
+            .cycle()
+            .take(self.machines.len() * LOOKS)
+        {
+            let at_ms = self.dice.looks.between(0, self.plan.days * DAY_MS);
+            self.agenda.after(at_ms, Event::Compare(machine));
         }
         self.go_on(self.plan.days * DAY_MS)?;
         if mode == Mode::Liveness {
@@ -320,6 +331,7 @@ impl Simulator {
             Event::Act => self.act(),
             Event::AskAgain(request) => self.ask_again(request),
             Event::Replace(machine) => self.replace(machine),
+            Event::Compare(machine) => self.check_store(machine),
             Event::Fault => self.go_wrong(),
             Event::Mended(machine) => {
                 self.mended(machine);

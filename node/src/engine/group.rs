@@ -16,7 +16,7 @@ use pb::fact::Fact;
 
 use super::chains::Chain;
 use super::loading::load_chain;
-use super::projection::{Projection, lane_row};
+use super::projection::{Recorder, Rows, lane_row};
 use super::record::{RecordWriter, reference_to};
 use super::vault::Vault;
 use super::{EngineError, Input, Me, Output, State};
@@ -24,7 +24,6 @@ use crate::enrolment::Enroller;
 use crate::journal::JournalReader;
 use crate::keystore::CaseSecret;
 use crate::replication::session::{item_hash, lane_hash};
-use crate::store::Overlay;
 use crate::store::tables::Place;
 
 /// What a daily figure is kept by: day, unit, class, name of the count.
@@ -54,7 +53,7 @@ pub(crate) struct Group<'a> {
     pub(crate) vault: &'a Vault,
     pub(crate) enroller: Option<&'a mut (dyn Enroller + 'static)>,
     pub(crate) state: &'a mut State,
-    pub(crate) overlay: Overlay<'a>,
+    pub(crate) overlay: Rows<'a>,
     pub(crate) record: RecordWriter,
     pub(crate) secrets: BTreeMap<ChainId, CaseSecret>,
     pub(crate) touched: BTreeMap<ChainId, Touched>,
@@ -114,25 +113,16 @@ impl<'a> Group<'a> {
 
     /// Writes a fact into the record and applies it at once, so that the next input sees it.
     pub(crate) fn fact(&mut self, fact: Fact) -> Result<(), EngineError> {
-        let mut projection = Projection {
-            me: self.me,
-            state: self.state,
-            overlay: &mut self.overlay,
-            reader: self.reader,
-            record: &self.record,
-        };
-        projection.apply(&fact, self.record.places())?;
-        self.record.fact(fact);
-        Ok(())
+        self.recorder().fact(fact)
     }
 
-    pub(crate) fn projection(&mut self) -> Projection<'_, 'a> {
-        Projection {
+    pub(crate) fn recorder(&mut self) -> Recorder<'_, 'a> {
+        Recorder {
             me: self.me,
             state: self.state,
-            overlay: &mut self.overlay,
+            rows: &mut self.overlay,
             reader: self.reader,
-            record: &self.record,
+            record: &mut self.record,
         }
     }
 
@@ -195,13 +185,7 @@ impl<'a> Group<'a> {
         } else {
             self.standing(entry.chain)
         };
-        let verdict = self.projection().entry(entry, at, from)?;
-        self.record.fact(Fact::Entry(pb::EntryStored {
-            blob: Some(reference),
-            verdict: pb::EntryVerdict::Applied.into(),
-            reason: String::new(),
-            link: from.map(|link| link.to_string()).unwrap_or_default(),
-        }));
+        let verdict = self.recorder().entry(entry, reference, at, from)?;
         if matches!(
             verdict,
             Verdict::Extended | Verdict::Overtook | Verdict::Joined
