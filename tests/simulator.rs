@@ -34,9 +34,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{NodeId, PlaceId, UnitId};
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_node::engine::{Input, Output};
 use fengqiao_node::replication::session::Event as Heard;
 use fengqiao_node::store::MemoryStore;
@@ -168,7 +168,7 @@ pub struct Simulator {
 
 /// Plays one seed.
 #[must_use]
-pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Catalogue>) -> Outcome {
+pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Rulebook>) -> Outcome {
     let mut dice = Dice::new(seed ^ if mode == Mode::Safety { 0x5afe } else { 0 });
     let plan = Plan::draw(&mut dice, mode);
     let mut simulator = Simulator::new(seed, plan, &mut dice, catalogue);
@@ -178,7 +178,7 @@ pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Catalogue>) -> Outcome {
 
 /// Plays one seed; a panic of the code under test is a broken promise too.
 #[must_use]
-pub fn played(seed: u64, mode: Mode, catalogue: &Arc<Catalogue>) -> Outcome {
+pub fn played(seed: u64, mode: Mode, catalogue: &Arc<Rulebook>) -> Outcome {
     let caught =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(seed, mode, catalogue)));
     caught.unwrap_or_else(|panic| {
@@ -207,7 +207,7 @@ pub fn replay_line(seed: u64, mode: Mode) -> String {
 }
 
 impl Simulator {
-    fn new(seed: u64, plan: Plan, dice: &mut Dice, catalogue: &Arc<Catalogue>) -> Self {
+    fn new(seed: u64, plan: Plan, dice: &mut Dice, catalogue: &Arc<Rulebook>) -> Self {
         let beginning = Moment::parse_rfc3339(BEGINNING).map_or(0, |moment| moment.0);
         Self {
             plan,

@@ -18,13 +18,13 @@ use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
 use crate::case::{Case, Stage};
-use crate::catalogue::Catalogue;
 use crate::clock::Moment;
 use crate::custody::Tree;
 use crate::entry::Move;
 use crate::id::{Hash, PersonId, PlaceId, UnitId};
 use crate::jurisdiction::Registry;
 use crate::refusal::{Code, Refusal};
+use crate::rulebook::Rulebook;
 
 /// What a person asks for; ids resolved, free texts apart.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,7 +150,7 @@ pub struct View<'a> {
     /// Places, units, nodes.
     pub registry: &'a Registry,
     /// Catalogue in force.
-    pub catalogue: &'a Catalogue,
+    pub catalogue: &'a Rulebook,
     /// Now, by this node's clock.
     pub now: Moment,
 }

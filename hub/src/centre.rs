@@ -14,6 +14,7 @@ use crate::clock::Moment;
 use crate::entry::Move;
 use crate::id::{Hash, PersonId, PlaceId, UnitId};
 use crate::refusal::{Code, Refusal};
+use crate::rulebook;
 
 /// What a command on an existing case comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -225,8 +226,9 @@ pub fn may_read(view: &View<'_>, known: &Known<'_>) -> bool {
     let case = known.case;
     let handles = case.custodians.contains(&view.place) || case.parties.contains(&view.place);
     let overdue = case
-        .due_at()
-        .is_some_and(|due| view.now > view.catalogue.grace_ends(&case.class, due))
+        .due
+        .as_ref()
+        .is_some_and(|due| view.now > rulebook::grace_ends(due))
         && view.registry.is_above(view.place, case.custodian);
     handles || overdue
 }

@@ -39,11 +39,11 @@ mod writing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 
 pub use administration::{Administration, token_hash};
@@ -262,7 +262,7 @@ pub(crate) struct AwaitingTop {
 /// The engine of one node.
 pub struct Engine {
     me: Arc<Me>,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<Rulebook>,
     zone_offset_minutes: i32,
     journal: Box<dyn Journal>,
     reader: Arc<dyn JournalReader>,
@@ -289,7 +289,7 @@ pub struct Parts {
     /// Who the node is.
     pub me: Me,
     /// Catalogue in force.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Rulebook>,
     /// Minutes east of UTC in which days are counted.
     pub zone_offset_minutes: i32,
     /// The truth.

@@ -35,7 +35,7 @@ pub fn convene(
         .saturating_add(1);
     let tasks = (first..)
         .zip(parties)
-        .map(|(number, party)| task(view, number, party, meeting))
+        .map(|(number, party)| task(view, case, number, party, meeting))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Act::work(Content::Convened(pb::Convened {
         meeting_ms: meeting.0,
@@ -45,6 +45,7 @@ pub fn convene(
 
 fn task(
     view: &View<'_>,
+    case: &Case,
     number: u32,
     party: &Party,
     meeting: Moment,
@@ -69,7 +70,10 @@ fn task(
             .unit
             .map(crate::id::UnitId::to_vec)
             .unwrap_or_default(),
-        due: Some(view.catalogue.set_due("task", start, party.due)?),
+        due: Some(
+            view.catalogue
+                .set_due("task", &case.class, case.urgency, start, party.due)?,
+        ),
     })
 }
 

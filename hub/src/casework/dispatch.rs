@@ -115,8 +115,13 @@ fn own_unit(view: &View<'_>, unit: UnitId, field: &'static str) -> Result<(), Re
 /// cannot lengthen it.
 fn due_of(view: &View<'_>, case: &Case, due: Option<Moment>) -> Result<pb::Due, Refusal> {
     let fresh = match due {
-        Some(due) => view.catalogue.set_due("handling", view.now, due)?,
-        None => view.catalogue.handling_due(&case.class, view.now)?,
+        Some(due) => {
+            view.catalogue
+                .set_due("handling", &case.class, case.urgency, view.now, due)?
+        }
+        None => view
+            .catalogue
+            .handling_due(&case.class, case.urgency, view.now)?,
     };
     let running = case
         .due
@@ -170,8 +175,8 @@ fn may_come_back(view: &View<'_>, case: &Case) -> Result<(), Refusal> {
     }
     let until = view
         .catalogue
-        .may_return_until(&case.class, case.lead_since);
-    if until.is_some_and(|until| view.now > until) {
+        .return_due(&case.class, case.urgency, case.lead_since)?;
+    if until.is_some_and(|until| view.now.0 > until.due_ms) {
         return Err(Refusal::of(Code::ReturnLate, ""));
     }
     Ok(())
@@ -244,7 +249,10 @@ pub fn give_back(
     let parent = super::escalation::parent(view)?;
     let returned = pb::Returned {
         proposed_place: proposed.map(PlaceId::to_vec).unwrap_or_default(),
-        answer_due: Some(view.catalogue.answer_due(&case.class, view.now)?),
+        answer_due: Some(
+            view.catalogue
+                .answer_due(&case.class, case.urgency, view.now)?,
+        ),
     };
     Ok(Act::custody(
         Content::Returned(returned),

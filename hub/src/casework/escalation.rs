@@ -54,7 +54,10 @@ pub fn escalate(
     Ok(Act::custody(
         Content::Escalated(pb::Escalated {
             reason: reason.into(),
-            answer_due: Some(view.catalogue.answer_due(&case.class, view.now)?),
+            answer_due: Some(
+                view.catalogue
+                    .answer_due(&case.class, case.urgency, view.now)?,
+            ),
         }),
         Move::Offered(parent),
     ))

@@ -62,7 +62,7 @@ pub fn register(
         external_number,
         received,
     } = *intake;
-    view.catalogue.class(class)?;
+    view.catalogue.case_class(class)?;
     if channel == pb::Channel::Unspecified {
         return Err(Refusal::of(Code::Empty, "channel"));
     }

@@ -73,7 +73,9 @@ pub fn send(view: &View<'_>, case: &Case, actor: &Actor) -> Result<Act, Refusal>
     )?;
     at(case, &[Stage::Approved])?;
     let (mv, answer_due) = if case.owes_reply(view.place, view.registry) {
-        let due = view.catalogue.answer_due(&case.class, view.now)?;
+        let due = view
+            .catalogue
+            .answer_due(&case.class, case.urgency, view.now)?;
         (Move::Offered(super::escalation::parent(view)?), Some(due))
     } else {
         (Move::None, None)

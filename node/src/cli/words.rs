@@ -62,6 +62,8 @@ words! {
         Urgent => Urgent,
         /// Danger to life (特急)
         Emergency => Emergency,
+        /// Can wait (可缓)
+        Low => Low,
     }
 }
 

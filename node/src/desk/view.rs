@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use fengqiao_hub::case::{Case, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice};
 use fengqiao_hub::casework::name_of;
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Contact, Lamp, Moment};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 
 use crate::engine::chains::Chain;
@@ -34,7 +34,7 @@ pub struct Background<'a> {
     /// Names.
     pub registry: &'a Registry,
     /// Lamps.
-    pub catalogue: &'a Catalogue,
+    pub catalogue: &'a Rulebook,
     /// Now.
     pub now: Moment,
     /// What is known of the node responsible.

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fengqiao_hub::casework::View;
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::payload::ChainKey;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 
@@ -46,7 +46,7 @@ pub(crate) struct Touched {
 
 pub(crate) struct Group<'a> {
     pub(crate) me: &'a Me,
-    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) catalogue: &'a Rulebook,
     pub(crate) zone_offset_minutes: i32,
     pub(crate) now: Moment,
     pub(crate) reader: &'a dyn JournalReader,
@@ -224,7 +224,10 @@ impl<'a> Group<'a> {
         };
         let mut fresh = case.annex_open(&chain.tree);
         fresh.retain(|entry| !chain.annex_due.contains_key(entry));
-        let due = self.catalogue.annex_due(&case.class, self.now).ok();
+        let due = self
+            .catalogue
+            .annex_due(&case.class, case.urgency, self.now)
+            .ok();
         if fresh.is_empty() || due.is_none() {
             return Ok(());
         }

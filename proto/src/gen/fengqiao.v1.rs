@@ -419,16 +419,16 @@ pub struct Declined {
 /// The case is answered at the first contact.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AnsweredDirectly {}
-/// A due time with all it was computed from.
+/// A due time with all it was computed from, and all a lamp needs: who shows it needs neither class nor calendar.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Due {
-    /// Instant it falls due, Unix milliseconds.
+    /// Last instant that is on time, Unix milliseconds.
     #[prost(int64, tag = "1")]
     pub due_ms: i64,
     /// Start of the clock, Unix milliseconds.
     #[prost(int64, tag = "2")]
     pub start_ms: i64,
-    /// Name of the clock: handling, answer, annex.
+    /// Name of the clock: accept, hand-over, handling, answer, annex, visit, task and so on.
     #[prost(string, tag = "3")]
     pub clock: ::prost::alloc::string::String,
     /// Preset or rule it came from, with the span in its own words.
@@ -437,6 +437,18 @@ pub struct Due {
     /// Version of the working calendar.
     #[prost(uint32, tag = "5")]
     pub calendar_version: u32,
+    /// First amber instant, Unix milliseconds; 0 is never amber.
+    #[prost(int64, tag = "6")]
+    pub amber_ms: i64,
+    /// First red instant, Unix milliseconds, later than due_ms; 0 is the first millisecond after due_ms.
+    #[prost(int64, tag = "7")]
+    pub red_ms: i64,
+    /// Instant after which a tier above may take the case for being late, Unix milliseconds; 0 is due_ms.
+    #[prost(int64, tag = "8")]
+    pub grace_ms: i64,
+    /// Year whose list of days off was missing when this was computed, so that weekends were assumed; 0 is none.
+    #[prost(uint32, tag = "9")]
+    pub calendar_year_missing: u32,
 }
 /// The case goes to a unit of this centre or to a centre below.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -779,6 +791,8 @@ pub enum Urgency {
     Urgent = 2,
     /// Danger to life.
     Emergency = 3,
+    /// Can wait: long work, nobody harmed meanwhile.
+    Low = 4,
 }
 impl Urgency {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -791,6 +805,7 @@ impl Urgency {
             Self::Ordinary => "URGENCY_ORDINARY",
             Self::Urgent => "URGENCY_URGENT",
             Self::Emergency => "URGENCY_EMERGENCY",
+            Self::Low => "URGENCY_LOW",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -800,6 +815,7 @@ impl Urgency {
             "URGENCY_ORDINARY" => Some(Self::Ordinary),
             "URGENCY_URGENT" => Some(Self::Urgent),
             "URGENCY_EMERGENCY" => Some(Self::Emergency),
+            "URGENCY_LOW" => Some(Self::Low),
             _ => None,
         }
     }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use fengqiao_hub::case::AnnexDecision;
-use fengqiao_hub::clock::{Calendar, LocalTime};
 use fengqiao_hub::notice::notice_of;
+use fengqiao_hub::rulebook::{Rulebook, Sources};
 use pb::body::Content;
 
 use super::*;
@@ -15,7 +15,7 @@ const DUE: Moment = Moment(fixture::RECEIVED_MS + 3_600_000);
 
 struct World {
     registry: Registry,
-    catalogue: Catalogue,
+    catalogue: Rulebook,
     entries: Vec<(Entry, PlaceId)>,
     chain: Chain,
 }
@@ -66,12 +66,14 @@ fn world() -> World {
     for (entry, place) in entries.iter().rev() {
         chain.insert(Arc::new(entry.clone()), *place, &registry);
     }
-    let classes = include_str!("../../../../deploy/catalogue/classes.csv");
-    let holidays = include_str!("../../../../deploy/calendar/holidays_cn.json");
-    let calendar = Calendar::parse(holidays, 1, LocalTime::china()).unwrap();
+    let sources = Sources {
+        rules: include_str!("../../../../deploy/catalogue/rules.toml"),
+        classes: include_str!("../../../../deploy/catalogue/classes.csv"),
+        calendar: include_str!("../../../../deploy/calendar/holidays_cn.json"),
+    };
     World {
         registry,
-        catalogue: Catalogue::parse(classes, 1, calendar).unwrap(),
+        catalogue: Rulebook::read(&sources, 1).unwrap(),
         entries,
         chain,
     }
