@@ -7,6 +7,7 @@
 
 pub mod city;
 pub mod kit;
+pub mod rows;
 #[allow(
     clippy::wildcard_enum_match_arm,
     reason = "what a simulator does to a few of many kinds it names; the rest it leaves alone"

@@ -34,9 +34,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{NodeId, PlaceId, UnitId};
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_node::engine::{Input, Output};
 use fengqiao_node::replication::session::Event as Heard;
 use fengqiao_node::store::MemoryStore;
@@ -59,6 +59,8 @@ const BEGINNING: &str = "2023-02-13T00:00:00+08:00";
 /// Within it, everything drains after the last fault: a peer may be sent away for an hour, and dials again within five
 /// minutes.
 const DRAIN_MS: i64 = 3 * HOUR_MS;
+/// Times that a machine's store is rebuilt and compared while things happen.
+const LOOKS: usize = 2;
 /// Beyond this skew to the parent a node writes no warnings by itself.
 const SKEW_STOP_MS: i64 = HOUR_MS;
 
@@ -129,6 +131,7 @@ struct Dices {
     faults: Dice,
     network: Dice,
     disk: Dice,
+    looks: Dice,
 }
 
 /// A deployment while it is simulated.
@@ -165,7 +168,7 @@ pub struct Simulator {
 
 /// Plays one seed.
 #[must_use]
-pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Catalogue>) -> Outcome {
+pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Rulebook>) -> Outcome {
     let mut dice = Dice::new(seed ^ if mode == Mode::Safety { 0x5afe } else { 0 });
     let plan = Plan::draw(&mut dice, mode);
     let mut simulator = Simulator::new(seed, plan, &mut dice, catalogue);
@@ -175,7 +178,7 @@ pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Catalogue>) -> Outcome {
 
 /// Plays one seed; a panic of the code under test is a broken promise too.
 #[must_use]
-pub fn played(seed: u64, mode: Mode, catalogue: &Arc<Catalogue>) -> Outcome {
+pub fn played(seed: u64, mode: Mode, catalogue: &Arc<Rulebook>) -> Outcome {
     let caught =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(seed, mode, catalogue)));
     caught.unwrap_or_else(|panic| {
@@ -204,7 +207,7 @@ pub fn replay_line(seed: u64, mode: Mode) -> String {
 }
 
 impl Simulator {
-    fn new(seed: u64, plan: Plan, dice: &mut Dice, catalogue: &Arc<Catalogue>) -> Self {
+    fn new(seed: u64, plan: Plan, dice: &mut Dice, catalogue: &Arc<Rulebook>) -> Self {
         let beginning = Moment::parse_rfc3339(BEGINNING).map_or(0, |moment| moment.0);
         Self {
             plan,
@@ -213,6 +216,7 @@ impl Simulator {
                 faults: dice.branch(),
                 network: dice.branch(),
                 disk: dice.branch(),
+                looks: dice.branch(),
             },
             agenda: Agenda::at(beginning),
             began_ms: beginning,
@@ -244,6 +248,13 @@ impl Simulator {
         for _ in 0..self.plan.faults {
             let at_ms = self.dice.faults.between(HOUR_MS, self.plan.days * DAY_MS);
             self.agenda.after(at_ms, Event::Fault);
+        }
+        for machine in (0..self.machines.len())
+            .cycle()
+            .take(self.machines.len() * LOOKS)
+        {
+            let at_ms = self.dice.looks.between(0, self.plan.days * DAY_MS);
+            self.agenda.after(at_ms, Event::Compare(machine));
         }
         self.go_on(self.plan.days * DAY_MS)?;
         if mode == Mode::Liveness {
@@ -320,6 +331,7 @@ impl Simulator {
             Event::Act => self.act(),
             Event::AskAgain(request) => self.ask_again(request),
             Event::Replace(machine) => self.replace(machine),
+            Event::Compare(machine) => self.check_store(machine),
             Event::Fault => self.go_wrong(),
             Event::Mended(machine) => {
                 self.mended(machine);

@@ -10,7 +10,6 @@ use pb::body::Content;
 use crate::case::Case;
 use crate::casework::authority::require;
 use crate::casework::{Act, Actor, CaseState, Context, DecisionContext, Spec, action, spec_of};
-use crate::clock::Moment;
 use crate::custody::Tree;
 use crate::entry::Move;
 use crate::id::{Hash, PersonId, PlaceId, UnitId};
@@ -216,12 +215,10 @@ fn opens_to(centre: &DecisionContext<'_>, case: &Case) -> bool {
     let custody = &case.custody;
     let handles =
         custody.custodians.contains(&centre.place) || custody.concerned.contains(&centre.place);
-    let past_grace =
-        |due: Moment| centre.now > centre.catalogue.grace_ends(&case.intake.class, due);
     let overdue = case
         .clocks(None)
         .iter()
-        .any(|running| past_grace(running.due));
+        .any(|running| running.is_past_grace(centre.now));
     handles || overdue && centre.registry.is_above(centre.place, custody.custodian)
 }
 

@@ -19,15 +19,14 @@
 mod calendar;
 mod lamp;
 mod moment;
-mod preset;
 mod span;
 mod suspension;
 #[cfg(test)]
 mod tests;
 
 pub use calendar::{Calendar, CalendarError, DayKind, LocalTime, Warning, Working, WorkingHours};
-pub use lamp::{Contact, Lamp, amber_from, lamp};
+pub(crate) use lamp::amber_from;
+pub use lamp::{Contact, Lamp, lamp};
 pub use moment::{Moment, MomentError};
-pub use preset::{ClockPreset, Course, PRESETS, Stage, UnknownPreset, UnknownStage, preset};
 pub use span::{ClockError, Due, SPAN_DAYS_MAX, Span, SpanError, due};
 pub use suspension::{Suspension, SuspensionError, due_after_suspensions};

@@ -16,8 +16,8 @@ pub mod signed;
 pub mod submission;
 pub mod unit;
 
-pub mod catalogue;
 pub mod clock;
+pub mod rulebook;
 
 pub mod case;
 pub mod casework;

@@ -3,7 +3,6 @@
 use fengqiao_proto::v1 as pb;
 
 use crate::case::{Case, Receiver, Running};
-use crate::clock::Moment;
 use crate::custody::Tree;
 use crate::id::{ChainId, NodeId, PlaceId, UnitId};
 
@@ -14,7 +13,7 @@ pub fn notice_of(
     id: ChainId,
     case: &Case,
     tree: &Tree,
-    annex_due: Option<Moment>,
+    annex_due: Option<&pb::Due>,
     author: NodeId,
 ) -> Option<pb::Notice> {
     let head = tree.head()?;

@@ -111,12 +111,18 @@ codes! {
     DueBeforeStart = "DUE_BEFORE_START", Invalid, "办理期限早于起算时间", "the due time lies before its start";
     /// A due time beyond that of the superior's dispatch.
     DueBeyondSuperior = "DUE_BEYOND_SUPERIOR", Invalid, "晚于上级交办期限，请改在此期限之内", "later than the superior's due time; set one before it";
-    /// A due time set by hand beyond what the class allows.
-    DueBeyondClass = "DUE_BEYOND_CLASS", Invalid, "超出该类事项允许的最长期限，请改在此期限之内", "later than the class allows; set one before it";
     /// The same thing is named twice.
     NamedTwice = "NAMED_TWICE", Invalid, "重复填写，请删去其一", "named twice; leave one out";
     /// The catalogue has no such class.
     ClassUnknown = "CLASS_UNKNOWN", Invalid, "派单目录中没有此类别", "the catalogue has no such class";
+    /// Other classes belong to it: one of those is meant.
+    ClassTooBroad = "CLASS_TOO_BROAD", Invalid, "此为大类，请选其下的小类", "a class with sub-items takes no cases; choose one of them";
+    /// No rule limits the step.
+    NoLimit = "NO_LIMIT", State, "规则未规定此环节的时限", "no rule limits this step";
+    /// The rule of the class grants no extension.
+    ExtensionNotAllowed = "EXTENSION_NOT_ALLOWED", State, "此类别不得延期", "the rule of this class grants no extension";
+    /// A due time set by hand lies too far away.
+    DueTooLate = "DUE_TOO_LATE", Invalid, "办理期限过远，最晚为", "the due time lies too far away; the latest is";
     /// No such case.
     CaseUnknown = "CASE_UNKNOWN", NotFound, "没有此诉求", "no such case";
     /// Two cases bear the number.

@@ -5,12 +5,13 @@ mod support;
 
 use fengqiao_hub::case::{Clock, Running, clocks_of_notice};
 use fengqiao_hub::casework::Command;
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Moment, Span};
 use fengqiao_hub::entry::Move;
 use fengqiao_hub::id::PlaceId;
 use fengqiao_hub::notice::notice_of;
 use fengqiao_hub::rank::Rank;
+use fengqiao_hub::rulebook::{Rulebook, Sources};
+use fengqiao_proto::v1 as pb;
 use support::book::*;
 use support::*;
 
@@ -121,32 +122,40 @@ fn a_notice_tells_the_same_clocks_as_the_case() {
 
 #[test]
 fn the_catalogue_may_say_how_long_an_answer_and_an_annex_take() {
+    let ordinary = pb::Urgency::Ordinary;
     let text = "id,parent,name_zh,name_en,lead_unit_kind,level_lowest,clock_preset,escalation_grace_minutes,returns_max,annex_within,answer_within\n\
-        roads,,道路,Roads,x,60,dezhou-333,1440,2,36 h,3 h\n\
-        visits,,信访,Visits,x,40,petition-2022,1440,2,,\n\
-        permits,,许可,Permits,x,40,dezhou-333,1440,2,,\n";
-    let read = |text: &str| Catalogue::parse(text, 1, catalogue().calendar().clone());
+        roads,,道路,Roads,urban_management,60,dezhou-333,1440,2,36 h,3 h\n\
+        visits,,信访,Visits,petition_office,40,petition-2022,1440,2,,\n\
+        permits,,许可,Permits,housing,40,dezhou-333,1440,2,,\n";
+    let read = |classes: &str| {
+        let sources = Sources {
+            rules: RULES,
+            classes,
+            calendar: CALENDAR,
+        };
+        Rulebook::read(&sources, 1)
+    };
     let catalogue = read(text).unwrap();
-    let answer = catalogue.answer_due("roads", START).unwrap();
+    let answer = catalogue.answer_due("roads", ordinary, START).unwrap();
     assert_eq!(answer.due_ms, START.0 + 3 * HOUR_MS);
     assert_eq!(
         (answer.start_ms, answer.clock.as_str()),
         (START.0, "answer")
     );
-    assert_eq!(answer.rule, "catalogue answer_within 180 min");
-    let annex = catalogue.annex_due("roads", START).unwrap();
+    assert_eq!(answer.rule, "catalogue answer 3 h");
+    let annex = catalogue.annex_due("roads", ordinary, START).unwrap();
     assert_eq!(
         (annex.due_ms, annex.clock.as_str()),
         (START.0 + 36 * HOUR_MS, "annex")
     );
-    let visits = catalogue.answer_due("visits", START).unwrap();
-    assert_eq!(visits.rule, "petition-2022 5 working days");
-    let permits = catalogue.answer_due("permits", START).unwrap();
+    let visits = catalogue.answer_due("visits", ordinary, START).unwrap();
+    assert_eq!(visits.rule, "petition-2022 return 5 working days");
+    let permits = catalogue.answer_due("permits", ordinary, START).unwrap();
     assert_eq!(
         (permits.due_ms, permits.rule.as_str()),
-        (ANSWERED_BY.0, "shandong-2020 2 working days")
+        (ANSWERED_BY.0, "default answer 2 working days")
     );
-    let annex = catalogue.annex_due("permits", START).unwrap();
+    let annex = catalogue.annex_due("permits", ordinary, START).unwrap();
     assert_eq!(
         annex.due_ms,
         START.0 + 3 * 24 * HOUR_MS,

@@ -434,7 +434,7 @@ fn a_due_time_is_the_same_whoever_computes_it() {
     );
     let written = book.case.due.clone().unwrap();
     for catalogue in [catalogue(), world.catalogue.clone()] {
-        let due = catalogue.handling_due("roads", Moment(written.start_ms));
+        let due = catalogue.handling_due("roads", pb::Urgency::Ordinary, Moment(written.start_ms));
         assert_eq!(due.unwrap(), written);
     }
     let standing: Vec<_> = book

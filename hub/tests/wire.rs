@@ -21,8 +21,12 @@ fn due() -> Option<pb::Due> {
         due_ms: START.0 + 3 * 24 * HOUR_MS,
         start_ms: START.0,
         clock: "handling".to_owned(),
-        rule: "dezhou-333 solve 4320 min".to_owned(),
+        rule: "dezhou-333 handling 3 days".to_owned(),
         calendar_version: 1,
+        amber_ms: START.0 + 2 * 24 * HOUR_MS,
+        red_ms: START.0 + 5 * 24 * HOUR_MS,
+        grace_ms: START.0 + 4 * 24 * HOUR_MS,
+        calendar_year_missing: 2027,
     })
 }
 
@@ -410,7 +414,7 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "dispatched",
         include_bytes!("golden/dispatched.bin"),
-        "5ce12791290fd3f0f416eff9b6123c647fcfba074ecd9938a0182573b5a1b32b",
+        "2060a1e0a84a0e9d8eb6e03574f8285059b2da8850afcf77de640f52b1b8cc7b",
     ),
     (
         "sealed",

@@ -39,11 +39,11 @@ mod writing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 
 pub use administration::{Administration, token_hash};
@@ -60,10 +60,11 @@ use crate::journal::{Journal, JournalError, JournalReader, Position};
 use crate::keystore::KeyStoreError;
 use crate::replication::route::Standpoint;
 use crate::replication::session::{LANES, Receipt};
-use crate::store::{Batch, Overlay, Store, StoreError, all_rows, tables};
+use crate::store::{Store, StoreError, all_rows, tables};
 use chains::Chains;
 use group::Group;
-use record::{RecordWriter, read_record};
+use projection::Rows;
+use record::RecordWriter;
 use vault::Vault;
 
 /// Inputs of one group.
@@ -261,7 +262,7 @@ pub(crate) struct AwaitingTop {
 /// The engine of one node.
 pub struct Engine {
     me: Arc<Me>,
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<Rulebook>,
     zone_offset_minutes: i32,
     journal: Box<dyn Journal>,
     reader: Arc<dyn JournalReader>,
@@ -288,7 +289,7 @@ pub struct Parts {
     /// Who the node is.
     pub me: Me,
     /// Catalogue in force.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Rulebook>,
     /// Minutes east of UTC in which days are counted.
     pub zone_offset_minutes: i32,
     /// The truth.
@@ -348,7 +349,7 @@ impl Engine {
             vault: &self.vault,
             enroller: self.enroller.as_deref_mut(),
             state: &mut self.state,
-            overlay: Overlay::new(self.store.as_ref()),
+            overlay: Rows::over(self.store.as_ref()),
             record: RecordWriter::at(position.0),
             secrets: BTreeMap::new(),
             touched: BTreeMap::new(),
@@ -380,7 +381,6 @@ impl Engine {
             mut outputs,
             ..
         } = group;
-        let batch = overlay.batch;
         if !secrets.is_empty() {
             let secrets: Vec<_> = secrets
                 .into_iter()
@@ -394,9 +394,7 @@ impl Engine {
             end = self.journal.append(position, &[record.finish()])?.end;
             self.syncs += 1;
         }
-        if !batch.is_empty() {
-            self.store.apply(&batch, end.0)?;
-        }
+        overlay.commit(end.0)?;
         outputs.extend(owed.into_iter().map(Output::Owed));
         if registry_changed {
             outputs.push(Output::RegistryChanged);
@@ -482,34 +480,15 @@ impl Engine {
         let reader = Arc::clone(&self.reader);
         for record in reader.tail(Position(applied)) {
             let record = record?;
-            let batch = self.replay(&record)?;
+            let store = self.store.as_ref();
+            projection::replay(&self.me, &mut self.state, store, reader.as_ref(), &record)?;
             applied = record.next.0;
-            self.store.apply(&batch, applied)?;
             progress(applied, end);
         }
         if applied < end {
             return Err(EngineError::Unreadable("the journal's tail"));
         }
         Ok(())
-    }
-
-    fn replay(&mut self, record: &crate::journal::Record) -> Result<Batch, EngineError> {
-        let unreadable = |_| EngineError::Unreadable("a journal record");
-        let (facts, blobs) = read_record(record.position.0, &record.payload).map_err(unreadable)?;
-        let writer = RecordWriter::at(u64::MAX);
-        let mut overlay = Overlay::new(self.store.as_ref());
-        let mut projection = projection::Projection {
-            me: &self.me,
-            state: &mut self.state,
-            overlay: &mut overlay,
-            reader: self.reader.as_ref(),
-            record: &writer,
-        };
-        for fact in &facts {
-            projection.apply(fact, &blobs)?;
-        }
-        projection.keep_counts();
-        Ok(overlay.batch)
     }
 
     /// Loads what is kept in memory: registry, accounts' and invitations' rows, counters.
@@ -543,14 +522,15 @@ impl Engine {
         if let Some(up) = up {
             for (owed, lane) in owed_up.iter_mut().zip(LANES) {
                 let row = projection::lane_row(self.store.as_ref(), up, lane)?;
+                let receipt = projection::receipt_row(self.store.as_ref(), up, lane)?;
                 *owed = row.owed;
-                all_there &= row.owed <= row.top;
+                all_there &= row.owed <= receipt.top;
             }
         }
         for link in self.me.at.down(&registry) {
             for lane in LANES {
                 let row = projection::lane_row(self.store.as_ref(), link, lane)?;
-                let sequence = row.received.map_or(0, |cursor| cursor.sequence);
+                let sequence = row.stored();
                 if all_there {
                     self.state.top_reached.insert((link, lane), sequence);
                 } else {

@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -91,7 +91,7 @@ pub struct Node {
     /// The trust floor's view of the same.
     pub registrar: Arc<RegistryRegistrar>,
     /// Catalogue in force.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Rulebook>,
     /// Time.
     pub clock: Clock,
     /// Data folder.
@@ -131,7 +131,7 @@ pub struct NodeParts {
     /// Keys, shared with the engine.
     pub vault: Arc<Vault>,
     /// Catalogue in force.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Rulebook>,
     /// Time.
     pub clock: Clock,
     /// Data folder.

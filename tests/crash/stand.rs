@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_node::config::{Config, Overrides};
 use fengqiao_node::engine::{Administration, Caller, CaseMove};
 use fengqiao_node::enrolment::{InitOptions, init};
@@ -31,7 +31,7 @@ const SETTINGS: Settings = Settings {
 
 /// What every node of this process shares.
 struct Shared {
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<Rulebook>,
     pool: Pool,
     config: Config,
     runtime: Runtime,

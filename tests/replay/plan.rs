@@ -340,7 +340,7 @@ fn catalogue(classes: &BTreeMap<String, String>) -> anyhow::Result<String> {
             "",
             kind,
             kind,
-            "department",
+            "urban_management",
             "60",
             "dezhou-333",
             "1440",

@@ -280,6 +280,65 @@ fn a_file_that_names_the_store_s_engine_is_found() {
     assert_eq!(sled_named(&files), ["node/src/engine.rs"]);
 }
 
+/// Where rows of the store are changed. Whoever decides has a `Recorder`, which keeps a fact of the journal with each change.
+const CHANGES_ROWS: [&str; 2] = ["node/src/store", "node/src/engine/projection"];
+
+/// What begins a change of rows, or keeps a fact without applying it.
+const CHANGES: [&str; 4] = [
+    "Overlay::new(",
+    "Batch::new(",
+    "Batch::default(",
+    "record.fact(",
+];
+
+fn row_changes(files: &[File]) -> Vec<String> {
+    let node = files
+        .iter()
+        .filter(|file| file.is_rust() && !file.is_test() && file.path.starts_with("node/src/"));
+    node.filter(|file| !CHANGES_ROWS.iter().any(|home| file.is_in(home)))
+        .flat_map(|file| {
+            let text = code(&file.text);
+            let near = reached(&text, "crate").contains("store");
+            let found = CHANGES
+                .iter()
+                .filter(move |change| text.contains(*change) && (near || change.contains("fact")));
+            found.map(|change| format!("{}: {change}", file.path))
+        })
+        .collect()
+}
+
+#[test]
+fn rows_of_the_store_are_changed_by_the_projection_alone() {
+    let wrong = row_changes(tree());
+    nothing_wrong("a second way into the store", &wrong);
+}
+
+#[test]
+fn a_second_way_into_the_store_is_found() {
+    let files = [
+        made_up(
+            "node/src/engine/aftermath.rs",
+            "use crate::store::Overlay;\nOverlay::new(store);",
+        ),
+        made_up(
+            "node/src/node.rs",
+            "use crate::store::Batch;\nstore.apply(&Batch::default(), 0);",
+        ),
+        made_up("node/src/engine/group.rs", "self.record.fact(fact);"),
+        made_up("node/src/cli/import.rs", "struct Batch;\nBatch::default();"),
+        made_up("node/src/engine/projection/rows.rs", "Overlay::new(store)"),
+        made_up("node/src/store/tests/laws.rs", "Batch::new()"),
+    ];
+    assert_eq!(
+        row_changes(&files),
+        [
+            "node/src/engine/aftermath.rs: Overlay::new(",
+            "node/src/node.rs: Batch::default(",
+            "node/src/engine/group.rs: record.fact(",
+        ]
+    );
+}
+
 /// Comparing a program with itself proves nothing, so what the replay is compared with shares no rule with hub.
 #[test]
 fn the_oracle_of_the_replay_names_no_hub() {

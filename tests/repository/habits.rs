@@ -1,15 +1,9 @@
-//! Habits of the house: how files begin, how long they get, what they never hold, and commands that exist.
+//! Habits of the house: how files begin, what they never hold, and commands that exist.
 
 use std::collections::BTreeSet;
 
 use super::tree::File;
 use super::{made_up, nothing_wrong, tree};
-
-/// Lines past which a file holds two ideas.
-const LINES_MAX: usize = 600;
-
-/// Files that hold two ideas and are still to be taken apart. Nothing may be added.
-const TO_TAKE_APART: [&str; 0] = [];
 
 // Put together here, so that this file does not hold what it looks for.
 const UNFINISHED: [&str; 4] = [
@@ -25,40 +19,6 @@ const MACHINES: [&str; 5] = [
     concat!("/Us", "ers/"),
     concat!("C:", "\\"),
 ];
-
-fn too_long(files: &[File]) -> Vec<String> {
-    let code = files.iter().filter(|file| file.is_rust());
-    code.filter(|file| !file.is_generated() && !file.is_test())
-        .map(|file| (file, file.text.lines().count()))
-        .filter(|(_, lines)| *lines > LINES_MAX)
-        .map(|(file, lines)| format!("{}: {lines} lines", file.path))
-        .collect()
-}
-
-#[test]
-fn no_file_outgrows_what_one_reads_at_a_sitting() {
-    let (known, wrong): (Vec<_>, Vec<_>) = too_long(tree())
-        .into_iter()
-        .partition(|line| TO_TAKE_APART.iter().any(|path| line.starts_with(path)));
-    nothing_wrong("longer than 600 lines", &wrong);
-    assert_eq!(
-        known.len(),
-        TO_TAKE_APART.len(),
-        "taken apart: strike it from TO_TAKE_APART"
-    );
-}
-
-#[test]
-fn a_file_of_601_lines_is_found() {
-    let long = "\n".repeat(LINES_MAX + 1);
-    let files = [
-        made_up("hub/src/case.rs", &long),
-        made_up("hub/src/rank.rs", &long[1..]),
-        made_up("proto/src/gen/fengqiao.v1.rs", &long),
-        made_up("node/src/engine/tests.rs", &long),
-    ];
-    assert_eq!(too_long(&files), ["hub/src/case.rs: 601 lines"]);
-}
 
 fn without_a_beginning(files: &[File]) -> Vec<String> {
     let code = files

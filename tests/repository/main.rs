@@ -1,4 +1,4 @@
-//! Facts about this tree, read from its files: what may name what, how long a file gets, what every file begins with.
+//! Facts about this tree, read from its files: what may name what, what every file begins with.
 //!
 //! Writes nothing, and runs nothing but git's look at a patch. Each rule is first shown to find a breach in a made-up file, then asked of the tree.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]

@@ -151,16 +151,18 @@ fn nothing_is_settled_while_a_taking_waits_for_the_move_that_it_follows() {
     run(&mut world, village, case, &[moves::take_action()]);
     assert!(world.carry(village, township, pb::Lane::Cases));
     assert!(world.carry(township, from, pb::Lane::Cases));
-    let lane = |world: &World| {
-        let views = &world.nodes[&township].views;
-        views.lane(from, pb::Lane::Cases).unwrap()
+    let views = |world: &World| world.nodes[&township].views.clone();
+    let settled = |world: &World| {
+        let receipt = views(world).receipt(from, pb::Lane::Cases).unwrap();
+        receipt.settled
     };
-    let before = lane(&world);
-    assert_eq!(before.acknowledged, before.owed);
-    assert!(before.settled < before.owed);
+    let owed = views(&world).lane(from, pb::Lane::Cases).unwrap().owed;
+    let receipt = views(&world).receipt(from, pb::Lane::Cases).unwrap();
+    assert_eq!(receipt.acknowledged, owed);
+    assert!(receipt.settled < owed);
     assert!(world.carry(from, township, pb::Lane::Control));
     assert!(parked(&world.nodes[&township].views).is_empty());
-    assert!(lane(&world).settled >= before.owed);
+    assert!(settled(&world) >= owed);
     world.settle();
     world.assert_links_agree();
 }

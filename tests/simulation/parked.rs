@@ -114,15 +114,10 @@ fn a_lane_stands_still_where_no_more_may_wait_and_nothing_of_it_is_lost() {
     }
     let alarms = world.nodes[&county].engine.alarms();
     assert_eq!(alarms, [format!("PARKED_FULL: {township}")]);
-    let lane = world.nodes[&township]
-        .views
-        .lane(county, pb::Lane::Cases)
-        .unwrap();
-    assert_eq!(
-        lane.acknowledged + 2,
-        lane.owed,
-        "what found no room is owed"
-    );
+    let views = &world.nodes[&township].views;
+    let owed = views.lane(county, pb::Lane::Cases).unwrap().owed;
+    let receipt = views.receipt(county, pb::Lane::Cases).unwrap();
+    assert_eq!(receipt.acknowledged + 2, owed, "what found no room is owed");
 
     world.cut.clear();
     world.settle();

@@ -118,3 +118,21 @@ fn what_waits_at_the_parent_is_not_settled() {
     assert_eq!(world.chain(county, case).tree.len(), 3);
     assert_eq!(shown(&world, township, case), EntryStanding::AtTop);
 }
+
+#[test]
+fn what_the_parent_has_is_settled_again_after_a_store_was_rebuilt() {
+    let FourTiers {
+        mut world, village, ..
+    } = four_tiers();
+    let case = register(&mut world, village);
+    run(&mut world, village, case, &[moves::accept()]);
+    world.settle();
+    world.restart(village);
+    assert_eq!(shown(&world, village, case), EntryStanding::StoredHere);
+    world.settle();
+    assert_eq!(shown(&world, village, case), EntryStanding::AtTop);
+    run(&mut world, village, case, &[moves::decide()]);
+    let chain = world.chain(village, case);
+    let (decided, _) = chain.standing().pop().unwrap();
+    assert!(!decided.body.unsettled, "the parent has what it builds on");
+}

@@ -40,6 +40,8 @@ pub enum Event {
     Replace(MachineId),
     /// Somebody who got no answer asks again.
     AskAgain(u64),
+    /// Somebody looks whether the store of a machine is what its journal says.
+    Compare(MachineId),
     /// Something goes wrong.
     Fault,
     /// A cut link carries again.

@@ -13,6 +13,7 @@ use prost::Message as _;
 use super::agenda::MachineId;
 use super::tally::Family;
 use super::{Broken, Simulator};
+use crate::rows;
 
 /// Alarms that honest nodes may raise: about clocks always.
 const CLOCK_SKEW: &str = "CLOCK_SKEW";
@@ -59,7 +60,7 @@ impl Simulator {
         }
     }
 
-    /// S1, S8: what was synced is found on the disks; what is known of it is what the journal says. S7.
+    /// S1, S8: what was synced is found on the disks; each store is what its journal says. S7.
     pub(super) fn check_safe(&mut self) -> Result<(), Broken> {
         for machine in 0..self.machines.len() {
             if let Some(running) = &self.machines[machine].running {
@@ -71,6 +72,7 @@ impl Simulator {
             }
             self.check_disk(machine)?;
             self.check_rows(machine)?;
+            self.check_store(machine)?;
         }
         self.check_doubles()?;
         self.check_settled()
@@ -177,6 +179,29 @@ impl Simulator {
         Ok(())
     }
 
+    /// The store of a machine is, row by row, what its journal says.
+    pub(super) fn check_store(&mut self, machine: MachineId) -> Result<(), Broken> {
+        const PROMISE: &str = "S8 a store follows its journal";
+        let Some(running) = &self.machines[machine].running else {
+            return Ok(());
+        };
+        let (me, views) = (&self.machines[machine].me, &running.views);
+        let differing = rows::differing(me, views.reader().as_ref(), views.store().as_ref());
+        let differing = differing.map_err(|error| Broken::at(PROMISE, error.to_string()))?;
+        self.tally.count(Family::Property, PROMISE);
+        match differing.first() {
+            None => Ok(()),
+            Some(first) => Err(Broken::at(
+                PROMISE,
+                format!(
+                    "{} rows differ at {}: {first}",
+                    differing.len(),
+                    self.told(machine)
+                ),
+            )),
+        }
+    }
+
     /// After healing: lanes are empty, digests equal, chains the same everywhere, one custodian, annex shown.
     pub(super) fn check_drained(&mut self) -> Result<(), Broken> {
         for machine in 0..self.machines.len() {
@@ -222,7 +247,8 @@ impl Simulator {
             for (from, to, to_node, from_node, promise) in ways {
                 let owed = from.views.lane(to_node, lane).map_err(unread)?;
                 let received = to.lanes(from_node).received(lane).map_err(unread)?;
-                if owed.owed != received.sequence || owed.acknowledged != owed.owed {
+                let receipt = from.views.receipt(to_node, lane).map_err(unread)?;
+                if owed.owed != received.sequence || receipt.acknowledged != owed.owed {
                     let stands = self.wire.lines.get(&machine).map(|line| line.stream);
                     let linked = (
                         below.identity(peer).is_some(),
@@ -235,7 +261,7 @@ impl Simulator {
                             lane.as_str_name(),
                             owed.owed,
                             received.sequence,
-                            owed.acknowledged
+                            receipt.acknowledged
                         ),
                     ));
                 }

@@ -144,7 +144,7 @@ fn open(data: &Path) -> anyhow::Result<Arc<Node>> {
     };
     let store = open_guarded(&data.join("store"), settings, &opening)?.store;
     let opener = Opener {
-        catalogue: shipped_catalogue(None, 480)?,
+        catalogue: shipped_catalogue(None)?,
         clock: Clock::System,
         pool: Pool::start(1)?,
         chains_held_max: 1_024,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::register;
+
 use fengqiao_tests::city::process::{Node, Said};
 use fengqiao_tests::city::{COUNTY, City, agree, files, until};
 use fengqiao_tests::kit::moves::intake;

@@ -1,8 +1,9 @@
 //! What people said about themselves stands nowhere in clear.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{act, close, dispatch, escalate, refusal, register, take};
+use fengqiao_tests::city::desk::{act, close, dispatch, escalate, refusal, take};
 use fengqiao_tests::city::{City, FourTiers, agree, files};
+use fengqiao_tests::kit::moves::intake;
 
 /// Words that stand nowhere else.
 const CANARIES: [&str; 6] = [
@@ -21,9 +22,7 @@ fn find(bytes: &[u8], word: &str) -> bool {
 }
 
 fn with_requester() -> pb::Action {
-    let pb::Action::from(plain) = register() else {
-        unreachable!()
-    };
+    let plain = intake(pb::Channel::Window, "disputes-neighbours");
     pb::Action::from(pb::Register {
         requester: Some(pb::Requester {
             name: CANARIES[0].to_owned(),

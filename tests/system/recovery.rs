@@ -175,10 +175,7 @@ async fn a_restored_township_leaves_old_cases_alone_until_its_county_has_spoken(
     for case in [&old.case, &later.case, &fresh.case] {
         assert!(known.iter().any(|known| known.case == *case), "{case}");
     }
-    let contacted = pb::Action::from(pb::Escalate {
-        reason: pb::EscalationReason::Hard.into(),
-        ..Default::default()
-    });
+    let contacted = fengqiao_tests::kit::moves::escalate();
     desk.act(&old.case, contacted, &[("reason", "乡镇难以解决")])
         .await
         .unwrap();

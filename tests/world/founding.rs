@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::{Calendar, LocalTime, Moment};
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::{Draft, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, StoreId, UnitId};
 use fengqiao_hub::rank::Rank;
+use fengqiao_hub::rulebook::{Rulebook, Sources};
 use fengqiao_node::engine::{Administration, Caller, Input, Me, Request};
 use fengqiao_node::replication::route::Standpoint;
 use fengqiao_proto::v1 as pb;
@@ -32,7 +32,7 @@ pub struct Founding {
     /// Key that opens the first place's registry.
     pub root_key: SigningKey,
     /// Catalogue in force.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Rulebook>,
 }
 
 /// Bytes that follow from the seed and a word.
@@ -46,17 +46,19 @@ pub fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
 
 /// The catalogue and calendar that ship.
 #[must_use]
-pub fn shipped_catalogue() -> Arc<Catalogue> {
-    let calendar = include_str!("../../deploy/calendar/holidays_cn.json");
-    let calendar = Calendar::parse(calendar, 1, LocalTime::china()).unwrap();
-    let classes = include_str!("../../deploy/catalogue/classes.csv");
-    Arc::new(Catalogue::parse(classes, 1, calendar).unwrap())
+pub fn shipped_catalogue() -> Arc<Rulebook> {
+    let sources = Sources {
+        rules: include_str!("../../deploy/catalogue/rules.toml"),
+        classes: include_str!("../../deploy/catalogue/classes.csv"),
+        calendar: include_str!("../../deploy/calendar/holidays_cn.json"),
+    };
+    Arc::new(Rulebook::read(&sources, 1).unwrap())
 }
 
 impl Founding {
     /// A deployment drawn from a seed.
     #[must_use]
-    pub fn new(seed: u64, catalogue: Arc<Catalogue>) -> Self {
+    pub fn new(seed: u64, catalogue: Arc<Rulebook>) -> Self {
         Self {
             seed,
             deployment: DeploymentId(derived(seed, "deployment")),

@@ -5,13 +5,14 @@
 use fengqiao_proto::v1 as pb;
 
 use super::Case;
-use crate::clock::Moment;
+use crate::clock::{self, Contact, Lamp, Moment};
 use crate::id::{PlaceId, UnitId};
+use crate::rulebook;
 
 /// A clock that runs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Running {
-    /// Until when.
+    /// Last instant that is on time.
     pub due: Moment,
     /// What for: accept, hand-over, handling, answer, visit, task, annex. A newer node may know others.
     pub clock: String,
@@ -19,33 +20,70 @@ pub struct Running {
     pub place: PlaceId,
     /// Its unit, where one is to act.
     pub unit: Option<UnitId>,
+    /// First amber instant, Unix milliseconds; 0 is never.
+    pub amber_ms: i64,
+    /// First red instant, Unix milliseconds; 0 is the first after the due time.
+    pub red_ms: i64,
+    /// Instant after which a tier above may take the case, Unix milliseconds; 0 is the due time.
+    pub grace_ms: i64,
 }
 
 impl Running {
-    fn new(clock: &str, due: Moment, place: PlaceId, unit: Option<UnitId>) -> Self {
+    fn of(due: &pb::Due, place: PlaceId, unit: Option<UnitId>) -> Self {
         Self {
-            due,
-            clock: clock.to_owned(),
+            due: Moment(due.due_ms),
+            clock: due.clock.clone(),
             place,
             unit,
+            amber_ms: due.amber_ms,
+            red_ms: due.red_ms,
+            grace_ms: due.grace_ms,
         }
     }
 
-    fn of(due: &pb::Due, place: PlaceId, unit: Option<UnitId>) -> Self {
-        Self::new(&due.clock, Moment(due.due_ms), place, unit)
+    /// What a lamp needs of it.
+    #[must_use]
+    pub fn as_due(&self) -> pb::Due {
+        pb::Due {
+            due_ms: self.due.0,
+            clock: self.clock.clone(),
+            amber_ms: self.amber_ms,
+            red_ms: self.red_ms,
+            grace_ms: self.grace_ms,
+            ..Default::default()
+        }
+    }
+
+    /// The lamp it shows.
+    #[must_use]
+    pub fn lamp(&self, now: Moment, contact: Contact) -> Lamp {
+        clock::lamp(&self.as_due(), now, contact)
+    }
+
+    /// Whether it ran out.
+    #[must_use]
+    pub fn is_red(&self, now: Moment) -> bool {
+        self.lamp(now, Contact::Here) == Lamp::Red
+    }
+
+    /// Whether it ran out so long ago that a tier above may take the case.
+    #[must_use]
+    pub fn is_past_grace(&self, now: Moment) -> bool {
+        now > rulebook::grace_ends(&self.as_due())
     }
 
     /// Reads what travelled; `None` when it names nobody.
     #[must_use]
     pub fn from_wire(running: &pb::RunningClock) -> Option<Self> {
-        let place = PlaceId::from_bytes(&running.place)?;
-        let unit = UnitId::from_bytes(&running.unit);
-        Some(Self::new(
-            &running.clock,
-            Moment(running.due_ms),
-            place,
-            unit,
-        ))
+        Some(Self {
+            due: Moment(running.due_ms),
+            clock: running.clock.clone(),
+            place: PlaceId::from_bytes(&running.place)?,
+            unit: UnitId::from_bytes(&running.unit),
+            amber_ms: running.amber_ms,
+            red_ms: running.red_ms,
+            grace_ms: running.grace_ms,
+        })
     }
 
     /// As it travels in a notice.
@@ -56,6 +94,9 @@ impl Running {
             due_ms: self.due.0,
             place: self.place.to_vec(),
             unit: self.unit.map(UnitId::to_vec).unwrap_or_default(),
+            amber_ms: self.amber_ms,
+            red_ms: self.red_ms,
+            grace_ms: self.grace_ms,
         }
     }
 }
@@ -64,9 +105,9 @@ impl Case {
     /// The clocks that run, the one that ends first at the head. The custodian is to decide what was overtaken by
     /// `annex_due`, which its node knows: from when on it held it.
     #[must_use]
-    pub fn clocks(&self, annex_due: Option<Moment>) -> Vec<Running> {
+    pub fn clocks(&self, annex_due: Option<&pb::Due>) -> Vec<Running> {
         let custodian = self.custody.custodian;
-        let annex = annex_due.map(|due| Running::new("annex", due, custodian, None));
+        let annex = annex_due.map(|due| Running::of(due, custodian, None));
         if self.stage().is_over() {
             return annex.into_iter().collect();
         }

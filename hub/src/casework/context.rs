@@ -6,13 +6,13 @@ use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
 use crate::case::Case;
-use crate::catalogue::Catalogue;
 use crate::clock::{Contact, Moment};
 use crate::custody::Tree;
 use crate::entry::Move;
 use crate::id::{PersonId, PlaceId, UnitId};
 use crate::jurisdiction::Registry;
 use crate::refusal::{Code, Refusal};
+use crate::rulebook::Rulebook;
 
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub struct DecisionContext<'a> {
     pub place: PlaceId,
     /// Places, units, nodes.
     pub registry: &'a Registry,
-    /// Catalogue in force.
-    pub catalogue: &'a Catalogue,
+    /// Rulebook in force.
+    pub rulebook: &'a Rulebook,
     /// Now, by this node's clock.
     pub now: Moment,
     /// What is known here of the node that holds the case.
@@ -106,7 +106,7 @@ impl Context<'_> {
         let intake = &self.case.intake;
         let due =
             self.centre
-                .catalogue
+                .rulebook
                 .hand_over_due(&intake.class, intake.urgency, self.centre.now)?;
         Ok(self.within_outer(due))
     }
@@ -115,7 +115,7 @@ impl Context<'_> {
         let intake = &self.case.intake;
         let due =
             self.centre
-                .catalogue
+                .rulebook
                 .handling_due(&intake.class, intake.urgency, self.centre.now)?;
         Ok(self.within_outer(due))
     }
@@ -123,14 +123,15 @@ impl Context<'_> {
     pub(crate) fn visit_due(&self) -> Result<pb::Due, Refusal> {
         let intake = &self.case.intake;
         self.centre
-            .catalogue
+            .rulebook
             .visit_due(&intake.class, intake.urgency, self.centre.now)
     }
 
     pub(crate) fn answer_due(&self) -> Result<pb::Due, Refusal> {
+        let intake = &self.case.intake;
         self.centre
-            .catalogue
-            .answer_due(&self.case.intake.class, self.centre.now)
+            .rulebook
+            .answer_due(&intake.class, intake.urgency, self.centre.now)
     }
 
     /// An inner clock never runs longer than what a superior's dispatch allows.
@@ -144,11 +145,10 @@ impl Context<'_> {
         }
     }
 
-    /// A due time set by hand: not before now, not beyond a superior's, not beyond what the class allows.
+    /// A due time of the handling set by hand: not before now, not beyond what the rulebook allows nor a superior's dispatch.
     pub(crate) fn set_due(&self, due_ms: i64) -> Result<pb::Due, Refusal> {
         const FIELD: &str = "due_ms";
-        let (catalogue, intake, now) = (self.centre.catalogue, &self.case.intake, self.centre.now);
-        let due = catalogue.set_due("handling", now, Moment(due_ms))?;
+        let due = self.hand_set("handling", self.centre.now, due_ms, FIELD)?;
         if let Some(outer) = self
             .case
             .custody
@@ -158,11 +158,21 @@ impl Context<'_> {
             let limit = Moment(outer.due_ms).to_string();
             return Err(Refusal::of(Code::DueBeyondSuperior, FIELD).because(limit));
         }
-        let limit = catalogue.handling_due_max(&intake.class, intake.urgency, now)?;
-        if limit.due_ms < due_ms {
-            let limit = Moment(limit.due_ms).to_string();
-            return Err(Refusal::of(Code::DueBeyondClass, FIELD).because(limit));
-        }
         Ok(due)
+    }
+
+    /// A due time set by hand for a clock, within what the rulebook allows.
+    pub(crate) fn hand_set(
+        &self,
+        clock: &str,
+        start: Moment,
+        due_ms: i64,
+        field: &'static str,
+    ) -> Result<pb::Due, Refusal> {
+        let intake = &self.case.intake;
+        self.centre
+            .rulebook
+            .set_due(clock, &intake.class, intake.urgency, start, Moment(due_ms))
+            .map_err(|refusal| Refusal { field, ..refusal })
     }
 }

@@ -92,13 +92,7 @@ fn task(
         }
     }
     let start = meeting.min(centre.now);
-    let due = centre
-        .catalogue
-        .set_due("task", start, Moment(party.due_ms))?;
-    let latest = centre.catalogue.task_due_max(centre.now);
-    if due.due_ms > latest.0 {
-        return Err(Refusal::of(Code::DueBeyondClass, "parties.due_ms").because(latest.to_string()));
-    }
+    let due = context.hand_set("task", start, party.due_ms, "parties.due_ms")?;
     Ok(pb::Party {
         place: place.to_string(),
         task: number,

@@ -158,7 +158,7 @@ pub(super) fn not_pushed_down(
 ) -> Result<(), Refusal> {
     let lowest = context
         .centre
-        .catalogue
+        .rulebook
         .class(&context.case.intake.class)?
         .level_lowest;
     let level = context
@@ -202,7 +202,7 @@ fn due(context: &Context<'_>, set_ms: i64) -> Result<pb::Due, Refusal> {
 }
 
 fn returns_used_up(context: &Context<'_>) -> Result<bool, Refusal> {
-    let class = context.centre.catalogue.class(&context.case.intake.class)?;
+    let class = context.centre.rulebook.class(&context.case.intake.class)?;
     let bounces = context.case.dispatching.bounces;
     Ok(bounces > 0 && bounces >= class.returns_max)
 }
@@ -299,12 +299,13 @@ fn may_come_back(
         return Err(Refusal::of(Code::Designated, ""));
     }
     let class = &context.case.intake.class;
-    let limit = context.centre.catalogue.class(class)?.returns_max;
+    let limit = context.centre.rulebook.class(class)?.returns_max;
     if context.case.dispatching.bounces >= limit {
         return Err(Refusal::of(Code::BounceLimit, "").because(limit.to_string()));
     }
-    let until = context.centre.catalogue.may_return_until(class, since);
-    if until.is_some_and(|until| context.centre.now > until) {
+    let urgency = context.case.intake.urgency;
+    let until = context.centre.rulebook.return_due(class, urgency, since)?;
+    if until.is_some_and(|until| context.centre.now.0 > until.due_ms) {
         return Err(Refusal::of(Code::ReturnLate, ""));
     }
     Ok(())

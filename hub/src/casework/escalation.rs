@@ -173,12 +173,7 @@ impl Rules for pb::Take {
         let Some(offer) = offered(context) else {
             if !context.tree.is_frozen() {
                 let clocks = context.case.clocks(None);
-                has_reason(
-                    self.because(),
-                    context.centre,
-                    &context.case.intake.class,
-                    &clocks,
-                )?;
+                has_reason(self.because(), context.centre, &clocks)?;
             } else if self.because() == TakingReason::Unspecified {
                 return Err(Refusal::of(Code::Empty, "because"));
             }
@@ -233,7 +228,6 @@ fn offered<'a>(context: &Context<'a>) -> Option<&'a OpenOffer> {
 fn has_reason(
     because: TakingReason,
     centre: &DecisionContext<'_>,
-    class: &str,
     clocks: &[Running],
 ) -> Result<(), Refusal> {
     const FIELD: &str = "because";
@@ -245,7 +239,7 @@ fn has_reason(
             let late = clocks
                 .iter()
                 .filter(below)
-                .any(|running| centre.now > centre.catalogue.grace_ends(class, running.due));
+                .any(|running| running.is_past_grace(centre.now));
             if late {
                 Ok(())
             } else {
@@ -294,17 +288,12 @@ pub fn take_noticed(
     if matches!(noticed.stage.as_str(), "closed" | "declined") {
         return Err(Refusal::of(Code::CaseClosed, ""));
     }
-    has_reason(
-        asked.because(),
-        centre,
-        &noticed.class,
-        &clocks_of_notice(noticed),
-    )?;
+    has_reason(asked.because(), centre, &clocks_of_notice(noticed))?;
     let urgency = i32::try_from(noticed.urgency).ok();
     let urgency = urgency.and_then(|number| pb::Urgency::try_from(number).ok());
     let hand_over_due =
         centre
-            .catalogue
+            .rulebook
             .hand_over_due(&noticed.class, urgency.unwrap_or_default(), centre.now)?;
     let take = pb::Take {
         hand_over_due: Some(hand_over_due),

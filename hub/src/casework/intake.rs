@@ -44,7 +44,7 @@ pub fn register(
     if here.is_some_and(|place| place.ended.is_some()) {
         return Err(Refusal::of(Code::PlaceEnded, ""));
     }
-    centre.catalogue.class(&asked.class)?;
+    centre.rulebook.case_class(&asked.class)?;
     if asked.channel() == pb::Channel::Unspecified {
         return Err(Refusal::of(Code::Empty, "channel"));
     }
@@ -63,17 +63,20 @@ pub fn register(
     }
     let urgency = match asked.urgency() {
         pb::Urgency::Unspecified => pb::Urgency::Ordinary,
-        urgency @ (pb::Urgency::Ordinary | pb::Urgency::Urgent | pb::Urgency::Emergency) => urgency,
+        urgency @ (pb::Urgency::Ordinary
+        | pb::Urgency::Urgent
+        | pb::Urgency::Emergency
+        | pb::Urgency::Low) => urgency,
     };
     let due = |clock: fn(&_, &str, _, _) -> Result<pb::Due, Refusal>| {
-        clock(centre.catalogue, &asked.class, urgency, centre.now).map(Some)
+        clock(centre.rulebook, &asked.class, urgency, centre.now).map(Some)
     };
     let register = pb::Register {
         urgency: urgency.into(),
         number: numbering.number.clone(),
         secret_hash: numbering.secret_hash.to_vec(),
-        accept_due: due(crate::catalogue::Catalogue::accept_due)?,
-        hand_over_due: due(crate::catalogue::Catalogue::hand_over_due)?,
+        accept_due: due(crate::rulebook::Rulebook::accept_due)?,
+        hand_over_due: due(crate::rulebook::Rulebook::hand_over_due)?,
         ..asked
     };
     Ok(Act {

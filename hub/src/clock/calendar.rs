@@ -24,6 +24,9 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 /// 29 December, that for 2023 to the 31st; a margin of one day is added.
 const YEAR_END_OPEN_FROM: i8 = 28;
 
+/// From this month on, the next year's list is missed: due times begin to reach into it, and the notice is out by November.
+const NEXT_LIST_FROM_MONTH: i8 = 10;
+
 /// Why a calendar was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CalendarError {
@@ -82,6 +85,42 @@ pub enum CalendarError {
     },
 }
 
+impl CalendarError {
+    /// The line it is about, from 1; 0 where it is about the whole text.
+    #[must_use]
+    pub fn line(&self) -> u64 {
+        match self {
+            Self::NotReadable { line, .. } => u64::try_from(*line).unwrap_or(u64::MAX),
+            Self::NotAYear { .. }
+            | Self::YearEmpty { .. }
+            | Self::NotADate { .. }
+            | Self::ForeignDate { .. }
+            | Self::Contradiction { .. }
+            | Self::WorkingHours
+            | Self::Offset { .. } => 0,
+        }
+    }
+
+    /// What is wrong, in Chinese.
+    #[must_use]
+    pub fn chinese(&self) -> String {
+        match self {
+            Self::NotReadable { line, column } => {
+                format!("第{line}行第{column}列起不合规定格式")
+            }
+            Self::NotAYear { key } => format!("“{key}”不是年份"),
+            Self::YearEmpty { year } => format!("{year}年放假安排中没有日期"),
+            Self::NotADate { year, date } => format!("{year}年放假安排中的“{date}”不是日期"),
+            Self::ForeignDate { year, date } => format!("{date}不属于{year}年放假安排"),
+            Self::Contradiction { year, date } => {
+                format!("{year}年放假安排对{date}的说法前后矛盾")
+            }
+            Self::WorkingHours => "工作时间须按先后排列、互不重叠，在0时至24时之间".to_owned(),
+            Self::Offset { offset_minutes } => format!("时区偏移{offset_minutes}分钟超出范围"),
+        }
+    }
+}
+
 /// One interval of working hours: minutes after local midnight, the end not included; 1440 is midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkingHours {
@@ -118,7 +157,7 @@ impl LocalTime {
         }
     }
 
-    fn check(&self) -> Result<(), CalendarError> {
+    pub(crate) fn check(&self) -> Result<(), CalendarError> {
         if self.offset_minutes.abs() > 18 * 60 {
             return Err(CalendarError::Offset {
                 offset_minutes: self.offset_minutes,
@@ -161,6 +200,14 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// The year whose list is missing.
+    #[must_use]
+    pub fn year(self) -> u32 {
+        match self {
+            Self::CalendarYearMissing { year } => u32::try_from(year).unwrap_or_default(),
+        }
+    }
+
     /// The stable code.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -370,6 +417,41 @@ impl Calendar {
     #[must_use]
     pub fn close_of(&self, date: Date) -> Option<Moment> {
         self.start_of(date)?.checked_add_ms(DAY_MS - 1)
+    }
+
+    /// The start of the first working day after the day of a moment, with what is not known about the days passed over.
+    pub(crate) fn working_day_after(&self, moment: Moment) -> Option<(Moment, Vec<Warning>)> {
+        let mut date = self.date_of(moment)?;
+        let mut warnings = Vec::new();
+        for _ in 0..super::SPAN_DAYS_MAX {
+            date = date.tomorrow().ok()?;
+            let kind = match self.is_working_day(date) {
+                Working::Day => DayKind::Working,
+                Working::Off => DayKind::Off,
+                Working::Unknown {
+                    by_weekend,
+                    warning,
+                } => {
+                    warnings.push(warning);
+                    by_weekend
+                }
+            };
+            if kind == DayKind::Working {
+                return Some((self.start_of(date)?, warnings));
+            }
+        }
+        None
+    }
+
+    /// What is missing now: the list of this year, or, from October on, that of the next.
+    #[must_use]
+    pub fn warning_at(&self, now: Moment) -> Option<Warning> {
+        let today = self.date_of(now)?;
+        let this = today.year();
+        let next = (today.month() >= NEXT_LIST_FROM_MONTH).then_some(this + 1);
+        let mut wanted = [Some(this), next].into_iter().flatten();
+        let year = wanted.find(|year| !self.years.contains(year))?;
+        Some(Warning::CalendarYearMissing { year })
     }
 
     fn missing_list(&self, date: Date) -> Option<i16> {

@@ -1,6 +1,8 @@
 //! Lamps: how a due time looks at a given moment. Computed whenever someone looks, never stored.
 
-use super::calendar::{Calendar, MINUTE_MS};
+use fengqiao_proto::v1 as pb;
+
+use super::calendar::{Calendar, MINUTE_MS, Warning};
 use super::moment::Moment;
 use super::span::{Span, lead};
 
@@ -35,37 +37,43 @@ pub enum Contact {
 
 /// The lamp of a clock at `now`.
 ///
-/// Red from the first moment after `due`, whatever is known of the link: both sides of a cut link
-/// count on and turn red at the same moment. Otherwise grey if the contact limit has passed, then
-/// amber from [`amber_from`] on, else green.
+/// Red from the first red moment of the due time on, whatever is known of the link: both sides of a cut link count on
+/// and turn red at the same moment. Otherwise grey if the contact limit has passed, then amber from its first amber
+/// moment on (also between a due time and a later red), else green.
 #[must_use]
-pub fn lamp(
-    due: Moment,
-    amber_before: Span,
-    now: Moment,
-    contact: Contact,
-    calendar: &Calendar,
-) -> Lamp {
-    if now > due {
+pub fn lamp(due: &pb::Due, now: Moment, contact: Contact) -> Lamp {
+    if now > due_at(due) && now.0 >= due.red_ms {
         return Lamp::Red;
     }
     if contact.is_silent(now) {
         return Lamp::Grey;
     }
-    if now >= amber_from(due, amber_before, calendar) {
+    let amber = due.amber_ms != 0 && now.0 >= due.amber_ms;
+    if amber || now > due_at(due) {
         Lamp::Amber
     } else {
         Lamp::Green
     }
 }
 
-/// The first amber moment: the span before the due time; working days keep the due's time of day.
+fn due_at(due: &pb::Due) -> Moment {
+    Moment(due.due_ms)
+}
+
+/// The first amber moment: the span before the due time, with what is not known about the days counted; working days
+/// keep the due's time of day.
 ///
 /// A lead that cannot be counted (longer than [`super::SPAN_DAYS_MAX`], or out of the calendar) is
 /// amber from the beginning of time: too early a warning rather than none.
-#[must_use]
-pub fn amber_from(due: Moment, amber_before: Span, calendar: &Calendar) -> Moment {
-    lead(due, amber_before, calendar).unwrap_or(Moment::MIN)
+pub(crate) fn amber_from(
+    due: Moment,
+    amber_before: Span,
+    calendar: &Calendar,
+) -> (Moment, Vec<Warning>) {
+    match lead(due, amber_before, calendar) {
+        Ok(found) => (found.at, found.warnings),
+        Err(_) => (Moment::MIN, Vec::new()),
+    }
 }
 
 impl Contact {

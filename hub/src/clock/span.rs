@@ -48,6 +48,24 @@ impl Span {
         }
     }
 
+    /// Whether it is surely longer than another: both of one unit, or plain time beyond as many working days.
+    #[must_use]
+    pub const fn longer_than(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::CalendarTime { minutes: a }, Self::CalendarTime { minutes: b })
+            | (Self::WorkingDays { n: a }, Self::WorkingDays { n: b })
+            | (Self::WorkingMinutes { n: a }, Self::WorkingMinutes { n: b }) => a > b,
+            (Self::WorkingDays { n }, Self::CalendarTime { minutes }) => {
+                n.saturating_mul(24 * 60) > minutes
+            }
+            (Self::WorkingMinutes { n }, Self::CalendarTime { minutes }) => n > minutes,
+            (Self::CalendarTime { .. } | Self::WorkingDays { .. }, Self::WorkingMinutes { .. })
+            | (Self::CalendarTime { .. } | Self::WorkingMinutes { .. }, Self::WorkingDays { .. }) => {
+                false
+            }
+        }
+    }
+
     /// So many working days.
     #[must_use]
     pub const fn working_days(n: u32) -> Self {
@@ -58,7 +76,7 @@ impl Span {
 /// Why a text is no span.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "not a span: a number of min, h, days, working days or working min, such as \"2 working days\""
+    "not a span: a number of min, h, days, working days, working h or working min, such as \"2 working days\""
 )]
 pub struct SpanError;
 
@@ -71,9 +89,12 @@ impl std::str::FromStr for Span {
         let span = match unit.trim() {
             "min" => Self::CalendarTime { minutes: n },
             "h" => Self::hours(n),
-            "days" => Self::days(n),
-            "working days" => Self::working_days(n),
+            "day" | "days" => Self::days(n),
+            "working day" | "working days" => Self::working_days(n),
             "working min" => Self::WorkingMinutes { n },
+            "working h" => Self::WorkingMinutes {
+                n: n.saturating_mul(60),
+            },
             _ => return Err(SpanError),
         };
         let days = match span {
@@ -87,9 +108,20 @@ impl std::str::FromStr for Span {
 
 impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
+        let counted = |f: &mut std::fmt::Formatter<'_>, n: u32, unit: &str| match n {
+            1 => write!(f, "1 {unit}"),
+            _ => write!(f, "{n} {unit}s"),
+        };
+        match *self {
+            Self::CalendarTime { minutes } if minutes % (24 * 60) == 0 && minutes > 0 => {
+                counted(f, minutes / (24 * 60), "day")
+            }
+            Self::CalendarTime { minutes } if minutes % 60 == 0 && minutes > 0 => {
+                write!(f, "{} h", minutes / 60)
+            }
             Self::CalendarTime { minutes } => write!(f, "{minutes} min"),
-            Self::WorkingDays { n } => write!(f, "{n} working days"),
+            Self::WorkingDays { n } => counted(f, n, "working day"),
+            Self::WorkingMinutes { n } if n % 60 == 0 && n > 0 => write!(f, "{} working h", n / 60),
             Self::WorkingMinutes { n } => write!(f, "{n} working min"),
         }
     }
@@ -135,13 +167,17 @@ pub fn due(start: Moment, span: Span, calendar: &Calendar) -> Result<Due, ClockE
 }
 
 /// The moment a span before `end`, the mirror of [`due`]: working days keep the time of day of `end`.
-pub(super) fn lead(end: Moment, span: Span, calendar: &Calendar) -> Result<Moment, ClockError> {
+pub(super) fn lead(end: Moment, span: Span, calendar: &Calendar) -> Result<Due, ClockError> {
     let mut walk = Walk::from(end, calendar)?;
-    match span {
-        Span::CalendarTime { minutes } => earlier_by(end, minutes),
-        Span::WorkingDays { n } => walk.working_days_back(end, n),
-        Span::WorkingMinutes { n } => walk.working_minutes_back(end, n),
-    }
+    let at = match span {
+        Span::CalendarTime { minutes } => earlier_by(end, minutes)?,
+        Span::WorkingDays { n } => walk.working_days_back(end, n)?,
+        Span::WorkingMinutes { n } => walk.working_minutes_back(end, n)?,
+    };
+    Ok(Due {
+        at,
+        warnings: walk.warnings.into_iter().collect(),
+    })
 }
 
 fn plain_ms(minutes: u32) -> Result<i64, ClockError> {

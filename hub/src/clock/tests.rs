@@ -4,6 +4,8 @@
 use jiff::civil::date;
 use proptest::prelude::*;
 
+use fengqiao_proto::v1 as pb;
+
 use super::calendar::DAY_MS;
 use super::*;
 
@@ -23,6 +25,15 @@ fn due_text(start: &str, span: Span) -> String {
         .at
         .to_rfc3339(480)
         .unwrap()
+}
+
+/// A due time that turns amber a span before it, as the calendar of China counts it.
+fn with_amber(end: Moment, before: Span) -> pb::Due {
+    pb::Due {
+        due_ms: end.0,
+        amber_ms: amber_from(end, before, &china()).0.0,
+        ..pb::Due::default()
+    }
 }
 
 fn one_year(days: &str) -> Result<Calendar, CalendarError> {
@@ -292,24 +303,25 @@ fn a_lamp_is_red_from_the_first_moment_after_the_due_time() {
     let calendar = china();
     let end = at("2026-10-13T23:59:59.999+08:00");
     let lead = Span::working_days(1);
-    let seen = |now: Moment| lamp(end, lead, now, Contact::Here, &calendar);
+    let due = with_amber(end, lead);
+    let seen = |now: Moment| lamp(&due, now, Contact::Here);
     assert_eq!(seen(end), Lamp::Amber);
     assert_eq!(seen(Moment(end.0 + 1)), Lamp::Red);
     // The working day before Tuesday the 13th is Monday the 12th.
     assert_eq!(
-        amber_from(end, lead, &calendar),
+        amber_from(end, lead, &calendar).0,
         at("2026-10-12T23:59:59.999+08:00")
     );
     assert_eq!(seen(at("2026-10-12T23:59:59.998+08:00")), Lamp::Green);
     assert_eq!(
-        amber_from(end, Span::working_days(3), &calendar),
+        amber_from(end, Span::working_days(3), &calendar).0,
         at("2026-10-09T23:59:59.999+08:00")
     );
 }
 
 #[test]
 fn working_minutes_lead_back_over_night_and_lunch() {
-    let before = |end: &str, n| amber_from(at(end), Span::WorkingMinutes { n }, &china());
+    let before = |end: &str, n| amber_from(at(end), Span::WorkingMinutes { n }, &china()).0;
     assert_eq!(
         before("2026-10-08T09:00:00+08:00", 60),
         at("2026-09-30T17:00:00+08:00")
@@ -322,13 +334,12 @@ fn working_minutes_lead_back_over_night_and_lunch() {
 
 #[test]
 fn a_silent_node_is_grey_until_its_clock_is_late_and_then_red() {
-    let calendar = china();
-    let end = at("2026-10-13T12:00:00Z");
+    let due = with_amber(at("2026-10-13T12:00:00Z"), Span::hours(1));
     let contact = Contact::Heard {
         last: at("2026-10-13T10:00:00Z"),
         limit_minutes: 60,
     };
-    let seen = |now: &str, contact| lamp(end, Span::hours(1), at(now), contact, &calendar);
+    let seen = |now: &str, contact| lamp(&due, at(now), contact);
     assert_eq!(seen("2026-10-13T10:30:00Z", contact), Lamp::Green);
     assert_eq!(seen("2026-10-13T11:00:00Z", contact), Lamp::Amber);
     assert_eq!(seen("2026-10-13T11:00:00.001Z", contact), Lamp::Grey);
@@ -348,14 +359,45 @@ fn a_silent_node_is_grey_until_its_clock_is_late_and_then_red() {
 
 #[test]
 fn a_lead_that_cannot_be_counted_warns_too_early_rather_than_never() {
-    let seen = lamp(
-        at("2030-01-01T00:00:00Z"),
-        Span::working_days(u32::MAX),
-        Moment(0),
-        Contact::Here,
-        &china(),
+    let due = with_amber(at("2030-01-01T00:00:00Z"), Span::working_days(u32::MAX));
+    assert_eq!(lamp(&due, Moment(0), Contact::Here), Lamp::Amber);
+}
+
+#[test]
+fn a_clock_that_reddens_later_than_it_is_due_stays_amber_until_then() {
+    let due = pb::Due {
+        due_ms: 1_000,
+        amber_ms: 500,
+        red_ms: 3_000,
+        ..pb::Due::default()
+    };
+    let seen = |now| lamp(&due, Moment(now), Contact::Here);
+    assert_eq!(seen(499), Lamp::Green);
+    assert_eq!(seen(500), Lamp::Amber);
+    assert_eq!(seen(2_999), Lamp::Amber);
+    assert_eq!(seen(3_000), Lamp::Red);
+    let never_amber = pb::Due {
+        due_ms: 1_000,
+        ..pb::Due::default()
+    };
+    assert_eq!(
+        lamp(&never_amber, Moment(1_000), Contact::Here),
+        Lamp::Green
     );
-    assert_eq!(seen, Lamp::Amber);
+    assert_eq!(lamp(&never_amber, Moment(1_001), Contact::Here), Lamp::Red);
+}
+
+#[test]
+fn from_october_on_the_next_years_list_is_missed_and_this_years_always() {
+    let calendar = china();
+    let missing = |now: &str| calendar.warning_at(at(now)).map(Warning::year);
+    assert_eq!(missing("2026-09-30T23:59:59.999+08:00"), None);
+    assert_eq!(missing("2026-10-01T00:00:00+08:00"), Some(2027));
+    assert_eq!(missing("2026-12-31T23:59:59+08:00"), Some(2027));
+    assert_eq!(missing("2027-01-01T00:00:00+08:00"), Some(2027));
+    assert_eq!(missing("2027-06-01T00:00:00+08:00"), Some(2027));
+    assert_eq!(missing("2025-12-01T00:00:00+08:00"), None);
+    assert_eq!(missing("2022-06-01T00:00:00+08:00"), Some(2022));
 }
 
 #[test]
@@ -423,87 +465,6 @@ fn rfc_3339_with_any_offset_is_one_moment() {
     assert_eq!(Moment::MAX.checked_ms_since(Moment(-1)), None);
 }
 
-#[test]
-fn presets_hold_the_limits_of_their_rules() {
-    let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
-    let expected = [
-        "dezhou-333",
-        "shandong-2020",
-        "shandong-2017",
-        "beijing-2020",
-        "guangdong-2022",
-        "petition-2022",
-        "mediation",
-    ];
-    assert_eq!(names, expected);
-    let span = |name: &str, stage: &str| preset(name).unwrap().stage(stage).unwrap().span;
-    assert_eq!(
-        span("dezhou-333", "hand_over"),
-        Span::CalendarTime { minutes: 180 }
-    );
-    assert_eq!(
-        span("dezhou-333", "solve"),
-        Span::CalendarTime { minutes: 3 * 1440 }
-    );
-    assert_eq!(span("shandong-2020", "handle"), Span::WorkingDays { n: 5 });
-    let petition = preset("petition-2022").unwrap();
-    assert_eq!(
-        petition.stage("handle").unwrap().extension_max,
-        Some(Span::days(30))
-    );
-    assert_eq!(petition.return_within, Some(Span::working_days(5)));
-    let late = preset("shandong-2017").unwrap().stage("handle").unwrap();
-    assert_eq!(
-        (late.span, late.amber_before),
-        (Span::working_days(15), Span::working_days(1))
-    );
-}
-
-#[test]
-fn every_preset_is_sound_and_every_amber_lead_shorter_than_its_span() {
-    let start = at("2026-03-02T09:00:00+08:00");
-    for preset in PRESETS {
-        assert!(
-            preset.stage(preset.dispatch_stage).is_ok(),
-            "{}",
-            preset.name
-        );
-        for stage in preset.stages {
-            let same = preset
-                .stages
-                .iter()
-                .filter(|other| other.name == stage.name)
-                .count();
-            assert_eq!(same, 1, "{} {}", preset.name, stage.name);
-            let end = due(start, stage.span, &china()).unwrap().at;
-            assert!(
-                amber_from(end, stage.amber_before, &china()) >= start,
-                "{} {}",
-                preset.name,
-                stage.name
-            );
-        }
-    }
-}
-
-#[test]
-fn an_unknown_preset_or_stage_is_told_the_known_ones() {
-    let unknown = preset("dezhou").unwrap_err().to_string();
-    assert!(
-        unknown.contains("dezhou-333") && unknown.contains("mediation"),
-        "{unknown}"
-    );
-    let stage = preset("petition-2022")
-        .unwrap()
-        .stage("appeal")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        stage.contains("register") && stage.contains("recheck"),
-        "{stage}"
-    );
-}
-
 fn any_start() -> impl Strategy<Value = Moment> {
     // 2022-12-01 to 2027-03-01: the known years and a little on both sides.
     (1_669_852_800_000_i64..1_803_859_200_000).prop_map(Moment)
@@ -556,13 +517,13 @@ proptest! {
 
     #[test]
     fn amber_never_begins_after_the_due_time(end in any_start(), (span, _, _) in spans_of_one_unit()) {
-        prop_assert!(amber_from(end, span, &china()) <= end);
+        prop_assert!(amber_from(end, span, &china()).0 <= end);
     }
 
     #[test]
     fn a_lamp_never_goes_back(end in any_start(), earlier_ms in 0..5 * DAY_MS, later_ms in 0..5 * DAY_MS, (lead, _, _) in spans_of_one_unit()) {
-        let calendar = china();
-        let seen = |ms: i64| lamp(end, lead, Moment(end.0 - 3 * DAY_MS + ms), Contact::Here, &calendar);
+        let due = with_amber(end, lead);
+        let seen = |ms: i64| lamp(&due, Moment(end.0 - 3 * DAY_MS + ms), Contact::Here);
         prop_assert!(seen(earlier_ms) <= seen(earlier_ms + later_ms));
     }
 

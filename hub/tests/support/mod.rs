@@ -12,13 +12,13 @@
 pub mod book;
 
 use ed25519_dalek::SigningKey;
-use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::{Calendar, LocalTime, Moment};
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Step;
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::{Registry, level};
 use fengqiao_hub::rank::{Level, Rank};
+use fengqiao_hub::rulebook::{Rulebook, Sources};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
@@ -27,6 +27,13 @@ pub const CASE: ChainId = ChainId([0xca; 16]);
 /// 16 February 2023, 08:00 in Shandong.
 pub const START: Moment = Moment(1_676_505_600_000);
 pub const HOUR_MS: i64 = 3_600_000;
+
+/// The limits that ship.
+pub const RULES: &str = include_str!("../../../deploy/catalogue/rules.toml");
+
+/// A list of days off that knows one year.
+pub const CALENDAR: &str =
+    r#"{"years":{"2023":{"days":[{"name":"元旦","date":"2023-01-02","isOffDay":true}]}}}"#;
 
 pub const CITY: PlaceId = PlaceId([0x30; 10]);
 pub const COUNTY: PlaceId = PlaceId([0x40; 10]);
@@ -62,7 +69,7 @@ pub const ROADS_NODE: NodeId = NodeId([0xa1; 10]);
 
 pub struct World {
     pub registry: Registry,
-    pub catalogue: Catalogue,
+    pub catalogue: Rulebook,
 }
 
 /// The signing key of a node is drawn from its id, so that every run writes the same bytes.
@@ -277,12 +284,14 @@ pub fn step(entry: &Entry) -> Step {
 }
 
 /// Two classes: one that may go down to a village, one that stays at the county; a day's grace, two returns.
-pub fn catalogue() -> Catalogue {
+pub fn catalogue() -> Rulebook {
     let text = "id,parent,name_zh,name_en,lead_unit_kind,level_lowest,clock_preset,escalation_grace_minutes,returns_max\n\
-        roads,,道路,Roads,x,60,dezhou-333,1440,2\n\
-        permits,,许可,Permits,x,40,shandong-2020,1440,2\n";
-    let calendar =
-        r#"{"years":{"2023":{"days":[{"name":"元旦","date":"2023-01-02","isOffDay":true}]}}}"#;
-    let calendar = Calendar::parse(calendar, 1, LocalTime::china()).unwrap();
-    Catalogue::parse(text, 1, calendar).unwrap()
+        roads,,道路,Roads,urban_management,60,dezhou-333,1440,2\n\
+        permits,,许可,Permits,housing,40,shandong-2020,1440,2\n";
+    let sources = Sources {
+        rules: RULES,
+        classes: text,
+        calendar: CALENDAR,
+    };
+    Rulebook::read(&sources, 1).unwrap()
 }

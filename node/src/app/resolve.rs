@@ -4,12 +4,12 @@
 //! Nothing here asks whether the action is allowed; that is the centre's to say. A refusal names the field and never a
 //! word of a text.
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::centre;
 use fengqiao_hub::custody::Tree;
 use fengqiao_hub::id::{ChainId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use pb::Reference;
 use prost::Message as _;
@@ -31,7 +31,7 @@ pub struct Names<'a> {
     /// Places and units.
     pub registry: &'a Registry,
     /// Classes.
-    pub catalogue: &'a Catalogue,
+    pub rulebook: &'a Rulebook,
     /// Centre whose node is called.
     pub place: PlaceId,
     /// Entries of the case, when the action names one of its annex.
@@ -219,11 +219,11 @@ impl Names<'_> {
 
     /// A class by its id, or by its Chinese name where only one bears it.
     fn class(&self, text: &str, path: &'static str) -> Result<String, Refusal> {
-        if self.catalogue.class(text).is_ok() {
+        if self.rulebook.class(text).is_ok() {
             return Ok(text.to_owned());
         }
         let mut found = self
-            .catalogue
+            .rulebook
             .classes()
             .filter(|class| class.name_zh == text);
         match (found.next(), found.next()) {

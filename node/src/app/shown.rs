@@ -1,10 +1,10 @@
 //! What an entry of a case says, as a person reads it: each field with its label, names in place of ids, words in place
 //! of numbers. Read from the descriptor, so a new action is shown without a line here.
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use pb::Reference;
 use prost::Message as _;
@@ -18,7 +18,7 @@ pub struct Naming<'a> {
     /// Places and units.
     pub registry: &'a Registry,
     /// Classes.
-    pub catalogue: &'a Catalogue,
+    pub rulebook: &'a Rulebook,
 }
 
 /// The fields that an action says something in; empty for one this version does not know.
@@ -126,7 +126,7 @@ impl Naming<'_> {
                 let place = text.parse::<PlaceId>().ok();
                 same(place.map_or_else(|| text.to_owned(), |place| self.registry.name(place)))
             }
-            Reference::Class => match self.catalogue.class(text) {
+            Reference::Class => match self.rulebook.class(text) {
                 Ok(class) => (class.name_zh.clone(), class.name_en.clone()),
                 Err(_) => same(text.to_owned()),
             },

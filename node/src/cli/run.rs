@@ -56,8 +56,7 @@ pub fn run(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
 
 fn serve(args: &RunArgs, ground: &Ground, config: Config) -> Result<(), Failed> {
     config.check_ports_differ()?;
-    let zone = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
-    let catalogue = shipped_catalogue(args.catalogue.as_ref(), zone)?;
+    let catalogue = shipped_catalogue(args.catalogue.as_ref())?;
     let nodes = config.places.host.len().max(1);
     let workers = if args.workers > 0 {
         args.workers

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use fengqiao_hub::catalogue::Catalogue;
-use fengqiao_hub::clock::{Calendar, LocalTime};
+use fengqiao_hub::rulebook::{Rulebook, Sources};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::command::Ground;
@@ -432,26 +431,19 @@ pub(crate) fn load(
 ///
 /// # Errors
 /// The files in the source tree are not sound: a broken build.
-pub fn shipped_catalogue(
-    file: Option<&PathBuf>,
-    zone_offset_minutes: i32,
-) -> anyhow::Result<Arc<Catalogue>> {
-    let local = LocalTime {
-        offset_minutes: zone_offset_minutes,
-        ..LocalTime::china()
-    };
-    let calendar = Calendar::parse(
-        include_str!("../../../deploy/calendar/holidays_cn.json"),
-        1,
-        local,
-    )?;
-    let text = match file {
+pub fn shipped_catalogue(file: Option<&PathBuf>) -> anyhow::Result<Arc<Rulebook>> {
+    let classes = match file {
         Some(file) => std::fs::read_to_string(file).map_err(|error| {
             anyhow::Error::new(error).context(format!("CATALOGUE_UNREADABLE: {}", file.display()))
         })?,
         None => include_str!("../../../deploy/catalogue/classes.csv").to_owned(),
     };
-    Ok(Arc::new(Catalogue::parse(&text, 1, calendar)?))
+    let sources = Sources {
+        rules: include_str!("../../../deploy/catalogue/rules.toml"),
+        classes: &classes,
+        calendar: include_str!("../../../deploy/calendar/holidays_cn.json"),
+    };
+    Ok(Arc::new(Rulebook::read(&sources, 1)?))
 }
 
 pub(crate) fn bar() -> ProgressBar {

@@ -67,7 +67,7 @@ pub(crate) fn case_entry(
 
 /// The first entry of the case, written at the village.
 pub(crate) fn registered() -> Entry {
-    let content = Content::Registered(pb::Registered {
+    let content = Content::from(pb::Register {
         number: "371402-2023-1".to_owned(),
         channel: pb::Channel::Phone.into(),
         class: "urban-roads".to_owned(),
@@ -108,7 +108,7 @@ pub(crate) fn registry() -> Registry {
         node: Some(node(CITY)),
         ..Default::default()
     };
-    let added = |added| Content::from(added);
+    let added = |added: pb::PlaceAdded| Content::from(added);
     let chain = [
         (CITY, Content::from(granted)),
         (CITY, added(place(COUNTY, "371402", "德城区", 40))),

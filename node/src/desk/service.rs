@@ -227,7 +227,7 @@ impl Desk {
         DecisionContext {
             place: node.me.at.place,
             registry,
-            catalogue: &node.catalogue,
+            rulebook: &node.catalogue,
             now: node.clock.now(),
             contact,
         }

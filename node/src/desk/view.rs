@@ -6,12 +6,12 @@ use fengqiao_hub::case::{
     Case, Obligation, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice,
 };
 use fengqiao_hub::casework::{action_of, name_of, spec_of};
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Contact, Lamp, Moment};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 
 use crate::app::shown::{self, Naming};
@@ -37,7 +37,7 @@ pub struct Background<'a> {
     /// Names.
     pub registry: &'a Registry,
     /// Lamps.
-    pub catalogue: &'a Catalogue,
+    pub catalogue: &'a Rulebook,
     /// Now.
     pub now: Moment,
     /// What is known of the node responsible.
@@ -74,7 +74,7 @@ pub fn view(
         .custody()
         .map_or(case.custody.custodian, |custody| custody.custodian);
     let head = tree.head();
-    let clocks = clock_views(&case.intake.class, &chain.clocks(), background);
+    let clocks = clock_views(&chain.clocks(), background);
     let first = clocks.first();
     Some(pb::CaseView {
         case: id.to_string(),
@@ -158,7 +158,7 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn clock_views(class: &str, clocks: &[Running], background: &Background<'_>) -> Vec<pb::ClockView> {
+fn clock_views(clocks: &[Running], background: &Background<'_>) -> Vec<pb::ClockView> {
     let view = |running: &Running| {
         // Who is asked here is not silent, however long the custodian below was.
         let contact = if running.place == background.here.place {
@@ -167,7 +167,7 @@ fn clock_views(class: &str, clocks: &[Running], background: &Background<'_>) -> 
             background.contact
         };
         let now = background.now;
-        let lamp = background.catalogue.lamp(class, running.due, now, contact);
+        let lamp = running.lamp(now, contact);
         pb::ClockView {
             clock: running.clock.clone(),
             due_ms: running.due.0,
@@ -204,7 +204,7 @@ pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<p
             |place| Some(registry.name(place)),
         )
     };
-    let clocks = clock_views(&notice.class, &clocks_of_notice(notice), background);
+    let clocks = clock_views(&clocks_of_notice(notice), background);
     let first = clocks.first();
     let outcome = i32::try_from(notice.outcome)
         .ok()
@@ -272,7 +272,7 @@ fn entry_view(
             .unwrap_or_default(),
         annex_due_ms: annex_due
             .filter(|_| decision.is_none())
-            .map_or(0, |due| due.0),
+            .map_or(0, |due| due.due_ms),
         own: entry.author == background.here.node,
         effect: entry.kind_class == pb::KindClass::Effect,
         unsettled: entry.body.unsettled,
@@ -280,7 +280,7 @@ fn entry_view(
             .map(|action| {
                 let naming = Naming {
                     registry: background.registry,
-                    catalogue: background.catalogue,
+                    rulebook: background.catalogue,
                 };
                 shown::fields(action, &naming)
             })

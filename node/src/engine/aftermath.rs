@@ -13,7 +13,7 @@ use prost::Message as _;
 
 use super::chains::Chain;
 use super::group::{Group, NewEntry, Owed, Touched};
-use super::projection::{author_place, lane_row};
+use super::projection::{author_place, lane_row, receipt_row};
 use super::{AwaitingTop, EngineError, Output};
 use crate::replication::route;
 use crate::replication::session::{LANES, item_hash};
@@ -41,9 +41,7 @@ impl Group<'_> {
         }
         self.send_tallies()?;
         self.acknowledge()?;
-        if !self.record.is_empty() {
-            self.projection().keep_counts();
-        }
+        self.recorder().end();
         Ok(())
     }
 
@@ -274,18 +272,7 @@ impl Group<'_> {
             secret_of,
             subject: Some(entry.chain),
         };
-        self.owe(link, lane, item)?;
-        if self.me.at.up(&self.state.registry) == Some(link) && lane == pb::Lane::Cases {
-            let up_sequence = lane_row(&self.overlay, link, lane)?.owed;
-            let row = tables::EntryRow {
-                at: Some(at),
-                up_sequence,
-                up: link.to_vec(),
-            };
-            let key = tables::entry(entry.chain, entry.sequence, entry.hash);
-            self.overlay.batch.put(key, row.encode_to_vec());
-        }
-        Ok(())
+        self.owe(link, lane, item)
     }
 
     pub(crate) fn carried(
@@ -460,13 +447,13 @@ impl Group<'_> {
         let stored = std::mem::take(&mut self.stored);
         let up = self.me.at.up(&self.state.registry);
         let owed_up = match up {
-            Some(up) => Some(self.lanes_of(up, |row| row.owed)?),
+            Some(up) => Some(each_lane(|lane| {
+                Ok(lane_row(&self.overlay, up, lane)?.owed)
+            })?),
             None => None,
         };
         for (link, lane) in stored {
-            let sequence = lane_row(&self.overlay, link, lane)?
-                .received
-                .map_or(0, |cursor| cursor.sequence);
+            let sequence = lane_row(&self.overlay, link, lane)?.stored();
             match owed_up {
                 None => {
                     self.state.top_reached.insert((link, lane), sequence);
@@ -506,7 +493,7 @@ impl Group<'_> {
 
     /// What the top has stored of ours raises what it has of those below.
     pub(crate) fn raise_top(&mut self, up: NodeId) -> Result<(), EngineError> {
-        let top = self.lanes_of(up, |row| row.top)?;
+        let top = each_lane(|lane| Ok(receipt_row(&self.overlay, up, lane)?.top))?;
         let mut raised = BTreeSet::new();
         for (link, waiting) in &mut self.state.awaiting_top {
             waiting.retain(|awaiting| {
@@ -534,18 +521,6 @@ impl Group<'_> {
         Ok(())
     }
 
-    fn lanes_of(
-        &self,
-        link: NodeId,
-        read: fn(&tables::LaneRow) -> u64,
-    ) -> Result<[u64; 3], EngineError> {
-        let mut values = [0; 3];
-        for (value, lane) in values.iter_mut().zip(LANES) {
-            *value = read(&lane_row(&self.overlay, link, lane)?);
-        }
-        Ok(values)
-    }
-
     /// A case's number and class as known here, by chain or by notice.
     pub(crate) fn noticed(&self, case: ChainId) -> Result<Option<pb::Notice>, EngineError> {
         Ok(self
@@ -554,6 +529,14 @@ impl Group<'_> {
             .as_deref()
             .and_then(signed::kept))
     }
+}
+
+fn each_lane(read: impl Fn(pb::Lane) -> Result<u64, EngineError>) -> Result<[u64; 3], EngineError> {
+    let mut values = [0; 3];
+    for (value, lane) in values.iter_mut().zip(LANES) {
+        *value = read(lane)?;
+    }
+    Ok(values)
 }
 
 fn directive_of(chain: &Chain) -> Option<pb::DirectiveIssued> {

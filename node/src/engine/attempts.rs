@@ -137,7 +137,7 @@ impl Engine {
                 return false;
             };
             match lane_row(self.store.as_ref(), link, suspect.lane()) {
-                Ok(row) => row.received.map_or(0, |received| received.sequence) < suspect.last,
+                Ok(row) => row.stored() < suspect.last,
                 Err(error) => {
                     failed = Some(error);
                     true

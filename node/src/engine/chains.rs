@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use fengqiao_hub::case::{Case, Running};
 use fengqiao_hub::casework;
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
@@ -28,7 +27,7 @@ pub struct Chain {
     /// All entries with their authors' places.
     pub entries: BTreeMap<Hash, (Arc<Entry>, PlaceId)>,
     /// Until when entries that came not to stand are to be adopted or declined, since they are held here.
-    pub annex_due: BTreeMap<Hash, Moment>,
+    pub annex_due: BTreeMap<Hash, pb::Due>,
     /// The fold of the standing chain; `None` while its first entry is awaited, or when it is no case.
     pub case: Option<Case>,
     /// Its short row as last written, once it was read or written.
@@ -80,10 +79,10 @@ impl Chain {
 
     /// Until when the first annex entry that is open is to be adopted or declined.
     #[must_use]
-    pub fn annex_due_at(&self) -> Option<Moment> {
+    pub fn annex_due_at(&self) -> Option<&pb::Due> {
         let open = self.case.as_ref()?.annex_open(&self.tree);
-        let due = |entry: &Hash| self.annex_due.get(entry).copied();
-        open.iter().filter_map(due).min()
+        let due = open.iter().filter_map(|entry| self.annex_due.get(entry));
+        due.min_by_key(|due| due.due_ms)
     }
 
     /// Everyone the case has anything to do with, by the standing chain and by what was annexed: who was overtaken must

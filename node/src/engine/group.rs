@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fengqiao_hub::casework::DecisionContext;
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::{Registry, registry_change};
 use fengqiao_hub::payload::ChainKey;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use pb::registry_change::Change;
 
 use super::chains::Chain;
 use super::loading::load_chain;
-use super::projection::{Projection, lane_row};
+use super::projection::{Recorder, Rows, lane_row};
 use super::record::{RecordWriter, reference_to};
 use super::vault::Vault;
 use super::{EngineError, Input, Me, Output, State};
@@ -25,7 +25,6 @@ use crate::enrolment::Enroller;
 use crate::journal::JournalReader;
 use crate::keystore::CaseSecret;
 use crate::replication::session::{item_hash, lane_hash};
-use crate::store::Overlay;
 use crate::store::tables::Place;
 
 /// What a daily figure is kept by: day, unit, class, name of the count.
@@ -48,14 +47,14 @@ pub(crate) struct Touched {
 
 pub(crate) struct Group<'a> {
     pub(crate) me: &'a Me,
-    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) catalogue: &'a Rulebook,
     pub(crate) zone_offset_minutes: i32,
     pub(crate) now: Moment,
     pub(crate) reader: &'a dyn JournalReader,
     pub(crate) vault: &'a Vault,
     pub(crate) enroller: Option<&'a mut (dyn Enroller + 'static)>,
     pub(crate) state: &'a mut State,
-    pub(crate) overlay: Overlay<'a>,
+    pub(crate) overlay: Rows<'a>,
     pub(crate) record: RecordWriter,
     pub(crate) secrets: BTreeMap<ChainId, CaseSecret>,
     pub(crate) touched: BTreeMap<ChainId, Touched>,
@@ -117,25 +116,16 @@ impl<'a> Group<'a> {
 
     /// Writes a fact into the record and applies it at once, so that the next input sees it.
     pub(crate) fn fact(&mut self, fact: Fact) -> Result<(), EngineError> {
-        let mut projection = Projection {
-            me: self.me,
-            state: self.state,
-            overlay: &mut self.overlay,
-            reader: self.reader,
-            record: &self.record,
-        };
-        projection.apply(&fact, self.record.places())?;
-        self.record.fact(fact);
-        Ok(())
+        self.recorder().fact(fact)
     }
 
-    pub(crate) fn projection(&mut self) -> Projection<'_, 'a> {
-        Projection {
+    pub(crate) fn recorder(&mut self) -> Recorder<'_, 'a> {
+        Recorder {
             me: self.me,
             state: self.state,
-            overlay: &mut self.overlay,
+            rows: &mut self.overlay,
             reader: self.reader,
-            record: &self.record,
+            record: &mut self.record,
         }
     }
 
@@ -163,7 +153,7 @@ impl<'a> Group<'a> {
         DecisionContext {
             place: self.me.at.place,
             registry,
-            catalogue: self.catalogue,
+            rulebook: self.catalogue,
             now: self.now,
             contact: self.contact,
         }
@@ -199,13 +189,7 @@ impl<'a> Group<'a> {
         } else {
             self.standing(entry.chain)
         };
-        let verdict = self.projection().entry(entry, at, from)?;
-        self.record.fact(Fact::Entry(pb::EntryStored {
-            blob: Some(reference),
-            verdict: pb::EntryVerdict::Applied.into(),
-            reason: String::new(),
-            link: from.map(|link| link.to_string()).unwrap_or_default(),
-        }));
+        let verdict = self.recorder().entry(entry, reference, at, from)?;
         if matches!(
             verdict,
             Verdict::Extended | Verdict::Overtook | Verdict::Joined
@@ -244,7 +228,10 @@ impl<'a> Group<'a> {
         };
         let mut fresh = case.annex_open(&chain.tree);
         fresh.retain(|entry| !chain.annex_due.contains_key(entry));
-        let due = self.catalogue.annex_due(&case.intake.class, self.now).ok();
+        let due = self
+            .catalogue
+            .annex_due(&case.intake.class, case.intake.urgency, self.now)
+            .ok();
         if fresh.is_empty() || due.is_none() {
             return Ok(());
         }

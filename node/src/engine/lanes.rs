@@ -8,7 +8,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::awaiting::is_recovering;
-use super::projection::{is_waiting, lane_row};
+use super::projection::{is_waiting, lane_row, receipt_row};
 use super::vault::Vault;
 use super::{EngineError, Me};
 use crate::journal::{JournalReader, Location, Position};
@@ -74,7 +74,7 @@ impl LaneView {
     /// # Errors
     /// The store does not read.
     pub fn acknowledged(&self, lane: pb::Lane) -> Result<u64, EngineError> {
-        Ok(lane_row(self.store.as_ref(), self.link, lane)?.acknowledged)
+        Ok(receipt_row(self.store.as_ref(), self.link, lane)?.acknowledged)
     }
 
     /// Whether this node recovers, entries of the neighbour wait here, or it is none any more.

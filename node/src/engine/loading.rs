@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_proto::v1 as pb;
@@ -84,9 +83,7 @@ pub(crate) fn read_chain(
         for (key, value) in all_rows(read, &tables::annexed_of(id))? {
             let due = pb::Due::decode(&value[..]).ok();
             let entry = key.get(17..).and_then(Hash::from_bytes);
-            chain
-                .annex_due
-                .extend(entry.zip(due.map(|due| Moment(due.due_ms))));
+            chain.annex_due.extend(entry.zip(due));
         }
     }
     Ok(chain)

@@ -2,11 +2,13 @@
 
 mod links;
 mod parked;
+mod receipts;
+mod recorder;
+mod rows;
 
 use std::sync::Arc;
 
 use fengqiao_hub::case::{Running, clocks_of_notice};
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
@@ -23,23 +25,25 @@ use super::record::{RecordWriter, place_of};
 use super::{EngineError, Me, State};
 use crate::journal::JournalReader;
 use crate::replication::session::item_hash;
+use crate::store::Read as _;
 use crate::store::tables::{self, ChainRow, EntryRow, Place};
-use crate::store::{Overlay, Read};
 
-pub(crate) use parked::{is_waiting, item_parking_key, parking_key, waiting_count};
+pub(crate) use parked::{item_parking_key, parking_key};
+pub(crate) use recorder::{Recorder, replay};
+pub(crate) use rows::{Rows, is_waiting, lane_row, receipt_row, waiting_count};
 
-/// Applies facts to an overlay and to the state in memory.
-pub(crate) struct Projection<'a, 's> {
-    pub(crate) me: &'a Me,
-    pub(crate) state: &'a mut State,
-    pub(crate) overlay: &'a mut Overlay<'s>,
-    pub(crate) reader: &'a dyn JournalReader,
-    pub(crate) record: &'a RecordWriter,
+/// Applies facts to rows and to the state in memory.
+struct Projection<'a, 's> {
+    me: &'a Me,
+    state: &'a mut State,
+    rows: &'a mut Rows<'s>,
+    reader: &'a dyn JournalReader,
+    record: &'a RecordWriter,
 }
 
 impl Projection<'_, '_> {
     /// Applies one fact of a record whose blobs stand at `blobs`.
-    pub(crate) fn apply(&mut self, fact: &Fact, blobs: &[Place]) -> Result<(), EngineError> {
+    fn apply(&mut self, fact: &Fact, blobs: &[Place]) -> Result<(), EngineError> {
         let blob = |reference: Option<&pb::BlobReference>| {
             place_of(reference, blobs).ok_or(EngineError::Unreadable("a blob reference"))
         };
@@ -95,7 +99,7 @@ impl Projection<'_, '_> {
             Fact::Heard(heard) => {
                 let link = heard.link.parse::<NodeId>();
                 let link = link.map_err(|_| EngineError::Unreadable("a link"))?;
-                let life = self.overlay.get(&tables::named("incarnation"))?;
+                let life = self.rows.get(&tables::named("incarnation"))?;
                 let life = life.unwrap_or_else(|| 1_u64.to_be_bytes().to_vec());
                 self.put(tables::heard(link, heard.lane()), life);
             }
@@ -110,7 +114,7 @@ impl Projection<'_, '_> {
             }
             Fact::PassingOn(step) => {
                 if step.done {
-                    self.overlay.batch.remove(tables::passing_on());
+                    self.rows.remove(tables::passing_on());
                 } else {
                     self.put(tables::passing_on(), step.after.clone());
                 }
@@ -132,7 +136,7 @@ impl Projection<'_, '_> {
     }
 
     /// An entry joins its tree; says what became of it.
-    pub(crate) fn entry(
+    fn entry(
         &mut self,
         entry: &Arc<Entry>,
         at: Place,
@@ -141,8 +145,8 @@ impl Projection<'_, '_> {
         if let Some(link) = from.filter(|link| !self.is_whole_at(*link, entry.chain)) {
             // Whoever sends the first entry known here has all that is here, and gets what follows, if its author stands on
             // that side; who sends a later one may lack the earlier.
-            let first = self.overlay.get(&tables::chain(entry.chain))?.is_none()
-                && self.follows(link, entry);
+            let first =
+                self.rows.get(&tables::chain(entry.chain))?.is_none() && self.follows(link, entry);
             self.carries(
                 link,
                 entry.chain,
@@ -163,13 +167,7 @@ impl Projection<'_, '_> {
         }
         let place = author_place(&self.state.registry, entry)
             .ok_or(EngineError::Unreadable("an author"))?;
-        load_chain(
-            self.overlay,
-            self.reader,
-            self.record,
-            self.state,
-            entry.chain,
-        )?;
+        load_chain(self.rows, self.reader, self.record, self.state, entry.chain)?;
         let registry = Arc::clone(&self.state.registry);
         let chain = self
             .state
@@ -190,8 +188,8 @@ impl Projection<'_, '_> {
             self.state.counts.cases += 1;
         }
         // Above a gap the notice stays: other takings from it are judged by it until the chain has come.
-        if is_whole && self.overlay.get(&tables::notice(entry.chain))?.is_some() {
-            self.overlay.batch.remove(tables::notice(entry.chain));
+        if is_whole && self.rows.get(&tables::notice(entry.chain))?.is_some() {
+            self.rows.remove(tables::notice(entry.chain));
             self.state.counts.notices = self.state.counts.notices.saturating_sub(1);
         }
         let row = EntryRow {
@@ -238,7 +236,7 @@ impl Projection<'_, '_> {
         }
         let key = tables::named(&format!("author {}", entry.author));
         let known = self
-            .overlay
+            .rows
             .get(&key)?
             .and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
         if known.is_none_or(|known| u64::from_be_bytes(known) < entry.author_sequence) {
@@ -252,7 +250,7 @@ impl Projection<'_, '_> {
         let (Some(id), Some(due)) = (ChainId::from_bytes(&held.chain), &held.due) else {
             return Err(EngineError::Unreadable("an annex"));
         };
-        load_chain(self.overlay, self.reader, self.record, self.state, id)?;
+        load_chain(self.rows, self.reader, self.record, self.state, id)?;
         for entry in held
             .entries
             .iter()
@@ -260,7 +258,7 @@ impl Projection<'_, '_> {
         {
             self.put(tables::annexed(id, entry), due.encode_to_vec());
             if let Some(chain) = self.state.chains.get_mut(id) {
-                chain.annex_due.insert(entry, Moment(due.due_ms));
+                chain.annex_due.insert(entry, due.clone());
             }
         }
         self.refresh(id)
@@ -268,7 +266,7 @@ impl Projection<'_, '_> {
 
     fn knows(&self, entry: &Entry) -> Result<bool, EngineError> {
         Ok(self
-            .overlay
+            .rows
             .get(&tables::entry(entry.chain, entry.sequence, entry.hash))?
             .is_some())
     }
@@ -303,7 +301,7 @@ impl Projection<'_, '_> {
         let before = match kept.and_then(|chain| chain.row.take()) {
             Some(row) => Some(row),
             None => {
-                let row = self.overlay.get(&tables::chain(id))?;
+                let row = self.rows.get(&tables::chain(id))?;
                 row.and_then(|row| ChainRow::decode(&row[..]).ok())
             }
         };
@@ -355,7 +353,7 @@ impl Projection<'_, '_> {
             return;
         }
         if before != tables::NOT_LISTED {
-            self.overlay.batch.remove(tables::worklist(before, id));
+            self.rows.remove(tables::worklist(before, id));
         }
         if after != tables::NOT_LISTED {
             self.put(tables::worklist(after, id), Vec::new());
@@ -406,10 +404,10 @@ impl Projection<'_, '_> {
             let hash = item_hash(pb::ItemKind::Notice, bytes);
             self.carries(link, case, Carried::notice(hash))?;
         }
-        if self.overlay.get(&tables::chain(case))?.is_some() {
+        if self.rows.get(&tables::chain(case))?.is_some() {
             return Ok(());
         }
-        let before = self.overlay.get(&tables::notice(case))?;
+        let before = self.rows.get(&tables::notice(case))?;
         let before = before.and_then(|row| signed::kept::<pb::Notice>(&row));
         if before.is_none() {
             self.state.counts.notices += 1;
@@ -436,7 +434,7 @@ impl Projection<'_, '_> {
             return Ok(());
         };
         let key = tables::submission(submission.id);
-        if self.overlay.get(&key)?.is_none() {
+        if self.rows.get(&key)?.is_none() {
             self.state.counts.submissions += 1;
         }
         let row = tables::SubmissionRow {
@@ -454,7 +452,7 @@ impl Projection<'_, '_> {
     }
 
     fn end_submission(&mut self, id: SubmissionId, code: &str) -> Result<(), EngineError> {
-        let Some(row) = self.overlay.get(&tables::submission(id))? else {
+        let Some(row) = self.rows.get(&tables::submission(id))? else {
             return Ok(());
         };
         let mut row = tables::SubmissionRow::decode(&row[..])
@@ -463,34 +461,34 @@ impl Projection<'_, '_> {
             self.state.counts.submissions = self.state.counts.submissions.saturating_sub(1);
         }
         if let Some(case) = ChainId::from_bytes(&row.case) {
-            self.overlay.batch.remove(tables::submission_of(case, id));
+            self.rows.remove(tables::submission_of(case, id));
         }
         if row.own && !code.is_empty() {
             code.clone_into(&mut row.refused);
             self.put(tables::submission(id), row.encode_to_vec());
         } else {
-            self.overlay.batch.remove(tables::submission(id));
+            self.rows.remove(tables::submission(id));
         }
         Ok(())
     }
 
     /// Keeps the counters with the store.
-    pub(crate) fn keep_counts(&mut self) {
+    fn keep_counts(&mut self) {
         let counts = self.state.counts.encode_to_vec();
         self.put(tables::named("counts"), counts);
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.overlay.batch.put(key, value);
+        self.rows.put(key, value);
     }
 }
 
 /// What a link came to carry of a chain.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Carried {
-    pub(crate) extent: tables::Extent,
-    pub(crate) notice: Option<Hash>,
-    pub(crate) whole: bool,
+struct Carried {
+    extent: tables::Extent,
+    notice: Option<Hash>,
+    whole: bool,
 }
 
 impl Carried {
@@ -521,16 +519,4 @@ fn notice_listed_at(notice: &pb::Notice) -> i64 {
         None if over => tables::NOT_LISTED,
         None => tables::LISTED_LAST,
     }
-}
-
-/// A lane's cursors.
-pub(crate) fn lane_row(
-    read: &dyn Read,
-    link: NodeId,
-    lane: pb::Lane,
-) -> Result<tables::LaneRow, EngineError> {
-    let row = read.get(&tables::lane(link, lane))?;
-    row.map_or(Ok(tables::LaneRow::default()), |row| {
-        tables::LaneRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a lane"))
-    })
 }

@@ -55,7 +55,7 @@ impl Group<'_> {
         let mut written = 0;
         for running in self.clocks(case)? {
             let id = warning_id(case, &running);
-            let ran_out = running.due < self.now;
+            let ran_out = running.is_red(self.now);
             if !ran_out
                 || self.overlay.get(&tables::warning(id))?.is_some()
                 || !self.answers(&running)
@@ -78,7 +78,7 @@ impl Group<'_> {
         let row = tables::ChainRow::decode(&row[..])
             .map_err(|_| EngineError::Unreadable("a chain row"))?;
         let running = row.clocks.iter().filter_map(Running::from_wire);
-        for running in running.filter(|running| running.due < self.now) {
+        for running in running.filter(|running| running.is_red(self.now)) {
             let id = warning_id(case, &running);
             if self.overlay.get(&tables::warning(id))?.is_none() {
                 return Ok(true);

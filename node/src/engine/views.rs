@@ -11,12 +11,12 @@ use prost::Message as _;
 use super::awaiting::{awaited, is_recovering, settles};
 use super::chains::Chain;
 use super::loading::read_chain;
-use super::projection::{Projection, lane_row};
-use super::record::{RecordWriter, read_record};
+use super::projection::{lane_row, receipt_row, replay};
+use super::record::RecordWriter;
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
 use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};
-use crate::store::{MemoryStore, Overlay, Read, Row, Store, all_rows};
+use crate::store::{MemoryStore, Read, Row, Store, all_rows};
 
 /// Where an entry stands (PROTOCOL.md 20): three receipts, never merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -222,14 +222,14 @@ impl Views {
         let row = row
             .and_then(|row| tables::EntryRow::decode(&row[..]).ok())
             .unwrap_or_default();
-        let lane = lane_row(self.store.as_ref(), up, pb::Lane::Cases)?;
+        let receipt = receipt_row(self.store.as_ref(), up, pb::Lane::Cases)?;
         if row.up_sequence == 0 || row.up != up.to_vec() {
             // It never went up by itself, to the parent of now: it came from above, or its case stays here and below.
             return Ok(EntryStanding::StoredHere);
         }
         let is_settled =
-            row.up_sequence <= lane.settled && settles(self.store.as_ref(), &self.me, up)?;
-        Ok(match (is_settled, row.up_sequence <= lane.top) {
+            row.up_sequence <= receipt.settled && settles(self.store.as_ref(), &self.me, up)?;
+        Ok(match (is_settled, row.up_sequence <= receipt.top) {
             (false, _) => EntryStanding::StoredHere,
             (true, false) => EntryStanding::AtParent,
             (true, true) => EntryStanding::AtTop,
@@ -341,7 +341,15 @@ impl Views {
             .ok_or(EngineError::Unreadable("a parked row"))
     }
 
-    /// A lane's cursors.
+    /// What a neighbour says it has stored of a lane.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn receipt(&self, link: NodeId, lane: pb::Lane) -> Result<tables::ReceiptRow, EngineError> {
+        receipt_row(self.store.as_ref(), link, lane)
+    }
+
+    /// Where a lane ends, both directions.
     ///
     /// # Errors
     /// The store does not read.
@@ -441,27 +449,10 @@ pub(crate) fn rebuild(
     store: &Arc<MemoryStore>,
 ) -> Result<(Arc<Registry>, u64), EngineError> {
     let mut state = State::empty(usize::MAX, u64::MAX);
-    let writer = RecordWriter::at(u64::MAX);
     let mut records = 0;
     for record in reader.tail(Position(0)) {
         let record = record?;
-        let read = read_record(record.position.0, &record.payload);
-        let (facts, blobs) = read.map_err(|_| EngineError::Unreadable("a journal record"))?;
-        let base: &dyn Store = store.as_ref();
-        let mut overlay = Overlay::new(base);
-        let mut projection = Projection {
-            me,
-            state: &mut state,
-            overlay: &mut overlay,
-            reader,
-            record: &writer,
-        };
-        for fact in &facts {
-            projection.apply(fact, &blobs)?;
-        }
-        projection.keep_counts();
-        let batch = overlay.batch;
-        store.apply(&batch, record.next.0)?;
+        replay(me, &mut state, store.as_ref(), reader, &record)?;
         records += 1;
     }
     Ok((state.registry, records))

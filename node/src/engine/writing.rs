@@ -16,7 +16,7 @@ use prost::Message as _;
 use super::EngineError;
 use super::awaiting::settles;
 use super::group::Group;
-use super::projection::lane_row;
+use super::projection::receipt_row;
 use crate::keystore::CaseSecret;
 use crate::store::{Read as _, tables};
 
@@ -169,14 +169,14 @@ impl Group<'_> {
         if !settles(&self.overlay, self.me, up)? {
             return Ok(false);
         }
-        let lane = lane_row(&self.overlay, up, pb::Lane::Cases)?;
+        let receipt = receipt_row(&self.overlay, up, pb::Lane::Cases)?;
         let held = self.state.chains.get(chain);
         let entry = held.and_then(|held| held.entries.get(&head));
         let came_from_above = entry.is_none_or(|(entry, _)| entry.author != self.me.at.node);
         Ok(if row.up_sequence == 0 {
             came_from_above && self.has_handed_over(up)?
         } else {
-            row.up == up.to_vec() && row.up_sequence <= lane.settled
+            row.up == up.to_vec() && row.up_sequence <= receipt.settled
         })
     }
 

@@ -88,7 +88,7 @@ impl State {
         let (id, stored) = enrolled.invitation.clone();
         self.book.insert(id, stored);
         if !enrolled.repeated {
-            self.write(Content::NodeEnrolled(enrolled.registration.clone()));
+            self.write(pb::body::Content::from(enrolled.registration.clone()));
         }
         let identity = &self.folder.identity;
         let parent = ParentAddress {
@@ -236,7 +236,7 @@ impl Centre {
             name: name.to_owned(),
             level,
         };
-        self.with(|state| state.write(Content::PlaceAdded(added)));
+        self.with(|state| state.write(pb::body::Content::from(added)));
         place
     }
 
@@ -248,7 +248,7 @@ impl Centre {
             kind: pb::UnitKind::Department.into(),
             presence: pb::UnitPresence::Resident.into(),
         };
-        self.with(|state| state.write(Content::UnitAdded(added)));
+        self.with(|state| state.write(pb::body::Content::from(added)));
         unit
     }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fengqiao_hub::catalogue::Catalogue;
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_hub::jurisdiction::NodeRecord;
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -61,7 +61,7 @@ pub enum OpeningError {
 #[derive(Debug, Clone)]
 pub struct Opener {
     /// Catalogue in force.
-    pub catalogue: Arc<Catalogue>,
+    pub catalogue: Arc<Rulebook>,
     /// Time.
     pub clock: Clock,
     /// Workers.

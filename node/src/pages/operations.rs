@@ -215,11 +215,12 @@ fn links(page: &mut Page, node: &crate::node::Node, link: NodeId, end: &crate::n
     );
     for (lane, name) in LANES {
         // A row that does not read is the engine's to report; the figure is left out.
-        let Ok(row) = node.views.lane(link, lane) else {
+        let (Ok(row), Ok(receipt)) = (node.views.lane(link, lane), node.views.receipt(link, lane))
+        else {
             continue;
         };
         let labels = format!("{labels},lane=\"{name}\"");
-        let owed = row.owed.saturating_sub(row.acknowledged);
+        let owed = row.owed.saturating_sub(receipt.acknowledged);
         page.put(
             "fengqiao_outbox_items",
             "Items owed and not acknowledged.",

@@ -10,7 +10,8 @@
 //! | `w` due chain | empty | open cases by due time, those without one last |
 //! | `k` link chain | [`CarriedRow`] | what this link carries of a chain |
 //! | `o` link lane sequence | [`OwedRow`] | the outbox: an item owed to a link |
-//! | `l` link lane | [`LaneRow`] | cursors of a lane, both directions |
+//! | `l` link lane | [`LaneRow`] | where a lane ends, both directions |
+//! | `c` link lane | [`ReceiptRow`] | what the other side says it has stored of a lane; not in the journal |
 //! | `p` chain hash | [`ParkedRow`] | an entry, or what else is signed, that waits; by what it speaks of |
 //! | `s` submission | [`SubmissionRow`] | a submission that waits for the custodian |
 //! | `q` case submission | empty | the same by case |
@@ -143,24 +144,34 @@ pub struct LaneRow {
     /// Running hash there.
     #[prost(bytes = "vec", tag = "2")]
     pub owed_hash: Vec<u8>,
+    /// What is stored here of the other side's lane.
+    #[prost(message, optional, tag = "3")]
+    pub received: Option<pb::Cursor>,
+}
+
+/// Tables that no journal can give back, each by decision: a rebuilt store begins without their rows.
+///
+/// - `c`: a neighbour's greeting says anew what it has stored, so an acknowledgement costs no sync.
+pub const NOT_IN_THE_JOURNAL: [u8; 1] = [b'c'];
+
+/// `c`: what the other side says it has stored of a lane.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ReceiptRow {
     /// Last sequence the other side acknowledged.
-    #[prost(uint64, tag = "3")]
+    #[prost(uint64, tag = "1")]
     pub acknowledged: u64,
     /// Last sequence that is stored at the top too.
-    #[prost(uint64, tag = "4")]
+    #[prost(uint64, tag = "2")]
     pub top: u64,
-    /// What is stored here of the other side's lane.
-    #[prost(message, optional, tag = "5")]
-    pub received: Option<pb::Cursor>,
     /// Last sequence that is settled by the other side's acknowledgements.
-    #[prost(uint64, tag = "6")]
+    #[prost(uint64, tag = "3")]
     pub settled: u64,
     /// Of the acknowledgements that settle when more of the other side's lane has come: the oldest and the newest.
-    #[prost(message, repeated, tag = "7")]
+    #[prost(message, repeated, tag = "4")]
     pub settling: Vec<Settling>,
 }
 
-/// An acknowledgement that has yet to settle, in a [`LaneRow`].
+/// An acknowledgement that has yet to settle, in a [`ReceiptRow`].
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct Settling {
     /// Sequence acknowledged.
@@ -172,21 +183,23 @@ pub struct Settling {
 }
 
 impl LaneRow {
-    /// Notes an acknowledgement: the oldest waits where it is, of later ones the last counts.
-    pub fn settles(&mut self, sequence: u64, after: u64, is_waiting: bool) {
+    /// The last sequence of the other side's lane that is stored here.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.received.as_ref().map_or(0, |cursor| cursor.sequence)
+    }
+}
+
+impl ReceiptRow {
+    /// Notes an acknowledgement that settles later: the oldest waits where it is, of later ones the last counts.
+    pub fn settles(&mut self, sequence: u64, after: u64) {
         self.settling.retain(|earlier| earlier.after < after);
         self.settling.truncate(1);
         self.settling.push(Settling { sequence, after });
-        self.settle(is_waiting);
     }
 
-    /// Settles what has only waited for what is stored by now; nothing while entries of the other side are stored here and
-    /// wait for something else: a taking may be among them.
-    pub fn settle(&mut self, is_waiting: bool) {
-        if is_waiting {
-            return;
-        }
-        let stored = self.received.as_ref().map_or(0, |cursor| cursor.sequence);
+    /// Settles what has only waited for what is stored by now of the other side's lane.
+    pub fn settle(&mut self, stored: u64) {
         let ripe = self.settling.iter().filter(|one| one.after <= stored);
         let last = ripe.map(|one| one.sequence).max();
         self.settled = self.settled.max(last.unwrap_or_default());
@@ -396,6 +409,16 @@ pub fn read_lane(key: &[u8]) -> Option<(NodeId, pb::Lane)> {
     let link = NodeId::from_bytes(key.get(1..11)?)?;
     let lane = pb::Lane::try_from(i32::from(*key.get(11)?)).ok()?;
     Some((link, lane))
+}
+/// `c`.
+#[must_use]
+pub fn receipt(link: NodeId, lane: pb::Lane) -> Vec<u8> {
+    key(b'c', &[&link.0, &lane_key(lane)])
+}
+/// All of `c`.
+#[must_use]
+pub fn receipts() -> Vec<u8> {
+    vec![b'c']
 }
 /// `f`.
 #[must_use]

@@ -241,39 +241,6 @@ fn all_of_dezhou_is_one_table() {
 }
 
 #[test]
-fn the_dispatch_catalogue_has_ten_classes_and_twenty_two_items_with_known_clocks() {
-    let bytes = include_bytes!("../../../deploy/catalogue/classes.csv");
-    let table = read_table(bytes, LIMITS).unwrap();
-    let cell = |row: &Row, name: &str| row.cells[table.column(name).unwrap()].clone();
-    let (classes, items): (Vec<_>, Vec<_>) = table
-        .rows
-        .iter()
-        .partition(|row| cell(row, "parent").is_empty());
-    assert_eq!((classes.len(), items.len()), (10, 22));
-    for item in items {
-        assert!(
-            classes
-                .iter()
-                .any(|class| cell(class, "id") == cell(item, "parent")),
-            "line {}",
-            item.line
-        );
-    }
-    for row in &table.rows {
-        assert!(
-            fengqiao_hub::clock::preset(&cell(row, "clock_preset")).is_ok(),
-            "line {}",
-            row.line
-        );
-        assert!(
-            ["20", "30", "40", "50", "60"].contains(&cell(row, "level_lowest").as_str()),
-            "line {}",
-            row.line
-        );
-    }
-}
-
-#[test]
 fn no_error_and_no_debug_shows_what_a_cell_holds() {
     let secret = "13800001111";
     let table = read(&format!("tel,n\n{secret},{secret}x\n{secret},1\n")).unwrap();

@@ -2,244 +2,279 @@
 
 use clap::CommandFactory as _;
 use fengqiao_proto::v1 as pb;
-use pb::command::Move;
 
 use crate::canned::{Answers, Line, Node, parse, run};
 
 const EIGHT_PM: &str = "2023-03-01T20:00:00+08:00";
 const EIGHT_PM_MS: i64 = 1_677_672_000_000;
 
-/// Arguments, the move on the wire, and the texts beside it by role.
-type Row = (&'static str, Move, Vec<(&'static str, &'static str)>);
+/// Arguments, and the action they ask for.
+type Row = (&'static str, pb::Action);
 
-/// Every move on a case.
+fn of(action: impl Into<pb::Action>) -> pb::Action {
+    action.into()
+}
+
+/// Every action on a case.
 fn table() -> Vec<Row> {
-    let party = |place: &str, unit: &str| pb::Party {
-        place: place.to_owned(),
-        unit: unit.to_owned(),
-        due_ms: EIGHT_PM_MS,
-    };
-    let dispatch = |lead: &str, place: &str, co: &[&str], due_ms| {
-        Move::Dispatch(pb::Dispatch {
-            lead: lead.to_owned(),
-            place: place.to_owned(),
-            co_handlers: co.iter().map(|unit| (*unit).to_owned()).collect(),
-            due_ms,
-        })
-    };
+    let r = || "r".to_owned();
     vec![
-        ("accept N", Move::Accept(pb::Accept {}), vec![]),
+        ("accept N", of(pb::Accept {})),
         (
             "decline N --ground same-matter --reason r",
-            Move::Decline(pb::Decline { ground: 3 }),
-            vec![("reason", "r")],
+            of(pb::Decline {
+                ground: 3,
+                reason: r(),
+            }),
         ),
         (
-            "answer-at-once N --answer a",
-            Move::AnswerAtOnce(pb::AnswerAtOnce {}),
-            vec![("answer", "a")],
+            "answer-at-once N --answer r",
+            of(pb::AnswerAtOnce {
+                answer: r(),
+                ..Default::default()
+            }),
         ),
         (
             "dispatch N --lead 市城管局 --co-handler 市公安局 --co-handler x",
-            dispatch("市城管局", "", &["市公安局", "x"], 0),
-            vec![],
+            of(pb::Dispatch {
+                lead: "市城管局".into(),
+                co_handlers: vec!["市公安局".into(), "x".into()],
+                ..Default::default()
+            }),
         ),
         (
             "dispatch N --place 德城区 --due 2023-03-01T20:00:00+08:00",
-            dispatch("", "德城区", &[], EIGHT_PM_MS),
-            vec![],
+            of(pb::Dispatch {
+                place: "德城区".into(),
+                due_ms: EIGHT_PM_MS,
+                ..Default::default()
+            }),
         ),
-        ("sign-for N", Move::SignFor(pb::SignFor {}), vec![]),
+        ("sign-for N", of(pb::SignFor::default())),
         (
             "object N --reason r --proposed-unit u",
-            Move::Object(pb::Object {
+            of(pb::Object {
                 proposed_unit: "u".into(),
+                reason: r(),
             }),
-            vec![("reason", "r")],
         ),
         (
-            "decide-objection N --verdict upheld",
-            Move::DecideObjection(pb::DecideObjection { upheld: true }),
-            vec![],
+            "decide-objection N --upheld yes",
+            of(pb::DecideObjection {
+                upheld: true,
+                ..Default::default()
+            }),
         ),
         (
-            "decide-objection N --verdict rejected --text why",
-            Move::DecideObjection(pb::DecideObjection { upheld: false }),
-            vec![("text", "why")],
+            "decide-objection N --upheld no",
+            of(pb::DecideObjection::default()),
         ),
         (
-            "designate N --unit u",
-            Move::Designate(pb::Designate {
+            "designate N --unit u --due 2023-03-01T20:00:00+08:00",
+            of(pb::Designate {
                 unit: "u".into(),
-                due_ms: 0,
+                due_ms: EIGHT_PM_MS,
+                ..Default::default()
             }),
-            vec![],
         ),
         (
             "return N --reason r --proposed-place p",
-            Move::Return(pb::Return {
+            of(pb::Return {
                 proposed_place: "p".into(),
+                reason: r(),
+                ..Default::default()
             }),
-            vec![("reason", "r")],
         ),
         (
-            "contact N --reached no",
-            Move::Contact(pb::Contact { reached: false }),
-            vec![],
+            "contact N --reached yes",
+            of(pb::Contact {
+                reached: true,
+                ..Default::default()
+            }),
         ),
         (
-            "take-action N --evidence e",
-            Move::TakeAction(pb::TakeAction {}),
-            vec![("evidence", "e")],
+            "take-action N --evidence r",
+            of(pb::TakeAction {
+                evidence: r(),
+                ..Default::default()
+            }),
         ),
         (
-            "report-interim N --text t",
-            Move::ReportInterim(pb::ReportInterim {}),
-            vec![("text", "t")],
+            "report-interim N --text r",
+            of(pb::ReportInterim { text: r() }),
         ),
         (
-            "draft-reply N --reply y --reasonable yes",
-            Move::DraftReply(pb::DraftReply { reasonable: true }),
-            vec![("reply", "y")],
+            "draft-reply N --reply r --reasonable yes",
+            of(pb::DraftReply {
+                reasonable: true,
+                reply: r(),
+                ..Default::default()
+            }),
         ),
-        (
-            "approve-reply N",
-            Move::ApproveReply(pb::ApproveReply {}),
-            vec![],
-        ),
+        ("approve-reply N", of(pb::ApproveReply {})),
         (
             "send-back-reply N --reason r",
-            Move::SendBackReply(pb::SendBackReply {}),
-            vec![("reason", "r")],
+            of(pb::SendBackReply { reason: r() }),
         ),
-        ("send-reply N", Move::SendReply(pb::SendReply {}), vec![]),
+        ("send-reply N", of(pb::SendReply::default())),
         (
             "escalate N --because key-dispute --reason r",
-            Move::Escalate(pb::Escalate { reason: 2 }),
-            vec![("reason", "r")],
+            of(pb::Escalate {
+                because: 2,
+                reason: r(),
+                ..Default::default()
+            }),
         ),
         (
-            "keep-below N --opinion o",
-            Move::KeepBelow(pb::KeepBelow {}),
-            vec![("opinion", "o")],
+            "keep-below N --opinion r",
+            of(pb::KeepBelow {
+                opinion: r(),
+                ..Default::default()
+            }),
         ),
         (
             "take N --reason r",
-            Move::Take(pb::Take { reason: 0 }),
-            vec![("reason", "r")],
+            of(pb::Take {
+                reason: r(),
+                ..Default::default()
+            }),
         ),
         (
             "take N --because dark --reason r",
-            Move::Take(pb::Take { reason: 3 }),
-            vec![("reason", "r")],
-        ),
-        (
-            "decide N --text t --text minutes=m",
-            Move::Decide(pb::Decide {}),
-            vec![("text", "t"), ("minutes", "m")],
-        ),
-        (
-            "convene N --meeting 2023-03-01T20:00:00+08:00 \
-             --party place=新华街道,due=2023-03-01T20:00:00+08:00 --party unit=u,due=2023-03-01T12:00:00Z",
-            Move::Convene(pb::Convene {
-                meeting_ms: EIGHT_PM_MS,
-                parties: vec![party("新华街道", ""), party("", "u")],
+            of(pb::Take {
+                because: 3,
+                reason: r(),
+                ..Default::default()
             }),
-            vec![],
+        ),
+        (
+            "decide N --text r",
+            of(pb::Decide {
+                text: r(),
+                ..Default::default()
+            }),
+        ),
+        (
+            "convene N --meeting 2023-03-01T20:00:00+08:00 --party place=新华街道,due=2023-03-01T20:00:00+08:00 --party unit=u,due=2023-03-01T20:00:00+08:00",
+            of(pb::Convene {
+                meeting_ms: EIGHT_PM_MS,
+                parties: vec![
+                    pb::Party {
+                        place: "新华街道".into(),
+                        due_ms: EIGHT_PM_MS,
+                        ..Default::default()
+                    },
+                    pb::Party {
+                        unit: "u".into(),
+                        due_ms: EIGHT_PM_MS,
+                        ..Default::default()
+                    },
+                ],
+            }),
         ),
         (
             "acknowledge-task N --task 2",
-            Move::AcknowledgeTask(pb::AcknowledgeTask { task: 2 }),
-            vec![],
+            of(pb::AcknowledgeTask {
+                task: 2,
+                ..Default::default()
+            }),
         ),
         (
-            "report-task N --task 2 --done yes --evidence e",
-            Move::ReportTask(pb::ReportTask {
+            "report-task N --task 2 --done yes --evidence r",
+            of(pb::ReportTask {
                 task: 2,
                 done: true,
+                evidence: r(),
+                ..Default::default()
             }),
-            vec![("evidence", "e")],
         ),
         (
-            "work-on-site N --worked 2023-03-01T20:00:00+08:00 --evidence e --where 信河路",
-            Move::WorkOnSite(pb::WorkOnSite {
+            "work-on-site N --worked 2023-03-01T20:00:00+08:00 --evidence r --where r",
+            of(pb::WorkOnSite {
                 worked_ms: EIGHT_PM_MS,
+                evidence: r(),
+                r#where: r(),
+                ..Default::default()
             }),
-            vec![("evidence", "e"), ("place", "信河路")],
         ),
         (
-            "return-visit N --reached yes --reasonable no",
-            Move::ReturnVisit(pb::ReturnVisit {
+            "return-visit N --reached yes --reasonable no --satisfaction dissatisfied",
+            of(pb::ReturnVisit {
                 reached: true,
-                reasonable: false,
+                satisfaction: 3,
+                ..Default::default()
             }),
-            vec![],
         ),
         (
-            "rate N --score 5",
-            Move::Rate(pb::Rate { score: 5 }),
-            vec![],
+            "rate N --score 4 --source in-person",
+            of(pb::Rate {
+                score: 4,
+                source: 2,
+            }),
         ),
         (
             "order-redo N --reason r",
-            Move::OrderRedo(pb::OrderRedo {}),
-            vec![("reason", "r")],
-        ),
-        (
-            "close N --outcome partly-solved",
-            Move::Close(pb::Close { outcome: 2 }),
-            vec![],
-        ),
-        (
-            "adopt-annex N --entry 12345678",
-            Move::AdoptAnnex(pb::AdoptAnnex {
-                entry: "12345678".into(),
+            of(pb::OrderRedo {
+                reason: r(),
+                ..Default::default()
             }),
-            vec![],
         ),
         (
-            "decline-annex N --entry 12345678 --reason r",
-            Move::DeclineAnnex(pb::DeclineAnnex {
-                entry: "12345678".into(),
+            "refuse-redo N --reason r",
+            of(pb::RefuseRedo { reason: r() }),
+        ),
+        (
+            "close N --outcome partly-solved --reason r",
+            of(pb::Close {
+                outcome: 2,
+                reason: r(),
             }),
-            vec![("reason", "r")],
         ),
         (
-            "supplement N --text t",
-            Move::Supplement(pb::Supplement {}),
-            vec![("text", "t")],
+            "adopt-annex N --entry 0123abcd",
+            of(pb::AdoptAnnex {
+                entry: "0123abcd".into(),
+            }),
         ),
+        (
+            "decline-annex N --entry 0123abcd --reason r",
+            of(pb::DeclineAnnex {
+                entry: "0123abcd".into(),
+                reason: r(),
+            }),
+        ),
+        ("supplement N --text r", of(pb::Supplement { text: r() })),
     ]
 }
 
 #[tokio::test]
-async fn every_move_arrives_as_itself_with_its_texts() {
+async fn every_action_arrives_as_itself() {
     let node = Node::start(Answers::default());
-    for (line, mv, texts) in table() {
+    for (line, action) in table() {
         let mut arguments = vec!["case"];
         arguments.extend(line.split_whitespace());
         let ended = node.run(&arguments).await;
         assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{line}");
         let act = node.seen().acts.pop().unwrap();
         assert_eq!(act.case, "N", "{line}");
-        assert_eq!(act.command.unwrap().r#move, Some(mv), "{line}");
-        let sent: Vec<(&str, &str)> = act
-            .texts
-            .iter()
-            .map(|text| (text.role.as_str(), text.text.as_str()))
-            .collect();
-        assert_eq!(sent, texts, "{line}");
+        assert_eq!(act.action, Some(action), "{line}");
+        assert!(act.texts.is_empty(), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_move_with_all_its_flags_carries_the_text_the_desk_requires() {
-    use fengqiao_node::desk::texts::required_role;
-    for (line, mv, texts) in table() {
-        if let Some(role) = required_role(&mv) {
-            assert!(texts.iter().any(|(given, _)| *given == role), "{line}");
-        }
-    }
+async fn further_texts_go_beside_an_action_with_their_roles() {
+    let node = Node::start(Answers::default());
+    let ended = node
+        .run(&["case", "accept", "N", "--further-text", "minutes=m"])
+        .await;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let act = node.seen().acts.pop().unwrap();
+    let sent = pb::PrivateText {
+        role: "minutes".into(),
+        text: "m".into(),
+    };
+    assert_eq!(act.texts, [sent]);
 }
 
 #[test]
@@ -248,7 +283,7 @@ fn every_move_has_a_subcommand_of_its_name_with_help() {
     let case = whole.find_subcommand("case").unwrap();
     let mut names: Vec<&str> = table()
         .iter()
-        .map(|(line, _, _)| line.split(' ').next().unwrap())
+        .map(|(line, _)| line.split(' ').next().unwrap())
         .collect();
     names.extend(["register", "show", "list", "import"]);
     names.sort_unstable();
@@ -259,8 +294,6 @@ fn every_move_has_a_subcommand_of_its_name_with_help() {
         .collect();
     known.sort_unstable();
     assert_eq!(known, names);
-    // 32 moves, two looks, and what brings cases back from a file.
-    assert_eq!(known.len(), 35);
     for subcommand in case.get_subcommands() {
         assert!(
             subcommand.get_about().is_some(),
@@ -302,6 +335,7 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
             entry: "cd".repeat(32),
             secret_code: "s3cret".into(),
             submission: String::new(),
+            after: None,
         },
         ..Default::default()
     });
@@ -347,10 +381,11 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
             phone: "138".into(),
             address: "信河路1号".into(),
         }),
+        text: "废弃铁轨".into(),
+        r#where: "信河路".into(),
+        ..Default::default()
     };
-    assert_eq!(act.command.unwrap().r#move, Some(Move::Register(expected)));
-    let roles: Vec<&str> = act.texts.iter().map(|text| text.role.as_str()).collect();
-    assert_eq!(roles, ["text", "place"]);
+    assert_eq!(act.action, Some(expected.into()));
 
     let json = node.json(&arguments).await;
     let expected = serde_json::json!({
@@ -359,6 +394,7 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
         "entry": "cd".repeat(32),
         "submission": null,
         "secret_code": "s3cret",
+        "after": null,
         "request_id": "mine",
     });
     assert_eq!(json, expected);
@@ -372,11 +408,12 @@ async fn an_anonymous_registration_carries_no_person() {
         .await;
     assert_eq!(ended.code, 0);
     let act = node.seen().acts.pop().unwrap();
-    let Some(Move::Register(register)) = act.command.unwrap().r#move else {
-        panic!("not a registration");
+    let expected = pb::Register {
+        channel: pb::Channel::Web.into(),
+        class: "c".into(),
+        ..Default::default()
     };
-    assert_eq!(register.requester, None);
-    assert_eq!(register.urgency(), pb::Urgency::Ordinary);
+    assert_eq!(act.action, Some(expected.into()));
 }
 
 #[tokio::test]

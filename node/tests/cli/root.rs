@@ -62,7 +62,7 @@ async fn renew(content: Content) -> (u8, Option<pb::SignedEntry>, AuthorityKey) 
 
 #[tokio::test]
 async fn a_renewal_is_handed_in_with_the_root_keys_signature_on_it() {
-    let content = Content::RootRenewed(pb::RootRenewed::default());
+    let content = Content::from(pb::RootRenewed::default());
     let (code, signed, key) = renew(content).await;
     assert_eq!(code, 0);
     let entry = Entry::from_signed(signed.unwrap()).unwrap();
@@ -73,7 +73,7 @@ async fn a_renewal_is_handed_in_with_the_root_keys_signature_on_it() {
 
 #[tokio::test]
 async fn nothing_but_a_renewal_is_signed() {
-    let granted = Content::RootGranted(pb::RootGranted::default());
+    let granted = Content::from(pb::RootGranted::default());
     let (code, signed, _) = renew(granted).await;
     assert_eq!((code, signed), (1, None));
 }

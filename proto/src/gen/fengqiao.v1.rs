@@ -116,10 +116,10 @@ pub struct DeclineAnnex {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
-/// A due time with all it was computed from.
+/// A due time with all it was computed from, and all a lamp needs: who shows it needs neither class nor calendar.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Due {
-    /// Instant it falls due, Unix milliseconds.
+    /// Last instant that is on time, Unix milliseconds.
     #[prost(int64, tag = "1")]
     pub due_ms: i64,
     /// Start of the clock, Unix milliseconds.
@@ -134,6 +134,18 @@ pub struct Due {
     /// Version of the working calendar.
     #[prost(uint32, tag = "5")]
     pub calendar_version: u32,
+    /// First amber instant, Unix milliseconds; 0 is never amber.
+    #[prost(int64, tag = "6")]
+    pub amber_ms: i64,
+    /// First red instant, Unix milliseconds, later than due_ms; 0 is the first millisecond after due_ms.
+    #[prost(int64, tag = "7")]
+    pub red_ms: i64,
+    /// Instant after which a tier above may take the case for being late, Unix milliseconds; 0 is due_ms.
+    #[prost(int64, tag = "8")]
+    pub grace_ms: i64,
+    /// Year whose list of days off was missing when this was computed, so that weekends were assumed; 0 is none.
+    #[prost(uint32, tag = "9")]
+    pub calendar_year_missing: u32,
 }
 /// The actions of convening.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -983,6 +995,8 @@ pub enum Urgency {
     Urgent = 2,
     /// Danger to life.
     Emergency = 3,
+    /// Can wait: long work, nobody harmed meanwhile.
+    Low = 4,
 }
 impl Urgency {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -995,6 +1009,7 @@ impl Urgency {
             Self::Ordinary => "URGENCY_ORDINARY",
             Self::Urgent => "URGENCY_URGENT",
             Self::Emergency => "URGENCY_EMERGENCY",
+            Self::Low => "URGENCY_LOW",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1004,6 +1019,7 @@ impl Urgency {
             "URGENCY_ORDINARY" => Some(Self::Ordinary),
             "URGENCY_URGENT" => Some(Self::Urgent),
             "URGENCY_EMERGENCY" => Some(Self::Emergency),
+            "URGENCY_LOW" => Some(Self::Low),
             _ => None,
         }
     }
@@ -2110,6 +2126,15 @@ pub struct RunningClock {
     /// Unit of that place responsible, 10 bytes, or empty.
     #[prost(bytes = "vec", tag = "4")]
     pub unit: ::prost::alloc::vec::Vec<u8>,
+    /// First amber instant, as in the due time.
+    #[prost(int64, tag = "5")]
+    pub amber_ms: i64,
+    /// First red instant, as in the due time.
+    #[prost(int64, tag = "6")]
+    pub red_ms: i64,
+    /// Instant after which a tier above may take it, as in the due time.
+    #[prost(int64, tag = "7")]
+    pub grace_ms: i64,
 }
 /// A notice with its author's signature.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -210,6 +210,9 @@ fn warned(play: &Play<'_>, at: At, responsible: &str, case: &str) -> Done<bool> 
         clock: "handling".to_owned(),
         place: responsible.parse().map_err(|_| unread())?,
         unit: None,
+        amber_ms: 0,
+        red_ms: 0,
+        grace_ms: 0,
     };
     let warning = warning_id(id, &running);
     let found = holding(&play.scene.node(at).folder().join("journal"), &warning.0);

@@ -369,9 +369,11 @@ impl Desk {
                 .views
                 .lane(link, lane)
                 .map_err(|error| internal(&error))?;
-            owed += row.owed - row.acknowledged.min(row.owed);
-            acknowledged += row.acknowledged;
-            received += row.received.map_or(0, |cursor| cursor.sequence);
+            let receipt = node.views.receipt(link, lane);
+            let stored_there = receipt.map_err(|error| internal(&error))?.acknowledged;
+            owed += row.owed.saturating_sub(stored_there);
+            acknowledged += stored_there;
+            received += row.stored();
         }
         Ok(pb::LinkStatus {
             link: link.to_string(),

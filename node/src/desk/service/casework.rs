@@ -56,7 +56,7 @@ impl CaseworkService for Desk {
         };
         let names = Names {
             registry: &registry,
-            catalogue: &self.node().catalogue,
+            rulebook: &self.node().catalogue,
             place: self.node().me.at.place,
             tree: chain.as_ref().map(|chain| &chain.tree),
             now_ms: self.node().clock.now().0,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use fengqiao_hub::case::AnnexDecision;
-use fengqiao_hub::clock::{Calendar, LocalTime};
 use fengqiao_hub::notice::notice_of;
+use fengqiao_hub::rulebook::{Rulebook, Sources};
 use pb::body::Content;
 
 use super::*;
@@ -15,7 +15,7 @@ const DUE: Moment = Moment(fixture::RECEIVED_MS + 3_600_000);
 
 struct World {
     registry: Registry,
-    catalogue: Catalogue,
+    catalogue: Rulebook,
     entries: Vec<(Entry, PlaceId)>,
     chain: Chain,
 }
@@ -31,7 +31,7 @@ fn world() -> World {
         fixture::COUNTY,
         county.clone(),
         Move::Taken(None),
-        Content::Taken(pb::Taken::default()),
+        Content::from(pb::Take::default()),
     );
     let dispatched = fixture::case_entry(
         3,
@@ -39,10 +39,11 @@ fn world() -> World {
         fixture::COUNTY,
         county,
         Move::None,
-        Content::Dispatched(pb::Dispatched {
-            lead: fixture::COUNTY_UNIT.to_vec(),
+        Content::from(pb::Dispatch {
+            lead: fixture::COUNTY_UNIT.to_string(),
             due: Some(pb::Due {
                 due_ms: DUE.0,
+                clock: "handling".to_owned(),
                 ..Default::default()
             }),
             ..Default::default()
@@ -54,7 +55,7 @@ fn world() -> World {
         fixture::VILLAGE,
         Rank::default(),
         Move::None,
-        Content::Accepted(pb::Accepted {}),
+        Content::from(pb::Accept {}),
     );
     let entries = vec![
         (late, fixture::VILLAGE),
@@ -66,12 +67,14 @@ fn world() -> World {
     for (entry, place) in entries.iter().rev() {
         chain.insert(Arc::new(entry.clone()), *place, &registry);
     }
-    let classes = include_str!("../../../../deploy/catalogue/classes.csv");
-    let holidays = include_str!("../../../../deploy/calendar/holidays_cn.json");
-    let calendar = Calendar::parse(holidays, 1, LocalTime::china()).unwrap();
+    let sources = Sources {
+        rules: include_str!("../../../../deploy/catalogue/rules.toml"),
+        classes: include_str!("../../../../deploy/catalogue/classes.csv"),
+        calendar: include_str!("../../../../deploy/calendar/holidays_cn.json"),
+    };
     World {
         registry,
-        catalogue: Catalogue::parse(classes, 1, calendar).unwrap(),
+        catalogue: Rulebook::read(&sources, 1).unwrap(),
         entries,
         chain,
     }
@@ -143,7 +146,7 @@ fn an_annex_entry_shows_what_was_decided_over_it() {
         let late = world.entries[0].0.hash;
         let by = world.entries[1].0.hash;
         let decision = AnnexDecision { adopted, by };
-        world.case().annex_decided.insert(late, decision);
+        world.case().annex.decided.insert(late, decision);
         let shown = &world.shown(DUE).annex[0];
         assert_eq!(shown.annex_state, word);
         assert_eq!(shown.annex_decision, by.to_string());
@@ -163,7 +166,12 @@ fn an_annex_deadline_is_a_clock_of_the_custodian_and_turns_red() {
     let mut world = world();
     let late = world.entries[0].0.hash;
     let due = Moment(DUE.0 - 1);
-    world.chain.annex_due.insert(late, due);
+    let annex = pb::Due {
+        due_ms: due.0,
+        clock: "annex".to_owned(),
+        ..Default::default()
+    };
+    world.chain.annex_due.insert(late, annex);
     let shown = world.shown(DUE);
     assert_eq!((shown.lamp.as_str(), shown.due_ms), ("red", due.0));
     assert_eq!(shown.clocks[0].clock, "annex");
@@ -173,7 +181,7 @@ fn an_annex_deadline_is_a_clock_of_the_custodian_and_turns_red() {
         adopted: true,
         by: late,
     };
-    world.case().annex_decided.insert(late, decision);
+    world.case().annex.decided.insert(late, decision);
     assert_eq!(world.shown(DUE).due_ms, DUE.0, "the handling clock is next");
 }
 
@@ -187,12 +195,14 @@ fn an_open_offer_and_its_clock_are_shown_and_in_the_annex_it_lapsed() {
         fixture::VILLAGE,
         Rank::default(),
         Move::Offered(fixture::COUNTY),
-        Content::Escalated(pb::Escalated {
-            reason: 1,
+        Content::from(pb::Escalate {
+            because: 1,
             answer_due: Some(pb::Due {
                 due_ms: DUE.0,
+                clock: "answer".to_owned(),
                 ..Default::default()
             }),
+            ..Default::default()
         }),
     );
     let taken = fixture::case_entry(
@@ -201,7 +211,7 @@ fn an_open_offer_and_its_clock_are_shown_and_in_the_annex_it_lapsed() {
         fixture::COUNTY,
         Rank::default().raised(40, 1).unwrap(),
         Move::Taken(None),
-        Content::Taken(pb::Taken::default()),
+        Content::from(pb::Take::default()),
     );
     let mut world = world();
     world.entries = vec![
@@ -255,7 +265,7 @@ fn the_lamp_turns_red_after_the_due_time_and_is_empty_without_one() {
     let mut world = world();
     assert_ne!(world.shown(DUE).lamp, "red");
     assert_eq!(world.shown(Moment(DUE.0 + 1)).lamp, "red");
-    world.case().due = None;
+    world.case().handling.due = None;
     let shown = world.shown(Moment(DUE.0 + 1));
     assert_eq!((shown.lamp.as_str(), shown.due_ms), ("", 0));
 }
@@ -292,6 +302,10 @@ fn a_notice_shows_the_same_case_without_its_entries() {
         standing: 0,
         notice_only: true,
         own_overtaken: 0,
+        channel: String::new(),
+        urgency: String::new(),
+        received_ms: 0,
+        stage_zh: String::new(),
         ..whole
     };
     assert_eq!(shown, expected);
@@ -309,7 +323,7 @@ fn a_notice_without_a_case_is_not_shown() {
 #[test]
 fn a_unit_that_is_not_known_is_shown_by_its_id() {
     let mut world = world();
-    world.case().lead = Some(UnitId([0x55; 10]));
+    world.case().dispatching.lead = Some(UnitId([0x55; 10]));
     assert_eq!(world.shown(DUE).lead, UnitId([0x55; 10]).to_string());
 }
 

@@ -1,10 +1,12 @@
 //! What is owed to neighbours, what came from them, and what each link carries of a chain.
 
+use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{Carried, Projection, is_waiting, lane_row};
+use super::rows::lane_row;
+use super::{Carried, Projection};
 use crate::engine::EngineError;
 use crate::engine::awaiting::RECOVERING;
 use crate::engine::loading::read_bytes;
@@ -19,7 +21,7 @@ impl Projection<'_, '_> {
             .parse::<NodeId>()
             .map_err(|_| EngineError::Unreadable("a link"))?;
         let lane = owed.lane();
-        let mut row = lane_row(self.overlay, link, lane)?;
+        let mut row = lane_row(self.rows, link, lane)?;
         row.owed = owed.sequence;
         row.owed_hash.clone_from(&owed.hash);
         self.put(tables::lane(link, lane), row.encode_to_vec());
@@ -35,15 +37,20 @@ impl Projection<'_, '_> {
         );
         let subject = ChainId::from_bytes(&owed.subject);
         match (owed.kind(), subject) {
-            (pb::ItemKind::Entry, Some(chain)) => self.carries(
-                link,
-                chain,
-                Carried {
-                    extent: tables::Extent::Full,
-                    notice: None,
-                    whole: true,
-                },
-            ),
+            (pb::ItemKind::Entry, Some(chain)) => {
+                if lane == pb::Lane::Cases && self.me.at.up(&self.state.registry) == Some(link) {
+                    self.goes_up(link, owed.sequence, at)?;
+                }
+                self.carries(
+                    link,
+                    chain,
+                    Carried {
+                        extent: tables::Extent::Full,
+                        notice: None,
+                        whole: true,
+                    },
+                )
+            }
             (pb::ItemKind::Notice, Some(case)) => {
                 let bytes = read_bytes(self.record, self.reader, &at)?;
                 let hash = item_hash(pb::ItemKind::Notice, &bytes);
@@ -62,8 +69,22 @@ impl Projection<'_, '_> {
         }
     }
 
+    /// Notes under which sequence an entry goes up: when the parent has acknowledged that one, it has the entry.
+    fn goes_up(&mut self, up: NodeId, sequence: u64, at: Place) -> Result<(), EngineError> {
+        let bytes = read_bytes(self.record, self.reader, &at)?;
+        let entry = Entry::parse(&bytes).map_err(|_| EngineError::Unreadable("an entry"))?;
+        let key = tables::entry(entry.chain, entry.sequence, entry.hash);
+        let row = self.rows.get(&key)?;
+        let row = row.and_then(|row| tables::EntryRow::decode(&row[..]).ok());
+        let mut row = row.ok_or(EngineError::Unreadable("an entry row"))?;
+        row.up_sequence = sequence;
+        row.up = up.to_vec();
+        self.put(key, row.encode_to_vec());
+        Ok(())
+    }
+
     /// Notes what a link carries of a chain; never less than before.
-    pub(crate) fn carries(
+    pub(super) fn carries(
         &mut self,
         link: NodeId,
         chain: ChainId,
@@ -72,7 +93,7 @@ impl Projection<'_, '_> {
         if now.notice.is_none() && self.is_whole_at(link, chain) {
             return Ok(());
         }
-        let before = self.overlay.get(&tables::carried(link, chain))?;
+        let before = self.rows.get(&tables::carried(link, chain))?;
         let before = before
             .and_then(|row| tables::CarriedRow::decode(&row[..]).ok())
             .unwrap_or_default();
@@ -107,22 +128,20 @@ impl Projection<'_, '_> {
         let Some(cursor) = &moved.cursor else {
             return Err(EngineError::Unreadable("a cursor"));
         };
-        let mut row = lane_row(self.overlay, link, cursor.lane())?;
-        let before = row.received.as_ref().map_or(0, |before| before.sequence);
-        self.state.counts.received += cursor.sequence.saturating_sub(before);
+        let mut row = lane_row(self.rows, link, cursor.lane())?;
+        self.state.counts.received += cursor.sequence.saturating_sub(row.stored());
         row.received = Some(cursor.clone());
-        row.settle(is_waiting(self.overlay, link)?);
         self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
-        Ok(())
+        self.settle(link, cursor.lane())
     }
 
     /// The journal goes on under a new identity: what neighbours acknowledged and sent was to the old one, and what they
     /// hold is yet to be heard: last words name the life they were said to. What was owed to them stays owed, from the first item on.
     pub(super) fn recovered(&mut self, recovered: &pb::Recovered) -> Result<(), EngineError> {
-        let lanes = all_rows(self.overlay, &tables::lanes())?;
+        let lanes = all_rows(self.rows, &tables::lanes())?;
         for (key, _) in lanes {
             let read = tables::read_lane(&key).ok_or(EngineError::Unreadable("a lane"))?;
-            let before = lane_row(self.overlay, read.0, read.1)?;
+            let before = lane_row(self.rows, read.0, read.1)?;
             let row = tables::LaneRow {
                 owed: before.owed,
                 owed_hash: before.owed_hash,
@@ -130,11 +149,12 @@ impl Projection<'_, '_> {
             };
             self.put(key, row.encode_to_vec());
         }
+        self.forget_receipts()?;
         self.put(tables::named(RECOVERING), 1_u64.to_be_bytes().to_vec());
         self.state.awaiting_top.clear();
         self.state.top_reached.clear();
         // Entries are counted from the first one in this life, which at the top may have pinned it and be here already.
-        let life = self.overlay.get(&tables::named("author-incarnation"))?;
+        let life = self.rows.get(&tables::named("author-incarnation"))?;
         if life.as_deref() != Some(&u64::from(recovered.incarnation).to_be_bytes()[..]) {
             self.state.author_sequence = 0;
             self.put(

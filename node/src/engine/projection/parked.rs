@@ -7,9 +7,10 @@ use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{Carried, EngineError, Projection, lane_row};
+use super::rows::{count, entries_waiting, items_waiting};
+use super::{Carried, EngineError, Projection};
 use crate::replication::session::item_hash;
-use crate::store::Read;
+use crate::store::Read as _;
 use crate::store::tables::{self, Place};
 
 impl Projection<'_, '_> {
@@ -69,7 +70,7 @@ impl Projection<'_, '_> {
                 .unwrap_or_default(),
             kind: kind.into(),
         };
-        if self.overlay.get(&tables::parked(subject, hash))?.is_none() {
+        if self.rows.get(&tables::parked(subject, hash))?.is_none() {
             self.state.counts.parked += 1;
         }
         self.put(tables::parked(subject, hash), row.encode_to_vec());
@@ -77,10 +78,10 @@ impl Projection<'_, '_> {
     }
 
     pub(super) fn unpark(&mut self, chain: ChainId, hash: Hash) -> Result<(), EngineError> {
-        let Some(row) = self.overlay.get(&tables::parked(chain, hash))? else {
+        let Some(row) = self.rows.get(&tables::parked(chain, hash))? else {
             return Ok(());
         };
-        self.overlay.batch.remove(tables::parked(chain, hash));
+        self.rows.remove(tables::parked(chain, hash));
         self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
         let row = tables::ParkedRow::decode(&row[..])
             .map_err(|_| EngineError::Unreadable("a parked row"))?;
@@ -97,46 +98,17 @@ impl Projection<'_, '_> {
         } else {
             items_waiting(link)
         };
-        let now = count(self.overlay, &key)?.saturating_add_signed(by);
+        let now = count(self.rows, &key)?.saturating_add_signed(by);
         if now > 0 {
             self.put(key, now.to_be_bytes().to_vec());
             return Ok(());
         }
-        self.overlay.batch.remove(key);
+        self.rows.remove(key);
         if is_entry {
-            let mut row = lane_row(self.overlay, link, pb::Lane::Cases)?;
-            if !row.settling.is_empty() {
-                row.settle(false);
-                self.put(tables::lane(link, pb::Lane::Cases), row.encode_to_vec());
-            }
+            self.settle(link, pb::Lane::Cases)?;
         }
         Ok(())
     }
-}
-
-/// Whether entries of a neighbour wait here.
-pub(crate) fn is_waiting(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
-    Ok(count(read, &entries_waiting(link))? > 0)
-}
-
-/// How much of a neighbour's waits here: entries and other items.
-pub(crate) fn waiting_count(read: &dyn Read, link: NodeId) -> Result<u64, EngineError> {
-    Ok(count(read, &entries_waiting(link))? + count(read, &items_waiting(link))?)
-}
-
-/// A number kept in a row of its own, which is not there when it is zero.
-fn count(read: &dyn Read, key: &[u8]) -> Result<u64, EngineError> {
-    let row = read.get(key)?;
-    let row = row.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
-    Ok(row.map_or(0, u64::from_be_bytes))
-}
-
-fn entries_waiting(link: NodeId) -> Vec<u8> {
-    tables::named(&format!("waiting {link}"))
-}
-
-fn items_waiting(link: NodeId) -> Vec<u8> {
-    tables::named(&format!("waiting items {link}"))
 }
 
 /// Where a signed item that is no entry waits: by what it speaks of and by its own hash.

@@ -110,7 +110,7 @@ async fn a_revoked_node_renews_nothing() {
     };
     let trust = world.city.trust_of(&county);
     world.city.with(|state| {
-        state.write(Content::NodeRevoked(revoked));
+        state.write(pb::body::Content::from(revoked));
         let registry = Arc::new(state.registry.clone());
         world.city.registrar.replace(registry);
     });

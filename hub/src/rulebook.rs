@@ -1,0 +1,501 @@
+//! The rulebook: classes of requests, how low each may go, which clocks run and how long, how often a case may come
+//! back, which days are worked.
+//!
+//! Read from three files that people write (`rules.toml`, `classes.csv`, `calendar.json`). An entry names the version it
+//! was judged by, and nobody judges it again (PROTOCOL.md 6). A due time is written with all that a lamp needs
+//! ([`pb::Due`]), so that no reader of an entry asks a rulebook, which may be another one by then.
+
+mod class;
+mod limit;
+mod problem;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fengqiao_proto::v1 as pb;
+
+pub use class::{CLASSES_MAX, Class};
+pub use limit::{Kind, Limit, Preset, Red, Step, urgency_word};
+pub use problem::{Part, Problem, Unsound};
+
+use crate::clock::{self, Calendar, Moment, Span, Warning};
+use crate::refusal::{Code, Refusal};
+use rules::{DEFAULT, Rules};
+
+/// Where no rule names an amber lead, this share of the time before a due time is amber: one part in so many.
+const AMBER_SHARE: i64 = 5;
+/// The most of it.
+const AMBER_MS_MAX: i64 = 86_400_000;
+
+/// The texts a rulebook is read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// Presets, working hours, unit kinds: TOML.
+    pub rules: &'a str,
+    /// Classes: CSV with a header.
+    pub classes: &'a str,
+    /// Days off by year: JSON, see [`Calendar`].
+    pub calendar: &'a str,
+}
+
+/// What is in force at one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rulebook {
+    /// Version, from 1.
+    pub version: u32,
+    rules: Arc<Rules>,
+    classes: Arc<BTreeMap<String, Class>>,
+    calendar: Arc<Calendar>,
+}
+
+impl Rulebook {
+    /// Reads a whole rulebook.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the texts, by file and line.
+    pub fn read(sources: &Sources<'_>, version: u32) -> Result<Self, Unsound> {
+        let mut problems = Vec::new();
+        let mut keep = |found: Vec<Problem>| problems.extend(found);
+        let rules = rules::read(sources.rules).map_err(&mut keep).ok();
+        let classes = rules
+            .as_ref()
+            .and_then(|rules| class::read(sources.classes, rules).map_err(&mut keep).ok());
+        let local = rules.as_ref().map(|rules| rules.local.clone());
+        let calendar = Calendar::parse(
+            sources.calendar,
+            version.into(),
+            local.unwrap_or_else(clock::LocalTime::china),
+        );
+        let calendar = calendar
+            .map_err(|error| keep(vec![of_calendar(&error)]))
+            .ok();
+        match (rules, classes, calendar) {
+            (Some(rules), Some(classes), Some(calendar)) => Ok(Self {
+                version,
+                rules: Arc::new(rules),
+                classes: Arc::new(classes),
+                calendar: Arc::new(calendar),
+            }),
+            (_, _, _) => Err(Unsound(problems)),
+        }
+    }
+
+    /// A class by its id.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`.
+    pub fn class(&self, id: &str) -> Result<&Class, Refusal> {
+        self.classes.get(id).ok_or_else(|| {
+            Refusal::of(Code::ClassUnknown, "class")
+                .because(id.chars().take(64).collect::<String>())
+        })
+    }
+
+    /// A class that a case may be of: one to which no other belongs.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, `CLASS_TOO_BROAD` with the classes to choose from.
+    pub fn case_class(&self, id: &str) -> Result<&Class, Refusal> {
+        let class = self.class(id)?;
+        if !class.is_group {
+            return Ok(class);
+        }
+        let members = self.classes.values().filter(|member| member.parent == id);
+        let members: Vec<&str> = members.map(|member| member.id.as_str()).collect();
+        Err(Refusal::of(Code::ClassTooBroad, "class").because(members.join(" | ")))
+    }
+
+    /// All classes, by id.
+    pub fn classes(&self) -> impl Iterator<Item = &Class> {
+        self.classes.values()
+    }
+
+    /// All presets, by name.
+    pub fn presets(&self) -> impl Iterator<Item = &Preset> {
+        self.rules.presets.values().map(AsRef::as_ref)
+    }
+
+    /// Kinds of unit that may lead, each with its Chinese name.
+    #[must_use]
+    pub fn unit_kinds(&self) -> &BTreeMap<String, String> {
+        &self.rules.unit_kinds
+    }
+
+    /// The working calendar.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// What is to be said of the calendar now: the list of this year is missing, or, from October on, that of the next.
+    #[must_use]
+    pub fn calendar_warning(&self, now: Moment) -> Option<Warning> {
+        self.calendar.warning_at(now)
+    }
+
+    /// Until when a centre accepts or declines what was registered at `start`.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn accept_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.due(Step::Accept, class, urgency, start)
+    }
+
+    /// Until when what was accepted or taken at `start` is handed over to who handles it.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn hand_over_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.due(Step::HandOver, class, urgency, start)
+    }
+
+    /// Until when what is dispatched at `start` is replied to.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn handling_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.due(Step::Handling, class, urgency, start)
+    }
+
+    /// Until when what is to be done again from `start` on is replied to; the clock is that of the handling.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn redo_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        let due = self.due(Step::Redo, class, urgency, start)?;
+        let clock = Step::Handling.as_str().to_owned();
+        Ok(pb::Due { clock, ..due })
+    }
+
+    /// Until when the requester is visited whose case was replied to at `start`.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn visit_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.due(Step::Visit, class, urgency, start)
+    }
+
+    /// Until when the parent answers an offer that is made at `start`.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn answer_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.due(Step::Answer, class, urgency, start)
+    }
+
+    /// Until when what does not stand and is held since `start` is adopted or declined.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn annex_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        self.due(Step::Annex, class, urgency, start)
+    }
+
+    /// Until when what was dispatched at `start` may still be returned; `None` where no rule limits it.
+    ///
+    /// # Errors
+    /// As [`Self::due`], but for a step without a limit.
+    pub fn return_due(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<Option<pb::Due>, Refusal> {
+        let limited = self
+            .limit(Step::Return, self.class(class)?, urgency)
+            .is_some();
+        limited
+            .then(|| self.due(Step::Return, class, urgency, start))
+            .transpose()
+    }
+
+    /// The last due time that extensions together may give to a handling that began at `start`.
+    ///
+    /// # Errors
+    /// As [`Self::due`], and `EXTENSION_NOT_ALLOWED` where the rule grants none.
+    pub fn extension_max(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        let step = Step::Handling;
+        let class = self.class(class)?;
+        let ruling = self.limit(step, class, urgency).ok_or_else(no_limit)?;
+        let more = ruling
+            .limit
+            .extension_max
+            .ok_or(Refusal::of(Code::ExtensionNotAllowed, "due_ms"))?;
+        let first = clock::due(start, ruling.limit.within, &self.calendar).map_err(out_of_range)?;
+        let last = clock::due(first.at, more, &self.calendar).map_err(out_of_range)?;
+        let warnings: Vec<Warning> = first.warnings.into_iter().chain(last.warnings).collect();
+        let rule = format!("{} + {more}", ruling.rule());
+        let ends = Ends {
+            start,
+            at: last.at,
+            warnings,
+        };
+        Ok(self.marked(step.as_str(), ends, &ruling.limit, class, rule))
+    }
+
+    /// The due time of a step of a case of a class that starts at `start`, with all it was computed from.
+    ///
+    /// What the class itself says of a step comes first, then its preset, then the preset `default`. What is overtaken
+    /// or to be done again is handled as long as a request of its class, unless a rule says otherwise.
+    ///
+    /// # Errors
+    /// `CLASS_UNKNOWN`, `NO_LIMIT` where no rule limits the step, `OUT_OF_RANGE` outside the calendar.
+    pub fn due(
+        &self,
+        step: Step,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        let class = self.class(class)?;
+        let ruling = self.limit(step, class, urgency).ok_or_else(no_limit)?;
+        let end = clock::due(start, ruling.limit.within, &self.calendar).map_err(out_of_range)?;
+        let ends = Ends {
+            start,
+            at: end.at,
+            warnings: end.warnings,
+        };
+        Ok(self.marked(step.as_str(), ends, &ruling.limit, class, ruling.rule()))
+    }
+
+    /// A due time a person set, kept with its start. It may lie as far away as any may that is set by hand, or as the
+    /// class's own limit with its longest extension.
+    ///
+    /// # Errors
+    /// `DUE_BEFORE_START`, `DUE_TOO_LATE`, `CLASS_UNKNOWN`.
+    pub fn set_due(
+        &self,
+        clock: &str,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+        due: Moment,
+    ) -> Result<pb::Due, Refusal> {
+        if due < start {
+            return Err(Refusal::of(Code::DueBeforeStart, "due_ms"));
+        }
+        let furthest = self.by_hand_max(class, urgency, start)?;
+        if due > furthest {
+            return Err(Refusal::of(Code::DueTooLate, "due_ms").because(furthest.to_string()));
+        }
+        let class = self.class(class)?;
+        let limit = Limit::of(Step::Handling, Span::days(0));
+        let ends = Ends {
+            start,
+            at: due,
+            warnings: Vec::new(),
+        };
+        Ok(self.marked(clock, ends, &limit, class, "set by hand".to_owned()))
+    }
+
+    fn by_hand_max(
+        &self,
+        class: &str,
+        urgency: pb::Urgency,
+        start: Moment,
+    ) -> Result<Moment, Refusal> {
+        let by_hand =
+            clock::due(start, self.rules.by_hand_max, &self.calendar).map_err(out_of_range)?;
+        let ruled = self
+            .extension_max(class, urgency, start)
+            .or_else(|_| self.handling_due(class, urgency, start))?;
+        Ok(by_hand.at.max(Moment(ruled.due_ms)))
+    }
+
+    /// Which limit holds for a step, and which rule says it.
+    fn limit<'a>(
+        &'a self,
+        step: Step,
+        class: &'a Class,
+        urgency: pb::Urgency,
+    ) -> Option<Ruling<'a>> {
+        let own = match step {
+            Step::Answer => class.answer_within,
+            Step::Annex => class.annex_within,
+            Step::Accept
+            | Step::AnswerAtOnce
+            | Step::HandOver
+            | Step::Notify
+            | Step::Handling
+            | Step::Return
+            | Step::Visit
+            | Step::Redo
+            | Step::ReviewRequest
+            | Step::ReviewAnswer
+            | Step::RecheckRequest
+            | Step::RecheckAnswer
+            | Step::Confirmation => None,
+        };
+        if let Some(span) = own {
+            return Some(Ruling {
+                source: "catalogue",
+                limit: Limit::of(step, span),
+            });
+        }
+        let said = |preset: &'a Preset, step: Step| {
+            let limit = preset.limit(step, urgency, class.kind)?.clone();
+            Some(Ruling {
+                source: &preset.name,
+                limit,
+            })
+        };
+        let default = self.rules.presets.get(DEFAULT);
+        // Who is asked gets as long as who may ask.
+        let as_return = step == Step::Answer;
+        let said = said(&class.preset, step)
+            .or_else(|| {
+                as_return
+                    .then(|| said(&class.preset, Step::Return))
+                    .flatten()
+            })
+            .or_else(|| said(default?, step));
+        let as_handling = matches!(step, Step::Annex | Step::Redo);
+        said.or_else(|| {
+            as_handling
+                .then(|| self.limit(Step::Handling, class, urgency))
+                .flatten()
+        })
+    }
+
+    fn marked(
+        &self,
+        clock: &str,
+        ends: Ends,
+        limit: &Limit,
+        class: &Class,
+        rule: String,
+    ) -> pb::Due {
+        let Ends {
+            start,
+            at,
+            mut warnings,
+        } = ends;
+        let amber = match limit.amber_before {
+            Some(before) => {
+                let (amber, more) = clock::amber_from(at, before, &self.calendar);
+                warnings.extend(more);
+                amber
+            }
+            None => Moment(at.0 - ((at.0 - start.0) / AMBER_SHARE).min(AMBER_MS_MAX)),
+        };
+        let red = match limit.red {
+            Red::AtOnce => None,
+            Red::FirstLateWorkingDay => self.calendar.working_day_after(at).map(|(red, more)| {
+                warnings.extend(more);
+                red
+            }),
+        };
+        let late = red.map_or(at, |red| Moment(red.0.saturating_sub(1)));
+        let grace_ms = i64::from(class.grace_minutes) * 60_000;
+        warnings.sort_unstable();
+        pb::Due {
+            due_ms: at.0,
+            start_ms: start.0,
+            clock: clock.to_owned(),
+            rule,
+            calendar_version: u32::try_from(self.calendar.version()).unwrap_or(u32::MAX),
+            // 1 and not 0, which would be never, for a clock of nothing that starts at the epoch.
+            amber_ms: amber.0.max(start.0).max(1),
+            red_ms: red.map_or(0, |red| red.0),
+            grace_ms: late.0.saturating_add(grace_ms),
+            calendar_year_missing: warnings.first().map_or(0, |warning| warning.year()),
+        }
+    }
+}
+
+/// The instant after which a tier above may take a case whose clock this is for being late.
+#[must_use]
+pub fn grace_ends(due: &pb::Due) -> Moment {
+    Moment(due.grace_ms.max(due.due_ms))
+}
+
+/// What a due time rests on that is not known.
+#[must_use]
+pub fn warning_of(due: &pb::Due) -> Option<Warning> {
+    let year = i16::try_from(due.calendar_year_missing).ok();
+    year.filter(|year| *year != 0)
+        .map(|year| Warning::CalendarYearMissing { year })
+}
+
+struct Ruling<'a> {
+    source: &'a str,
+    limit: Limit,
+}
+
+impl Ruling<'_> {
+    fn rule(&self) -> String {
+        format!(
+            "{} {} {}",
+            self.source,
+            self.limit.step.as_str(),
+            self.limit.within
+        )
+    }
+}
+
+struct Ends {
+    start: Moment,
+    at: Moment,
+    warnings: Vec<Warning>,
+}
+
+fn no_limit() -> Refusal {
+    Refusal::of(Code::NoLimit, "due_ms")
+}
+
+fn out_of_range(_: clock::ClockError) -> Refusal {
+    Refusal::of(Code::OutOfRange, "due_ms")
+}
+
+fn of_calendar(error: &clock::CalendarError) -> Problem {
+    Problem::at(
+        Part::Calendar,
+        error.line(),
+        "",
+        error.to_string(),
+        error.chinese(),
+    )
+}

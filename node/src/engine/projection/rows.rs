@@ -1,0 +1,104 @@
+//! The rows of a store as a group or a replayed record leaves them. The whole engine reads them; the projection alone
+//! writes to them, for `put` and `remove` can be called from its files only.
+
+use fengqiao_hub::id::NodeId;
+use fengqiao_proto::v1 as pb;
+use prost::Message as _;
+
+use crate::engine::EngineError;
+use crate::store::{Overlay, Read, Row, Store, StoreError, tables};
+
+/// A store, and over it the rows that are changed and not yet applied.
+pub(crate) struct Rows<'s> {
+    store: &'s dyn Store,
+    overlay: Overlay<'s>,
+}
+
+impl<'s> Rows<'s> {
+    /// The rows of a store, none of them changed.
+    pub(crate) fn over(store: &'s dyn Store) -> Self {
+        Self {
+            store,
+            overlay: Overlay::new(store),
+        }
+    }
+
+    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.overlay.batch.put(key, value);
+    }
+
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.overlay.batch.remove(key);
+    }
+
+    /// Applies all changes at once, with the position of the journal that they bring the store to.
+    pub(crate) fn commit(self, applied: u64) -> Result<(), EngineError> {
+        if self.overlay.batch.is_empty() {
+            return Ok(());
+        }
+        Ok(self.store.apply(&self.overlay.batch, applied)?)
+    }
+}
+
+impl Read for Rows<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.overlay.get(key)
+    }
+
+    fn range(&self, lo: &[u8], hi: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.overlay.range(lo, hi, limit)
+    }
+
+    fn range_reverse(&self, lo: &[u8], hi: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.overlay.range_reverse(lo, hi, limit)
+    }
+}
+
+/// Where a lane ends, both directions.
+pub(crate) fn lane_row(
+    read: &dyn Read,
+    link: NodeId,
+    lane: pb::Lane,
+) -> Result<tables::LaneRow, EngineError> {
+    let row = read.get(&tables::lane(link, lane))?;
+    row.map_or(Ok(tables::LaneRow::default()), |row| {
+        tables::LaneRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a lane"))
+    })
+}
+
+/// What the other side says it has stored of a lane.
+pub(crate) fn receipt_row(
+    read: &dyn Read,
+    link: NodeId,
+    lane: pb::Lane,
+) -> Result<tables::ReceiptRow, EngineError> {
+    let row = read.get(&tables::receipt(link, lane))?;
+    row.map_or(Ok(tables::ReceiptRow::default()), |row| {
+        tables::ReceiptRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a receipt"))
+    })
+}
+
+/// Whether entries of a neighbour wait here.
+pub(crate) fn is_waiting(read: &dyn Read, link: NodeId) -> Result<bool, EngineError> {
+    Ok(count(read, &entries_waiting(link))? > 0)
+}
+
+/// How much of a neighbour's waits here: entries and other items.
+pub(crate) fn waiting_count(read: &dyn Read, link: NodeId) -> Result<u64, EngineError> {
+    Ok(count(read, &entries_waiting(link))? + count(read, &items_waiting(link))?)
+}
+
+/// A number kept in a row of its own, which is not there when it is zero.
+pub(super) fn count(read: &dyn Read, key: &[u8]) -> Result<u64, EngineError> {
+    let row = read.get(key)?;
+    let row = row.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+    Ok(row.map_or(0, u64::from_be_bytes))
+}
+
+pub(super) fn entries_waiting(link: NodeId) -> Vec<u8> {
+    tables::named(&format!("waiting {link}"))
+}
+
+pub(super) fn items_waiting(link: NodeId) -> Vec<u8> {
+    tables::named(&format!("waiting items {link}"))
+}
