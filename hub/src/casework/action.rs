@@ -111,10 +111,12 @@ fn permitted<A: Rules>(context: &Context<'_>) -> Result<(), Refusal> {
         return Err(Refusal::of(Code::CaseClosed, ""));
     }
     authority(spec.who, context)?;
+    // What the action's own guards say tells more than the stage.
+    A::ready(context)?;
     if !spec.from.is_empty() && !spec.from.contains(&stage) {
         return Err(Refusal::of(Code::StageForbids, "").because(stage.as_str()));
     }
-    A::ready(context)
+    Ok(())
 }
 
 fn judged<A: Rules>(action: A, context: &Context<'_>) -> Result<(A, Move), Refusal> {
