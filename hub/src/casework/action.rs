@@ -90,6 +90,11 @@ pub(super) trait Rules: Sized {
         Ok(())
     }
 
+    /// Whether anything can be filled in that the rules accept: somebody to dispatch to, a task of the actor's own.
+    fn fillable(_context: &Context<'_>) -> bool {
+        true
+    }
+
     /// Guards that look at what is asked, and the fields that the writer fills in.
     ///
     /// # Errors
@@ -165,7 +170,9 @@ macro_rules! actions {
         /// The actions that are possible now for this actor, in the order of the table.
         #[must_use]
         pub fn possible(context: &Context<'_>) -> Vec<&'static Spec> {
-            let tried = [$($(permitted::<pb::$action>(context).is_ok(),)*)*];
+            let tried = [$($(
+                permitted::<pb::$action>(context).is_ok() && <pb::$action as Rules>::fillable(context),
+            )*)*];
             ALL.iter().zip(tried).filter(|(_, possible)| *possible).map(|(spec, _)| spec).collect()
         }
 

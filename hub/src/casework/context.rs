@@ -127,21 +127,31 @@ impl Context<'_> {
             .visit_due(&intake.class, intake.urgency, self.centre.now)
     }
 
-    pub(crate) fn answer_due(&self) -> Result<pb::Due, Refusal> {
-        self.centre
-            .catalogue
-            .answer_due(&self.case.intake.class, self.centre.now)
+    /// Until when the centre asked answers an offer: not beyond what it owes a superior itself.
+    pub(crate) fn answer_due(&self, asked: PlaceId) -> Result<pb::Due, Refusal> {
+        let class = &self.case.intake.class;
+        let due = self.centre.catalogue.answer_due(class, self.centre.now)?;
+        let level = self.centre.registry.place(asked).map(|place| place.level);
+        let binds = self.case.custody.due_above(level.unwrap_or_default());
+        Ok(within(due, binds))
     }
 
     /// An inner clock never runs longer than what a superior's dispatch allows.
     fn within_outer(&self, due: pb::Due) -> pb::Due {
-        match self.case.custody.outer_due() {
-            Some(outer) if due.due_ms > outer.due_ms => pb::Due {
-                clock: due.clock,
-                ..outer.clone()
-            },
-            Some(_) | None => due,
-        }
+        within(due, self.case.custody.outer_due())
+    }
+
+    pub(crate) fn not_beyond_superior(
+        &self,
+        due_ms: i64,
+        field: &'static str,
+    ) -> Result<(), Refusal> {
+        let outer = self.case.custody.outer_due();
+        let Some(outer) = outer.filter(|outer| outer.due_ms < due_ms) else {
+            return Ok(());
+        };
+        let limit = Moment(outer.due_ms).to_string();
+        Err(Refusal::of(Code::DueBeyondSuperior, field).because(limit))
     }
 
     /// A due time set by hand: not before now, not beyond a superior's, not beyond what the class allows.
@@ -149,20 +159,22 @@ impl Context<'_> {
         const FIELD: &str = "due_ms";
         let (catalogue, intake, now) = (self.centre.catalogue, &self.case.intake, self.centre.now);
         let due = catalogue.set_due("handling", now, Moment(due_ms))?;
-        if let Some(outer) = self
-            .case
-            .custody
-            .outer_due()
-            .filter(|outer| outer.due_ms < due_ms)
-        {
-            let limit = Moment(outer.due_ms).to_string();
-            return Err(Refusal::of(Code::DueBeyondSuperior, FIELD).because(limit));
-        }
+        self.not_beyond_superior(due_ms, FIELD)?;
         let limit = catalogue.handling_due_max(&intake.class, intake.urgency, now)?;
         if limit.due_ms < due_ms {
             let limit = Moment(limit.due_ms).to_string();
             return Err(Refusal::of(Code::DueBeyondClass, FIELD).because(limit));
         }
         Ok(due)
+    }
+}
+
+fn within(due: pb::Due, outer: Option<&pb::Due>) -> pb::Due {
+    match outer {
+        Some(outer) if due.due_ms > outer.due_ms => pb::Due {
+            clock: due.clock,
+            ..outer.clone()
+        },
+        Some(_) | None => due,
     }
 }
