@@ -42,6 +42,14 @@ pub fn clerk(place: PlaceId) -> Actor {
     person(place, None, pb::Role::Clerk)
 }
 
+/// A colleague of the clerk.
+pub fn other_clerk(place: PlaceId) -> Actor {
+    Actor {
+        roles: [pb::Role::Clerk].into(),
+        ..person(place, None, pb::Role::Unspecified)
+    }
+}
+
 pub fn leader(place: PlaceId) -> Actor {
     person(place, None, pb::Role::Leader)
 }
