@@ -168,12 +168,19 @@ impl Case {
         self.custody.in_hand = !replied;
     }
 
+    /// A reply that was sent does not stand: the clock that it stopped goes on from where it stood.
+    pub(crate) fn reply_is_not_taken(&mut self) {
+        self.reply.sent = false;
+        self.handling.due = self.handling.due.take().or(self.reply.stopped.take());
+    }
+
     /// A new holder begins anew: nothing that an earlier one had under way goes on by itself.
     fn begins_anew(&mut self) {
         self.reply = Reply::default();
         self.visit.begins_anew();
         self.decided = false;
         self.handling.due = None;
+        self.handling.by(self.intake.answered.take().flatten());
         self.intake.accept_due = None;
         self.custody.passes_a_return = false;
     }

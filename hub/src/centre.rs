@@ -11,7 +11,6 @@ use crate::case::Case;
 use crate::casework::authority::require;
 use crate::casework::{Act, Actor, CaseState, Context, DecisionContext, Spec, action, spec_of};
 use crate::custody::Tree;
-use crate::entry::Move;
 use crate::id::{Hash, PersonId, PlaceId, UnitId};
 use crate::refusal::{Code, Refusal};
 
@@ -54,7 +53,6 @@ pub fn decide(
         // Judged here only as far as this copy can know; the custodian judges again.
         return Ok(Decision::Submit(act));
     }
-    on_its_way(centre, state, &act)?;
     Ok(Decision::Write(act))
 }
 
@@ -128,22 +126,6 @@ pub fn adopt(
         return Err(Refusal::of(Code::NotCustodian, ""));
     }
     action::judge(action.clone(), &context)
-}
-
-/// A case is offered to nobody who could not take it: a new parent before the common superior has passed the case on.
-fn on_its_way(
-    centre: &DecisionContext<'_>,
-    state: &CaseState<'_>,
-    act: &Act,
-) -> Result<(), Refusal> {
-    let Move::Offered(to) = act.mv else {
-        return Ok(());
-    };
-    let way = state.tree.way();
-    if centre.registry.parent_knowing(centre.place, way) == Some(to) {
-        return Ok(());
-    }
-    Err(Refusal::of(Code::MoveAwaited, "").because(centre.registry.name(centre.place)))
 }
 
 /// Whoever declines an entry of the annex says why, for its author and for the resident it was told to (PROTOCOL.md 11).

@@ -12,7 +12,6 @@ use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{Hash, PlaceId};
 use fengqiao_hub::rank::Rank;
-use fengqiao_proto::v1::body::Content;
 use proptest::prelude::*;
 use support::*;
 
@@ -362,8 +361,7 @@ proptest! {
     ) {
         let mut world = World::new();
         if renewed_once {
-            let content = Content::RootRenewed(renewed(node_of(CITY), 2));
-            world.registers(CITY, content);
+            world.registers(CITY, renewed(node_of(CITY), 2));
         }
         let mut history = History::new(&world);
         for (at, op) in &ops {
@@ -442,7 +440,7 @@ fn the_tops_own_thaw_reads_the_same_in_every_order() {
     let other = world.writes(CITY, &first, Move::None, 3);
     // Before the root key has spoken it cannot take from itself.
     let vain = world.takes(CITY, &one, None, 4);
-    world.registers(CITY, Content::RootRenewed(renewed(node_of(CITY), 2)));
+    world.registers(CITY, renewed(node_of(CITY), 2));
     let thaw = world.takes(CITY, &one, None, 5);
     let after = world.writes(CITY, &thaw, Move::None, 6);
     let again = world.takes(CITY, &after, None, 7);

@@ -1,13 +1,12 @@
-//! Facts about the clocks of a case: offers and annexes have one each, beside the handling.
+//! Facts about the clocks of a case: which run, at whom, and what ends each.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod support;
 
-use fengqiao_hub::case::{Clock, Running, clocks_of_notice};
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::case::clocks_of_notice;
+use fengqiao_hub::casework;
 use fengqiao_hub::clock::{Moment, Span};
 use fengqiao_hub::entry::Move;
-use fengqiao_hub::id::PlaceId;
 use fengqiao_hub::notice::notice_of;
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::rulebook::{Rulebook, Sources};
@@ -18,62 +17,54 @@ use support::*;
 /// Two working days after 16 February 2023, a Thursday: Monday at its close.
 const ANSWERED_BY: Moment = Moment(START.0 + 5 * 24 * HOUR_MS - 8 * HOUR_MS - 1);
 
-fn clocks(book: &Book) -> Vec<(Clock, Moment, PlaceId)> {
-    let running = book.case.clocks(None);
-    let short = |running: &Running| (running.clock, running.due, running.place);
-    running.iter().map(short).collect()
-}
-
 #[test]
 fn every_kind_of_offer_starts_the_clock_of_its_answer_and_each_answer_ends_it() {
     let world = World::new();
-    let mut escalated = Book::opened(&world, TOWNSHIP);
-    escalated
-        .does(&world, &clerk(TOWNSHIP), Command::Accept)
-        .does(&world, &clerk(TOWNSHIP), escalate());
-    assert_eq!(clocks(&escalated), [(Clock::Answer, ANSWERED_BY, COUNTY)]);
+    let mut escalated = Book::accepted(&world, TOWNSHIP);
+    escalated.does(&world, &clerk(TOWNSHIP), escalate());
+    assert_eq!(escalated.due("answer", COUNTY), Some(ANSWERED_BY));
 
-    let mut dispatched = Book::opened(&world, COUNTY);
-    dispatched
-        .does(&world, &clerk(COUNTY), Command::Accept)
-        .does(&world, &clerk(COUNTY), to_place(TOWNSHIP));
-    let mut returned = dispatched.clone();
+    let mut returned = Book::dispatched(&world, COUNTY, TOWNSHIP);
+    let mut replied = returned.clone();
     returned.does(&world, &clerk(TOWNSHIP), give_back());
     let handling = Moment(START.0 + 3 * 24 * HOUR_MS);
-    let both = [
-        (Clock::Handling, handling, TOWNSHIP),
-        (Clock::Answer, ANSWERED_BY, COUNTY),
-    ];
-    assert_eq!(clocks(&returned), both, "the township goes on");
-    let mut replied = dispatched;
-    replied
-        .does(&world, &clerk(TOWNSHIP), Command::SignFor)
-        .does(&world, &everything(TOWNSHIP, None), draft_reply())
-        .does(&world, &approver(TOWNSHIP), Command::ApproveReply)
-        .does(&world, &clerk(TOWNSHIP), Command::SendReply);
-    let answer = [(Clock::Answer, ANSWERED_BY, COUNTY)];
-    assert_eq!(clocks(&replied), answer, "the handling clock stopped");
+    assert_eq!(
+        returned.clocks(),
+        [
+            ("handling".to_owned(), TOWNSHIP, handling),
+            ("answer".to_owned(), COUNTY, ANSWERED_BY)
+        ],
+        "the township goes on"
+    );
+    replied.does(&world, &clerk(TOWNSHIP), sign_for());
+    answers(&world, &mut replied, &worker(TOWNSHIP));
+    assert_eq!(
+        replied.clocks(),
+        [("answer".to_owned(), COUNTY, ANSWERED_BY)],
+        "the handling clock stopped"
+    );
 
     for offered in [&mut escalated, &mut returned, &mut replied] {
         let mut kept = offered.clone();
-        kept.does(&world, &clerk(COUNTY), Command::KeepBelow);
+        kept.does(&world, &clerk(COUNTY), keep_below());
         offered.does(&world, &clerk(COUNTY), take());
         for answered in [&kept, offered] {
-            let clocks = clocks(answered);
-            assert!(clocks.iter().all(|(clock, _, _)| *clock != Clock::Answer));
+            assert_eq!(answered.due("answer", COUNTY), None);
+            assert!(!answered.clocks().is_empty(), "and another runs on");
         }
     }
 }
 
 #[test]
-fn a_reply_that_nobody_dispatched_starts_no_clock_of_an_answer() {
+fn a_reply_that_nobody_above_asked_for_starts_the_clock_of_the_return_visit() {
     let world = World::new();
-    let mut book = Book::opened(&world, TOWNSHIP);
-    book.does(&world, &clerk(TOWNSHIP), Command::Accept)
-        .does(&world, &everything(TOWNSHIP, None), draft_reply())
-        .does(&world, &approver(TOWNSHIP), Command::ApproveReply)
-        .does(&world, &clerk(TOWNSHIP), Command::SendReply);
-    assert_eq!(clocks(&book), []);
+    let mut book = Book::accepted(&world, TOWNSHIP);
+    answers(&world, &mut book, &worker(TOWNSHIP));
+    let clocks = book.clocks();
+    assert_eq!(clocks.len(), 1);
+    assert_eq!(book.due("visit", TOWNSHIP), Some(clocks[0].2));
+    book.does(&world, &clerk(TOWNSHIP), visit());
+    assert_eq!(book.clocks(), []);
 }
 
 #[test]
@@ -96,21 +87,30 @@ fn an_offer_that_ends_in_the_annex_has_lapsed_with_its_clock() {
     );
     let annex = tree.annex();
     assert!(annex.contains(&offer.hash) && annex.contains(&answer.hash));
+
     let mut book = Book::opened(&world, TOWNSHIP);
+    let mut taken = book.clone();
     book.does(&world, &clerk(TOWNSHIP), escalate());
-    book.case =
-        fengqiao_hub::case::Case::fold([(&book.entries[0], TOWNSHIP), (&city, CITY)]).unwrap();
-    assert_eq!((book.case.offer, clocks(&book)), (None, vec![]));
+    taken.does(&world, &leader(CITY), take());
+    let city = taken.entries.pop().unwrap();
+    book.receives(&world, city);
+    assert_eq!(book.case.custody.offer, None);
+    assert_eq!(book.due("answer", COUNTY), None);
+    assert_eq!(book.tree.annex().len(), 1);
 }
 
 #[test]
 fn a_notice_tells_the_same_clocks_as_the_case() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept)
-        .does(&world, &clerk(COUNTY), to_place(TOWNSHIP))
-        .does(&world, &clerk(TOWNSHIP), give_back());
-    for annex_due in [None, Some(Moment(START.0 + 1)), Some(Moment(i64::MAX))] {
+    let mut book = Book::dispatched(&world, COUNTY, TOWNSHIP);
+    book.does(&world, &clerk(TOWNSHIP), give_back());
+    let annex = |due_ms| pb::Due {
+        due_ms,
+        clock: "annex".to_owned(),
+        ..Default::default()
+    };
+    for annex_due in [None, Some(annex(START.0 + 1)), Some(annex(i64::MAX))] {
+        let annex_due = annex_due.as_ref();
         let author = node_of(TOWNSHIP);
         let notice = notice_of(CASE, &book.case, &book.tree, annex_due, author).unwrap();
         let clocks = book.case.clocks(annex_due);
@@ -118,6 +118,20 @@ fn a_notice_tells_the_same_clocks_as_the_case() {
         assert!(clocks.is_sorted_by_key(|running| running.due));
         assert_eq!(clocks.len(), 2 + usize::from(annex_due.is_some()));
     }
+}
+
+#[test]
+fn a_fold_of_the_same_entries_shows_the_same_clocks() {
+    let world = World::new();
+    let mut book = Book::dispatched(&world, CITY, COUNTY);
+    book.does(&world, &clerk(COUNTY), sign_for())
+        .does(&world, &clerk(COUNTY), to_place(TOWNSHIP))
+        .does(&world, &clerk(TOWNSHIP), sign_for())
+        .does(&world, &clerk(TOWNSHIP), to_unit(TOWN_OFFICE))
+        .does(&world, &clerk(TOWNSHIP), escalate());
+    let entries = book.entries.iter().map(|entry| (entry, step(entry).place));
+    let elsewhere = casework::fold(entries).unwrap();
+    assert_eq!(elsewhere.clocks(None), book.case.clocks(None));
 }
 
 #[test]

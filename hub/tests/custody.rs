@@ -7,8 +7,7 @@ use fengqiao_hub::custody::{Tree, Verdict, Violation, Waiting};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{Hash, NodeId, PlaceId};
 use fengqiao_hub::rank::Rank;
-use fengqiao_proto::v1::RootRenewed;
-use fengqiao_proto::v1::body::Content;
+use fengqiao_proto::v1 as pb;
 use support::*;
 
 fn put(world: &World, tree: &mut Tree, entry: &Entry) -> Verdict {
@@ -472,12 +471,10 @@ fn a_departments_node_does_not_write_on_behind_its_centre() {
 #[test]
 fn only_who_enrolled_a_node_or_stands_above_it_revokes_it() {
     let mut world = World::new();
-    let revoked = |node| {
-        fengqiao_proto::v1::body::Content::NodeRevoked(fengqiao_proto::v1::NodeRevoked {
-            node: node_of(node).to_vec(),
-            incarnation: 1,
-            last_author_sequence: 1,
-        })
+    let revoked = |node| pb::NodeRevoked {
+        node: node_of(node).to_vec(),
+        incarnation: 1,
+        last_author_sequence: 1,
     };
     for issuer in [OTHER_COUNTY, NEXT_TOWNSHIP, VILLAGE] {
         assert!(world.try_registers(issuer, revoked(TOWNSHIP)).is_err());
@@ -494,9 +491,8 @@ fn the_root_key_pins_the_first_places_node_anew_only_in_a_higher_generation_and_
     let mut world = World::new();
     let city = node_of(CITY);
     let refused = |world: &mut World, issuer, renewed| {
-        let content = Content::RootRenewed(renewed);
         let before = world.registry.version(issuer);
-        assert!(world.try_registers(issuer, content).is_err());
+        assert!(world.try_registers(issuer, renewed).is_err());
         assert_eq!(world.registry.version(issuer), before, "nothing changed");
     };
     refused(&mut world, CITY, renewed(city, 1));
@@ -507,13 +503,13 @@ fn the_root_key_pins_the_first_places_node_anew_only_in_a_higher_generation_and_
         refused(
             &mut world,
             CITY,
-            RootRenewed {
+            pb::RootRenewed {
                 approved_by,
                 ..renewed(city, 2)
             },
         );
     }
-    world.registers(CITY, Content::RootRenewed(renewed(city, 2)));
+    world.registers(CITY, renewed(city, 2));
     let node = world.registry.node_of(CITY).unwrap();
     assert_eq!((node.id, node.generation), (city, 2));
     refused(&mut world, CITY, renewed(city, 2));
@@ -525,8 +521,7 @@ fn a_successor_of_the_first_places_node_outranks_what_the_lost_one_took() {
     let first = opened(VILLAGE);
     let lost = world.takes(CITY, &first, None, 2);
     let successor = NodeId([0x3f; 10]);
-    let content = Content::RootRenewed(renewed(successor, 2));
-    world.registers_by(successor, CITY, content);
+    world.registers_by(successor, CITY, renewed(successor, 2));
     assert_eq!(world.registry.node_of(CITY).unwrap().id, successor);
     let mut late = step(&world.writes_at(
         CITY,

@@ -4,42 +4,43 @@
 mod support;
 
 use fengqiao_hub::case::{OfferKind, Receiver, Stage};
-use fengqiao_hub::casework::Command;
+use fengqiao_hub::casework;
 use fengqiao_hub::centre;
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::Hash;
+use fengqiao_hub::id::PlaceId;
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
-use pb::body::Content;
 use support::book::*;
 use support::*;
+
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 #[test]
 fn a_case_lives_from_registration_to_closing_at_one_centre() {
     let world = World::new();
     let mut book = Book::opened(&world, COUNTY);
     let roads = handler(COUNTY, ROADS);
-    let contact = Command::Contact { reached: true };
-    let mut stages = vec![book.case.stage];
-    for (actor, command) in [
-        (clerk(COUNTY), Command::Accept),
-        (clerk(COUNTY), to_unit(ROADS)),
-        (roads.clone(), Command::SignFor),
-        (roads.clone(), contact),
-        (roads.clone(), Command::TakeAction),
-        (roads.clone(), Command::ReportInterim),
-        (roads.clone(), draft_reply()),
-        (approver(COUNTY), Command::SendBackReply),
-        (roads.clone(), draft_reply()),
-        (approver(COUNTY), Command::ApproveReply),
-        (roads, Command::SendReply),
-        (clerk(COUNTY), visit()),
-        (clerk(COUNTY), Command::Rate { score: 5 }),
-        (clerk(COUNTY), close()),
-    ] {
-        book.does(&world, &actor, command);
-        if stages.last() != Some(&book.case.stage) {
-            stages.push(book.case.stage);
+    let steps: [(_, pb::Action); 14] = [
+        (clerk(COUNTY), accept().into()),
+        (clerk(COUNTY), to_unit(ROADS).into()),
+        (roads.clone(), sign_for().into()),
+        (roads.clone(), contact(true).into()),
+        (roads.clone(), act().into()),
+        (roads.clone(), interim().into()),
+        (roads.clone(), draft_reply().into()),
+        (approver(COUNTY), send_back().into()),
+        (roads.clone(), draft_reply().into()),
+        (approver(COUNTY), approve().into()),
+        (roads, send().into()),
+        (clerk(COUNTY), visit().into()),
+        (clerk(COUNTY), rate(5).into()),
+        (clerk(COUNTY), close().into()),
+    ];
+    let mut stages = vec![book.case.stage()];
+    for (actor, action) in steps {
+        book.does(&world, &actor, action);
+        if stages.last() != Some(&book.case.stage()) {
+            stages.push(book.case.stage());
         }
     }
     let expected = [
@@ -56,55 +57,56 @@ fn a_case_lives_from_registration_to_closing_at_one_centre() {
         Stage::Closed,
     ];
     assert_eq!(stages, expected);
-    assert_eq!(book.case.outcome, pb::Outcome::Solved);
-    assert_eq!(book.case.rating, Some(5));
-    assert_eq!(book.case.first_receiver, Some(Receiver::Unit(ROADS)));
-    assert_eq!(book.case.due, None, "no clock runs on");
+    assert_eq!(book.case.visit.outcome, pb::Outcome::Solved);
+    assert_eq!(book.case.visit.rating.map(|rating| rating.score), Some(5));
+    let first = book.case.dispatching.first.receiver;
+    assert_eq!(first, Some(Receiver::Unit(ROADS)));
+    assert_eq!(book.clocks(), [], "no clock runs on");
     assert_eq!(book.case.entries, 15);
 }
 
 #[test]
 fn a_dispatched_case_is_replied_to_taken_visited_redone_and_closed_above() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept).does(
-        &world,
-        &clerk(COUNTY),
-        to_place(TOWNSHIP),
-    );
+    let mut book = Book::dispatched(&world, COUNTY, TOWNSHIP);
     assert_eq!(book.custodian(), TOWNSHIP);
-    book.does(&world, &clerk(TOWNSHIP), Command::SignFor).does(
+    book.does(&world, &clerk(TOWNSHIP), sign_for()).does(
         &world,
         &clerk(TOWNSHIP),
         to_unit(TOWN_OFFICE),
     );
     replies(&world, &mut book, TOWNSHIP, TOWN_OFFICE);
     assert_eq!(book.custodian(), TOWNSHIP, "the reply is an offer");
-    assert_eq!(book.case.offer.unwrap().kind, OfferKind::Replied);
-    assert_eq!(book.case.due, None, "the clock stops at the reply");
-    let not_below = book.refused(&world, &clerk(TOWNSHIP), &visit());
+    let offer = book.case.custody.offer.as_ref().unwrap();
+    assert_eq!(offer.kind, OfferKind::Replied);
+    assert_eq!(
+        book.due("handling", TOWNSHIP),
+        None,
+        "the clock stops at the reply"
+    );
+    let not_below = book.refused(&world, &clerk(TOWNSHIP), visit());
     assert_eq!(not_below, Code::OfferOpen, "the handler never visits");
-    let owed = book.refused(&world, &clerk(TOWNSHIP), &close());
-    assert_eq!(owed, Code::ReplyOwed);
+    let owed = book.refused(&world, &clerk(TOWNSHIP), close());
+    assert_eq!(owed, Code::OfferOpen, "nor closes");
 
     book.does(&world, &clerk(COUNTY), take());
     assert_eq!(
-        (book.custodian(), book.case.stage),
+        (book.custodian(), book.case.stage()),
         (COUNTY, Stage::Replied)
     );
-    assert!(book.case.takings.is_empty(), "an answer is not damped");
+    let damped = &book.case.custody.takings;
+    assert!(damped.is_empty(), "an answer is not damped");
     book.does(&world, &clerk(COUNTY), visit())
-        .does(&world, &clerk(COUNTY), Command::OrderRedo)
+        .does(&world, &clerk(COUNTY), redo())
         .does(&world, &clerk(COUNTY), to_place(TOWNSHIP))
-        .does(&world, &clerk(TOWNSHIP), Command::SignFor)
-        .does(&world, &clerk(TOWNSHIP), draft_reply())
-        .does(&world, &leader(TOWNSHIP), Command::ApproveReply)
-        .does(&world, &clerk(TOWNSHIP), Command::SendReply)
-        .does(&world, &clerk(COUNTY), take())
+        .does(&world, &clerk(TOWNSHIP), sign_for());
+    answers(&world, &mut book, &clerk(TOWNSHIP));
+    book.does(&world, &clerk(COUNTY), take())
         .does(&world, &clerk(COUNTY), visit())
         .does(&world, &clerk(COUNTY), close());
-    assert_eq!(book.case.stage, Stage::Closed);
-    assert_eq!(book.case.first_receiver, Some(Receiver::Place(TOWNSHIP)));
+    assert_eq!(book.case.stage(), Stage::Closed);
+    let first = book.case.dispatching.first.receiver;
+    assert_eq!(first, Some(Receiver::Place(TOWNSHIP)));
     assert!(book.tree.annex().is_empty());
 }
 
@@ -113,26 +115,25 @@ fn a_case_goes_up_two_tiers_and_its_decision_comes_back_to_the_village() {
     let world = World::new();
     let mut book = Book::opened(&world, VILLAGE);
     book.does(&world, &clerk(VILLAGE), escalate());
-    let action = book.case.stage;
-    assert_eq!(action, Stage::Registered, "the village goes on meanwhile");
+    let stage = book.case.stage();
+    assert_eq!(stage, Stage::Registered, "the village goes on meanwhile");
     assert_eq!(
-        book.refused(&world, &clerk(VILLAGE), &escalate()),
+        book.refused(&world, &clerk(VILLAGE), escalate()),
         Code::OfferOpen
     );
     assert_eq!(
-        book.refused(&world, &clerk(COUNTY), &take()),
+        book.refused(&world, &clerk(COUNTY), take()),
         Code::RoleMissing
     );
     book.does(&world, &clerk(TOWNSHIP), take())
         .does(&world, &clerk(TOWNSHIP), escalate())
         .does(&world, &clerk(COUNTY), take())
-        .does(&world, &leader(COUNTY), Command::Decide)
+        .does(&world, &leader(COUNTY), decide())
         .does(&world, &clerk(COUNTY), to_place(VILLAGE));
     assert_eq!(book.custodian(), VILLAGE);
     assert_eq!(book.tree.head().unwrap().rank.to_string(), "40:1.1");
-    let foreign = to_place(NEXT_VILLAGE);
     assert_eq!(
-        book.refused(&world, &clerk(COUNTY), &foreign),
+        book.refused(&world, &clerk(COUNTY), to_place(NEXT_VILLAGE)),
         Code::NotCustodian
     );
 }
@@ -140,34 +141,26 @@ fn a_case_goes_up_two_tiers_and_its_decision_comes_back_to_the_village() {
 #[test]
 fn a_parent_that_only_passes_a_reply_on_owes_it_to_the_dispatcher() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept).does(
-        &world,
-        &clerk(COUNTY),
-        to_place(VILLAGE),
-    );
-    let due = book.case.due.clone();
-    book.does(&world, &clerk(VILLAGE), Command::SignFor)
-        .does(&world, &clerk(VILLAGE), draft_reply())
-        .does(&world, &approver(VILLAGE), Command::ApproveReply)
-        .does(&world, &clerk(VILLAGE), Command::SendReply)
-        .does(&world, &clerk(TOWNSHIP), take());
-    assert_eq!(book.case.stage, Stage::InHand);
-    assert_eq!(book.case.due, due, "the county's clock runs on");
+    let mut book = Book::dispatched(&world, COUNTY, VILLAGE);
+    let due = book.due("handling", VILLAGE);
+    assert!(due.is_some());
+    book.does(&world, &clerk(VILLAGE), sign_for());
+    answers(&world, &mut book, &clerk(VILLAGE));
+    book.does(&world, &clerk(TOWNSHIP), take());
+    assert_eq!(book.case.stage(), Stage::InHand);
     assert_eq!(
-        book.refused(&world, &clerk(TOWNSHIP), &close()),
-        Code::ReplyOwed
+        book.due("handling", TOWNSHIP),
+        due,
+        "the county's clock runs on"
     );
-    assert_eq!(
-        book.refused(&world, &clerk(TOWNSHIP), &visit()),
-        Code::StageForbids
-    );
-    book.does(&world, &clerk(TOWNSHIP), draft_reply())
-        .does(&world, &approver(TOWNSHIP), Command::ApproveReply)
-        .does(&world, &clerk(TOWNSHIP), Command::SendReply)
-        .does(&world, &clerk(COUNTY), take());
-    assert_eq!(book.case.stage, Stage::Replied);
-    assert!(!book.case.owes_reply(COUNTY, &world.registry));
+    for action in [pb::Action::from(close()), visit().into()] {
+        let owed = book.refused(&world, &clerk(TOWNSHIP), action);
+        assert_eq!(owed, Code::ReplyOwed);
+    }
+    answers(&world, &mut book, &clerk(TOWNSHIP));
+    book.does(&world, &clerk(COUNTY), take());
+    assert_eq!(book.case.stage(), Stage::Replied);
+    assert!(!book.case.owes_reply(COUNTY));
     book.does(&world, &clerk(COUNTY), visit())
         .does(&world, &clerk(COUNTY), close());
 }
@@ -175,24 +168,21 @@ fn a_parent_that_only_passes_a_reply_on_owes_it_to_the_dispatcher() {
 #[test]
 fn a_reply_climbs_tier_by_tier_to_the_city_that_asked_for_it() {
     let world = World::new();
-    let mut book = Book::opened(&world, CITY);
-    book.does(&world, &clerk(CITY), Command::Accept)
-        .does(&world, &clerk(CITY), to_place(VILLAGE))
-        .does(&world, &clerk(VILLAGE), Command::SignFor);
+    let mut book = Book::dispatched(&world, CITY, VILLAGE);
+    let due = book.due("handling", VILLAGE);
+    book.does(&world, &clerk(VILLAGE), sign_for());
     for (place, parent) in [(VILLAGE, TOWNSHIP), (TOWNSHIP, COUNTY), (COUNTY, CITY)] {
-        assert!(book.case.due.is_some(), "the city's clock runs");
-        book.does(&world, &clerk(place), draft_reply())
-            .does(&world, &approver(place), Command::ApproveReply)
-            .does(&world, &clerk(place), Command::SendReply)
-            .does(&world, &clerk(parent), take());
+        assert_eq!(book.due("handling", place), due, "the city's clock runs");
+        answers(&world, &mut book, &clerk(place));
+        book.does(&world, &clerk(parent), take());
         let answered = parent == CITY;
         let stage = if answered {
             Stage::Replied
         } else {
             Stage::InHand
         };
-        assert_eq!(book.case.stage, stage);
-        assert_eq!(book.case.owes_reply(parent, &world.registry), !answered);
+        assert_eq!(book.case.stage(), stage);
+        assert_eq!(book.case.owes_reply(parent), !answered);
     }
     book.does(&world, &clerk(CITY), visit())
         .does(&world, &clerk(CITY), close());
@@ -201,54 +191,42 @@ fn a_reply_climbs_tier_by_tier_to_the_city_that_asked_for_it() {
 #[test]
 fn a_taker_between_dispatcher_and_receiver_owes_the_reply_one_above_does_not() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept).does(
-        &world,
-        &clerk(COUNTY),
-        to_place(VILLAGE),
-    );
-    assert!(book.case.owes_reply(VILLAGE, &world.registry));
+    let mut book = Book::dispatched(&world, COUNTY, VILLAGE);
+    assert!(book.case.owes_reply(VILLAGE));
     let mut above = book.clone();
     above.does(&world, &leader(CITY), take());
     for place in [CITY, COUNTY, VILLAGE] {
-        assert!(!above.case.owes_reply(place, &world.registry));
+        assert!(!above.case.owes_reply(place));
     }
     book.does(&world, &leader(TOWNSHIP), take());
-    assert!(book.case.owes_reply(TOWNSHIP, &world.registry));
+    assert!(book.case.owes_reply(TOWNSHIP));
     assert_eq!(
-        book.refused(&world, &clerk(TOWNSHIP), &close()),
+        book.refused(&world, &clerk(TOWNSHIP), close()),
         Code::ReplyOwed
     );
     book.does(&world, &clerk(TOWNSHIP), to_place(VILLAGE))
-        .does(&world, &clerk(VILLAGE), Command::SignFor)
+        .does(&world, &clerk(VILLAGE), sign_for())
         .does(&world, &clerk(VILLAGE), escalate())
         .does(&world, &clerk(TOWNSHIP), take());
-    assert!(book.case.owes_reply(TOWNSHIP, &world.registry), "still");
+    assert!(book.case.owes_reply(TOWNSHIP), "still");
     book.does(&world, &clerk(TOWNSHIP), escalate())
         .does(&world, &clerk(COUNTY), take());
-    assert!(!book.case.owes_reply(COUNTY, &world.registry));
+    assert!(!book.case.owes_reply(COUNTY));
 }
 
 #[test]
 fn a_reply_that_is_not_taken_starts_its_clock_again_where_it_stopped() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept).does(
-        &world,
-        &clerk(COUNTY),
-        to_place(TOWNSHIP),
-    );
-    let due = book.case.due.clone();
+    let mut book = Book::dispatched(&world, COUNTY, TOWNSHIP);
+    let due = book.due("handling", TOWNSHIP);
     assert!(due.is_some());
-    book.does(&world, &clerk(TOWNSHIP), Command::SignFor)
-        .does(&world, &clerk(TOWNSHIP), draft_reply())
-        .does(&world, &approver(TOWNSHIP), Command::ApproveReply)
-        .does(&world, &clerk(TOWNSHIP), Command::SendReply)
-        .later(HOUR_MS)
-        .does(&world, &clerk(COUNTY), Command::KeepBelow);
-    assert_eq!(book.case.stage, Stage::Handling);
-    assert_eq!(book.case.due, due, "stopped, never reset");
-    assert_eq!(book.case.offer, None);
+    book.does(&world, &clerk(TOWNSHIP), sign_for());
+    answers(&world, &mut book, &clerk(TOWNSHIP));
+    book.later(HOUR_MS)
+        .does(&world, &clerk(COUNTY), keep_below());
+    assert_eq!(book.case.stage(), Stage::Handling);
+    assert_eq!(book.due("handling", TOWNSHIP), due, "stopped, never reset");
+    assert_eq!(book.case.custody.offer, None);
     let sender = &book.entries.last().unwrap();
     assert!(sender.submission.is_some(), "the custodian adopted it");
     assert_eq!(book.custodian(), TOWNSHIP);
@@ -258,33 +236,34 @@ fn a_reply_that_is_not_taken_starts_its_clock_again_where_it_stopped() {
 fn only_the_parent_asked_keeps_an_offer_below() {
     let world = World::new();
     let mut book = Book::opened(&world, VILLAGE);
-    let no_offer = book.refused(&world, &clerk(TOWNSHIP), &Command::KeepBelow);
+    let no_offer = book.refused(&world, &clerk(TOWNSHIP), keep_below());
     assert_eq!(no_offer, Code::NoOffer);
     book.does(&world, &clerk(VILLAGE), escalate());
     for place in [COUNTY, VILLAGE, NEXT_TOWNSHIP] {
-        let kept = book.refused(&world, &clerk(place), &Command::KeepBelow);
+        let kept = book.refused(&world, &clerk(place), keep_below());
         assert_eq!(kept, Code::NoOffer);
     }
-    book.does(&world, &clerk(TOWNSHIP), Command::KeepBelow);
-    assert_eq!(book.case.offer, None);
+    book.does(&world, &clerk(TOWNSHIP), keep_below());
+    assert_eq!(book.case.custody.offer, None);
 }
 
 #[test]
 fn a_departments_duty_is_not_pushed_down_but_its_decision_goes_home() {
     let world = World::new();
-    let permits = fengqiao_hub::casework::intake::Intake {
-        class: "permits",
-        ..intake()
-    };
-    let mut book = Book::opened_as(&world, VILLAGE, permits);
+    let mut book = Book::opened_as(&world, VILLAGE, permit());
     book.does(&world, &leader(COUNTY), take());
-    for place in [TOWNSHIP, NEXT_VILLAGE] {
-        let pushed = book.refused(&world, &clerk(COUNTY), &to_place(place));
-        assert_eq!(pushed, Code::DutyNotBelow);
+    for place in [TOWNSHIP, NEXT_VILLAGE, VILLAGE] {
+        let pushed = book.refused(&world, &clerk(COUNTY), to_place(place));
+        assert_eq!(pushed, Code::DutyNotBelow, "nobody decided");
     }
     for place in [OTHER_TOWNSHIP, COUNTY, CITY] {
-        let beside = book.refused(&world, &clerk(COUNTY), &to_place(place));
+        let beside = book.refused(&world, &clerk(COUNTY), to_place(place));
         assert_eq!(beside, Code::PlaceUnknown);
+    }
+    book.does(&world, &leader(COUNTY), decide());
+    for place in [TOWNSHIP, NEXT_VILLAGE] {
+        let pushed = book.refused(&world, &clerk(COUNTY), to_place(place));
+        assert_eq!(pushed, Code::DutyNotBelow, "they never held it");
     }
     book.does(&world, &clerk(COUNTY), to_place(VILLAGE));
 }
@@ -292,28 +271,24 @@ fn a_departments_duty_is_not_pushed_down_but_its_decision_goes_home() {
 #[test]
 fn a_decline_comes_before_any_dispatch_or_never() {
     let world = World::new();
-    let decline = Command::Decline {
-        ground: pb::DeclineGround::BeyondDuty,
-    };
+    let decline = || decline(pb::DeclineGround::BeyondDuty);
     let mut book = Book::opened(&world, COUNTY);
-    book.clone().does(&world, &clerk(COUNTY), decline.clone());
-    book.does(&world, &clerk(COUNTY), Command::Accept);
-    book.clone().does(&world, &clerk(COUNTY), decline.clone());
+    book.clone().does(&world, &clerk(COUNTY), decline());
+    book.does(&world, &clerk(COUNTY), accept());
+    book.clone().does(&world, &clerk(COUNTY), decline());
+    let groundless = support::book::decline(pb::DeclineGround::Unspecified);
+    assert_eq!(
+        book.refused(&world, &clerk(COUNTY), groundless),
+        Code::Empty
+    );
     book.does(&world, &clerk(COUNTY), to_unit(ROADS))
         .does(&world, &handler(COUNTY, ROADS), object())
         .does(&world, &clerk(COUNTY), upheld(true));
-    assert_eq!(book.case.stage, Stage::Accepted);
-    let late = book.refused(&world, &clerk(COUNTY), &decline);
+    assert_eq!(book.case.stage(), Stage::Accepted);
+    let late = book.refused(&world, &clerk(COUNTY), decline());
     assert_eq!(late, Code::AlreadyDispatched);
-    let answered = book.refused(&world, &clerk(COUNTY), &Command::AnswerAtOnce);
+    let answered = book.refused(&world, &clerk(COUNTY), answer());
     assert_eq!(answered, Code::AlreadyDispatched);
-    let groundless = Command::Decline {
-        ground: pb::DeclineGround::Unspecified,
-    };
-    assert_eq!(
-        book.refused(&world, &clerk(COUNTY), &groundless),
-        Code::Empty
-    );
 }
 
 #[test]
@@ -321,41 +296,31 @@ fn nobody_lets_their_own_draft_leave() {
     let world = World::new();
     let mut book = with_roads(&world);
     let both = everything(COUNTY, Some(ROADS));
-    book.does(&world, &both, Command::SignFor)
+    book.does(&world, &both, sign_for())
         .does(&world, &both, draft_reply());
-    for command in [Command::ApproveReply, Command::SendBackReply] {
-        assert_eq!(book.refused(&world, &both, &command), Code::SamePerson);
+    for action in [pb::Action::from(approve()), send_back().into()] {
+        let own = book.refused(&world, &both, action.clone());
+        assert_eq!(own, Code::SamePerson);
         let roads = handler(COUNTY, ROADS);
-        assert_eq!(book.refused(&world, &roads, &command), Code::RoleMissing);
+        assert_eq!(book.refused(&world, &roads, action), Code::RoleMissing);
     }
-    assert_eq!(
-        book.refused(&world, &both, &Command::SendReply),
-        Code::StageForbids
-    );
-    book.does(&world, &approver(COUNTY), Command::ApproveReply);
+    assert_eq!(book.refused(&world, &both, send()), Code::StageForbids);
+    book.does(&world, &approver(COUNTY), approve());
 }
 
 #[test]
-fn the_handler_writes_no_verdict_of_its_own() {
+fn no_unit_writes_a_verdict_the_handling_one_least_of_all() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    let dispatch = Command::Dispatch {
-        lead: Some(ROADS),
-        place: None,
-        co_handlers: vec![WATER],
-        due: None,
-    };
-    book.does(&world, &clerk(COUNTY), Command::Accept)
-        .does(&world, &clerk(COUNTY), dispatch);
+    let mut book = Book::accepted(&world, COUNTY);
+    book.does(&world, &clerk(COUNTY), to_units(ROADS, &[WATER]));
     replies(&world, &mut book, COUNTY, ROADS);
-    for unit in [ROADS, WATER] {
+    for unit in [ROADS, WATER, POLICE] {
         let handles = everything(COUNTY, Some(unit));
-        assert_eq!(book.refused(&world, &handles, &visit()), Code::NotHandler);
-        let rates = Command::Rate { score: 5 };
-        assert_eq!(book.refused(&world, &handles, &rates), Code::NotHandler);
+        for action in [pb::Action::from(visit()), rate(5).into()] {
+            let refused = book.refused(&world, &handles, action);
+            assert_eq!(refused, Code::NotCentreStaff);
+        }
     }
-    let other = everything(COUNTY, Some(POLICE));
-    book.clone().does(&world, &other, visit());
     book.does(&world, &clerk(COUNTY), visit());
 }
 
@@ -365,46 +330,40 @@ fn a_score_is_one_to_five() {
     let mut book = with_roads(&world);
     replies(&world, &mut book, COUNTY, ROADS);
     for score in [0, 6, u32::MAX] {
-        let rates = Command::Rate { score };
         assert_eq!(
-            book.refused(&world, &clerk(COUNTY), &rates),
+            book.refused(&world, &clerk(COUNTY), rate(score)),
             Code::OutOfRange
         );
     }
     for score in 1..=5 {
-        book.clone()
-            .does(&world, &clerk(COUNTY), Command::Rate { score });
+        book.clone().does(&world, &clerk(COUNTY), rate(score));
     }
 }
 
 #[test]
 fn a_tier_above_reads_once_the_case_is_overdue_past_its_grace() {
     let world = World::new();
-    let mut book = Book::opened(&world, VILLAGE);
-    book.does(&world, &clerk(VILLAGE), Command::Accept);
-    let soon = Command::Designate {
-        unit: TOWN_OFFICE,
-        due: None,
-    };
+    let book = Book::accepted(&world, VILLAGE);
+    let foreign = designate(TOWN_OFFICE);
     assert_eq!(
-        book.refused(&world, &leader(VILLAGE), &soon),
+        book.refused(&world, &leader(VILLAGE), foreign),
         Code::UnitUnknown
     );
-    let mut book = Book::opened(&world, TOWNSHIP);
-    book.does(&world, &clerk(TOWNSHIP), Command::Accept).does(
-        &world,
-        &clerk(TOWNSHIP),
-        to_unit(TOWN_OFFICE),
-    );
-    let due = book.case.due_at().unwrap();
-    assert_eq!(
-        due.0,
-        START.0 + 3 * 24 * HOUR_MS,
-        "three days from the dispatch"
-    );
-    let grace_ends = Moment(due.0 + 24 * HOUR_MS);
-    let reads =
-        |book: &Book, place, now| centre::may_read(&view(&world, place, now), &book.known());
+    let mut book = Book::accepted(&world, TOWNSHIP);
+    book.does(&world, &clerk(TOWNSHIP), to_unit(TOWN_OFFICE));
+    let due = book.due("handling", TOWNSHIP).unwrap();
+    assert_eq!(due.0, START.0 + 3 * DAY_MS, "three days from the dispatch");
+    let grace_ends = Moment(due.0 + DAY_MS);
+    let reads = |book: &Book, place, now| {
+        let purpose = centre::Purpose::Handling;
+        centre::may_read(
+            &context(&world, place, now),
+            &book.case,
+            &clerk(place),
+            purpose,
+        )
+        .is_ok()
+    };
     assert!(reads(&book, TOWNSHIP, START));
     assert!(!reads(&book, COUNTY, START));
     assert!(
@@ -416,25 +375,21 @@ fn a_tier_above_reads_once_the_case_is_overdue_past_its_grace() {
     assert!(!reads(&book, OTHER_COUNTY, after));
     assert!(!reads(&book, VILLAGE, after));
     book.now = after;
-    let overdue = Command::Take {
-        reason: pb::TakingReason::Overdue,
-    };
+    let overdue = take_because(pb::TakingReason::Overdue);
     book.does(&world, &leader(COUNTY), overdue);
-    assert_eq!(book.case.due_at(), Some(due), "a taking resets no clock");
+    assert_eq!(book.due("handling", TOWNSHIP), None);
+    let taken_over = book.due("hand-over", COUNTY).unwrap();
+    assert!(taken_over > after, "the taker has a clock of its own");
 }
 
 #[test]
 fn a_due_time_is_the_same_whoever_computes_it() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept).does(
-        &world,
-        &clerk(COUNTY),
-        to_place(TOWNSHIP),
-    );
-    let written = book.case.due.clone().unwrap();
+    let book = Book::dispatched(&world, COUNTY, TOWNSHIP);
+    let written = book.case.custody.obligations[0].due.clone().unwrap();
     for catalogue in [catalogue(), world.catalogue.clone()] {
-        let due = catalogue.handling_due("roads", pb::Urgency::Ordinary, Moment(written.start_ms));
+        let start = Moment(written.start_ms);
+        let due = catalogue.handling_due("roads", pb::Urgency::Ordinary, start);
         assert_eq!(due.unwrap(), written);
     }
     let standing: Vec<_> = book
@@ -442,53 +397,49 @@ fn a_due_time_is_the_same_whoever_computes_it() {
         .iter()
         .map(|entry| (entry, step(entry).place))
         .collect();
-    let elsewhere = fengqiao_hub::case::Case::fold(standing).unwrap();
-    assert_eq!(elsewhere.due, Some(written));
+    let elsewhere = casework::fold(standing).unwrap();
+    assert_eq!(elsewhere.custody.obligations[0].due, Some(written));
 }
 
 #[test]
 fn a_lower_dispatch_cannot_lengthen_the_clock_but_may_shorten_it() {
     let world = World::new();
-    let mut book = Book::opened(&world, COUNTY);
-    book.does(&world, &clerk(COUNTY), Command::Accept).does(
-        &world,
-        &clerk(COUNTY),
-        to_place(TOWNSHIP),
-    );
-    let due = book.case.due_at().unwrap();
+    let mut book = Book::dispatched(&world, COUNTY, TOWNSHIP);
+    let due = book.due("handling", TOWNSHIP).unwrap();
+    let owed = book.clocks()[0].clone();
     book.later(HOUR_MS)
-        .does(&world, &clerk(TOWNSHIP), Command::SignFor);
-    let dispatch = |due| Command::Dispatch {
-        lead: Some(TOWN_OFFICE),
-        place: None,
-        co_handlers: vec![],
-        due,
-    };
-    for longer in [None, Some(Moment(due.0 + HOUR_MS))] {
-        let mut copy = book.clone();
-        copy.does(&world, &clerk(TOWNSHIP), dispatch(longer));
-        assert_eq!(copy.case.due_at(), Some(due));
-        let mut copy = book.clone();
-        copy.does(&world, &clerk(TOWNSHIP), to_place(VILLAGE));
-        assert_eq!(copy.case.due_at(), Some(due));
-    }
-    let shorter = Some(Moment(due.0 - HOUR_MS));
-    let mut copy = book.clone();
-    copy.does(&world, &clerk(TOWNSHIP), dispatch(shorter));
-    assert_eq!(copy.case.due_at(), shorter);
-    let past = Some(Moment(book.now.0 - 1));
+        .does(&world, &clerk(TOWNSHIP), sign_for());
+    let dispatch = |due| due_by(to_unit(TOWN_OFFICE), due);
+    let longer = Moment(due.0 + HOUR_MS);
     assert_eq!(
-        book.refused(&world, &clerk(TOWNSHIP), &dispatch(past)),
+        book.refused(&world, &clerk(TOWNSHIP), dispatch(longer)),
+        Code::DueBeyondSuperior
+    );
+    let past = Moment(book.now.0 - 1);
+    assert_eq!(
+        book.refused(&world, &clerk(TOWNSHIP), dispatch(past)),
         Code::DueBeforeStart
     );
-    let designate = Command::Designate {
-        unit: TOWN_OFFICE,
-        due: Some(Moment(due.0 + HOUR_MS)),
+    let shorter = Moment(due.0 - HOUR_MS);
+    let mut copy = book.clone();
+    copy.does(&world, &clerk(TOWNSHIP), dispatch(shorter));
+    assert_eq!(copy.due("handling", TOWNSHIP), Some(shorter));
+    assert!(copy.clocks().contains(&owed), "the county's clock runs on");
+
+    let mut copy = book.clone();
+    copy.does(&world, &clerk(TOWNSHIP), to_place(VILLAGE));
+    assert_eq!(copy.due("handling", VILLAGE), Some(due), "cut, not refused");
+    book.does(&world, &clerk(TOWNSHIP), to_unit(TOWN_OFFICE));
+    assert_eq!(book.clocks(), [owed.clone(), owed]);
+    let designate = pb::Designate {
+        due_ms: longer.0,
+        ..designate(TOWN_OFFICE)
     };
-    book.does(&world, &clerk(TOWNSHIP), dispatch(None))
-        .does(&world, &handler(TOWNSHIP, TOWN_OFFICE), object())
-        .does(&world, &leader(TOWNSHIP), designate);
-    assert_eq!(book.case.due_at(), Some(due));
+    book.does(&world, &handler(TOWNSHIP, TOWN_OFFICE), object());
+    assert_eq!(
+        book.refused(&world, &leader(TOWNSHIP), designate),
+        Code::DueBeyondSuperior
+    );
 }
 
 #[test]
@@ -496,26 +447,23 @@ fn only_what_may_be_submitted_is_adopted() {
     let world = World::new();
     let mut book = with_roads(&world);
     let roads = handler(COUNTY, ROADS);
-    let closing = Content::Closed(pb::Closed {
-        outcome: pb::Outcome::Solved.into(),
-    });
-    for content in [
-        closing,
-        Content::ReplyApproved(pb::ReplyApproved {}),
-        registered(),
+    for action in [
+        pb::Action::from(close()),
+        approve().into(),
+        registered().into(),
     ] {
-        let refusal = book.submits(&world, &roads, &content).unwrap_err();
+        let content = pb::body::Content::Action(action);
+        let refusal = book.submits(&world, &roads, content).unwrap_err();
         assert_eq!(refusal.code, Code::Malformed);
     }
-    let signed = Content::SignedFor(pb::SignedFor {});
     let stranger = handler(COUNTY, WATER);
-    let refusal = book.submits(&world, &stranger, &signed).unwrap_err();
+    let refusal = book.submits(&world, &stranger, sign_for()).unwrap_err();
     assert_eq!(refusal.code, Code::NotHandler);
     let lower = clerk(TOWNSHIP);
-    let refusal = book.submits(&world, &lower, &signed).unwrap_err();
+    let refusal = book.submits(&world, &lower, sign_for()).unwrap_err();
     assert_eq!(refusal.code, Code::NotHandler);
-    book.submits(&world, &roads, &signed).unwrap();
-    assert_eq!(book.case.stage, Stage::Handling);
+    book.submits(&world, &roads, sign_for()).unwrap();
+    assert_eq!(book.case.stage(), Stage::Handling);
     assert_eq!(
         book.entries.last().unwrap().author,
         node_of(COUNTY),
@@ -526,50 +474,40 @@ fn only_what_may_be_submitted_is_adopted() {
 #[test]
 fn bad_input_at_the_intake_is_refused_with_its_field() {
     let world = World::new();
-    let view = view(&world, VILLAGE, START);
-    let numbering = fengqiao_hub::casework::intake::Numbering {
-        number: "n".to_owned(),
-        secret_hash: Hash([5; 32]),
-    };
-    let refused = |changed| {
-        let refusal =
-            fengqiao_hub::casework::intake::register(&view, &clerk(VILLAGE), &changed, &numbering)
-                .unwrap_err();
+    let village = context(&world, VILLAGE, START);
+    let refused = |actor, asked| {
+        let refusal = casework::register(&village, &actor, asked, &numbering()).unwrap_err();
         (refusal.code, refusal.field)
     };
-    let long = "长".repeat(65);
-    use fengqiao_hub::casework::intake::Intake;
-    let good = intake();
-    let class = Intake {
-        class: "no-such",
-        ..good
+    let class = pb::Register {
+        class: "no-such".to_owned(),
+        ..intake()
     };
-    assert_eq!(refused(class), (Code::ClassUnknown, "class"));
-    let channel = pb::Channel::Unspecified;
-    assert_eq!(
-        refused(Intake { channel, ..good }),
-        (Code::Empty, "channel")
-    );
-    let external_number = long.as_str();
-    let too_long = (Code::TooLong, "external_number");
-    assert_eq!(
-        refused(Intake {
-            external_number,
-            ..good
-        }),
-        too_long
-    );
-    let external_number = "a\u{7}b";
-    let control = (Code::ControlCharacter, "external_number");
-    assert_eq!(
-        refused(Intake {
-            external_number,
-            ..good
-        }),
-        control
-    );
-    let handler = handler(VILLAGE, ROADS);
-    let refusal =
-        fengqiao_hub::casework::intake::register(&view, &handler, &good, &numbering).unwrap_err();
-    assert_eq!(refusal.code, Code::RoleMissing);
+    let unknown = (Code::ClassUnknown, "class");
+    assert_eq!(refused(clerk(VILLAGE), class), unknown);
+    let channel = pb::Register {
+        channel: pb::Channel::Unspecified.into(),
+        ..intake()
+    };
+    assert_eq!(refused(clerk(VILLAGE), channel), (Code::Empty, "channel"));
+    let numbered = |external: &str| pb::Register {
+        external_number: external.to_owned(),
+        ..intake()
+    };
+    let long = refused(clerk(VILLAGE), numbered(&"长".repeat(65)));
+    assert_eq!(long, (Code::TooLong, "external_number"));
+    let control = refused(clerk(VILLAGE), numbered("a\u{7}b"));
+    assert_eq!(control, (Code::ControlCharacter, "external_number"));
+    for place in ["no-such", &PlaceId([9; 10]).to_string()] {
+        let place = pb::Register {
+            place: place.to_owned(),
+            ..intake()
+        };
+        let unknown = (Code::PlaceUnknown, "place");
+        assert_eq!(refused(clerk(VILLAGE), place), unknown);
+    }
+    let (unit, _) = refused(handler(VILLAGE, ROADS), intake());
+    assert_eq!(unit, Code::NotCentreStaff);
+    let (role, _) = refused(leader(VILLAGE), intake());
+    assert_eq!(role, Code::RoleMissing);
 }

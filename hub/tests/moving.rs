@@ -4,7 +4,7 @@
 
 mod support;
 
-use fengqiao_hub::casework::{Command, Known};
+use fengqiao_hub::casework::{self, CaseState};
 use fengqiao_hub::centre;
 use fengqiao_hub::custody::{Tree, Verdict, Violation, Waiting};
 use fengqiao_hub::entry::{Draft, Entry, Move};
@@ -14,13 +14,14 @@ use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use proptest::prelude::*;
+use support::book::{context, escalate, take};
 use support::*;
 
 const PROVINCE: PlaceId = PlaceId([0x20; 10]);
 const OTHER_CITY: PlaceId = PlaceId([0x31; 10]);
 
-fn moved(place: PlaceId, level: u32, to: PlaceId, number: u32) -> Content {
-    Content::PlaceMoved(pb::PlaceMoved {
+fn moved(place: PlaceId, level: u32, to: PlaceId, number: u32) -> pb::PlaceMoved {
+    pb::PlaceMoved {
         place: place.to_vec(),
         code: String::new(),
         name: format!("moved {number}"),
@@ -28,16 +29,16 @@ fn moved(place: PlaceId, level: u32, to: PlaceId, number: u32) -> Content {
         to: to.to_vec(),
         number,
         address: format!("{number}.example:7444"),
-    })
+    }
 }
 
-fn added(place: PlaceId, level: u32) -> Content {
-    Content::PlaceAdded(pb::PlaceAdded {
+fn added(place: PlaceId, level: u32) -> pb::PlaceAdded {
+    pb::PlaceAdded {
         place: place.to_vec(),
         name: "added".into(),
         level,
         ..Default::default()
-    })
+    }
 }
 
 /// Registry chains being written, each entry by the node of its place.
@@ -46,14 +47,14 @@ struct Chains(Vec<Entry>);
 
 impl Chains {
     /// By an author who has heard of no move.
-    fn write(&mut self, issuer: PlaceId, content: Content) -> u64 {
+    fn write(&mut self, issuer: PlaceId, content: impl Into<Content>) -> u64 {
         self.write_knowing(issuer, content, &[])
     }
 
     fn write_knowing(
         &mut self,
         issuer: PlaceId,
-        content: Content,
+        content: impl Into<Content>,
         heard: &[(PlaceId, u64)],
     ) -> u64 {
         let chain = ChainId::of_place(issuer);
@@ -78,9 +79,6 @@ impl Chains {
     /// A province of two cities; the first has two counties, the township and its village stand below the first county.
     fn of_a_province() -> Self {
         let mut chains = Self::default();
-        let Content::NodeEnrolled(node) = enrolled(node_of(PROVINCE), PROVINCE, None, 1) else {
-            unreachable!()
-        };
         let place = pb::PlaceAdded {
             place: PROVINCE.to_vec(),
             name: "province".into(),
@@ -89,10 +87,10 @@ impl Chains {
         };
         let granted = pb::RootGranted {
             place: Some(place),
-            node: Some(node),
+            node: Some(enrolled(node_of(PROVINCE), PROVINCE, None, 1)),
             root_key: vec![9; 32],
         };
-        chains.write(PROVINCE, Content::RootGranted(granted));
+        chains.write(PROVINCE, granted);
         chains.add(PROVINCE, CITY, level::CITY);
         chains.add(PROVINCE, OTHER_CITY, level::CITY);
         chains.add(CITY, COUNTY, level::COUNTY);
@@ -158,7 +156,7 @@ proptest! {
             incarnation: 1,
             last_author_sequence: LOST_NOT_DISTRUSTED,
         };
-        chains.write_knowing(OTHER_COUNTY, Content::NodeRevoked(revoked), &heard);
+        chains.write_knowing(OTHER_COUNTY, revoked, &heard);
         let next = enrolled(NodeId([0x98; 10]), TOWNSHIP, None, 2);
         chains.write_knowing(OTHER_COUNTY, next, &heard);
         chains.write(CITY, moved(VILLAGE, level::VILLAGE, OTHER_COUNTY, 1));
@@ -411,31 +409,19 @@ fn what_the_new_parent_may_not_take_yet_it_is_told_to_wait_for() {
     let first = opened(TOWNSHIP);
     let mut tree = Tree::default();
     put(&world, &mut tree, &first);
-    let case = fengqiao_hub::case::Case::fold([(&first, TOWNSHIP)]).unwrap();
-    let known = Known {
+    let case = casework::fold([(&first, TOWNSHIP)]).unwrap();
+    let state = CaseState {
         case: &case,
         tree: &tree,
     };
-    let decided = |place: PlaceId, command: &Command| {
+    let decided = |place: PlaceId, action: pb::Action| {
         let leader = centre::submitter(&[7; 10], place, None);
-        let view = fengqiao_hub::casework::View {
-            place,
-            registry: &world.registry,
-            catalogue: &world.catalogue,
-            now: START,
-        };
-        centre::decide(&view, &known, command, &leader)
+        centre::decide(&context(&world, place, START), &state, action, &leader, &[])
             .map(drop)
             .map_err(|refusal| refusal.code)
     };
-    let take = Command::Take {
-        reason: pb::TakingReason::Decision,
-    };
-    let escalate = Command::Escalate {
-        reason: pb::EscalationReason::Hard,
-    };
-    assert_eq!(decided(OTHER_COUNTY, &take), Err(Code::MoveAwaited));
-    assert_eq!(decided(COUNTY, &take), Err(Code::NotAbove));
-    assert_eq!(decided(CITY, &take), Ok(()));
-    assert_eq!(decided(TOWNSHIP, &escalate), Err(Code::MoveAwaited));
+    assert_eq!(decided(OTHER_COUNTY, take().into()), Err(Code::MoveAwaited));
+    assert_eq!(decided(COUNTY, take().into()), Err(Code::NotAbove));
+    assert_eq!(decided(CITY, take().into()), Ok(()));
+    assert_eq!(decided(TOWNSHIP, escalate().into()), Err(Code::MoveAwaited));
 }

@@ -1,4 +1,4 @@
-//! Which move a case allows at which stage, for every command and every stage, at one centre that handles by a department.
+//! Which action a case allows at which stage, for every action and every stage, at one centre that handles by a department.
 //!
 //! The table is the rules' diagram written out: a case is taken on, given to one lead, who signs, works, and drafts; a
 //! second person lets the reply leave; the dispatching side visits, and closes or orders a redo.
@@ -6,11 +6,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fengqiao_hub::case::Stage;
-use fengqiao_hub::casework::{Actor, Command, Party};
+use fengqiao_hub::casework::{Actor, Who, action, spec_of};
 use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::Hash;
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
 use support::book::*;
@@ -23,210 +24,130 @@ fn every_stage(world: &World) -> BTreeMap<Stage, Book> {
     let mut stages = BTreeMap::new();
     let mut book = Book::opened(world, COUNTY);
     let mut keep = |book: &Book| {
-        stages.insert(book.case.stage, book.clone());
+        stages.insert(book.case.stage(), book.clone());
     };
     keep(&book);
-    let ground = pb::DeclineGround::Unlawful;
-    keep(
-        book.clone()
-            .does(world, &centre, Command::Decline { ground }),
-    );
-    keep(book.clone().does(world, &centre, Command::AnswerAtOnce));
-    for (actor, command) in [
-        (&centre, Command::Accept),
-        (&centre, to_unit(ROADS)),
-        (&roads, Command::SignFor),
-        (&roads, draft_reply()),
-        (&approver(COUNTY), Command::ApproveReply),
-        (&roads, Command::SendReply),
-        (&centre, visit()),
-        (&centre, Command::OrderRedo),
-        (&leader(COUNTY), Command::Decide),
-    ] {
-        keep(book.does(world, actor, command));
+    let unlawful = decline(pb::DeclineGround::Unlawful);
+    keep(book.clone().does(world, &centre, unlawful));
+    keep(book.clone().does(world, &centre, answer()));
+    let steps: [(_, pb::Action); 9] = [
+        (&centre, accept().into()),
+        (&centre, to_unit(ROADS).into()),
+        (&roads, sign_for().into()),
+        (&roads, draft_reply().into()),
+        (&approver(COUNTY), approve().into()),
+        (&roads, send().into()),
+        (&centre, visit().into()),
+        (&centre, redo().into()),
+        (&leader(COUNTY), decide().into()),
+    ];
+    for (actor, action) in steps {
+        keep(book.does(world, actor, action));
     }
     keep(with_roads(world).does(world, &roads, object()));
     keep(Book::opened(world, VILLAGE).does(world, &leader(COUNTY), take()));
     let mut over = Book::opened(world, COUNTY);
-    over.does(world, &centre, Command::AnswerAtOnce)
-        .does(world, &centre, close());
+    over.does(world, &centre, answer())
+        .does(world, &centre, close_as(pb::Outcome::Explained));
     keep(&over);
     stages
 }
 
-/// Who makes a move at the county: the lead's handler where work is the lead's, else the centre's staff.
-fn actor_for(book: &Book, command: &Command) -> Actor {
-    let handles = matches!(
-        command,
-        Command::SignFor
-            | Command::Object { .. }
-            | Command::Contact { .. }
-            | Command::TakeAction
-            | Command::ReportInterim
-            | Command::DraftReply { .. }
-    );
-    match book.case.lead {
-        Some(lead) if handles => everything(COUNTY, Some(lead)),
+/// Who acts at the county: the lead's handler where work is the lead's, else the centre's staff.
+fn actor_for(book: &Book, action: &pb::Action) -> Actor {
+    let who = spec_of(action).unwrap().who;
+    match book.case.dispatching.lead {
+        Some(lead) if matches!(who, Who::Lead | Who::Handlers) => everything(COUNTY, Some(lead)),
         _ => everything(COUNTY, None),
     }
 }
 
 const OPEN: &str = "registered accepted answered dispatched handling objected drafted approved replied in-hand decided \
                     visited redo";
+const NO_ENTRY: Hash = Hash([0xee; 32]);
 
-/// Each command, the stages that allow it, and what another stage answers unless it is closed.
-fn table() -> Vec<(Command, &'static str, Code)> {
+/// Each action, the stages that allow it, and what another stage of an open case answers.
+fn table() -> Vec<(pb::Action, &'static str, Code)> {
     let forbids = Code::StageForbids;
-    let due = Moment(START.0 + HOUR_MS);
-    let party = Party {
-        place: TOWNSHIP,
-        unit: None,
-        due,
-    };
-    let convene = Command::Convene {
-        meeting: START,
-        parties: vec![party],
-    };
-    let ground = pb::DeclineGround::Unlawful;
-    let designate = Command::Designate {
-        unit: WATER,
-        due: None,
-    };
+    let unlawful = decline(pb::DeclineGround::Unlawful);
+    let parties = convene(&[(TOWNSHIP, None)], Moment(START.0 + HOUR_MS));
     let works = "accepted dispatched handling in-hand decided redo";
+    let dispatches = "accepted in-hand decided redo replied";
+    let drafts = "accepted handling in-hand decided redo replied";
+    let escalates = "registered accepted dispatched handling objected in-hand decided redo";
+    let designates = "accepted in-hand objected decided redo";
+    let decides = "accepted handling in-hand decided redo replied";
     vec![
-        (Command::Accept, "registered", forbids),
-        (Command::Decline { ground }, "registered accepted", forbids),
-        (Command::AnswerAtOnce, "registered accepted", forbids),
-        (
-            to_unit(ROADS),
-            "accepted in-hand decided redo replied",
-            forbids,
-        ),
-        (
-            to_place(TOWNSHIP),
-            "accepted in-hand decided redo replied",
-            forbids,
-        ),
-        (Command::SignFor, "dispatched", forbids),
-        (object(), "dispatched handling", forbids),
-        (upheld(true), "objected", forbids),
-        (designate, "accepted in-hand objected decided redo", forbids),
-        (give_back(), "", Code::NotDispatchedDown),
-        (Command::Contact { reached: true }, works, forbids),
-        (Command::TakeAction, works, forbids),
-        (Command::ReportInterim, works, forbids),
-        (
-            draft_reply(),
-            "accepted handling in-hand decided redo replied",
-            forbids,
-        ),
-        (Command::ApproveReply, "drafted", forbids),
-        (Command::SendBackReply, "drafted", forbids),
-        (Command::SendReply, "approved", forbids),
-        (
-            escalate(),
-            "registered accepted dispatched handling objected in-hand decided redo",
-            forbids,
-        ),
-        (Command::KeepBelow, "", Code::NoOffer),
-        (take(), "", Code::NotAbove),
-        (
-            Command::Decide,
-            "accepted handling in-hand decided redo replied",
-            forbids,
-        ),
-        (convene, OPEN, Code::CaseClosed),
-        (Command::AcknowledgeTask { task: 1 }, "", Code::TaskUnknown),
-        (
-            Command::ReportTask {
-                task: 1,
-                done: true,
-            },
-            "",
-            Code::TaskUnknown,
-        ),
-        (
-            Command::WorkOnSite { worked: START },
-            OPEN,
-            Code::CaseClosed,
-        ),
-        (visit(), "answered replied", forbids),
-        (
-            Command::Rate { score: 4 },
-            "replied visited closed",
-            forbids,
-        ),
-        (Command::OrderRedo, "visited", forbids),
-        (close(), "answered visited", forbids),
-        (
-            Command::AdoptAnnex { entry: CASE_HASH },
-            "",
-            Code::AnnexUnknown,
-        ),
-        (
-            Command::DeclineAnnex { entry: CASE_HASH },
-            "",
-            Code::AnnexUnknown,
-        ),
-        (Command::Supplement, OPEN, Code::CaseClosed),
-        (
-            Command::Register {
-                channel: pb::Channel::Phone,
-                class: "roads".to_owned(),
-                urgency: pb::Urgency::Ordinary,
-                external_number: String::new(),
-                received: START,
-            },
-            "",
-            forbids,
-        ),
+        (registered().into(), "", forbids),
+        (accept().into(), "registered", forbids),
+        (unlawful.into(), "registered accepted", forbids),
+        (answer().into(), "registered accepted", forbids),
+        (to_unit(ROADS).into(), dispatches, forbids),
+        (to_place(TOWNSHIP).into(), dispatches, forbids),
+        (sign_for().into(), "dispatched", forbids),
+        (object().into(), "dispatched handling", forbids),
+        (upheld(true).into(), "objected", forbids),
+        (designate(WATER).into(), designates, forbids),
+        (give_back().into(), "", Code::NotDispatchedDown),
+        (contact(true).into(), works, forbids),
+        (act().into(), works, forbids),
+        (interim().into(), works, forbids),
+        (supplement().into(), OPEN, forbids),
+        (draft_reply().into(), drafts, forbids),
+        (approve().into(), "drafted", forbids),
+        (send_back().into(), "drafted", forbids),
+        (send().into(), "approved", forbids),
+        (escalate().into(), escalates, forbids),
+        (keep_below().into(), "", Code::NoOffer),
+        (take().into(), "", Code::NotAbove),
+        (decide().into(), decides, forbids),
+        (parties.into(), OPEN, forbids),
+        (acknowledge(1).into(), "", Code::NotHandler),
+        (report(1, true).into(), "", Code::NotHandler),
+        (on_site().into(), OPEN, forbids),
+        (visit().into(), "answered replied", forbids),
+        (rate(4).into(), "replied visited closed", forbids),
+        (redo().into(), "visited", forbids),
+        (refuse_redo().into(), "", Code::NoRedoOwed),
+        (close().into(), "answered visited", forbids),
+        (adopt(NO_ENTRY).into(), "", Code::AnnexUnknown),
+        (decline_annex(NO_ENTRY).into(), "", Code::AnnexUnknown),
     ]
 }
 
-const CASE_HASH: fengqiao_hub::id::Hash = fengqiao_hub::id::Hash([0xee; 32]);
-
 /// What is said where the table alone does not say it.
-fn refusal(command: &Command, book: &Book, other: Code) -> Code {
-    let stage = book.case.stage;
-    let early = matches!(command, Command::Decline { .. } | Command::AnswerAtOnce);
-    let of_open_case = matches!(
-        command,
-        Command::AcknowledgeTask { .. } | Command::ReportTask { .. } | Command::Close { .. }
-    );
-    let registers = matches!(command, Command::Register { .. });
-    let closed = stage == Stage::Closed && other == Code::StageForbids && !registers;
-    if early && book.case.was_dispatched {
-        Code::AlreadyDispatched
-    } else if closed || of_open_case && stage.is_over() {
+fn refusal(action: &pb::Action, book: &Book, other: Code) -> Code {
+    let spec = spec_of(action).unwrap();
+    let early = matches!(spec.name, "decline" | "answer-at-once");
+    if book.case.stage().is_over() && !spec.when_over {
         Code::CaseClosed
+    } else if early && book.case.dispatching.ever {
+        Code::AlreadyDispatched
     } else {
         other
     }
 }
 
 #[test]
-fn every_command_is_allowed_at_its_stages_and_refused_with_its_code_at_all_others() {
+fn every_action_is_allowed_at_its_stages_and_refused_with_its_code_at_all_others() {
     let world = World::new();
     let stages = every_stage(&world);
     assert_eq!(stages.len(), 15, "every stage is reached");
     let table = table();
-    assert_eq!(
-        table.len(),
-        33,
-        "every command, dispatch in both directions"
-    );
+    let names: BTreeSet<_> = table.iter().map(|(action, ..)| name(action)).collect();
+    assert_eq!(names.len(), action::ALL.len(), "every action");
     let mut wrong = vec![];
-    for (command, allowed, other) in &table {
+    for (action, allowed, other) in &table {
         for (stage, book) in &stages {
             let expected = allowed.split(' ').any(|word| word == stage.as_str());
             let mut copy = book.clone();
-            let actor = actor_for(book, command);
-            match copy.tries(&world, &actor, command) {
+            let actor = actor_for(book, action);
+            match copy.tries(&world, &actor, action.clone(), &["reason"]) {
                 Ok(()) if expected => {}
-                Err(refused) if !expected && refused.code == refusal(command, book, *other) => {}
+                Err(refused) if !expected && refused.code == refusal(action, book, *other) => {}
                 answer => wrong.push(format!(
                     "{} at {}: {:?}",
-                    command.name(),
+                    name(action),
                     stage.as_str(),
                     answer.map_err(|refused| refused.code)
                 )),
@@ -236,65 +157,43 @@ fn every_command_is_allowed_at_its_stages_and_refused_with_its_code_at_all_other
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Roles that let a person make a move of the centre; everyone else is told which role is missing.
+/// Roles that let a person of the centre act; everyone else is told which role is missing.
 #[test]
-fn every_role_makes_its_own_moves_only() {
+fn every_role_acts_in_its_own_part_only() {
     use pb::Role;
     let world = World::new();
     let stages = every_stage(&world);
     let clerk_or_leader = [Role::Clerk, Role::Leader];
-    let ground = pb::DeclineGround::Unlawful;
-    let designate = Command::Designate {
-        unit: WATER,
-        due: None,
-    };
-    for (command, stage, roles) in [
-        (Command::Accept, Stage::Registered, &[Role::Clerk][..]),
-        (
-            Command::Decline { ground },
-            Stage::Registered,
-            &[Role::Clerk],
-        ),
-        (Command::AnswerAtOnce, Stage::Registered, &[Role::Clerk]),
-        (to_unit(ROADS), Stage::Accepted, &clerk_or_leader),
-        (upheld(true), Stage::Objected, &clerk_or_leader),
-        (designate, Stage::Accepted, &[Role::Leader]),
-        (
-            Command::ApproveReply,
-            Stage::Drafted,
-            &[Role::Approver, Role::Leader],
-        ),
-        (
-            Command::SendBackReply,
-            Stage::Drafted,
-            &[Role::Approver, Role::Leader],
-        ),
-        (escalate(), Stage::Accepted, &clerk_or_leader),
-        (Command::Decide, Stage::InHand, &[Role::Leader]),
-        (visit(), Stage::Replied, &[Role::Clerk]),
-        (Command::OrderRedo, Stage::Visited, &clerk_or_leader),
-        (close(), Stage::Visited, &clerk_or_leader),
-    ] {
-        for role in [
-            Role::Clerk,
-            Role::Handler,
-            Role::Approver,
-            Role::Leader,
-            Role::Administrator,
-        ] {
+    let approving = [Role::Approver, Role::Leader];
+    let unlawful = decline(pb::DeclineGround::Unlawful);
+    let table: [(pb::Action, Stage, &[Role]); 14] = [
+        (accept().into(), Stage::Registered, &[Role::Clerk]),
+        (unlawful.into(), Stage::Registered, &[Role::Clerk]),
+        (answer().into(), Stage::Registered, &[Role::Clerk]),
+        (to_unit(ROADS).into(), Stage::Accepted, &clerk_or_leader),
+        (upheld(true).into(), Stage::Objected, &clerk_or_leader),
+        (designate(WATER).into(), Stage::Accepted, &[Role::Leader]),
+        (approve().into(), Stage::Drafted, &approving),
+        (send_back().into(), Stage::Drafted, &approving),
+        (escalate().into(), Stage::Accepted, &clerk_or_leader),
+        (decide().into(), Stage::InHand, &[Role::Leader]),
+        (visit().into(), Stage::Replied, &[Role::Clerk]),
+        (rate(5).into(), Stage::Replied, &[Role::Clerk]),
+        (redo().into(), Stage::Visited, &clerk_or_leader),
+        (close().into(), Stage::Visited, &clerk_or_leader),
+    ];
+    for (action, stage, roles) in table {
+        for role in ROLES {
             let mut copy = stages[&stage].clone();
-            let answer = copy.tries(&world, &person(COUNTY, None, role), &command);
+            let answer = copy.tries(&world, &person(COUNTY, None, role), action.clone(), &[]);
             let expected = if roles.contains(&role) {
                 Ok(())
             } else {
                 Err(Code::RoleMissing)
             };
-            let name = command.name();
-            assert_eq!(
-                answer.map_err(|refused| refused.code),
-                expected,
-                "{name} {role:?}"
-            );
+            let name = name(&action);
+            let answer = answer.map_err(|refused| refused.code);
+            assert_eq!(answer, expected, "{name} {role:?}");
         }
     }
 }
@@ -303,21 +202,23 @@ fn every_role_makes_its_own_moves_only() {
 fn who_is_not_custodian_submits_or_is_told_who_is() {
     let world = World::new();
     let stages = every_stage(&world);
-    for (command, _, _) in table() {
-        if matches!(command, Command::Take { .. }) {
+    for (action, _, _) in table() {
+        let spec = spec_of(&action).unwrap();
+        if spec.name == "take" {
             continue;
         }
         for (stage, book) in &stages {
             let mut copy = book.clone();
             let entries = copy.entries.len();
-            let answer = copy.tries(&world, &everything(NEXT_TOWNSHIP, None), &command);
-            let name = command.name();
-            if command.is_submittable() {
+            let stranger = everything(NEXT_TOWNSHIP, None);
+            let answer = copy.tries(&world, &stranger, action.clone(), &[]);
+            if spec.submittable {
                 // A stranger's submission reaches the custodian's rules, and none of them lets it through.
-                assert!(answer.is_err(), "{name} at {}", stage.as_str());
+                assert!(answer.is_err(), "{} at {}", spec.name, stage.as_str());
                 assert_eq!(copy.entries.len(), entries);
             } else {
-                assert_eq!(answer.unwrap_err().code, Code::NotCustodian, "{name}");
+                let code = answer.unwrap_err().code;
+                assert_eq!(code, Code::NotCustodian, "{}", spec.name);
             }
         }
     }

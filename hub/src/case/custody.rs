@@ -110,8 +110,15 @@ impl CustodyState {
     /// The earliest due time that a superior's dispatch set and that still runs: no inner one may lie beyond it.
     #[must_use]
     pub fn outer_due(&self) -> Option<&pb::Due> {
+        self.due_above(Level::MAX)
+    }
+
+    /// The earliest of those that a centre of a level owes, or would owe had it the case.
+    #[must_use]
+    pub fn due_above(&self, level: Level) -> Option<&pb::Due> {
         let running = self.obligations.iter().filter(|owed| !owed.replied);
         running
+            .filter(|owed| owed.level < level)
             .filter_map(|owed| owed.due.as_ref())
             .min_by_key(|due| due.due_ms)
     }

@@ -135,7 +135,17 @@ impl Dispatching {
         }
     }
 
-    /// Work begins without a signature: whoever works has the case.
+    /// A unit signs, or works without having signed: whoever works has the case. A co-handler signs for nobody else.
+    pub(crate) fn signed_by(&mut self, unit: Option<UnitId>) {
+        match unit.filter(|unit| self.co_handlers.contains(unit)) {
+            Some(unit) => {
+                self.co_signed.insert(unit);
+            }
+            None => self.worked(),
+        }
+    }
+
+    /// The lead, or the centre, has the case.
     pub(crate) fn worked(&mut self) {
         if self.to_be_signed {
             self.to_be_signed = false;

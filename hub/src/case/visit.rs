@@ -49,9 +49,11 @@ pub struct Visit {
 }
 
 impl Visit {
-    pub(super) fn begins_anew(&mut self) {
+    /// The work goes on: what the requester said of an earlier reply is no verdict on the next.
+    pub(crate) fn begins_anew(&mut self) {
         self.due = None;
         self.visited = None;
+        self.rating = None;
         self.redo = false;
         self.redo_refused = false;
     }

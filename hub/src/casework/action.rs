@@ -90,6 +90,11 @@ pub(super) trait Rules: Sized {
         Ok(())
     }
 
+    /// Whether anything can be filled in that the rules accept: somebody to dispatch to, a task of the actor's own.
+    fn fillable(_context: &Context<'_>) -> bool {
+        true
+    }
+
     /// Guards that look at what is asked, and the fields that the writer fills in.
     ///
     /// # Errors
@@ -116,10 +121,12 @@ fn permitted<A: Rules>(context: &Context<'_>) -> Result<(), Refusal> {
         return Err(Refusal::of(Code::CaseClosed, ""));
     }
     authority(spec.who, context)?;
+    // What the action's own guards say tells more than the stage.
+    A::ready(context)?;
     if !spec.from.is_empty() && !spec.from.contains(&stage) {
         return Err(Refusal::of(Code::StageForbids, "").because(stage.as_str()));
     }
-    A::ready(context)
+    Ok(())
 }
 
 fn judged<A: Rules>(action: A, context: &Context<'_>) -> Result<(A, Move), Refusal> {
@@ -168,7 +175,9 @@ macro_rules! actions {
         /// The actions that are possible now for this actor, in the order of the table.
         #[must_use]
         pub fn possible(context: &Context<'_>) -> Vec<&'static Spec> {
-            let tried = [$($(permitted::<pb::$action>(context).is_ok(),)*)*];
+            let tried = [$($(
+                permitted::<pb::$action>(context).is_ok() && <pb::$action as Rules>::fillable(context),
+            )*)*];
             ALL.iter().zip(tried).filter(|(_, possible)| *possible).map(|(spec, _)| spec).collect()
         }
 

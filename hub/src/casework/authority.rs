@@ -32,7 +32,7 @@ pub enum Who {
     Above,
     /// A convened party; which task is the action's to say.
     Party,
-    /// The custodian's people, or a convened party's.
+    /// The custodian's own staff and the units it gave the case to, or a convened party's people.
     OnSite,
     /// Anybody whose centre or unit has to do with the case.
     Concerned,
@@ -43,7 +43,8 @@ pub(crate) const CLERK_OR_LEADER: &[Role] = &[Role::Clerk, Role::Leader];
 
 const WORKING: &[Role] = &[Role::Clerk, Role::Handler, Role::Leader];
 const APPROVING: &[Role] = &[Role::Approver, Role::Leader];
-const SENDING: &[Role] = &[Role::Clerk, Role::Handler, Role::Approver, Role::Leader];
+/// Whoever does casework at all.
+const CASEWORK: &[Role] = &[Role::Clerk, Role::Handler, Role::Approver, Role::Leader];
 
 /// Refuses unless the actor may do what only `who` may.
 ///
@@ -63,7 +64,7 @@ pub fn authority(who: Who, context: &Context<'_>) -> Result<(), Refusal> {
                 Code::SamePerson,
             )
         }
-        Who::Senders => works_for_lead(case, actor, SENDING),
+        Who::Senders => works_for_lead(case, actor, CASEWORK),
         Who::Judges(roles) => {
             centre(case, actor, roles)?;
             had_no_hand(case, actor)
@@ -77,16 +78,23 @@ pub fn authority(who: Who, context: &Context<'_>) -> Result<(), Refusal> {
         Who::Party => {
             let convened = |place: PlaceId| place == actor.place;
             let party = case.convening.tasks.iter().any(|task| convened(task.place));
-            refuse(!party, Code::NotHandler)
+            refuse(!party, Code::NotHandler)?;
+            require(actor, CASEWORK)
         }
         Who::OnSite => {
-            let here = actor.place == case.custody.custodian;
-            refuse(
-                !here && !case.custody.concerned.contains(&actor.place),
-                Code::NotHandler,
-            )
+            let custodians = match actor.unit {
+                Some(unit) => case.dispatching.units.contains(&unit),
+                None => actor.place == case.custody.custodian,
+            };
+            let convened = |place: PlaceId| place == actor.place && place != case.custody.custodian;
+            let party = case.convening.tasks.iter().any(|task| convened(task.place));
+            refuse(!custodians && !party, Code::NotHandler)?;
+            require(actor, CASEWORK)
         }
-        Who::Concerned => refuse(!is_concerned(case, actor), Code::NotHandler),
+        Who::Concerned => {
+            refuse(!is_concerned(case, actor), Code::NotHandler)?;
+            require(actor, CASEWORK)
+        }
     }
 }
 

@@ -127,37 +127,41 @@ impl Context<'_> {
             .visit_due(&intake.class, intake.urgency, self.centre.now)
     }
 
-    pub(crate) fn answer_due(&self) -> Result<pb::Due, Refusal> {
+    /// Until when the centre asked answers an offer: not beyond what it owes a superior itself.
+    pub(crate) fn answer_due(&self, asked: PlaceId) -> Result<pb::Due, Refusal> {
         let intake = &self.case.intake;
-        self.centre
-            .rulebook
-            .answer_due(&intake.class, intake.urgency, self.centre.now)
+        let due =
+            self.centre
+                .rulebook
+                .answer_due(&intake.class, intake.urgency, self.centre.now)?;
+        let level = self.centre.registry.place(asked).map(|place| place.level);
+        let binds = self.case.custody.due_above(level.unwrap_or_default());
+        Ok(within(due, binds))
     }
 
     /// An inner clock never runs longer than what a superior's dispatch allows.
     fn within_outer(&self, due: pb::Due) -> pb::Due {
-        match self.case.custody.outer_due() {
-            Some(outer) if due.due_ms > outer.due_ms => pb::Due {
-                clock: due.clock,
-                ..outer.clone()
-            },
-            Some(_) | None => due,
-        }
+        within(due, self.case.custody.outer_due())
+    }
+
+    pub(crate) fn not_beyond_superior(
+        &self,
+        due_ms: i64,
+        field: &'static str,
+    ) -> Result<(), Refusal> {
+        let outer = self.case.custody.outer_due();
+        let Some(outer) = outer.filter(|outer| outer.due_ms < due_ms) else {
+            return Ok(());
+        };
+        let limit = Moment(outer.due_ms).to_string();
+        Err(Refusal::of(Code::DueBeyondSuperior, field).because(limit))
     }
 
     /// A due time of the handling set by hand: not before now, not beyond what the rulebook allows nor a superior's dispatch.
     pub(crate) fn set_due(&self, due_ms: i64) -> Result<pb::Due, Refusal> {
         const FIELD: &str = "due_ms";
         let due = self.hand_set("handling", self.centre.now, due_ms, FIELD)?;
-        if let Some(outer) = self
-            .case
-            .custody
-            .outer_due()
-            .filter(|outer| outer.due_ms < due_ms)
-        {
-            let limit = Moment(outer.due_ms).to_string();
-            return Err(Refusal::of(Code::DueBeyondSuperior, FIELD).because(limit));
-        }
+        self.not_beyond_superior(due_ms, FIELD)?;
         Ok(due)
     }
 
@@ -174,5 +178,15 @@ impl Context<'_> {
             .rulebook
             .set_due(clock, &intake.class, intake.urgency, start, Moment(due_ms))
             .map_err(|refusal| Refusal { field, ..refusal })
+    }
+}
+
+fn within(due: pb::Due, outer: Option<&pb::Due>) -> pb::Due {
+    match outer {
+        Some(outer) if due.due_ms > outer.due_ms => pb::Due {
+            clock: due.clock,
+            ..outer.clone()
+        },
+        Some(_) | None => due,
     }
 }

@@ -93,6 +93,11 @@ fn task(
     }
     let start = meeting.min(centre.now);
     let due = context.hand_set("task", start, party.due_ms, "parties.due_ms")?;
+    // A superior's due time that has passed keeps nobody from calling others in.
+    let overdue = |outer: &pb::Due| outer.due_ms < centre.now.0;
+    if !context.case.custody.outer_due().is_some_and(overdue) {
+        context.not_beyond_superior(party.due_ms, "parties.due_ms")?;
+    }
     Ok(pb::Party {
         place: place.to_string(),
         task: number,
@@ -101,17 +106,31 @@ fn task(
     })
 }
 
-fn own_task<'a>(context: &Context<'a>, number: u32) -> Result<&'a Task, Refusal> {
+/// Tasks of the actor's unit, or centre.
+fn own_tasks<'a>(context: &Context<'a>) -> impl Iterator<Item = &'a Task> {
     let actor = context.actor;
-    let tasks = &context.case.convening.tasks;
-    let task = tasks.iter().find(|task| task.number == number);
-    let task = task.ok_or(Refusal::of(Code::TaskUnknown, "task"))?;
-    let unit_acts = task.unit.is_none() || actor.unit == task.unit || actor.unit.is_none();
-    if actor.place == task.place && unit_acts {
-        Ok(task)
-    } else {
-        Err(Refusal::of(Code::NotHandler, "task"))
+    let own = |task: &&Task| {
+        let unit_acts = task.unit.is_none() || actor.unit == task.unit || actor.unit.is_none();
+        actor.place == task.place && unit_acts
+    };
+    context.case.convening.tasks.iter().filter(own)
+}
+
+fn own_task<'a>(context: &Context<'a>, number: u32) -> Result<&'a Task, Refusal> {
+    let mut tasks = context.case.convening.tasks.iter();
+    if !tasks.any(|task| task.number == number) {
+        return Err(Refusal::of(Code::TaskUnknown, "task"));
     }
+    let own = own_tasks(context).find(|task| task.number == number);
+    own.ok_or(Refusal::of(Code::NotHandler, "task"))
+}
+
+/// Refuses a task that has come as far.
+fn before(task: &Task, state: TaskState) -> Result<(), Refusal> {
+    if task.state < state {
+        return Ok(());
+    }
+    Err(Refusal::of(Code::StageForbids, "task").because(task.state.as_str()))
 }
 
 impl Rules for pb::AcknowledgeTask {
@@ -123,8 +142,12 @@ impl Rules for pb::AcknowledgeTask {
     )
     .submittable();
 
+    fn fillable(context: &Context<'_>) -> bool {
+        own_tasks(context).any(|task| task.state < TaskState::Acknowledged)
+    }
+
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
-        own_task(context, self.task)?;
+        before(own_task(context, self.task)?, TaskState::Acknowledged)?;
         let place = context.actor.place.to_string();
         Ok((Self { place, ..self }, Move::None))
     }
@@ -143,11 +166,12 @@ impl Rules for pb::ReportTask {
     )
     .submittable();
 
+    fn fillable(context: &Context<'_>) -> bool {
+        own_tasks(context).any(|task| task.state < TaskState::Done)
+    }
+
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
-        if own_task(context, self.task)?.state == TaskState::Done {
-            let done = TaskState::Done.as_str();
-            return Err(Refusal::of(Code::StageForbids, "task").because(done));
-        }
+        before(own_task(context, self.task)?, TaskState::Done)?;
         let place = context.actor.place.to_string();
         Ok((Self { place, ..self }, Move::None))
     }

@@ -49,6 +49,11 @@ impl Rules for pb::Dispatch {
         Ok(())
     }
 
+    fn fillable(context: &Context<'_>) -> bool {
+        let mut places = context.centre.registry.places();
+        has_units(context) || places.any(|place| may_receive(context, Some(place.id)).is_ok())
+    }
+
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         let due = Some(due(context, self.due_ms)?);
         let designated = returns_used_up(context)?;
@@ -76,9 +81,7 @@ impl Rules for pb::Dispatch {
     fn fold(&self, case: &mut Case, written: &Written) {
         case.intake.clocks_end();
         case.reply = crate::case::Reply::default();
-        case.visit.visited = None;
-        case.visit.due = None;
-        case.visit.redo = false;
+        case.visit.begins_anew();
         case.decided = false;
         if let Ok(lead) = self.lead.parse::<UnitId>() {
             let co_handlers = self
@@ -125,29 +128,33 @@ fn to_place(
     dispatch: pb::Dispatch,
     context: &Context<'_>,
 ) -> Result<(pb::Dispatch, Move), Refusal> {
+    let below = may_receive(context, dispatch.place.parse().ok())?;
+    let here = context.centre.registry.place(context.centre.place);
+    let level = here.map_or(0, |place| place.level);
+    Ok((pb::Dispatch { level, ..dispatch }, Move::Dispatched(below)))
+}
+
+/// A centre below that may become custodian.
+fn may_receive(context: &Context<'_>, place: Option<PlaceId>) -> Result<PlaceId, Refusal> {
     const FIELD: &str = "place";
     let centre = context.centre;
     let registry = centre.registry;
-    let below = dispatch
-        .place
-        .parse::<PlaceId>()
-        .ok()
-        .and_then(|place| registry.place(place));
+    let below = place.and_then(|place| registry.place(place));
     let below = below.ok_or(Refusal::of(Code::PlaceUnknown, FIELD))?;
     if !registry.is_above(centre.place, below.id) || below.ended.is_some() {
         return Err(Refusal::of(Code::PlaceUnknown, FIELD));
     }
-    // Who held the case may get it back below the lowest tier of its class, to carry out a leader's decision.
-    let carries_out = context.case.decided && context.case.custody.custodians.contains(&below.id);
+    // Who held the case may get it back below the lowest tier of its class, to carry out a leader's decision; one who
+    // stands below that tier too has none to make.
+    let decided = context.case.decided && not_pushed_down(context, centre.place, FIELD).is_ok();
+    let carries_out = decided && context.case.custody.custodians.contains(&below.id);
     if !carries_out {
         not_pushed_down(context, below.id, FIELD)?;
     }
     if registry.node_of(below.id).is_none() {
         return Err(Refusal::of(Code::PlaceWithoutNode, FIELD).because(below.name.clone()));
     }
-    let level = registry.place(centre.place).map_or(0, |place| place.level);
-    let mv = Move::Dispatched(below.id);
-    Ok((pb::Dispatch { level, ..dispatch }, mv))
+    Ok(below.id)
 }
 
 /// A duty of a department is not pushed down: the catalogue says how low a class may go.
@@ -192,6 +199,11 @@ pub(super) fn own_unit(
         (Some(unit), Some(known)) if known.place == centre.place => Ok(unit),
         _ => Err(Refusal::of(Code::UnitUnknown, field)),
     }
+}
+
+fn has_units(context: &Context<'_>) -> bool {
+    let mut units = context.centre.registry.units_of(context.centre.place);
+    units.next().is_some()
 }
 
 fn due(context: &Context<'_>, set_ms: i64) -> Result<pb::Due, Refusal> {
@@ -243,14 +255,7 @@ impl Rules for pb::SignFor {
     }
 
     fn fold(&self, case: &mut Case, _written: &Written) {
-        let unit = self.unit.parse::<UnitId>().ok();
-        let dispatching = &mut case.dispatching;
-        match unit.filter(|unit| dispatching.co_handlers.contains(unit)) {
-            Some(unit) => {
-                dispatching.co_signed.insert(unit);
-            }
-            None => dispatching.worked(),
-        }
+        case.dispatching.signed_by(self.unit.parse().ok());
     }
 }
 
@@ -371,6 +376,10 @@ impl Rules for pb::Designate {
         no_return_passes(context)
     }
 
+    fn fillable(context: &Context<'_>) -> bool {
+        has_units(context)
+    }
+
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         own_unit(context.centre, &self.unit, "unit")?;
         let due = Some(due(context, self.due_ms)?);
@@ -392,7 +401,7 @@ impl Rules for pb::Designate {
         dispatching.leads(unit, BTreeSet::new(), written.at);
         dispatching.designated = true;
         case.reply = crate::case::Reply::default();
-        case.visit.redo = false;
+        case.visit.begins_anew();
         case.decided = false;
         case.custody.in_hand = false;
         case.intake.clocks_end();
@@ -423,7 +432,7 @@ impl Rules for pb::Return {
             .owed()
             .ok_or(Refusal::of(Code::NotDispatchedDown, ""))?;
         context.no_offer()?;
-        parent(context.centre)?;
+        parent(context)?;
         if custody.passes_a_return {
             return Ok(());
         }
@@ -434,8 +443,8 @@ impl Rules for pb::Return {
     }
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
-        let answer_due = Some(context.answer_due()?);
-        let parent = parent(context.centre)?;
+        let parent = parent(context)?;
+        let answer_due = Some(context.answer_due(parent)?);
         Ok((Self { answer_due, ..self }, Move::Offered(parent)))
     }
 

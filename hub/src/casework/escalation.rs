@@ -16,13 +16,18 @@ use crate::refusal::{Code, Refusal};
 /// An unasked taking of one case by one tier is not repeated within this time.
 pub const TAKING_PAUSE_MS: i64 = 24 * 3_600_000;
 
-/// The parent of the deciding centre.
-pub(super) fn parent(centre: &DecisionContext<'_>) -> Result<PlaceId, Refusal> {
-    centre
-        .registry
-        .place(centre.place)
-        .and_then(|place| place.parent)
-        .ok_or(Refusal::of(Code::NoParent, ""))
+/// The parent of the deciding centre, to whom a case is offered. One that was moved offers nothing to its new parent
+/// before the common superior has passed the case on: it could not be taken.
+pub(super) fn parent(context: &Context<'_>) -> Result<PlaceId, Refusal> {
+    let centre = context.centre;
+    let parent = centre.registry.place(centre.place);
+    let parent = parent.and_then(|place| place.parent);
+    let parent = parent.ok_or(Refusal::of(Code::NoParent, ""))?;
+    let way = context.tree.way();
+    if centre.registry.parent_knowing(centre.place, way) == Some(parent) {
+        return Ok(parent);
+    }
+    Err(Refusal::of(Code::MoveAwaited, "").because(centre.registry.name(centre.place)))
 }
 
 impl Rules for pb::Escalate {
@@ -47,16 +52,16 @@ impl Rules for pb::Escalate {
     fn ready(context: &Context<'_>) -> Result<(), Refusal> {
         context.no_offer()?;
         no_return_passes(context)?;
-        parent(context.centre).map(|_| ())
+        parent(context).map(|_| ())
     }
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         if self.because() == pb::EscalationReason::Unspecified {
             return Err(Refusal::of(Code::Empty, "because"));
         }
-        let answer_due = Some(context.answer_due()?);
-        let mv = Move::Offered(parent(context.centre)?);
-        Ok((Self { answer_due, ..self }, mv))
+        let parent = parent(context)?;
+        let answer_due = Some(context.answer_due(parent)?);
+        Ok((Self { answer_due, ..self }, Move::Offered(parent)))
     }
 
     fn fold(&self, case: &mut Case, written: &Written) {
@@ -85,7 +90,8 @@ impl Rules for pb::KeepBelow {
             .as_ref()
             .ok_or(Refusal::of(Code::NoOffer, ""))?;
         match offer.kind {
-            OfferKind::Escalated if context.case.decided => Ok(()),
+            // Whoever holds it under a dispatch got it by the same rule, or carries out a decision.
+            OfferKind::Escalated if custody.owed().is_some() => Ok(()),
             // What a department has to do is not left below by an opinion either.
             OfferKind::Escalated => not_pushed_down(context, custody.custodian, ""),
             OfferKind::Returned | OfferKind::Replied => {
@@ -113,14 +119,15 @@ impl Rules for pb::KeepBelow {
             return;
         }
         match case.custody.offer.take().map(|offer| offer.kind) {
-            Some(OfferKind::Returned) => case.dispatching.first.confirm(),
-            // The clock that the reply stopped goes on from where it stood.
+            Some(OfferKind::Returned) => {
+                case.dispatching.first.confirm();
+                case.custody.passes_a_return = false;
+            }
             Some(OfferKind::Replied) => {
                 if let Some(owed) = case.custody.obligations.last_mut() {
                     owed.replied = false;
                 }
-                case.reply.sent = false;
-                case.handling.due = case.handling.due.take().or(case.reply.stopped.take());
+                case.reply_is_not_taken();
                 case.dispatching.signed = true;
             }
             Some(OfferKind::Escalated) | None => {}
@@ -185,29 +192,26 @@ impl Rules for pb::Take {
             };
             return Ok((take, Move::Taken(None)));
         };
-        let dispatcher = context
-            .case
-            .custody
-            .obligations
-            .last()
-            .map(|owed| owed.from);
-        let comes_home =
-            offer.kind == OfferKind::Replied && dispatcher == Some(context.centre.place);
+        let answering = Move::Taken(Some(offer.entry));
+        let obligations = &context.case.custody.obligations;
         let take = Self {
             because: TakingReason::Unspecified.into(),
-            hand_over_due: if comes_home {
-                None
-            } else {
-                Some(context.hand_over_due()?)
-            },
-            visit_due: if comes_home {
-                Some(context.visit_due()?)
-            } else {
-                None
-            },
+            hand_over_due: None,
+            visit_due: None,
             ..self
         };
-        Ok((take, Move::Taken(Some(offer.entry))))
+        // Whoever asked first visits; a dispatcher that owes a reply itself hands this one on.
+        let asked_first = matches!(&obligations[..], [owed] if owed.from == context.centre.place);
+        if offer.kind == OfferKind::Replied && asked_first {
+            let visit_due = Some(context.visit_due()?);
+            return Ok((Self { visit_due, ..take }, answering));
+        }
+        let hand_over_due = Some(context.hand_over_due()?);
+        let take = Self {
+            hand_over_due,
+            ..take
+        };
+        Ok((take, answering))
     }
 
     fn fold(&self, case: &mut Case, _written: &Written) {
@@ -234,8 +238,9 @@ fn has_reason(
     match because {
         TakingReason::Decision => Ok(()),
         TakingReason::Overdue => {
-            let below =
-                |running: &&Running| running.place != centre.place && running.clock != "annex";
+            let below = |running: &&Running| {
+                centre.registry.is_above(centre.place, running.place) && running.clock != "annex"
+            };
             let late = clocks
                 .iter()
                 .filter(below)
@@ -349,9 +354,13 @@ impl Rules for pb::Decide {
     }
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
-        let hand_over_due = match context.case.handling.due {
-            Some(_) => None,
-            None => Some(context.hand_over_due()?),
+        // A clock that runs goes on: deciding again does not lengthen it.
+        let runs =
+            context.case.handling.due.is_some() || context.case.intake.hand_over_due.is_some();
+        let hand_over_due = if runs {
+            None
+        } else {
+            Some(context.hand_over_due()?)
         };
         Ok((
             Self {
@@ -365,8 +374,8 @@ impl Rules for pb::Decide {
     fn fold(&self, case: &mut Case, _written: &Written) {
         case.decided = true;
         case.reply = crate::case::Reply::default();
+        case.visit.begins_anew();
         if let Some(due) = &self.hand_over_due {
-            case.visit.due = None;
             case.intake.to_be_handed_over(Some(due));
         }
     }

@@ -22,7 +22,8 @@ const WORKING: &[Stage] = &[
 /// The handling clock of a centre whose own staff begin to handle what nobody was given: it is handed over with that.
 pub(super) fn own_due(context: &Context<'_>) -> Result<Option<pb::Due>, Refusal> {
     let case = context.case;
-    if case.dispatching.lead.is_some() || case.handling.due.is_some() {
+    let runs = case.handling.due.is_some() || case.reply.stopped.is_some();
+    if case.dispatching.lead.is_some() || runs {
         return Ok(None);
     }
     context.handling_due().map(Some)
@@ -51,12 +52,13 @@ impl Rules for pb::Contact {
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         let due = own_due(context)?;
-        Ok((Self { due, ..self }, Move::None))
+        let unit = context.unit_text();
+        Ok((Self { due, unit, ..self }, Move::None))
     }
 
     fn fold(&self, case: &mut Case, written: &Written) {
         begins(case, self.due.as_ref());
-        case.dispatching.worked();
+        case.dispatching.signed_by(self.unit.parse().ok());
         case.handling.by(written.person);
     }
 }
@@ -77,12 +79,13 @@ impl Rules for pb::TakeAction {
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         let due = own_due(context)?;
-        Ok((Self { due, ..self }, Move::None))
+        let unit = context.unit_text();
+        Ok((Self { due, unit, ..self }, Move::None))
     }
 
     fn fold(&self, case: &mut Case, written: &Written) {
         begins(case, self.due.as_ref());
-        case.dispatching.worked();
+        case.dispatching.signed_by(self.unit.parse().ok());
         case.handling.by(written.person);
     }
 }

@@ -11,6 +11,7 @@ use super::escalation::parent;
 use super::handling::{begins, own_due};
 use crate::case::{Case, Draft, OfferKind, Stage, Written};
 use crate::entry::Move;
+use crate::id::PlaceId;
 use crate::refusal::Refusal;
 
 impl Rules for pb::DraftReply {
@@ -38,8 +39,8 @@ impl Rules for pb::DraftReply {
 
     fn fold(&self, case: &mut Case, written: &Written) {
         begins(case, self.due.as_ref());
-        case.visit.due = None;
-        case.reply.sent = false;
+        case.visit.begins_anew();
+        case.reply_is_not_taken();
         case.reply.draft = Some(Draft {
             by: written.person,
             approved: false,
@@ -101,29 +102,25 @@ impl Rules for pb::SendReply {
     .class(KindClass::Effect);
 
     fn ready(context: &Context<'_>) -> Result<(), Refusal> {
-        context.no_offer()
+        context.no_offer()?;
+        dispatcher(context).map(|_| ())
     }
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
-        if context.case.custody.owed().is_none() {
+        let Some(parent) = dispatcher(context)? else {
             let visit_due = Some(context.visit_due()?);
-            return Ok((
-                Self {
-                    answer_due: None,
-                    visit_due,
-                },
-                Move::None,
-            ));
-        }
-        let answer_due = Some(context.answer_due()?);
-        let mv = Move::Offered(parent(context.centre)?);
-        Ok((
-            Self {
-                answer_due,
-                visit_due: None,
-            },
-            mv,
-        ))
+            let sent = Self {
+                answer_due: None,
+                visit_due,
+            };
+            return Ok((sent, Move::None));
+        };
+        let answer_due = Some(context.answer_due(parent)?);
+        let sent = Self {
+            answer_due,
+            visit_due: None,
+        };
+        Ok((sent, Move::Offered(parent)))
     }
 
     fn fold(&self, case: &mut Case, written: &Written) {
@@ -142,5 +139,13 @@ impl Rules for pb::SendReply {
                 owed.replied = true;
             }
         }
+    }
+}
+
+/// The parent to whom the reply goes, on its way to the dispatcher; `None` where the centre owes nobody.
+fn dispatcher(context: &Context<'_>) -> Result<Option<PlaceId>, Refusal> {
+    match context.case.custody.owed() {
+        Some(_) => parent(context).map(Some),
+        None => Ok(None),
     }
 }

@@ -26,10 +26,16 @@ impl Rules for pb::ReturnVisit {
         "Record that the requester was asked after the reply",
         Who::Judges(&[Role::Clerk]),
     )
-    .from(&[Stage::Replied, Stage::Answered]);
+    .from(&[Stage::Replied, Stage::Answered, Stage::Visited]);
 
+    /// A requester who was not reached is called again.
     fn ready(context: &Context<'_>) -> Result<(), Refusal> {
-        owes_nobody(context)
+        owes_nobody(context)?;
+        let visited = context.case.visit.visited;
+        if visited.is_some_and(|visited| visited.reached) {
+            return Err(Refusal::of(Code::StageForbids, "").because(Stage::Visited.as_str()));
+        }
+        Ok(())
     }
 
     fn judge(self, _context: &Context<'_>) -> Result<(Self, Move), Refusal> {
@@ -41,7 +47,9 @@ impl Rules for pb::ReturnVisit {
     }
 
     fn fold(&self, case: &mut Case, written: &Written) {
-        case.visit.due = None;
+        if self.reached {
+            case.visit.due = None;
+        }
         case.visit.redo_refused = false;
         case.visit.visited = Some(Visited {
             reached: self.reached,
@@ -122,8 +130,7 @@ impl Rules for pb::OrderRedo {
     fn fold(&self, case: &mut Case, _written: &Written) {
         case.dispatching.leaves_the_lead();
         case.reply = Reply::default();
-        case.visit.visited = None;
-        case.visit.rating = None;
+        case.visit.begins_anew();
         case.visit.redo = true;
         case.decided = false;
         case.handling.due = None;
@@ -190,7 +197,10 @@ impl Rules for pb::Close {
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         const FIELD: &str = "outcome";
-        let verdict = matches!(self.outcome(), Outcome::Solved | Outcome::PartlySolved);
+        let verdict = matches!(
+            self.outcome(),
+            Outcome::Solved | Outcome::PartlySolved | Outcome::UnreasonableExplained
+        );
         match self.outcome() {
             Outcome::Unspecified => return Err(Refusal::of(Code::Empty, FIELD)),
             Outcome::Solved => is_solved(context)?,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
+use crate::clock::{Contact, Lamp};
 
 const RULES: &str = include_str!("../../../deploy/catalogue/rules.toml");
 const CLASSES: &str = include_str!("../../../deploy/catalogue/classes.csv");

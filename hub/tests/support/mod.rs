@@ -82,11 +82,7 @@ pub fn node_of(place: PlaceId) -> NodeId {
     NodeId(place.0)
 }
 
-pub fn enrolled(node: NodeId, place: PlaceId, unit: Option<UnitId>, generation: u32) -> Content {
-    Content::NodeEnrolled(enrolment(node, place, unit, generation))
-}
-
-fn enrolment(
+pub fn enrolled(
     node: NodeId,
     place: PlaceId,
     unit: Option<UnitId>,
@@ -116,7 +112,7 @@ fn place_added(place: PlaceId, level: Level) -> pb::PlaceAdded {
 /// What the root key and two persons say of a node of the first place.
 pub fn renewed(node: NodeId, generation: u32) -> pb::RootRenewed {
     pb::RootRenewed {
-        node: Some(enrolment(node, CITY, None, generation)),
+        node: Some(enrolled(node, CITY, None, generation)),
         approved_by: vec![vec![1; 10], vec![2; 10]],
     }
 }
@@ -127,15 +123,15 @@ impl World {
             registry: Registry::default(),
             catalogue: catalogue(),
         };
-        let root = Content::RootGranted(pb::RootGranted {
+        let root = pb::RootGranted {
             place: Some(place_added(CITY, level::CITY)),
-            node: Some(enrolment(node_of(CITY), CITY, None, 1)),
+            node: Some(enrolled(node_of(CITY), CITY, None, 1)),
             root_key: vec![9; 32],
-        });
+        };
         world.registers(CITY, root);
         for (place, parent, level) in PLACES {
             if let Some(parent) = parent {
-                world.registers(parent, Content::PlaceAdded(place_added(place, level)));
+                world.registers(parent, place_added(place, level));
                 world.registers(parent, enrolled(node_of(place), place, None, 1));
             }
         }
@@ -151,27 +147,27 @@ impl World {
                 kind: pb::UnitKind::Department.into(),
                 presence: pb::UnitPresence::Resident.into(),
             };
-            world.registers(place, Content::UnitAdded(added));
+            world.registers(place, added);
         }
         world.registers(COUNTY, enrolled(ROADS_NODE, COUNTY, Some(ROADS), 1));
         world
     }
 
     /// A place writes into its registry chain.
-    pub fn registers(&mut self, issuer: PlaceId, content: Content) {
+    pub fn registers(&mut self, issuer: PlaceId, content: impl Into<Content>) {
         self.try_registers(issuer, content).unwrap();
     }
 
     pub fn try_registers(
         &mut self,
         issuer: PlaceId,
-        content: Content,
+        content: impl Into<Content>,
     ) -> Result<(), fengqiao_hub::jurisdiction::RegistryError> {
         self.register(node_of(issuer), issuer, content)
     }
 
     /// A node writes into the registry chain of a place.
-    pub fn registers_by(&mut self, author: NodeId, issuer: PlaceId, content: Content) {
+    pub fn registers_by(&mut self, author: NodeId, issuer: PlaceId, content: impl Into<Content>) {
         self.register(author, issuer, content).unwrap();
     }
 
@@ -179,7 +175,7 @@ impl World {
         &mut self,
         author: NodeId,
         issuer: PlaceId,
-        content: Content,
+        content: impl Into<Content>,
     ) -> Result<(), fengqiao_hub::jurisdiction::RegistryError> {
         let sequence = self.registry.version(issuer) + 1;
         let draft = Draft {
@@ -215,14 +211,13 @@ impl World {
     }
 
     pub fn writes_at(&self, place: PlaceId, on: &Entry, mv: Move, rank: Rank, mark: u64) -> Entry {
-        let content = Content::Supplemented(pb::Supplemented {});
         Draft {
             rank,
             sequence: on.sequence + 1,
             previous: Some(on.hash),
             author_sequence: mark,
             mv,
-            ..draft(place, content)
+            ..draft(place, pb::Supplement::default())
         }
         .sign(&key_of(node_of(place)))
     }
@@ -233,8 +228,8 @@ pub fn opened(place: PlaceId) -> Entry {
     draft(place, registered()).sign(&key_of(node_of(place)))
 }
 
-pub fn registered() -> Content {
-    Content::Registered(pb::Registered {
+pub fn registered() -> pb::Register {
+    pb::Register {
         number: "D-2023-000001".to_owned(),
         channel: pb::Channel::Phone.into(),
         class: "roads".to_owned(),
@@ -242,11 +237,12 @@ pub fn registered() -> Content {
         external_number: String::new(),
         received_ms: START.0,
         secret_hash: vec![5; 32],
-    })
+        ..Default::default()
+    }
 }
 
 /// An opening draft by the node of a place; the rest is changed by whoever asks.
-pub fn draft(place: PlaceId, content: Content) -> Draft {
+pub fn draft(place: PlaceId, content: impl Into<Content>) -> Draft {
     Draft {
         deployment: DEPLOYMENT,
         kind: pb::ChainKind::Case,
@@ -267,7 +263,7 @@ pub fn draft(place: PlaceId, content: Content) -> Draft {
             wall_time_ms: START.0,
             catalogue_version: 1,
             unsettled: false,
-            content: Some(content),
+            content: Some(content.into()),
         },
         payloads: vec![],
     }

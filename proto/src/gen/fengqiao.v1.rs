@@ -549,6 +549,9 @@ pub struct Contact {
     /// Handling clock of a centre whose own staff begin to handle the case.
     #[prost(message, optional, tag = "20")]
     pub due: ::core::option::Option<Due>,
+    /// Unit that acted; empty for the centre.
+    #[prost(string, tag = "21")]
+    pub unit: ::prost::alloc::string::String,
 }
 /// Something was done.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -559,6 +562,9 @@ pub struct TakeAction {
     /// Handling clock of a centre whose own staff begin to handle the case.
     #[prost(message, optional, tag = "20")]
     pub due: ::core::option::Option<Due>,
+    /// Unit that acted; empty for the centre.
+    #[prost(string, tag = "21")]
+    pub unit: ::prost::alloc::string::String,
 }
 /// A report before the end.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
