@@ -9,6 +9,7 @@ use crate::clock::Moment;
 use crate::entry::Move;
 use crate::id::Hash;
 use crate::refusal::{Code, Refusal};
+use crate::{name, shape};
 
 /// Longest external number, in characters.
 pub const EXTERNAL_NUMBER_CHARACTERS_MAX: usize = 64;
@@ -40,7 +41,8 @@ pub struct Intake<'a> {
 /// Registers a case.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`, `CONTROL_CHARACTER`.
+/// `ROLE_MISSING`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `NAME_AMBIGUOUS`, `FIELD_EMPTY`, `FIELD_TOO_LONG`,
+/// `CONTROL_CHARACTER`, `INVISIBLE_CHARACTER`, `SCIENTIFIC_NOTATION`, `MALFORMED`, `TIME_TOO_OLD`, `TIME_IN_FUTURE`.
 pub fn register(
     view: &View<'_>,
     actor: &Actor,
@@ -62,16 +64,14 @@ pub fn register(
         external_number,
         received,
     } = *intake;
-    view.catalogue.case_class(class)?;
+    let class = &view.catalogue.case_class(class)?.id;
     if channel == pb::Channel::Unspecified {
         return Err(Refusal::of(Code::Empty, "channel"));
     }
-    if external_number.chars().count() > EXTERNAL_NUMBER_CHARACTERS_MAX {
-        return Err(Refusal::of(Code::TooLong, "external_number")
-            .because(EXTERNAL_NUMBER_CHARACTERS_MAX.to_string()));
-    }
-    if external_number.chars().any(char::is_control) {
-        return Err(Refusal::of(Code::ControlCharacter, "external_number"));
+    let external_number = external_number_of(external_number)?;
+    // A time left open is now, also by a clock that is years off.
+    if received != view.now {
+        shape::received(received, view.now, "received_ms")?;
     }
     let content = Content::Registered(pb::Registered {
         number: numbering.number.clone(),
@@ -83,7 +83,7 @@ pub fn register(
             urgency
         }
         .into(),
-        external_number: external_number.to_owned(),
+        external_number,
         received_ms: received.0,
         secret_hash: numbering.secret_hash.to_vec(),
     });
@@ -92,6 +92,23 @@ pub fn register(
         mv: Move::None,
         kind_class: pb::KindClass::Opening,
     })
+}
+
+/// The external number as it is kept, or empty.
+fn external_number_of(given: &str) -> Result<String, Refusal> {
+    const FIELD: &str = "external_number";
+    if given.trim().is_empty() {
+        return Ok(String::new());
+    }
+    match shape::damage(given.trim()) {
+        None => name::read(given, EXTERNAL_NUMBER_CHARACTERS_MAX, FIELD),
+        Some(shape::Damage::ScientificNotation) => {
+            Err(Refusal::of(Code::ScientificNotation, FIELD))
+        }
+        Some(
+            shape::Damage::FormulaError | shape::Damage::ColumnTooNarrow | shape::Damage::Formula,
+        ) => Err(Refusal::of(Code::Malformed, FIELD)),
+    }
 }
 
 /// Takes the case on.

@@ -8,6 +8,7 @@ use fengqiao_hub::centre;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, Hash, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::command::Move;
@@ -148,7 +149,7 @@ impl Surroundings<'_> {
     fn register(&self, register: pb::Register) -> Result<casework::Command, Refusal> {
         Ok(casework::Command::Register {
             channel: chosen(register.channel, "channel")?,
-            class: class(register.class)?,
+            class: class(&register.class)?,
             urgency: known(register.urgency, "urgency")?,
             external_number: register.external_number,
             received: optional_time(register.received_ms, "received_ms")?.unwrap_or(self.now),
@@ -204,9 +205,7 @@ impl Surroundings<'_> {
         if text.is_empty() {
             return Err(Refusal::of(Code::Empty, field));
         }
-        self.registry
-            .find_unit(text, self.place)
-            .ok_or(Refusal::of(Code::UnitUnknown, field))
+        self.registry.unit_called(text, self.place, field)
     }
 
     fn optional_unit(&self, text: &str, field: &'static str) -> Result<Option<UnitId>, Refusal> {
@@ -220,10 +219,7 @@ impl Surroundings<'_> {
         if text.is_empty() {
             return Err(Refusal::of(Code::Empty, field));
         }
-        self.registry
-            .find_place(text, self.place)
-            .filter(|place| self.registry.is_within(*place, self.place))
-            .ok_or(Refusal::of(Code::PlaceUnknown, field))
+        self.registry.place_called(text, self.place, field)
     }
 
     /// Who says "not ours" may propose any place, also one beside or above its own.
@@ -233,9 +229,8 @@ impl Surroundings<'_> {
         }
         let top = self.registry.root().unwrap_or(self.place);
         self.registry
-            .find_place(text, top)
+            .place_called(text, top, "proposed_place")
             .map(Some)
-            .ok_or(Refusal::of(Code::PlaceUnknown, "proposed_place"))
     }
 
     fn annex(&self, digits: &str) -> Result<Hash, Refusal> {
@@ -253,19 +248,9 @@ impl Surroundings<'_> {
     }
 }
 
-fn class(id: String) -> Result<String, Refusal> {
-    const FIELD: &str = "class";
-    if id.is_empty() {
-        return Err(Refusal::of(Code::Empty, FIELD));
-    }
-    if id.chars().count() > CLASS_CHARACTERS_MAX {
-        return Err(Refusal::of(Code::TooLong, FIELD).because(CLASS_CHARACTERS_MAX.to_string()));
-    }
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if !id.bytes().all(plain) {
-        return Err(Refusal::of(Code::Malformed, FIELD).because("a-z 0-9 -"));
-    }
-    Ok(id)
+/// The id of a class, or its name; which of them there are is the catalogue's to say.
+fn class(called: &str) -> Result<String, Refusal> {
+    name::read(called, CLASS_CHARACTERS_MAX, "class")
 }
 
 /// Reads a number of an enum that may be unspecified.

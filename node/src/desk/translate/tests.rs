@@ -113,7 +113,7 @@ fn each_bad_registration_is_refused_with_its_field() {
                 class: "Urban Roads\u{7}".to_owned(),
                 ..register()
             },
-            (Code::Malformed, "class"),
+            (Code::ControlCharacter, "class"),
         ),
         (
             pb::Register {
@@ -191,7 +191,11 @@ fn a_place_is_found_by_id_code_and_name_below_this_one_only() {
             }
         );
     }
-    for text in ["371499", "没有", "zzzzzzzzzzzzzzzz", "和平社区"] {
+    assert_eq!(
+        refused(dispatch_to("", "和平社区")),
+        (Code::NameAmbiguous, "place")
+    );
+    for text in ["371499", "没有", "zzzzzzzzzzzzzzzz"] {
         assert_eq!(
             refused(dispatch_to("", text)),
             (Code::PlaceUnknown, "place"),
