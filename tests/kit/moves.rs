@@ -42,6 +42,18 @@ pub fn name(action: &Action) -> String {
         .to_owned()
 }
 
+/// Whether it approves what another drafted, which the same person may not.
+#[must_use]
+pub fn is_approval(action: &Action) -> bool {
+    matches!(action, Move::ApproveReply(_))
+}
+
+/// The role of the text it cannot do without.
+#[must_use]
+pub fn required_role(action: &Action) -> Option<&'static str> {
+    fengqiao_node::desk::texts::required_role(action)
+}
+
 /// What is known of a request when it is taken in, of ordinary urgency.
 #[must_use]
 pub fn intake(channel: pb::Channel, class: &str) -> pb::Register {

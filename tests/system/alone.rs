@@ -3,7 +3,7 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::{Desk, close, register, reply};
 use fengqiao_tests::city::{City, DAY_MS, FourTiers, agree};
-use pb::command::Move;
+use fengqiao_tests::kit::moves::{accept, is_approval, required_role};
 use std::collections::BTreeSet;
 
 const DAYS: usize = 30;
@@ -15,14 +15,10 @@ async fn one_day(village: &Desk, second: &Desk) -> Vec<String> {
         cases.push(village.register("邻居装修噪声").await.case);
     }
     let settled = &cases[0];
-    village.moves(settled, [Move::Accept(pb::Accept {})]).await;
+    village.moves(settled, [accept()]).await;
     for mv in reply().into_iter().chain(close()) {
-        let who = if matches!(mv, Move::ApproveReply(_)) {
-            second
-        } else {
-            village
-        };
-        let texts: Vec<_> = fengqiao_node::desk::texts::required_role(&mv)
+        let who = if is_approval(&mv) { second } else { village };
+        let texts: Vec<_> = required_role(&mv)
             .map(|role| (role, "已处理"))
             .into_iter()
             .collect();

@@ -1,9 +1,9 @@
 //! What people said about themselves stands nowhere in clear.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{act, close, dispatch, escalate, refusal, register, take};
+use fengqiao_tests::city::desk::{act, close, dispatch, quarrel, refusal};
 use fengqiao_tests::city::{City, FourTiers, agree, files};
-use pb::command::Move;
+use fengqiao_tests::kit::moves::{self, Action};
 
 /// Words that stand nowhere else.
 const CANARIES: [&str; 6] = [
@@ -21,17 +21,14 @@ fn find(bytes: &[u8], word: &str) -> bool {
         .any(|window| window == word.as_bytes())
 }
 
-fn with_requester() -> Move {
-    let Move::Register(plain) = register() else {
-        unreachable!()
-    };
-    Move::Register(pb::Register {
+fn with_requester() -> Action {
+    moves::register(pb::Register {
         requester: Some(pb::Requester {
             name: CANARIES[0].to_owned(),
             phone: CANARIES[1].to_owned(),
             address: CANARIES[2].to_owned(),
         }),
-        ..plain
+        ..quarrel()
     })
 }
 
@@ -46,51 +43,39 @@ async fn no_word_about_a_person_stands_in_a_log_a_file_or_an_error() {
         .await
         .unwrap()
         .case;
-    village.moves(&case, [Move::Accept(pb::Accept {})]).await;
+    village.moves(&case, [moves::accept()]).await;
     village
-        .act(&case, escalate(), &[("reason", CANARIES[4])])
+        .act(&case, moves::escalate(), &[("reason", CANARIES[4])])
         .await
         .unwrap();
     township.sees_move(&case, "escalate", "新华社区").await;
-    township.moves(&case, [take()]).await;
+    township.moves(&case, [moves::take()]).await;
     township
-        .act(&case, escalate(), &[("reason", CANARIES[4])])
+        .act(&case, moves::escalate(), &[("reason", CANARIES[4])])
         .await
         .unwrap();
     county.sees_move(&case, "escalate", "新华街道").await;
-    county.moves(&case, [take()]).await;
+    county.moves(&case, [moves::take()]).await;
     county
-        .act(&case, escalate(), &[("reason", CANARIES[4])])
+        .act(&case, moves::escalate(), &[("reason", CANARIES[4])])
         .await
         .unwrap();
     city.sees_move(&case, "escalate", "德城区").await;
-    city.moves(&case, [take(), dispatch("德城区")]).await;
+    city.moves(&case, [moves::take(), dispatch("德城区")]).await;
     county.sees_move(&case, "dispatch", "德州市").await;
     county
-        .moves(
-            &case,
-            [
-                Move::SignFor(pb::SignFor {}),
-                Move::TakeAction(pb::TakeAction {}),
-            ],
-        )
+        .moves(&case, [moves::sign_for(), moves::take_action()])
         .await;
-    let draft = Move::DraftReply(pb::DraftReply { reasonable: true });
+    let draft = moves::draft_reply(true);
     county
         .act(&case, draft, &[("reply", CANARIES[5])])
         .await
         .unwrap();
     county
-        .moves(
-            &case,
-            [
-                Move::ApproveReply(pb::ApproveReply {}),
-                Move::SendReply(pb::SendReply {}),
-            ],
-        )
+        .moves(&case, [moves::approve_reply(), moves::send_reply()])
         .await;
     city.sees_move(&case, "send-reply", "德城区").await;
-    city.moves(&case, [take()]).await;
+    city.moves(&case, [moves::take()]).await;
     city.moves(&case, close()).await;
     agree(&tiers.all()).await;
 
@@ -142,7 +127,7 @@ async fn errors_say_nothing(desk: &fengqiao_tests::city::desk::Desk, case: &str)
         act("", with_requester(), &[("text", &long)]),
         act("", with_requester(), &[("text", &rough)]),
         act("", with_requester(), &[(CANARIES[3], "x")]),
-        act(case, escalate(), &[("reason", CANARIES[4])]),
+        act(case, moves::escalate(), &[("reason", CANARIES[4])]),
     ];
     for request in asked {
         let status = desk.ask(request).await.unwrap_err();
