@@ -7,20 +7,23 @@
 pub mod desk;
 pub mod intruder;
 pub mod process;
-pub mod wire;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use fengqiao_hub::clock::Moment;
 use tempfile::TempDir;
 
 use desk::Desk;
-use process::{Node, Said, say};
-use wire::Wire;
+use process::{Node, Said};
+
+use crate::kit;
+use crate::kit::ports::loopback;
+pub use crate::kit::wire::Wire;
+pub use crate::kit::within;
 
 /// Levels of the four tiers.
 pub const CITY: u32 = 30;
@@ -46,22 +49,6 @@ pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
     match within(PATIENCE, probe).await {
         Some(found) => found,
         None => panic!("did not come to be: {what}"),
-    }
-}
-
-/// The same with an end of its own; `None` when it did not come.
-pub async fn within<T>(patience: Duration, mut probe: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let began = Instant::now();
-    let mut pause = Duration::from_millis(10);
-    loop {
-        if let Some(found) = probe().await {
-            return Some(found);
-        }
-        if began.elapsed() > patience {
-            return None;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 3 / 2).min(Duration::from_millis(250));
     }
 }
 
@@ -173,7 +160,7 @@ impl City {
     /// Tries to redeem an invitation.
     #[must_use]
     pub fn try_redeem(&self, parent: &Node, node: &Node, token: &str) -> Said {
-        let address = format!("127.0.0.1:{}", parent.enrol);
+        let address = loopback(parent.ports.enrol);
         node.machine(&["join", "--parent", &address, "--token", token])
     }
 
@@ -186,9 +173,10 @@ impl City {
 
     /// The same over a wire that can be cut.
     pub async fn join_by_wire(&self, parent: &Node, name: &str, level: u32) -> (Node, Wire) {
-        let wire = Wire::to(parent.link).await;
+        let target = loopback(parent.ports.link).parse().unwrap();
+        let wire = Wire::to(target).await.unwrap();
         let mut node = self.enrol(parent, name, level).await;
-        node.dial(wire.port);
+        node.dial(wire.address().port());
         node.start().await;
         (node, wire)
     }
@@ -196,7 +184,7 @@ impl City {
     /// Runs the binary on its own.
     #[must_use]
     pub fn say(&self, words: &[&str]) -> Said {
-        say(words)
+        kit::process::say(words).unwrap()
     }
 }
 
@@ -292,36 +280,8 @@ async fn disagreement(nodes: &[&Node]) -> Option<String> {
     Some(String::new())
 }
 
-/// A port nobody listens on, from below the range the system hands out, so that no connection takes it meanwhile.
-#[must_use]
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = u16::try_from(std::process::id() % 100).unwrap() * 100;
-    loop {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 12_000 + (offset + next) % 20_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// All files below a folder, in the order of their names.
 #[must_use]
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let entry = entry.unwrap();
-            let kind = entry.file_type().unwrap();
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                found.push(entry.path());
-            }
-        }
-    }
-    found.sort();
-    found
+    kit::folder::files(folder).unwrap()
 }

@@ -4,6 +4,7 @@
 //! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
 
 mod code;
+mod finding;
 mod moving;
 mod node;
 
@@ -273,36 +274,6 @@ impl Registry {
         self.way_up(below)
             .find(|place| place.parent == Some(above))
             .map(|place| place.id)
-    }
-
-    /// Finds a place within `top` by id, code or name; a name that stands twice is no answer.
-    #[must_use]
-    pub fn find_place(&self, text: &str, top: PlaceId) -> Option<PlaceId> {
-        if let Ok(id) = text.parse::<PlaceId>() {
-            return (self.places.contains_key(&id) && self.is_within(id, top)).then_some(id);
-        }
-        let mut found = self
-            .places
-            .values()
-            .filter(|place| (!place.code.is_empty() && place.code == text) || place.name == text)
-            .filter(|place| self.is_within(place.id, top));
-        let first = found.next()?;
-        found.next().is_none().then_some(first.id)
-    }
-
-    /// Finds a unit of a centre by id or name.
-    #[must_use]
-    pub fn find_unit(&self, text: &str, place: PlaceId) -> Option<UnitId> {
-        if let Ok(id) = text.parse::<UnitId>() {
-            return self
-                .units
-                .get(&id)
-                .filter(|unit| unit.place == place)
-                .map(|unit| unit.id);
-        }
-        let mut found = self.units_of(place).filter(|unit| unit.name == text);
-        let first = found.next()?;
-        found.next().is_none().then_some(first.id)
     }
 
     /// Applies an entry of a registry chain. Its signature is checked elsewhere.

@@ -4,8 +4,11 @@
 //! network, a clock or a thread (`hub/.clippy.toml` keeps it so). The simulator runs this very code.
 
 pub mod id;
+pub mod name;
+pub mod number;
 pub mod private;
 pub mod refusal;
+pub mod shape;
 
 pub mod custody;
 pub mod entry;

@@ -9,6 +9,8 @@ pub struct Refusal {
     pub field: &'static str,
     /// A detail that holds no personal data: a limit, a state, a name of a unit.
     pub detail: String,
+    /// What may have been meant: names of places, units, classes or accounts.
+    pub choices: Vec<String>,
 }
 
 impl Refusal {
@@ -19,6 +21,7 @@ impl Refusal {
             code,
             field,
             detail: String::new(),
+            choices: Vec::new(),
         }
     }
 
@@ -29,16 +32,41 @@ impl Refusal {
         self
     }
 
+    /// The same with what may have been meant.
+    #[must_use]
+    pub fn with_choices(mut self, choices: Vec<String>) -> Self {
+        self.choices = choices;
+        self
+    }
+
     /// Words for a person, Chinese.
     #[must_use]
     pub fn chinese(&self) -> String {
-        self.worded(self.code.words().0, "：")
+        let mut words = self.worded(self.code.words().0, "：");
+        if !self.choices.is_empty() {
+            let choices = self.choices.join("、");
+            words.push_str(&if self.code == Code::NameAmbiguous {
+                format!("：{choices}")
+            } else {
+                format!("；是不是 {choices}？")
+            });
+        }
+        words
     }
 
     /// Words for a person, English.
     #[must_use]
     pub fn english(&self) -> String {
-        self.worded(self.code.words().1, ": ")
+        let mut words = self.worded(self.code.words().1, ": ");
+        if !self.choices.is_empty() {
+            let choices = self.choices.join(", ");
+            words.push_str(&if self.code == Code::NameAmbiguous {
+                format!(": {choices}")
+            } else {
+                format!("; did you mean {choices}?")
+            });
+        }
+        words
     }
 
     fn worded(&self, words: &str, colon: &str) -> String {
@@ -103,6 +131,20 @@ codes! {
     TooLong = "FIELD_TOO_LONG", Invalid, "超出长度限制", "longer than its limit";
     /// A field holds control characters.
     ControlCharacter = "CONTROL_CHARACTER", Invalid, "含有控制字符", "holds control characters";
+    /// A name holds a character that shows nothing, or that turns what follows.
+    InvisibleCharacter = "INVISIBLE_CHARACTER", Invalid, "含有不可见字符或方向控制字符，请删除后重新输入", "holds an invisible or direction character; delete it and type the name anew";
+    /// A spreadsheet program wrote a number in scientific notation.
+    ScientificNotation = "SCIENTIFIC_NOTATION", Invalid, "数字已被表格软件改成科学计数法，请把该列设为文本后重新填写", "a spreadsheet wrote the digits in scientific notation; make the column text and enter them anew";
+    /// A spreadsheet program kept fifteen digits of a longer number.
+    DigitsLost = "DIGITS_LOST", Invalid, "末尾数字已被表格软件改为零，请把该列设为文本后重新填写", "a spreadsheet replaced the last digits by zeros; make the column text and enter them anew";
+    /// Not a telephone number.
+    TelephoneMalformed = "TELEPHONE_MALFORMED", Invalid, "不是电话号码，应如", "not a telephone number; write it as";
+    /// Not a resident identity number.
+    IdentityNumberMalformed = "IDENTITY_NUMBER_MALFORMED", Invalid, "不是有效的居民身份证号码，应为", "not a resident identity number; its form is";
+    /// A time before 1990.
+    TimeTooOld = "TIME_TOO_OLD", Invalid, "时间过早，不得早于", "the time is too old; it lies before";
+    /// A time that has not come.
+    TimeInFuture = "TIME_IN_FUTURE", Invalid, "时间尚未到来，请核对日期和本机时钟", "the time lies in the future; check the date and the clock of this machine";
     /// A value is outside its range.
     OutOfRange = "OUT_OF_RANGE", Invalid, "数值超出范围", "outside its range";
     /// An id, code or hash is malformed.
@@ -123,6 +165,8 @@ codes! {
     ExtensionNotAllowed = "EXTENSION_NOT_ALLOWED", State, "此类别不得延期", "the rule of this class grants no extension";
     /// A due time set by hand lies too far away.
     DueTooLate = "DUE_TOO_LATE", Invalid, "办理期限过远，最晚为", "the due time lies too far away; the latest is";
+    /// A number of a case whose check character does not fit.
+    NumberCheck = "NUMBER_CHECK", Invalid, "编号校验位不符，请逐位核对", "the check character of the number does not fit; compare it character by character";
     /// No such case.
     CaseUnknown = "CASE_UNKNOWN", NotFound, "没有此诉求", "no such case";
     /// Two cases bear the number.
@@ -131,6 +175,8 @@ codes! {
     UnitUnknown = "UNIT_UNKNOWN", NotFound, "本中心没有此单位", "this centre has no such unit";
     /// No such place below this one.
     PlaceUnknown = "PLACE_UNKNOWN", NotFound, "下级没有此地区", "no such place below this one";
+    /// More than one place, unit or class bears the name.
+    NameAmbiguous = "NAME_AMBIGUOUS", State, "同名的不止一个，请改用代码或标识", "more than one bears this name; give the code or the id";
     /// The place has ended.
     PlaceEnded = "PLACE_ENDED", State, "本地区已撤并，诉求由承接地区登记", "this place has ended; its successor registers cases";
     /// Places stand below it.

@@ -6,6 +6,7 @@
 //! ([`pb::Due`]), so that no reader of an entry asks a rulebook, which may be another one by then.
 
 mod class;
+mod finding;
 mod limit;
 mod problem;
 mod rules;
@@ -94,16 +95,19 @@ impl Rulebook {
         })
     }
 
-    /// A class that a case may be of: one to which no other belongs.
+    /// A class that a case may be of, by its id or name: one to which no other belongs.
     ///
     /// # Errors
-    /// `CLASS_UNKNOWN`, `CLASS_TOO_BROAD` with the classes to choose from.
-    pub fn case_class(&self, id: &str) -> Result<&Class, Refusal> {
-        let class = self.class(id)?;
+    /// Those of [`Self::class_called`]; `CLASS_TOO_BROAD` with the classes to choose from.
+    pub fn case_class(&self, called: &str) -> Result<&Class, Refusal> {
+        let class = self.class_called(called)?;
         if !class.is_group {
             return Ok(class);
         }
-        let members = self.classes.values().filter(|member| member.parent == id);
+        let members = self
+            .classes
+            .values()
+            .filter(|member| member.parent == class.id);
         let members: Vec<&str> = members.map(|member| member.id.as_str()).collect();
         Err(Refusal::of(Code::ClassTooBroad, "class").because(members.join(" | ")))
     }

@@ -1,156 +1,71 @@
-//! A desk as a clerk or a program uses it: the generated clients, the moves in short, refusals read back.
+//! A desk of the kit as a test uses it: it waits for what must come, and what should work and does not, panics.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ops::Deref;
 
-use fengqiao_hub::id::base32;
-use fengqiao_node::app::actions::type_of;
-use fengqiao_node::desk::LOGIN_KEY;
 use fengqiao_node::desk::error::told;
-use fengqiao_node::trust::random::{OsRandom, draw};
 use fengqiao_proto::v1 as pb;
-use hyper_util::rt::TokioIo;
-use pb::casework_service_client::CaseworkServiceClient;
-use pb::node_service_client::NodeServiceClient;
-use tokio::net::UnixStream;
-use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use super::until;
-use crate::kit::moves;
-pub use crate::kit::moves::{escalate, take};
+use crate::kit;
+use crate::kit::moves::{self, Action, Whose};
 
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub use crate::kit::desk::request_id;
+
 /// A second account: who drafted a reply cannot approve it.
 pub const SECOND: &str = "second";
-/// Account of a third, who had no hand in the work.
+/// A third account: who had a hand in the work does not judge it.
 pub const THIRD: &str = "third";
 
 /// One way to a node, as one account.
 #[derive(Debug, Clone)]
-pub struct Desk {
-    /// Connection.
-    pub channel: Channel,
-    login: Option<String>,
-    bearer: Option<String>,
+pub struct Desk(kit::desk::Desk);
+
+impl From<kit::desk::Desk> for Desk {
+    fn from(desk: kit::desk::Desk) -> Self {
+        Self(desk)
+    }
 }
 
-/// An id for a request.
-#[must_use]
-pub fn request_id() -> String {
-    base32(&draw::<10>(&mut OsRandom).unwrap())
+impl Deref for Desk {
+    type Target = kit::desk::Desk;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Desk {
-    /// By a local socket. Connects when first used, and again when the connection broke.
-    #[must_use]
-    pub fn of_socket(path: PathBuf) -> Self {
-        let connector = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-            let path = path.clone();
-            async move { UnixStream::connect(path).await.map(TokioIo::new) }
-        });
-        let channel =
-            Endpoint::from_static("http://fengqiao.local").connect_with_connector_lazy(connector);
-        Self {
-            channel,
-            login: None,
-            bearer: None,
-        }
-    }
-
     /// By the TCP port, with a token or without.
     #[must_use]
     pub fn of_port(port: u16, bearer: Option<&str>) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).unwrap();
-        Self {
-            channel: endpoint.connect_lazy(),
-            login: None,
-            bearer: bearer.map(str::to_owned),
-        }
+        Self(kit::desk::Desk::of_port(port, bearer).unwrap())
     }
 
     /// The same as another account.
     #[must_use]
     pub fn acting_as(&self, login: &str) -> Self {
-        Self {
-            login: Some(login.to_owned()),
-            ..self.clone()
-        }
-    }
-
-    /// A request of this account.
-    pub fn request<T>(&self, message: T) -> tonic::Request<T> {
-        let mut request = tonic::Request::new(message);
-        request.set_timeout(CALL_TIMEOUT);
-        if let Some(login) = &self.login {
-            request
-                .metadata_mut()
-                .insert(LOGIN_KEY, MetadataValue::try_from(login).unwrap());
-        }
-        if let Some(bearer) = &self.bearer {
-            let value = MetadataValue::try_from(format!("Bearer {bearer}")).unwrap();
-            request.metadata_mut().insert("authorization", value);
-        }
-        request
-    }
-
-    /// Casework.
-    #[must_use]
-    pub fn casework(&self) -> CaseworkServiceClient<Channel> {
-        CaseworkServiceClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
-    }
-
-    /// Administration.
-    #[must_use]
-    pub fn node(&self) -> NodeServiceClient<Channel> {
-        NodeServiceClient::new(self.channel.clone()).max_decoding_message_size(64 << 20)
+        Self(self.0.acting_as(login))
     }
 
     /// The status, or `None` where nobody answers.
     pub async fn try_status(&self) -> Option<pb::GetStatusResponse> {
-        let request = self.request(pb::GetStatusRequest {});
-        let answer = self.node().get_status(request).await.ok()?;
-        Some(answer.into_inner())
+        self.0.status().await.ok()
     }
 
     /// The status.
     pub async fn status(&self) -> pb::GetStatusResponse {
-        self.try_status().await.unwrap()
+        self.0.status().await.unwrap()
     }
 
     /// The digests, or `None` where nobody answers.
     pub async fn try_digest(&self) -> Option<pb::GetDigestResponse> {
-        let request = self.request(pb::GetDigestRequest {});
-        let answer = self.node().get_digest(request).await.ok()?;
-        Some(answer.into_inner())
+        self.0.digest().await.ok()
     }
 
     /// The digests.
     pub async fn digest(&self) -> pb::GetDigestResponse {
-        self.try_digest().await.unwrap()
-    }
-
-    /// One move, with a request id of its own.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn act(
-        &self,
-        case: &str,
-        mv: pb::Action,
-        texts: &[(&str, &str)],
-    ) -> Result<pb::ActResponse, Status> {
-        self.ask(act(case, mv, texts)).await
-    }
-
-    /// One request.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn ask(&self, request: pb::ActRequest) -> Result<pb::ActResponse, Status> {
-        let answer = self.casework().act(self.request(request)).await?;
-        Ok(answer.into_inner())
+        self.0.digest().await.unwrap()
     }
 
     /// Registers a case.
@@ -162,19 +77,22 @@ impl Desk {
     ///
     /// # Panics
     /// When one is refused.
-    pub async fn moves(&self, case: &str, moves: impl IntoIterator<Item = pb::Action>) {
-        for mv in moves {
-            let who = match person_for(&mv) {
-                SECOND => self.second().await,
-                THIRD => self.third().await,
-                _ => self.clone(),
+    pub async fn moves(&self, case: &str, actions: impl IntoIterator<Item = Action>) {
+        for action in actions {
+            let who = match moves::whose(&action) {
+                Whose::Approver => self.second().await,
+                Whose::Judge => self.third().await,
+                Whose::Worker => self.clone(),
             };
-            let texts = required_texts(&mv);
-            let shown = format!("{mv:?}");
-            let made = who.act(case, mv, &texts).await;
+            let texts: Vec<_> = moves::required_role(&action)
+                .map(|role| (role, "已处理"))
+                .into_iter()
+                .collect();
+            let name = moves::name(&action);
+            let made = who.act(case, action, &texts).await;
             assert!(
                 made.is_ok(),
-                "{shown}: {:?}",
+                "{name}: {:?}",
                 made.err().map(|status| refusal(&status))
             );
         }
@@ -187,7 +105,7 @@ impl Desk {
         self.acting_as(SECOND)
     }
 
-    /// The third account, opened where it is not.
+    /// The third account, which has no hand in the work.
     pub async fn third(&self) -> Self {
         self.account(THIRD, &[pb::Role::Clerk, pb::Role::Leader], "")
             .await;
@@ -196,40 +114,7 @@ impl Desk {
 
     /// Opens an account; its token, once.
     pub async fn account(&self, login: &str, roles: &[pb::Role], unit: &str) -> String {
-        let request = pb::SetAccountRequest {
-            login: login.to_owned(),
-            unit: unit.to_owned(),
-            roles: roles.iter().map(|role| i32::from(*role)).collect(),
-            closed: false,
-        };
-        let answer = self.node().set_account(self.request(request)).await;
-        answer.unwrap().into_inner().token
-    }
-
-    /// A case as this node knows it.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn case(&self, case: &str) -> Result<pb::CaseView, Status> {
-        let request = pb::GetCaseRequest {
-            case: case.to_owned(),
-            show_texts: false,
-        };
-        let answer = self.casework().get_case(self.request(request)).await?;
-        Ok(answer.into_inner().case.unwrap())
-    }
-
-    /// A case with its texts.
-    ///
-    /// # Errors
-    /// The refusal.
-    pub async fn case_with_texts(&self, case: &str) -> Result<pb::CaseView, Status> {
-        let request = pb::GetCaseRequest {
-            case: case.to_owned(),
-            show_texts: true,
-        };
-        let answer = self.casework().get_case(self.request(request)).await?;
-        Ok(answer.into_inner().case.unwrap())
+        self.0.account(login, roles, unit).await.unwrap()
     }
 
     /// Waits until a case is here as wanted.
@@ -267,27 +152,7 @@ impl Desk {
 
     /// Every case known here, closed ones and notices too.
     pub async fn all_cases(&self) -> Vec<pb::CaseView> {
-        let mut cases = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = pb::ListCasesRequest {
-                page_size: 500,
-                page_token,
-                with_notices: true,
-                with_closed: true,
-            };
-            let page = self
-                .casework()
-                .list_cases(self.request(request))
-                .await
-                .unwrap()
-                .into_inner();
-            cases.extend(page.cases);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return cases;
-            }
-        }
+        self.cases(true).await.unwrap()
     }
 
     /// Adds a place below and invites a node for it.
@@ -297,52 +162,39 @@ impl Desk {
             level,
             ..Default::default()
         };
-        self.node().add_place(self.request(place)).await.unwrap();
+        self.add_place(place).await.unwrap();
         self.invite(name, "", 0).await
     }
 
     /// Adds a unit.
     pub async fn add_unit(&self, name: &str) {
-        let unit = pb::AddUnitRequest {
-            name: name.to_owned(),
-            kind: pb::UnitKind::Department.into(),
-            presence: pb::UnitPresence::Resident.into(),
-        };
-        self.node().add_unit(self.request(unit)).await.unwrap();
+        self.0.add_unit(name).await.unwrap();
     }
 
     /// Mints an invitation.
     pub async fn invite(&self, place: &str, unit: &str, hours: u32) -> String {
-        let request = pb::InviteRequest {
+        let invitation = pb::InviteRequest {
             place: place.to_owned(),
             unit: unit.to_owned(),
             hours,
             successor: false,
         };
-        let answer = self.node().invite(self.request(request)).await;
-        answer.unwrap().into_inner().token
+        self.0.invite(invitation).await.unwrap()
     }
 
     /// Mints an invitation for the successor of a lost node.
     pub async fn invite_successor(&self, place: &str) -> String {
-        let request = pb::InviteRequest {
+        let invitation = pb::InviteRequest {
             place: place.to_owned(),
             successor: true,
             ..Default::default()
         };
-        let answer = self.node().invite(self.request(request)).await;
-        answer.unwrap().into_inner().token
+        self.0.invite(invitation).await.unwrap()
     }
 
     /// Revokes a node.
     pub async fn revoke(&self, node: &str) {
-        let request = pb::RevokeNodeRequest {
-            node: node.to_owned(),
-        };
-        self.node()
-            .revoke_node(self.request(request))
-            .await
-            .unwrap();
+        self.0.revoke(node).await.unwrap();
     }
 
     /// Waits until an alarm stands in the status that holds a word.
@@ -382,27 +234,33 @@ impl Desk {
     }
 }
 
-/// The request of one action.
+/// The request of one move.
 #[must_use]
-pub fn act(case: &str, action: pb::Action, texts: &[(&str, &str)]) -> pb::ActRequest {
+pub fn act(case: &str, action: Action, texts: &[(&str, &str)]) -> pb::ActRequest {
     moves::request(request_id(), case, action, texts)
 }
 
 /// Takes a quarrel in.
 #[must_use]
-pub fn register() -> pb::Action {
-    moves::register(moves::intake(pb::Channel::Window, "disputes-neighbours"))
+pub fn register() -> Action {
+    moves::register(quarrel())
 }
 
-/// Dispatches to a place below.
+/// A quarrel as it is known at the window.
 #[must_use]
-pub fn dispatch(place: &str) -> pb::Action {
+pub fn quarrel() -> pb::Register {
+    moves::intake(pb::Channel::Window, "disputes-neighbours")
+}
+
+/// Dispatches to a place below, without a due.
+#[must_use]
+pub fn dispatch(place: &str) -> Action {
     moves::dispatch(place, 0)
 }
 
 /// The work that ends in a reply.
 #[must_use]
-pub fn reply() -> Vec<pb::Action> {
+pub fn reply() -> Vec<Action> {
     vec![
         moves::take_action(),
         moves::draft_reply(true),
@@ -413,7 +271,7 @@ pub fn reply() -> Vec<pb::Action> {
 
 /// The end of a life.
 #[must_use]
-pub fn close() -> Vec<pb::Action> {
+pub fn close() -> Vec<Action> {
     vec![
         moves::return_visit(true),
         moves::rate(5),
@@ -421,29 +279,7 @@ pub fn close() -> Vec<pb::Action> {
     ]
 }
 
-/// The texts an action cannot do without.
-#[must_use]
-pub fn required_texts(action: &pb::Action) -> Vec<(&'static str, &'static str)> {
-    let known = type_of(action).unwrap();
-    let needed = known
-        .asked()
-        .filter(|field| field.rule.required && !field.rule.sealed.is_empty());
-    needed
-        .map(|field| (field.rule.sealed.as_str(), "已处理"))
-        .collect()
-}
-
-/// Whose account takes an action: nobody judges their own work.
-#[must_use]
-pub fn person_for(action: &pb::Action) -> &'static str {
-    match moves::name(action).as_str() {
-        "approve-reply" => SECOND,
-        "return-visit" | "rate" | "order-redo" | "close" => THIRD,
-        _ => "admin",
-    }
-}
-
-/// Stable code and field of a refusal.
+/// gRPC's code, the stable one and the field of a refusal.
 #[must_use]
 pub fn refusal(status: &Status) -> (Code, String, String) {
     match told(status) {

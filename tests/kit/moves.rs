@@ -36,6 +36,36 @@ pub fn name(action: &Action) -> String {
         .to_owned()
 }
 
+/// Whose work it is: nobody approves what they drafted, nor judges what they had a hand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Whoever works on the case.
+    Worker,
+    /// A second person.
+    Approver,
+    /// A third, who had no hand in it.
+    Judge,
+}
+
+/// Whose work an action is.
+#[must_use]
+pub fn whose(action: &Action) -> Whose {
+    match name(action).as_str() {
+        "approve-reply" | "send-back-reply" => Whose::Approver,
+        "return-visit" | "rate" | "order-redo" | "refuse-redo" | "close" => Whose::Judge,
+        _ => Whose::Worker,
+    }
+}
+
+/// The role of the text it cannot do without.
+#[must_use]
+pub fn required_role(action: &Action) -> Option<&'static str> {
+    let known = fengqiao_node::app::actions::type_of(action)?;
+    let mut asked = known.asked();
+    let needed = asked.find(|field| field.rule.required && !field.rule.sealed.is_empty())?;
+    Some(needed.rule.sealed.as_str())
+}
+
 /// What is known of a request when it is taken in, of ordinary urgency.
 #[must_use]
 pub fn intake(channel: pb::Channel, class: &str) -> pb::Register {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -10,7 +10,7 @@ use fengqiao_node::config::SOCKET_NAME;
 
 use super::desk::Desk;
 use super::ports::{Ports, loopback};
-use super::process::{self, Process, Said};
+use super::process::{self, Process, Said, log_end};
 use super::within;
 
 /// How long a start and a drain may take on a busy machine.
@@ -33,6 +33,10 @@ pub struct Node {
     pub settings: Vec<String>,
     /// Further words for `run`.
     pub words: Vec<String>,
+    /// Folder below the data folder whose node is meant, where one process hosts many; empty for the data folder itself.
+    pub hosted: String,
+    /// The program.
+    pub binary: PathBuf,
     process: Option<Process>,
 }
 
@@ -40,7 +44,7 @@ impl Node {
     /// A node whose folder need not be made yet; its log stands beside the folder.
     ///
     /// # Errors
-    /// No ports are free.
+    /// No ports are free, or the program is not built.
     pub fn new(name: &str, data: &Path) -> anyhow::Result<Self> {
         Ok(Self {
             name: name.to_owned(),
@@ -50,6 +54,8 @@ impl Node {
             log: data.with_extension("log"),
             settings: Vec::new(),
             words: Vec::new(),
+            hosted: String::new(),
+            binary: process::binary()?,
             process: None,
         })
     }
@@ -60,10 +66,16 @@ impl Node {
         self.settings.push(format!("link.parent_address={address}"));
     }
 
+    /// Folder of the node that is meant.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.data.join(&self.hosted)
+    }
+
     /// Its socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.data.join(SOCKET_NAME)
+        self.folder().join(SOCKET_NAME)
     }
 
     /// Its desk, by the socket.
@@ -72,14 +84,14 @@ impl Node {
         Desk::of_socket(self.socket())
     }
 
-    /// Runs a command of this machine on its folder.
+    /// Runs a command on its folder.
     ///
     /// # Errors
     /// As for [`process::say`].
     pub fn say(&self, words: &[&str]) -> anyhow::Result<Said> {
         let mut all = vec![OsString::from("--data"), self.data.clone().into()];
         all.extend(words.iter().map(OsString::from));
-        process::say(&all)
+        process::say_of(&self.binary, &all)
     }
 
     /// The words with which it runs.
@@ -100,14 +112,22 @@ impl Node {
     /// Starts its process without waiting.
     ///
     /// # Errors
-    /// It runs already, is not built, or does not start.
+    /// It runs already, or does not start.
     pub fn spawn(&mut self) -> anyhow::Result<()> {
+        self.spawn_saying_to(process::open_log(&self.log)?)
+    }
+
+    /// The same, its log going somewhere else than into its file.
+    ///
+    /// # Errors
+    /// It runs already, or does not start.
+    pub fn spawn_saying_to(&mut self, log: impl Into<Stdio>) -> anyhow::Result<()> {
         if self.process.is_some() {
             bail!("{} runs already", self.name);
         }
-        let mut command = process::command(&process::binary()?);
+        let mut command = process::command(&self.binary);
         command.args(self.run_words());
-        let started = Process::start(command, &self.log);
+        let started = Process::start(command, log);
         self.process = Some(started.with_context(|| self.name.clone())?);
         Ok(())
     }
@@ -134,19 +154,21 @@ impl Node {
         });
         match answers.await {
             Some(Ok(_)) => Ok(()),
-            Some(Err(status)) => bail!("{} ended, {status}:\n{}", self.name, process.log_end()),
-            None => bail!("{} does not answer:\n{}", self.name, process.log_end()),
+            Some(Err(status)) => bail!("{} ended, {status}:\n{}", self.name, log_end(&self.log)),
+            None => bail!("{} does not answer:\n{}", self.name, log_end(&self.log)),
         }
     }
 
-    /// Its process, when it runs.
-    pub fn process(&mut self) -> Option<&mut Process> {
-        self.process.as_mut()
+    /// Its process, when it was started and not stopped.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        self.process.as_ref()
     }
 
-    /// Takes its process out of its hands.
-    pub fn take_process(&mut self) -> Option<Process> {
-        self.process.take()
+    /// Whether it has ended by itself; then it can be started again.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = self.process.as_mut().and_then(Process::ended);
+        self.process.take_if(|_| ended.is_some()).is_some()
     }
 
     /// Asks it to stop and waits until it has.

@@ -1,12 +1,14 @@
 //! The binary under test as a process: found, started, frozen, stopped, killed; ended with whoever started it.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 
 /// Between two looks at whether a process has ended.
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
@@ -57,12 +59,38 @@ pub struct Said {
 /// # Errors
 /// It is not built, does not start, or says something that is no text.
 pub fn say<W: AsRef<OsStr>>(words: &[W]) -> anyhow::Result<Said> {
-    let output = command(&binary()?).args(words).output()?;
+    say_of(&binary()?, words)
+}
+
+/// The same with a binary of one's own.
+///
+/// # Errors
+/// It does not start, or says something that is no text.
+pub fn say_of<W: AsRef<OsStr>>(binary: &Path, words: &[W]) -> anyhow::Result<Said> {
+    let output = command(binary).args(words).output()?;
     Ok(Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout)?,
         err: String::from_utf8(output.stderr)?,
     })
+}
+
+/// Opens a log to be added to.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn open_log(log: &Path) -> anyhow::Result<File> {
+    let opened = File::options().create(true).append(true).open(log);
+    opened.with_context(|| log.display().to_string())
+}
+
+/// The last lines of a log.
+#[must_use]
+pub fn log_end(log: &Path) -> String {
+    let log = std::fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
 }
 
 /// A running process. It is killed when it is dropped, and drains when whoever holds it dies.
@@ -71,33 +99,26 @@ pub struct Process {
     child: Child,
     /// Open as long as this program lives, however that ends.
     _leash: Option<ChildStdin>,
-    log: PathBuf,
 }
 
 impl Process {
-    /// Starts a command of `run`; what it says is added to a log.
+    /// Starts a command of `run`; what it logs goes to `log`.
     ///
     /// # Errors
-    /// The log cannot be opened, or the process does not start.
-    pub fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+    /// It does not start.
+    pub fn start(mut command: Command, log: impl Into<Stdio>) -> std::io::Result<Self> {
         use std::os::unix::process::CommandExt as _;
-        let out = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .with_context(|| log.display().to_string())?;
         // A group of its own: Ctrl-C is for this program, which ends its nodes itself.
         let mut child = command
             .arg("--while-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(out)
+            .stderr(log)
             .process_group(0)
             .spawn()?;
         Ok(Self {
             _leash: child.stdin.take(),
             child,
-            log: log.to_owned(),
         })
     }
 
@@ -112,37 +133,14 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// The last lines it logged.
-    #[must_use]
-    pub fn log_end(&self) -> String {
-        let log = std::fs::read(&self.log).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
-    }
-
-    /// Does nothing more until it is thawed; its neighbours are not told.
+    /// Sends it a signal. After `STOP` it does nothing more until `CONT`, and its neighbours are not told.
     ///
     /// # Errors
     /// It is gone.
-    pub fn freeze(&self) -> anyhow::Result<()> {
-        self.signal(Signal::STOP)
-    }
-
-    /// Goes on.
-    ///
-    /// # Errors
-    /// It is gone.
-    pub fn thaw(&self) -> anyhow::Result<()> {
-        self.signal(Signal::CONT)
-    }
-
-    /// Asks it to stop.
-    ///
-    /// # Errors
-    /// It is gone.
-    pub fn ask_to_stop(&self) -> anyhow::Result<()> {
-        self.signal(Signal::TERM)
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        let id = id.context("a process without a number")?;
+        kill_process(id, signal).context("the process takes no signal")
     }
 
     /// Asks it to stop and waits until it has drained.
@@ -150,7 +148,7 @@ impl Process {
     /// # Errors
     /// It is gone already, or does not end within `patience`; then it is killed.
     pub async fn stop(self, patience: Duration) -> anyhow::Result<ExitStatus> {
-        self.ask_to_stop()?;
+        self.signal(Signal::TERM)?;
         self.end(patience).await
     }
 
@@ -166,7 +164,7 @@ impl Process {
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
-        bail!("the process does not end:\n{}", self.log_end())
+        bail!("the process does not end")
     }
 
     /// Kills it, as a power failure would, and waits until it is gone.
@@ -177,12 +175,6 @@ impl Process {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
-    }
-
-    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
-        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
-        let id = id.context("a process without a number")?;
-        kill_process(id, signal).context("the process takes no signal")
     }
 }
 

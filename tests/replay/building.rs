@@ -117,7 +117,7 @@ impl World {
                 return anyhow::anyhow!(
                     "the {} process ended by itself, {status}:\n{}",
                     tier.word(),
-                    process.log_end()
+                    self.ground.log_end(tier)
                 );
             }
             drop(processes);

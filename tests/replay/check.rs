@@ -172,12 +172,13 @@ fn one_below(expected: &Expected) -> bool {
 }
 
 fn difference(found: Option<&[&pb::CaseDigest]>, expected: &Expected) -> Option<String> {
+    let outcome = u32::try_from(i32::from(expected.outcome)).unwrap_or_default();
     match found {
         None | Some([]) => Some("is not there".to_owned()),
-        Some([head]) if head.stage == expected.stage && head.outcome == expected.outcome => None,
+        Some([head]) if head.stage == expected.stage && head.outcome == outcome => None,
         Some([head]) => Some(format!(
             "is {} with outcome {}, expected {} with outcome {}",
-            head.stage, head.outcome, expected.stage, expected.outcome
+            head.stage, head.outcome, expected.stage, outcome
         )),
         Some(more) => Some(format!("is there {} times", more.len())),
     }

@@ -7,7 +7,7 @@ use fengqiao_hub::clock::Moment;
 use fengqiao_node::config::SOCKET_NAME;
 use fengqiao_tests::kit;
 use fengqiao_tests::kit::ports::{Ports, loopback};
-use fengqiao_tests::kit::process::{Process, binary, command};
+use fengqiao_tests::kit::process::{Process, binary, command, log_end, open_log};
 
 use super::plan::{Plan, Tier};
 
@@ -167,6 +167,11 @@ impl Ground {
         self.root.join(format!("{}.log", tier.word()))
     }
 
+    /// The last lines that a tier's process logged.
+    pub(super) fn log_end(&self, tier: Tier) -> String {
+        log_end(&self.log(tier))
+    }
+
     /// Starts the process of a tier.
     pub(super) fn start(&self, tier: Tier) -> anyhow::Result<Process> {
         // Many small journals are synced side by side: a worker that waits for its disk costs nothing.
@@ -189,7 +194,7 @@ impl Ground {
         for setting in self.ports[index(tier)].settings() {
             run.args(["--set", &setting]);
         }
-        Process::start(run, &self.log(tier))
+        Process::start(run, open_log(&self.log(tier))?)
             .with_context(|| format!("the {} process does not start", tier.word()))
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use fengqiao_tests::kit::process::Signal;
+
 use super::building::World;
 use super::lives::Meters;
 use super::plan::Tier;
@@ -75,7 +77,7 @@ async fn kill_once(world: &Arc<World>, meters: &Meters, kills: &mut Kills) -> an
     let Some(county) = processes.remove(&Tier::County) else {
         return Ok(false);
     };
-    county.freeze()?;
+    county.signal(Signal::STOP)?;
     let mut killed = None;
     for _ in 0..LOOKS_FROZEN {
         let (below, above) = owed_to_county(world).await?;
@@ -91,7 +93,7 @@ async fn kill_once(world: &Arc<World>, meters: &Meters, kills: &mut Kills) -> an
         tokio::time::sleep(LOOK_FROZEN).await;
     }
     let Some(killed) = killed else {
-        county.thaw()?;
+        county.signal(Signal::CONT)?;
         processes.insert(Tier::County, county);
         return Ok(false);
     };

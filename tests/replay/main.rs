@@ -10,6 +10,7 @@ mod ground;
 mod kills;
 mod lives;
 mod oracle;
+mod outcome;
 mod plan;
 mod report;
 mod rows;

@@ -1,7 +1,7 @@
 //! What must become of every request of the Boston file, computed from the file alone.
 //!
 //! A second opinion: it shares no code with the rules of casework, with the reader of tables, or with what drives the
-//! replay; it knows the CSV and the words of the answer, nothing else. It never asks a node.
+//! replay, but for how a resolution is read; it knows the CSV and the words of the answer. It never asks a node.
 //!
 //! The rules of the replay, as this module understands them: a due before the creation is refused; the type's lead
 //! agency of the dispatch catalogue (the row's own where the type is not in it) says the tier: public works at the
@@ -10,21 +10,9 @@
 
 use std::collections::BTreeMap;
 
-/// Number of each outcome as it is stored.
-pub(crate) mod outcome {
-    /// Still open.
-    pub(crate) const NONE: u32 = 0;
-    /// Solved.
-    pub(crate) const SOLVED: u32 = 1;
-    /// Solved in part.
-    pub(crate) const PARTLY: u32 = 2;
-    /// Explained.
-    pub(crate) const EXPLAINED: u32 = 3;
-    /// Not reasonable, explained.
-    pub(crate) const UNREASONABLE: u32 = 4;
-    /// Referred.
-    pub(crate) const REFERRED: u32 = 6;
-}
+use fengqiao_proto::v1 as pb;
+
+use super::outcome::of_resolution;
 
 /// Who handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +38,8 @@ pub(crate) struct Expected {
     pub(crate) tier: Tier,
     /// Stage.
     pub(crate) stage: &'static str,
-    /// Outcome number.
-    pub(crate) outcome: u32,
+    /// Outcome; unspecified while it is open.
+    pub(crate) outcome: pb::Outcome,
 }
 
 /// What the file as a whole must lead to.
@@ -150,9 +138,9 @@ pub(crate) fn oracle(requests: &str, catalogue: &str) -> Result<Oracle, OracleEr
             (false, true) => "dispatched",
         };
         let outcome = if closed {
-            outcome_of(&resolution)
+            of_resolution(&resolution)
         } else {
-            outcome::NONE
+            pb::Outcome::Unspecified
         };
         oracle.cases.insert(
             id,
@@ -174,25 +162,6 @@ fn tier_of(lead: &str) -> Tier {
         "PWDx" => Tier::Township,
         "ISD" | "PARK" | "BTDT" => Tier::County,
         _ => Tier::City,
-    }
-}
-
-fn outcome_of(resolution: &str) -> u32 {
-    let rest = resolution
-        .trim_start_matches("Case Closed")
-        .trim_start_matches('.')
-        .trim();
-    let begins = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
-    if begins(&["Case Invalid"]) {
-        outcome::UNREASONABLE
-    } else if begins(&["Case Referred", "ROA:"]) {
-        outcome::REFERRED
-    } else if begins(&["VIOISS:", "ADCLSD:", "NOACC:"]) {
-        outcome::PARTLY
-    } else if begins(&["Case Noted", "NOVIO:", "NOBASE:", "Duplicate"]) {
-        outcome::EXPLAINED
-    } else {
-        outcome::SOLVED
     }
 }
 
@@ -369,31 +338,8 @@ mod tests {
         );
         assert_eq!(
             (oracle.cases["1"].stage, oracle.cases["1"].outcome),
-            ("handling", outcome::NONE)
+            ("handling", pb::Outcome::Unspecified)
         );
         assert_eq!(oracle.cases["2"].stage, "dispatched");
-    }
-
-    #[test]
-    fn the_resolution_tells_the_outcome() {
-        let table = [
-            ("Case Closed Case Resolved fixed", outcome::SOLVED),
-            ("Case Closed. Closed date : 2011-07-05", outcome::SOLVED),
-            (
-                "Case Closed Case Invalid no such street",
-                outcome::UNREASONABLE,
-            ),
-            ("Case Closed Case Referred to BWSC", outcome::REFERRED),
-            (
-                "Case Closed ROA: Refer to Outside Agency",
-                outcome::REFERRED,
-            ),
-            ("Case Closed VIOISS: Violation Issued", outcome::PARTLY),
-            ("Case Closed Duplicate of Existing Case", outcome::EXPLAINED),
-            ("Case Closed Case Noted thanks", outcome::EXPLAINED),
-        ];
-        for (resolution, expected) in table {
-            assert_eq!(outcome_of(resolution), expected, "{resolution}");
-        }
     }
 }

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::kit::failed::{Done, Failed};
 
+use super::outcome::of_resolution;
 use super::rows::Request;
 
 /// A tier, lowest first.
@@ -201,7 +202,11 @@ pub(super) fn plan(requests: Vec<Request>, dispatch: &str) -> Done<Plan> {
             handler.units.insert(request.agency.clone());
         }
         let class = classes.get(&request.kind).cloned().unwrap_or_default();
-        let outcome = outcome(&request);
+        let outcome = if request.closed {
+            of_resolution(&request.resolution)
+        } else {
+            pb::Outcome::Unspecified
+        };
         cases.push(Planned {
             request,
             way,
@@ -246,32 +251,6 @@ fn counties(requests: &[Request]) -> BTreeMap<u32, String> {
             Some((ward, commonest.0.to_owned()))
         })
         .collect()
-}
-
-fn outcome(request: &Request) -> pb::Outcome {
-    const FIRST_WORDS: [(&str, pb::Outcome); 11] = [
-        ("case invalid", pb::Outcome::UnreasonableExplained),
-        ("case referred", pb::Outcome::Referred),
-        ("roa:", pb::Outcome::Referred),
-        ("vioiss:", pb::Outcome::PartlySolved),
-        ("adclsd:", pb::Outcome::PartlySolved),
-        ("noacc:", pb::Outcome::PartlySolved),
-        ("case noted", pb::Outcome::Explained),
-        ("novio:", pb::Outcome::Explained),
-        ("nobase:", pb::Outcome::Explained),
-        ("duplicate", pb::Outcome::Explained),
-        ("", pb::Outcome::Solved),
-    ];
-    if !request.closed {
-        return pb::Outcome::Unspecified;
-    }
-    let told = request.resolution.to_lowercase();
-    let told = told.strip_prefix("case closed").unwrap_or(&told);
-    let told = told.trim_start_matches(['.', ' ']);
-    let found = FIRST_WORDS
-        .iter()
-        .find(|(words, _)| told.starts_with(words));
-    found.map_or(pb::Outcome::Solved, |(_, outcome)| *outcome)
 }
 
 fn leads(dispatch: &str) -> Result<BTreeMap<String, String>, csv::Error> {

@@ -7,14 +7,16 @@ use anyhow::Context as _;
 use fengqiao_node::folder::Folder;
 use fengqiao_node::journal::{FileJournal, Journal as _, Options as JournalOptions, Position};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::desk::Desk;
+use fengqiao_tests::kit::folder::disk_bytes;
 use pb::fact::Fact;
 use prost::Message as _;
 
 use crate::Options;
-use crate::client::{Client, flood, register, text};
+use crate::clerks::{flood, register, text};
 use crate::ground::quantile;
-use crate::process::{Process, command, disk_bytes};
 use crate::report::Report;
+use crate::usage::{first, resident_bytes, start};
 
 const PAGES: usize = 100;
 const PAGE_CASES: u32 = 50;
@@ -26,34 +28,27 @@ pub(crate) async fn measure(
     folder: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let data = folder.join("cases");
-    command(
-        binary,
-        &data,
-        &["init", "--name", "德州市", "--code", "3714"],
-    )?;
-    let process = Process::start(binary, &data, &[])?;
+    let mut node = first(binary, &folder.join("cases"))?;
+    start(&mut node)?;
     let total = options.cases;
     flood(
-        &process.socket(),
+        &node.socket(),
         options.in_flight,
         total,
-        |client, index| async move {
-            client
-                .act("", register(), Some(("text", text(index))))
-                .await?;
+        |desk, index| async move {
+            desk.act("", register(), &[("text", &text(index))]).await?;
             Ok(())
         },
     )
     .await?;
-    let client = Client::connect(&process.socket()).await?;
+    let desk = node.desk();
     let (mut first, mut later, mut token) = (Vec::new(), Vec::new(), String::new());
     for _ in 0..PAGES {
         let start = Instant::now();
-        client.page(PAGE_CASES, "").await?;
+        page(&desk, "").await?;
         first.push(start.elapsed());
         let start = Instant::now();
-        token = client.page(PAGE_CASES, &token).await?.next_page_token;
+        token = page(&desk, &token).await?.next_page_token;
         later.push(start.elapsed());
     }
     report.add("worklist: cases", total as f64, "");
@@ -69,16 +64,16 @@ pub(crate) async fn measure(
     }
     report.add(
         "worklist: resident memory",
-        process.resident_bytes()? as f64 / 1e6,
+        resident_bytes(&node)? as f64 / 1e6,
         "MB",
     );
-    drop(client);
-    process.stop()?;
-    let raw = entry_bytes(&data)?;
+    drop(desk);
+    node.stop().await?;
+    let raw = entry_bytes(&node.data)?;
     for (name, bytes) in [
-        ("journal", disk_bytes(&data.join("journal"))),
-        ("store", disk_bytes(&data.join("store"))),
-        ("keys", std::fs::metadata(data.join("keys"))?.len()),
+        ("journal", disk_bytes(&node.data.join("journal"))?),
+        ("store", disk_bytes(&node.data.join("store"))?),
+        ("keys", std::fs::metadata(node.data.join("keys"))?.len()),
     ] {
         report.beside(
             &format!("disk: {name} a case"),
@@ -88,7 +83,7 @@ pub(crate) async fn measure(
             "raw entry",
         );
     }
-    let all = disk_bytes(&data.join("journal")) + disk_bytes(&data.join("store"));
+    let all = disk_bytes(&node.data.join("journal"))? + disk_bytes(&node.data.join("store"))?;
     report.beside(
         "disk: journal and store",
         all as f64 / 1e6,
@@ -96,9 +91,18 @@ pub(crate) async fn measure(
         raw as f64 / 1e6,
         "raw entries",
     );
-    let start = Process::start(binary, &data, &[])?;
-    report.time("start with these cases", start.started_in);
-    start.stop()
+    report.time("start with these cases", start(&mut node)?);
+    node.stop().await?;
+    Ok(())
+}
+
+async fn page(desk: &Desk, page_token: &str) -> anyhow::Result<pb::ListCasesResponse> {
+    let wanted = pb::ListCasesRequest {
+        page_size: PAGE_CASES,
+        page_token: page_token.to_owned(),
+        ..Default::default()
+    };
+    Ok(desk.page(wanted).await?)
 }
 
 /// Bytes of all entries as they are signed and carried.

@@ -8,14 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::folder::disk_bytes;
+use fengqiao_tests::kit::moves;
 
 use crate::Options;
-use crate::client::{flood, register, text};
+use crate::clerks::{await_status, flood, register, text};
 use crate::ground::{Ground, quantile};
-use crate::process::disk_bytes;
 use crate::report::Report;
 use crate::tiers::Tiers;
+use crate::usage::processor_time;
 
 /// Open cases that get their entries in turn.
 const CASES: u64 = 500;
@@ -49,17 +50,10 @@ async fn cases(tiers: &Tiers, count: u64) -> anyhow::Result<Vec<String>> {
     flood(&tiers.nodes[0].socket(), 32, count, move |city, _| {
         let keep = Arc::clone(&keep);
         async move {
-            let case = city
-                .act("", register(), Some(("text", text(0))))
-                .await?
-                .case;
-            city.act(&case, pb::Action::from(pb::Accept {}), None)
-                .await?;
-            let dispatch = pb::Dispatch {
-                place: "新华社区".to_owned(),
-                ..Default::default()
-            };
-            city.act(&case, pb::Action::from(dispatch), None).await?;
+            let registered = city.act("", register(), &[("text", &text(0))]).await?;
+            let case = registered.case;
+            city.act(&case, moves::accept(), &[]).await?;
+            city.act(&case, moves::dispatch("新华社区", 0), &[]).await?;
             keep.lock()
                 .map_err(|_| anyhow::anyhow!("a caller failed"))?
                 .push(case);
@@ -67,10 +61,7 @@ async fn cases(tiers: &Tiers, count: u64) -> anyhow::Result<Vec<String>> {
         }
     })
     .await?;
-    tiers
-        .village()
-        .await_status(PAUSE, |status| status.cases >= count)
-        .await?;
+    await_status(tiers.village(), PAUSE, |status| status.cases >= count).await?;
     let cases = made
         .lock()
         .map_err(|_| anyhow::anyhow!("a caller failed"))?;
@@ -91,9 +82,9 @@ async fn write(
         move |village, index| {
             let case = cases[usize::try_from(index).unwrap_or(0) % cases.len()].clone();
             async move {
-                let mv = pb::Action::from(pb::TakeAction::default());
+                let evidence = text(index);
                 village
-                    .act(&case, mv, Some(("evidence", text(index))))
+                    .act(&case, moves::take_action(), &[("evidence", &evidence)])
                     .await?;
                 Ok(())
             }
@@ -113,10 +104,7 @@ async fn grouped(
     let start = Instant::now();
     let written = write(tiers, options.in_flight, total, cases).await?;
     let expected = before.entries + total;
-    tiers
-        .city()
-        .await_status(PAUSE, |status| status.entries >= expected)
-        .await?;
+    await_status(tiers.city(), PAUSE, |status| status.entries >= expected).await?;
     let rate = total as f64 / start.elapsed().as_secs_f64();
     let raw = ground.entries_grouped();
     report.beside(
@@ -147,15 +135,12 @@ async fn backlog(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let (total, before) = (options.entries / 2, Look::at(tiers).await?.entries);
-    tiers.proxies[2].let_pass(false);
+    tiers.wires[2].hold();
     write(tiers, options.in_flight, total, cases).await?;
     let start = Instant::now();
-    tiers.proxies[2].let_pass(true);
+    tiers.wires[2].mend();
     let expected = before + total;
-    tiers
-        .city()
-        .await_status(PAUSE, |status| status.entries >= expected)
-        .await?;
+    await_status(tiers.city(), PAUSE, |status| status.entries >= expected).await?;
     let rate = total as f64 / start.elapsed().as_secs_f64();
     let raw = ground.entries_grouped();
     report.beside(
@@ -180,15 +165,17 @@ async fn singly(
     let (mut arrived, mut answered) = (Vec::new(), Vec::new());
     for index in 0..options.singles {
         let case = &cases[usize::try_from(index).unwrap_or(0) % cases.len()];
-        let mv = pb::Action::from(pb::TakeAction::default());
+        let evidence = text(index);
         expected += 1;
         let start = Instant::now();
         let (village, city) = (tiers.village(), tiers.city());
         let act = async {
-            let answer = village.act(case, mv, Some(("evidence", text(index)))).await;
-            answer.map(|_| start.elapsed())
+            village
+                .act(case, moves::take_action(), &[("evidence", &evidence)])
+                .await?;
+            anyhow::Ok(start.elapsed())
         };
-        let watch = city.await_status(Duration::ZERO, |status| status.entries >= expected);
+        let watch = await_status(city, Duration::ZERO, |status| status.entries >= expected);
         let (act, _) = tokio::try_join!(act, watch)?;
         arrived.push(start.elapsed());
         answered.push(act);
@@ -249,18 +236,18 @@ impl Look {
     async fn at(tiers: &Tiers) -> anyhow::Result<Self> {
         let mut look = Self {
             entries: tiers.city().status().await?.entries,
-            wire: tiers.proxies.iter().map(|proxy| proxy.bytes()).collect(),
+            wire: tiers.wires.iter().map(|wire| wire.bytes()).collect(),
             journals: Vec::new(),
             stores: Vec::new(),
             syncs: Vec::new(),
             processor: Vec::new(),
         };
-        for (node, client) in tiers.nodes.iter().zip(&tiers.clients) {
-            let status = client.status().await?;
+        for (node, desk) in tiers.nodes.iter().zip(&tiers.desks) {
+            let status = desk.status().await?;
             look.journals.push(status.journal_bytes);
             look.syncs.push(status.syncs);
-            look.stores.push(disk_bytes(&node.data.join("store")));
-            look.processor.push(node.processor_time()?);
+            look.stores.push(disk_bytes(&node.data.join("store"))?);
+            look.processor.push(processor_time(node)?);
         }
         Ok(look)
     }

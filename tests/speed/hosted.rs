@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use fengqiao_node::config::SOCKET_NAME;
+use fengqiao_tests::kit::desk::Desk;
+use fengqiao_tests::kit::node::Node;
+use fengqiao_tests::kit::ports::loopback;
+use fengqiao_tests::kit::wire::{Laying, Wire};
 
-use crate::client::Client;
-use crate::process::{Process, command};
-use crate::proxy::Proxy;
+use crate::clerks::await_status;
 use crate::report::Report;
+use crate::usage::{self, command, processor_time, resident_bytes, start_until, threads};
 
 const DIVISIONS: &str = include_str!("../../deploy/dezhou/divisions.csv");
 /// Enrolments from one address.
@@ -46,85 +50,88 @@ pub(crate) async fn measure(
     std::fs::create_dir_all(&data)?;
     let places = places();
     let city = places.first().context("a city")?;
-    let at = data.join(&city.code);
-    command(
-        binary,
-        &at,
-        &["init", "--name", &city.name, "--code", &city.code],
-    )?;
+    let mut host = usage::node(binary, &data)?;
+    let init = ["init", "--name", &city.name, "--code", &city.code];
+    command(&usage::node(binary, &data.join(&city.code))?, &init)?;
     let mut hosted = vec![city.code.clone()];
     for level in ["county", "township"] {
-        let process = start(binary, &data, &hosted)?;
+        start(&mut host, &hosted)?;
         for place in places.iter().filter(|place| place.level == level) {
             // One address may try to enrol only a few times a minute.
             let source = u8::try_from(hosted.len() / ENROLMENTS_EACH).unwrap_or(u8::MAX);
             let address = std::net::Ipv4Addr::new(127, 0, 1, source);
-            let proxy = Proxy::before_from(process.enrol_port, Some(address)).await?;
-            enrol(binary, &data, &proxy, place)?;
+            let laying = Laying {
+                from: Some(address),
+                ..Laying::default()
+            };
+            let wire = Wire::laid(loopback(host.ports.enrol).parse()?, laying).await?;
+            enrol(&host, &wire, place)?;
             hosted.push(place.code.clone());
         }
-        process.stop()?;
+        host.stop().await?;
     }
-    let process = start(binary, &data, &hosted)?;
+    let started_in = start(&mut host, &hosted)?;
     let count = hosted.len() as f64;
     report.add("hosted: places in one process", count, "");
-    report.time("hosted: start to all sockets", process.started_in);
+    report.time("hosted: start to all sockets", started_in);
     let began = std::time::Instant::now();
-    let client = Client::connect(&data.join(&city.code).join("fengqiao.sock")).await?;
-    client
-        .await_status(PAUSE, |status| {
-            status.links.len() >= 12 && status.links.iter().all(|link| link.connected)
-        })
-        .await?;
+    let desk = Desk::of_socket(data.join(&city.code).join(SOCKET_NAME));
+    await_status(&desk, PAUSE, |status| {
+        status.links.len() >= 12 && status.links.iter().all(|link| link.connected)
+    })
+    .await?;
     report.time(
         "hosted: from there until the city's links stand",
         began.elapsed(),
     );
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let resident = process.resident_bytes()? as f64 / 1e6;
+    let resident = resident_bytes(&host)? as f64 / 1e6;
     report.add("hosted: resident memory", resident, "MB");
-    report.add("hosted: threads", process.threads()? as f64, "");
-    let before = process.processor_time()?;
+    report.add("hosted: threads", threads(&host)? as f64, "");
+    let before = processor_time(&host)?;
     // Rest is what is measured here.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let used = process.processor_time()?.saturating_sub(before);
+    let used = processor_time(&host)?.saturating_sub(before);
     report.add(
         "hosted: processor at rest over 10 s",
         used.as_secs_f64() * 10.0,
         "%",
     );
-    process.stop()?;
-    let alone = start(binary, &data, &hosted[..1])?;
-    let first = alone.resident_bytes()? as f64 / 1e6;
+    drop(desk);
+    host.stop().await?;
+    start(&mut host, &hosted[..1])?;
+    let first = resident_bytes(&host)? as f64 / 1e6;
     report.add(
         "hosted: memory of one more place",
         (resident - first) / (count - 1.0),
         "MB",
     );
-    alone.stop()
+    host.stop().await?;
+    Ok(())
 }
 
-fn start(binary: &Path, data: &Path, hosted: &[String]) -> anyhow::Result<Process> {
+/// Starts the process with these places; how long it took to all their sockets.
+fn start(host: &mut Node, hosted: &[String]) -> anyhow::Result<Duration> {
     let names: Vec<String> = hosted.iter().map(|name| format!("\"{name}\"")).collect();
-    let config = data.join("hosted.toml");
-    std::fs::write(
-        &config,
-        format!("[places]\nhost = [{}]\n", names.join(", ")),
-    )?;
+    let config = host.data.join("hosted.toml");
+    let host_key = format!("[places]\nhost = [{}]\n", names.join(", "));
+    std::fs::write(&config, host_key)?;
+    host.words = vec!["--config".to_owned(), config.display().to_string()];
     let sockets: Vec<PathBuf> = hosted
         .iter()
-        .map(|name| data.join(name).join("fengqiao.sock"))
+        .map(|name| host.data.join(name).join(SOCKET_NAME))
         .collect();
     // A process with one place has its socket where the configuration says, not in the place's folder.
-    let one = match sockets.as_slice() {
+    host.settings = match sockets.as_slice() {
         [only] => vec![format!("desk.socket={}", only.display())],
         _ => Vec::new(),
     };
-    Process::start_until(binary, data, Some(&config), &one, &sockets)
+    start_until(host, &sockets)
 }
 
-fn enrol(binary: &Path, data: &Path, proxy: &Proxy, place: &Place) -> anyhow::Result<()> {
-    let above = data.join(&place.parent);
+fn enrol(host: &Node, wire: &Wire, place: &Place) -> anyhow::Result<()> {
+    let data = &host.data;
+    let above = usage::node(&host.binary, &data.join(&place.parent))?;
     let add = [
         "place",
         "add",
@@ -134,11 +141,11 @@ fn enrol(binary: &Path, data: &Path, proxy: &Proxy, place: &Place) -> anyhow::Re
         "--code",
         &place.code,
     ];
-    command(binary, &above, &add)?;
-    let invited = command(binary, &above, &["invite", &place.code])?;
+    command(&above, &add)?;
+    let invited = command(&above, &["invite", &place.code])?;
     let token = invited["token"].as_str().context("a token")?;
-    let parent = format!("127.0.0.1:{}", proxy.port);
-    let name = certificate_name(data, &above)?;
+    let parent = wire.address().to_string();
+    let name = certificate_name(&host.log, &above.data)?;
     let join = [
         "join",
         "--parent",
@@ -148,16 +155,16 @@ fn enrol(binary: &Path, data: &Path, proxy: &Proxy, place: &Place) -> anyhow::Re
         "--token",
         token,
     ];
-    command(binary, &data.join(&place.code), &join)?;
+    command(&usage::node(&host.binary, &data.join(&place.code))?, &join)?;
     Ok(())
 }
 
 /// The parent's name in certificates, which tells hosted places of one port apart: the process says it when it serves.
-fn certificate_name(data: &Path, folder: &Path) -> anyhow::Result<String> {
+fn certificate_name(log: &Path, folder: &Path) -> anyhow::Result<String> {
     let identity = std::fs::read_to_string(folder.join("identity.json"))?;
     let identity: serde_json::Value = serde_json::from_str(&identity)?;
     let node = identity["node"].as_str().context("a node")?;
-    let log = std::fs::read_to_string(data.with_extension("log"))?;
+    let log = std::fs::read_to_string(log)?;
     let after = log
         .split(&format!("name=\"{node}."))
         .nth(1)

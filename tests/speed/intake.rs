@@ -20,10 +20,10 @@ use fengqiao_tests::kit::moves;
 use tokio::task::JoinSet;
 
 use crate::Options;
-use crate::client::{Client, flood, register, text};
+use crate::clerks::{flood, register, text};
 use crate::ground::Ground;
-use crate::process::{Process, command};
 use crate::report::Report;
+use crate::usage::{first, processor_time, start};
 
 /// Both intakes.
 pub(crate) async fn measure(
@@ -33,31 +33,24 @@ pub(crate) async fn measure(
     ground: &Ground,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let data = folder.join("intake");
-    command(
-        binary,
-        &data,
-        &["init", "--name", "德州市", "--code", "3714"],
-    )?;
+    let mut intake = first(binary, &folder.join("intake"))?;
     let total = options.intake;
-    let process = Process::start(binary, &data, &[])?;
-    let client = Client::connect(&process.socket()).await?;
-    let (before, used) = (client.status().await?, process.processor_time()?);
+    start(&mut intake)?;
+    let desk = intake.desk();
+    let (before, used) = (desk.status().await?, processor_time(&intake)?);
     let elapsed = flood(
-        &process.socket(),
+        &intake.socket(),
         options.in_flight,
         total,
-        |client, index| async move {
-            client
-                .act("", register(), Some(("text", text(index))))
-                .await?;
+        |desk, index| async move {
+            desk.act("", register(), &[("text", &text(index))]).await?;
             Ok(())
         },
     )
     .await?;
     ground.look()?;
-    let used = process.processor_time()?.saturating_sub(used);
-    let after = client.status().await?;
+    let used = processor_time(&intake)?.saturating_sub(used);
+    let after = desk.status().await?;
     put(report, "intake through gRPC", total, elapsed, ground);
     let each = |value: f64| value / total as f64;
     report.add(
@@ -69,10 +62,10 @@ pub(crate) async fn measure(
     report.add("  registrations a sync", total as f64 / syncs as f64, "");
     let journal = after.journal_bytes - before.journal_bytes;
     report.add("  journal a registration", each(journal as f64), "B");
-    drop(client);
-    process.stop()?;
+    drop(desk);
+    intake.stop().await?;
 
-    let elapsed = in_process(&data, options.in_flight, total).await?;
+    let elapsed = in_process(&intake.data, options.in_flight, total).await?;
     ground.look()?;
     put(report, "intake in process, no gRPC", total, elapsed, ground);
     Ok(())

@@ -5,15 +5,14 @@
 
 mod cases;
 mod chain;
-mod client;
+mod clerks;
 mod ground;
 mod hosted;
 mod intake;
-mod process;
-mod proxy;
 mod report;
 mod rest;
 mod tiers;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -76,7 +75,7 @@ async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
-        None => std::env::current_exe()?.with_file_name("fengqiao"),
+        None => fengqiao_tests::kit::process::binary()?,
     };
     anyhow::ensure!(binary.exists(), "{} is not built", binary.display());
     let parent = options.folder.clone().unwrap_or_else(std::env::temp_dir);

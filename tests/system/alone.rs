@@ -1,10 +1,9 @@
 //! A village without a link.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{
-    Desk, SECOND, THIRD, close, person_for, register, reply, required_texts,
-};
+use fengqiao_tests::city::desk::{Desk, close, register, reply};
 use fengqiao_tests::city::{City, DAY_MS, FourTiers, agree};
+use fengqiao_tests::kit::moves::{Whose, accept, required_role, whose};
 use std::collections::BTreeSet;
 
 const DAYS: usize = 30;
@@ -16,16 +15,17 @@ async fn one_day(village: &Desk, second: &Desk, third: &Desk) -> Vec<String> {
         cases.push(village.register("邻居装修噪声").await.case);
     }
     let settled = &cases[0];
-    village
-        .moves(settled, [pb::Action::from(pb::Accept {})])
-        .await;
+    village.moves(settled, [accept()]).await;
     for mv in reply().into_iter().chain(close()) {
-        let who = match person_for(&mv) {
-            SECOND => second,
-            THIRD => third,
-            _ => village,
+        let who = match whose(&mv) {
+            Whose::Approver => second,
+            Whose::Judge => third,
+            Whose::Worker => village,
         };
-        let texts = required_texts(&mv);
+        let texts: Vec<_> = required_role(&mv)
+            .map(|role| (role, "已处理"))
+            .into_iter()
+            .collect();
         who.act(settled, mv, &texts).await.unwrap();
     }
     cases

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use fengqiao_proto::v1 as pb;
-
+use fengqiao_tests::city::desk::quarrel;
 use fengqiao_tests::city::process::{Node, Said};
 use fengqiao_tests::city::{COUNTY, City, agree, files, until};
-use fengqiao_tests::kit::moves::intake;
+use fengqiao_tests::kit::moves::{self, Action};
 
 const PASSPHRASE: &str = "枫桥经验 backup 2026";
 /// Words that stand nowhere else.
@@ -71,14 +71,14 @@ impl Shelf {
     }
 }
 
-fn registered_by(name: &str) -> pb::Action {
-    pb::Action::from(pb::Register {
+fn registered_by(name: &str) -> Action {
+    moves::register(pb::Register {
         requester: Some(pb::Requester {
             name: name.to_owned(),
             phone: CANARIES[1].to_owned(),
             ..Default::default()
         }),
-        ..intake(pb::Channel::Window, "disputes-neighbours")
+        ..quarrel()
     })
 }
 
@@ -199,10 +199,7 @@ async fn no_word_about_a_person_and_no_key_stands_in_a_backup() {
         .await
         .unwrap()
         .case;
-    county
-        .desk()
-        .moves(&case, [pb::Action::from(pb::Accept {})])
-        .await;
+    county.desk().moves(&case, [moves::accept()]).await;
     agree(&[&city, &county]).await;
     for node in [&city, &county] {
         let mut shelf = Shelf::new(&ground);

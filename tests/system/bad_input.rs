@@ -1,24 +1,16 @@
 //! What a program may send that is wrong: each with its code and field, and nothing changed.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{Desk, act, dispatch, escalate, refusal, register, request_id};
+use fengqiao_tests::city::desk::{Desk, act, dispatch, quarrel, refusal, register, request_id};
 use fengqiao_tests::city::{COUNTY, City, agree};
-use fengqiao_tests::kit::moves::intake;
+use fengqiao_tests::kit::moves::{self, Action};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-fn registering(change: impl FnOnce(&mut pb::Register)) -> pb::Action {
-    let mut plain = intake(pb::Channel::Window, "disputes-neighbours");
+fn registering(change: impl FnOnce(&mut pb::Register)) -> Action {
+    let mut plain = quarrel();
     change(&mut plain);
-    pb::Action::from(plain)
-}
-
-fn to_unit(lead: &str, due_ms: i64) -> pb::Action {
-    pb::Action::from(pb::Dispatch {
-        lead: lead.to_owned(),
-        due_ms,
-        ..Default::default()
-    })
+    moves::register(plain)
 }
 
 /// One refusal, whole: class, code, field, violation, words in both languages.
@@ -50,7 +42,7 @@ type Row<'a> = (
     &'a str,
     &'a str,
     &'a str,
-    pb::Action,
+    Action,
     Vec<(&'a str, String)>,
     (Code, &'a str, &'a str),
 );
@@ -70,7 +62,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
         .await;
     let case = desk.register("邻居装修噪声").await.case;
     let fresh = desk.register("尚未受理").await.case;
-    desk.moves(&case, [pb::Action::from(pb::Accept {})]).await;
+    desk.moves(&case, [moves::accept()]).await;
     let due_before = city.now().0 - 86_400_000;
     let megabyte = "长".repeat(350_000);
     let (invalid, missing, state_forbids, forbidden) = (
@@ -81,7 +73,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
     );
     let text = |role: &'static str, text: &str| vec![(role, text.to_owned())];
     let none = Vec::new;
-    let accept = || pb::Action::from(pb::Accept {});
+    let accept = moves::accept;
     let table: Vec<Row<'_>> = vec![
         (
             "unknown class",
@@ -172,7 +164,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "no unit of that name",
             &case,
             "",
-            to_unit("没有的单位", 0),
+            moves::dispatch_to_unit("没有的单位", 0),
             none(),
             (missing, "UNIT_UNKNOWN", "lead"),
         ),
@@ -188,7 +180,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "due before the start",
             &case,
             "",
-            to_unit("城管局", due_before),
+            moves::dispatch_to_unit("城管局", due_before),
             none(),
             (invalid, "DUE_BEFORE_START", "due_ms"),
         ),
@@ -196,7 +188,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "due before time began",
             &case,
             "",
-            to_unit("城管局", -5),
+            moves::dispatch_to_unit("城管局", -5),
             none(),
             (invalid, "OUT_OF_RANGE", "due_ms"),
         ),
@@ -212,10 +204,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "closed before it was handled",
             &fresh,
             "",
-            pb::Action::from(pb::Close {
-                outcome: 1,
-                ..Default::default()
-            }),
+            moves::close(pb::Outcome::Solved),
             none(),
             (state_forbids, "STAGE_FORBIDS", ""),
         ),
@@ -223,7 +212,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "nobody above the top",
             &case,
             "",
-            escalate(),
+            moves::escalate(),
             text("reason", "难"),
             (state_forbids, "NO_PARENT", ""),
         ),
@@ -231,7 +220,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "no reason given",
             &case,
             "",
-            escalate(),
+            moves::escalate(),
             none(),
             (invalid, "FIELD_EMPTY", "texts.reason"),
         ),
@@ -247,7 +236,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "a clerk decides",
             &case,
             "clerk",
-            pb::Action::from(pb::Decide::default()),
+            moves::decide(),
             text("text", "x"),
             (forbidden, "ROLE_MISSING", ""),
         ),
@@ -287,10 +276,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "a rating of nine",
             &case,
             "",
-            pb::Action::from(pb::Rate {
-                score: 9,
-                ..Default::default()
-            }),
+            moves::rate(9),
             none(),
             (invalid, "OUT_OF_RANGE", "score"),
         ),
@@ -468,16 +454,12 @@ async fn the_desk_answers_by_port_to_tokens_with_health_and_reflection() {
     let ground = City::new();
     let city = ground.found("德州市").await;
     let token = city.desk().account("clerk", &[pb::Role::Clerk], "").await;
-    let clerk = Desk::of_port(city.desk, Some(&token));
+    let clerk = Desk::of_port(city.ports.desk, Some(&token));
     let case = clerk.register("邻居装修噪声").await.case;
     assert_eq!(clerk.case(&case).await.unwrap().stage, "registered");
     let pretending = clerk
         .acting_as("admin")
-        .act(
-            &case,
-            pb::Action::from(pb::Decide::default()),
-            &[("text", "x")],
-        )
+        .act(&case, moves::decide(), &[("text", "x")])
         .await;
     check(
         "a login beside the token",
@@ -485,7 +467,7 @@ async fn the_desk_answers_by_port_to_tokens_with_health_and_reflection() {
         (Code::PermissionDenied, "ROLE_MISSING", ""),
     );
     for bearer in [None, Some("wrong"), Some("")] {
-        let desk = Desk::of_port(city.desk, bearer);
+        let desk = Desk::of_port(city.ports.desk, bearer);
         let refused = desk.case(&case).await.unwrap_err();
         check(
             "by port",

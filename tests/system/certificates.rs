@@ -18,7 +18,7 @@ async fn a_node_of_another_deployment_is_refused_in_the_handshake() {
     let city = ours.found("德州市").await;
     let other = theirs.found("济南市").await;
     let mut stranger = theirs.enrol(&other, "历下区", COUNTY).await;
-    stranger.dial(city.link);
+    stranger.dial(city.ports.link);
     stranger.settings.push("log.filter=debug".to_owned());
     stranger.start().await;
     // The stranger's side sees that the other is not its parent and breaks off; neither has a link.
@@ -51,7 +51,9 @@ async fn who_shows_no_certificate_is_refused_before_any_call() {
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let tcp = TcpStream::connect(("127.0.0.1", city.link)).await.unwrap();
+    let tcp = TcpStream::connect(("127.0.0.1", city.ports.link))
+        .await
+        .unwrap();
     let connector = TlsConnector::from(Arc::new(config));
     let mut tls = connector
         .connect(ServerName::try_from(name).unwrap(), tcp)
@@ -78,7 +80,10 @@ async fn an_expired_certificate_opens_no_link_until_it_is_renewed() {
     ground.time.advance(400 * DAY_MS);
 
     // The parent is reached for links, not for renewals.
-    let enrol = std::mem::replace(&mut city.enrol, fengqiao_tests::city::free_port());
+    let enrol = std::mem::replace(
+        &mut city.ports.enrol,
+        fengqiao_tests::kit::ports::free_port().unwrap(),
+    );
     city.start().await;
     county.settings.push("log.filter=debug".to_owned());
     county.start().await;
@@ -89,7 +94,7 @@ async fn an_expired_certificate_opens_no_link_until_it_is_renewed() {
 
     assert!(county.stop().await.success());
     assert!(city.stop().await.success());
-    city.enrol = enrol;
+    city.ports.enrol = enrol;
     city.start().await;
     county.start().await;
     county.logs(&["the certificate was renewed"]).await;
@@ -153,7 +158,7 @@ async fn a_township_of_another_county_gets_no_link() {
     let decheng = ground.join(&city, "德城区", COUNTY).await;
     let lingcheng = ground.join(&city, "陵城区", COUNTY).await;
     let mut township = ground.enrol(&decheng, "新华街道", TOWNSHIP).await;
-    township.dial(lingcheng.link);
+    township.dial(lingcheng.ports.link);
     township.start().await;
     lingcheng.logs(&[REFUSED]).await;
     let links =

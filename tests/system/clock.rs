@@ -3,20 +3,15 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::Desk;
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree, until};
+use fengqiao_tests::kit::moves::{accept, dispatch};
 
 const HOUR_MS: i64 = 3_600_000;
 
 /// A case dispatched to a village, due in so long by its dispatcher's clock.
 async fn dispatch_due(township: &Desk, village: &str, due_ms: i64) -> String {
     let case = township.register("限时办理").await.case;
-    let dispatch = pb::Action::from(pb::Dispatch {
-        place: village.to_owned(),
-        due_ms,
-        ..Default::default()
-    });
-    township
-        .moves(&case, [pb::Action::from(pb::Accept {}), dispatch])
-        .await;
+    let dispatch = dispatch(village, due_ms);
+    township.moves(&case, [accept(), dispatch]).await;
     case
 }
 

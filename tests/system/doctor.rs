@@ -31,15 +31,9 @@ fn state(said: &Said, check: &str) -> String {
 }
 
 fn doctor(node: &Node) -> Said {
-    let ports = [
-        ("link", node.link),
-        ("enrol", node.enrol),
-        ("desk", node.desk),
-    ];
-    let ports = ports.map(|(section, port)| format!("{section}.listen=127.0.0.1:{port}"));
-    let operations = format!("operations.listen=127.0.0.1:{}", node.operations);
     let mut words = vec!["doctor"];
-    let settings = ports.iter().chain([&operations]).chain(&node.settings);
+    let ports = node.ports.settings();
+    let settings = ports.iter().chain(&node.settings);
     words.extend(settings.flat_map(|setting| ["--set", setting]));
     node.machine(&words)
 }
@@ -122,7 +116,7 @@ async fn what_is_broken_is_named_with_what_to_do() {
         "{said:?}"
     );
 
-    let held = std::net::TcpListener::bind(("127.0.0.1", county.desk)).unwrap();
+    let held = std::net::TcpListener::bind(("127.0.0.1", county.ports.desk)).unwrap();
     let said = doctor(&county);
     assert_eq!(
         (said.code, state(&said, "ports").as_str()),

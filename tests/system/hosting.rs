@@ -1,8 +1,9 @@
 //! One process for many places.
 
-use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{dispatch, escalate, take};
+use fengqiao_tests::city::desk::dispatch;
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree};
+use fengqiao_tests::kit::moves::{accept, decide, escalate, take};
+use fengqiao_tests::kit::ports::loopback;
 
 /// The names under which a process says that it serves.
 fn served(log: &str, node: &str) -> String {
@@ -37,10 +38,10 @@ async fn one_process_hosts_a_county_and_two_townships_for_a_village_elsewhere() 
     .unwrap();
     host.words = vec!["--config".to_owned(), config.to_str().unwrap().to_owned()];
     host.hosted = "新华街道".to_owned();
-    (host.link, host.enrol) = (county.link, county.enrol);
+    (host.ports.link, host.ports.enrol) = (county.ports.link, county.ports.enrol);
     host.start().await;
     for node in [&mut county, &mut xinhua, &mut xinhu] {
-        (node.link, node.enrol) = (host.link, host.enrol);
+        (node.ports.link, node.ports.enrol) = (host.ports.link, host.ports.enrol);
         node.desk().sees_up().await;
     }
 
@@ -48,7 +49,7 @@ async fn one_process_hosts_a_county_and_two_townships_for_a_village_elsewhere() 
     let name = served(&host.log_text(), &township.status().await.node);
     let token = township.invite_place("新华社区", VILLAGE).await;
     let mut village = ground.ground("新华社区");
-    let address = format!("127.0.0.1:{}", host.enrol);
+    let address = loopback(host.ports.enrol);
     let joined = village.machine(&[
         "join",
         "--parent",
@@ -63,21 +64,12 @@ async fn one_process_hosts_a_county_and_two_townships_for_a_village_elsewhere() 
 
     let (below, upper) = (village.desk(), county.desk());
     let case = below.register("邻居装修噪声").await.case;
-    below
-        .moves(&case, [pb::Action::from(pb::Accept {}), escalate()])
-        .await;
+    below.moves(&case, [accept(), escalate()]).await;
     township.sees_move(&case, "escalate", "新华社区").await;
     township.moves(&case, [take(), escalate()]).await;
     upper.sees_move(&case, "escalate", "新华街道").await;
     upper
-        .moves(
-            &case,
-            [
-                take(),
-                pb::Action::from(pb::Decide::default()),
-                dispatch("新湖街道"),
-            ],
-        )
+        .moves(&case, [take(), decide(), dispatch("新湖街道")])
         .await;
     xinhu.desk().sees_move(&case, "dispatch", "德城区").await;
     let own = xinhu.desk().register("路灯不亮").await.case;

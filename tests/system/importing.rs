@@ -3,6 +3,7 @@
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::process::{Node, Said};
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, agree, until};
+use fengqiao_tests::kit::ports::loopback;
 use fengqiao_tests::world::EVERY_ROLE;
 
 const REASON: [&str; 2] = ["--reason", "两台机器损坏"];
@@ -15,12 +16,12 @@ fn import(node: &Node, file: &str) -> Said {
 /// Another machine of a place whose machine is gone with all it had.
 async fn another(ground: &City, parent: &Node, lost: Node) -> Node {
     let mut node = ground.ground(&format!("{}新机", lost.name));
-    (node.link, node.enrol, node.desk) = (lost.link, lost.enrol, lost.desk);
+    node.ports = lost.ports;
     let token = parent.desk().invite_successor(&lost.name).await;
-    let address = format!("127.0.0.1:{}", parent.enrol);
+    let address = loopback(parent.ports.enrol);
     let said = node.machine(&["recover", "--parent", &address, "--token", &token]);
     assert_eq!(said.code, 0, "{}", said.err);
-    node.dial(parent.link);
+    node.dial(parent.ports.link);
     node.start().await;
     node
 }
@@ -37,7 +38,7 @@ async fn a_case_lost_with_two_machines_comes_back_from_an_export() {
     let city = ground.found("德州市").await;
     let county = ground.join(&city, "德城区", COUNTY).await;
     let mut township = ground.join(&county, "新华街道", TOWNSHIP).await;
-    township.dial(county.link);
+    township.dial(county.ports.link);
     let case = township.desk().register("邻居装修噪声").await;
     agree(&[&city, &county, &township]).await;
     let file = ground.path("cases.jsonl").display().to_string();

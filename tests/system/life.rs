@@ -1,16 +1,11 @@
 //! The main jobs: a case up and its decision down, a department with a node of its own, a directive and its count.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{close, dispatch, escalate, reply, take};
+use fengqiao_tests::city::desk::{close, dispatch, reply};
 use fengqiao_tests::city::{COUNTY, City, FourTiers, agree, until};
-
-fn accept() -> pb::Action {
-    pb::Action::from(pb::Accept {})
-}
-
-fn sign() -> pb::Action {
-    pb::Action::from(pb::SignFor::default())
-}
+use fengqiao_tests::kit::moves::{
+    accept, decide, dispatch_to_unit, draft_reply, escalate, sign_for, take, take_action,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_case_goes_up_four_tiers_and_its_decision_comes_down() {
@@ -24,18 +19,18 @@ async fn a_case_goes_up_four_tiers_and_its_decision_comes_down() {
     county.sees_move(&case, "escalate", "新华街道").await;
     county.moves(&case, [take(), escalate()]).await;
     city.sees_move(&case, "escalate", "德城区").await;
-    let decided = [
-        take(),
-        pb::Action::from(pb::Decide::default()),
-        dispatch("德城区"),
-    ];
+    let decided = [take(), decide(), dispatch("德城区")];
     city.moves(&case, decided).await;
     county.sees_move(&case, "dispatch", "德州市").await;
-    county.moves(&case, [sign(), dispatch("新华街道")]).await;
+    county
+        .moves(&case, [sign_for(), dispatch("新华街道")])
+        .await;
     township.sees_move(&case, "dispatch", "德城区").await;
-    township.moves(&case, [sign(), dispatch("新华社区")]).await;
+    township
+        .moves(&case, [sign_for(), dispatch("新华社区")])
+        .await;
     village.sees_move(&case, "dispatch", "新华街道").await;
-    village.moves(&case, [sign()]).await;
+    village.moves(&case, [sign_for()]).await;
     village.moves(&case, reply()).await;
     let rest = || reply().into_iter().skip(1);
     township.sees_move(&case, "send-reply", "新华社区").await;
@@ -73,26 +68,18 @@ async fn a_department_with_its_own_node_signs_and_drafts_by_submission() {
     department.start().await;
     let (centre, unit) = (county.desk(), department.desk());
     let case = centre.register("路灯不亮").await.case;
-    let to_unit = pb::Action::from(pb::Dispatch {
-        lead: UNIT.to_owned(),
-        ..Default::default()
-    });
-    centre.moves(&case, [accept(), to_unit]).await;
+    centre
+        .moves(&case, [accept(), dispatch_to_unit(UNIT, 0)])
+        .await;
     unit.sees_stage(&case, "dispatched").await;
-    let signed = unit.act(&case, sign(), &[]).await.unwrap();
+    let signed = unit.act(&case, sign_for(), &[]).await.unwrap();
     assert!(signed.entry.is_empty(), "a department writes no entry");
     assert_eq!(signed.submission.len(), 26);
     centre.sees_stage(&case, "handling").await;
     unit.sees_stage(&case, "handling").await;
     for (mv, name) in [
-        (pb::Action::from(pb::TakeAction::default()), "take-action"),
-        (
-            pb::Action::from(pb::DraftReply {
-                reasonable: true,
-                ..Default::default()
-            }),
-            "draft-reply",
-        ),
+        (take_action(), "take-action"),
+        (draft_reply(true), "draft-reply"),
     ] {
         unit.moves(&case, [mv]).await;
         centre.sees_move(&case, name, "德城区").await;

@@ -105,18 +105,18 @@ async fn a_process_that_cannot_run_says_why_by_code() {
     city.desk().register("照常受理").await;
 
     let mut other = ground.init("济南市");
-    for port in [city.link, city.enrol, city.desk] {
-        let (link, enrol, desk) = (other.link, other.enrol, other.desk);
+    for port in [city.ports.link, city.ports.enrol, city.ports.desk] {
+        let (link, enrol, desk) = (other.ports.link, other.ports.enrol, other.ports.desk);
         match port {
-            port if port == city.link => other.link = port,
-            port if port == city.enrol => other.enrol = port,
-            port => other.desk = port,
+            port if port == city.ports.link => other.ports.link = port,
+            port if port == city.ports.enrol => other.ports.enrol = port,
+            port => other.ports.desk = port,
         }
         let said = other.fail_to_run();
         assert!(said.error_code().ends_with("PORT_IN_USE"), "{said:?}");
         assert!(said.err.contains(&port.to_string()), "{said:?}");
         assert_ne!(said.code, 0);
-        (other.link, other.enrol, other.desk) = (link, enrol, desk);
+        (other.ports.link, other.ports.enrol, other.ports.desk) = (link, enrol, desk);
     }
 
     let config = ground.path("config.toml");

@@ -1,6 +1,7 @@
 //! A place moved below another parent: its machine finds the new parent by itself.
 
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree, until};
+use fengqiao_tests::kit::ports::loopback;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_moved_township_finds_its_new_county_and_its_cases_come_back_to_it() {
@@ -34,7 +35,7 @@ async fn a_moved_township_finds_its_new_county_and_its_cases_come_back_to_it() {
     ]);
     let said: serde_json::Value = serde_json::from_str(&nowhere.err).unwrap();
     assert_eq!(said["error"]["field"], "successor", "{}", nowhere.err);
-    let address = format!("127.0.0.1:{}", to.enrol);
+    let address = loopback(to.ports.enrol);
     let words = [
         "place",
         "move",

@@ -1,9 +1,9 @@
 //! What people said about themselves stands nowhere in clear.
 
 use fengqiao_proto::v1 as pb;
-use fengqiao_tests::city::desk::{act, close, dispatch, escalate, refusal, take};
+use fengqiao_tests::city::desk::{act, close, dispatch, quarrel, refusal};
 use fengqiao_tests::city::{City, FourTiers, agree, files};
-use fengqiao_tests::kit::moves::intake;
+use fengqiao_tests::kit::moves::{self, Action};
 
 /// Words that stand nowhere else.
 const CANARIES: [&str; 6] = [
@@ -21,15 +21,14 @@ fn find(bytes: &[u8], word: &str) -> bool {
         .any(|window| window == word.as_bytes())
 }
 
-fn with_requester() -> pb::Action {
-    let plain = intake(pb::Channel::Window, "disputes-neighbours");
-    pb::Action::from(pb::Register {
+fn with_requester() -> Action {
+    moves::register(pb::Register {
         requester: Some(pb::Requester {
             name: CANARIES[0].to_owned(),
             phone: CANARIES[1].to_owned(),
             address: CANARIES[2].to_owned(),
         }),
-        ..plain
+        ..quarrel()
     })
 }
 
@@ -44,56 +43,39 @@ async fn no_word_about_a_person_stands_in_a_log_a_file_or_an_error() {
         .await
         .unwrap()
         .case;
+    village.moves(&case, [moves::accept()]).await;
     village
-        .moves(&case, [pb::Action::from(pb::Accept {})])
-        .await;
-    village
-        .act(&case, escalate(), &[("reason", CANARIES[4])])
+        .act(&case, moves::escalate(), &[("reason", CANARIES[4])])
         .await
         .unwrap();
     township.sees_move(&case, "escalate", "新华社区").await;
-    township.moves(&case, [take()]).await;
+    township.moves(&case, [moves::take()]).await;
     township
-        .act(&case, escalate(), &[("reason", CANARIES[4])])
+        .act(&case, moves::escalate(), &[("reason", CANARIES[4])])
         .await
         .unwrap();
     county.sees_move(&case, "escalate", "新华街道").await;
-    county.moves(&case, [take()]).await;
+    county.moves(&case, [moves::take()]).await;
     county
-        .act(&case, escalate(), &[("reason", CANARIES[4])])
+        .act(&case, moves::escalate(), &[("reason", CANARIES[4])])
         .await
         .unwrap();
     city.sees_move(&case, "escalate", "德城区").await;
-    city.moves(&case, [take(), dispatch("德城区")]).await;
+    city.moves(&case, [moves::take(), dispatch("德城区")]).await;
     county.sees_move(&case, "dispatch", "德州市").await;
     county
-        .moves(
-            &case,
-            [
-                pb::Action::from(pb::SignFor::default()),
-                pb::Action::from(pb::TakeAction::default()),
-            ],
-        )
+        .moves(&case, [moves::sign_for(), moves::take_action()])
         .await;
-    let draft = pb::Action::from(pb::DraftReply {
-        reasonable: true,
-        ..Default::default()
-    });
+    let draft = moves::draft_reply(true);
     county
         .act(&case, draft, &[("reply", CANARIES[5])])
         .await
         .unwrap();
     county
-        .moves(
-            &case,
-            [
-                pb::Action::from(pb::ApproveReply::default()),
-                pb::Action::from(pb::SendReply::default()),
-            ],
-        )
+        .moves(&case, [moves::approve_reply(), moves::send_reply()])
         .await;
     city.sees_move(&case, "send-reply", "德城区").await;
-    city.moves(&case, [take()]).await;
+    city.moves(&case, [moves::take()]).await;
     city.moves(&case, close()).await;
     agree(&tiers.all()).await;
 
@@ -145,7 +127,7 @@ async fn errors_say_nothing(desk: &fengqiao_tests::city::desk::Desk, case: &str)
         act("", with_requester(), &[("text", &long)]),
         act("", with_requester(), &[("text", &rough)]),
         act("", with_requester(), &[(CANARIES[3], "x")]),
-        act(case, escalate(), &[("reason", CANARIES[4])]),
+        act(case, moves::escalate(), &[("reason", CANARIES[4])]),
     ];
     for request in asked {
         let status = desk.ask(request).await.unwrap_err();

@@ -1,12 +1,12 @@
 //! A node as a process among others: its log, its signals, and what it tells whoever watches over it.
 
-use fengqiao_tests::city::process::Node;
+use fengqiao_tests::city::process::{Node, Signal};
 use fengqiao_tests::city::{City, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What the operations port answers: status and body.
 async fn page(node: &Node, path: &str) -> (u16, String) {
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", node.operations))
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", node.ports.operations))
         .await
         .unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -23,7 +23,7 @@ async fn a_node_lives_on_when_the_reader_of_its_log_goes_away() {
     let ground = City::new();
     let mut city = ground.init("德州市");
     let (reader, writer) = std::io::pipe().unwrap();
-    city.spawn_saying_to(writer.into());
+    city.spawn_saying_to(writer);
     city.ready().await;
     drop(reader);
     for _ in 0..3 {
@@ -37,7 +37,7 @@ async fn a_node_starts_and_works_while_its_log_has_no_room() {
     let ground = City::new();
     let mut city = ground.init("德州市");
     let full = std::fs::File::options().write(true).open("/dev/full");
-    city.spawn_saying_to(full.unwrap().into());
+    city.spawn_saying_to(full.unwrap());
     city.ready().await;
     city.desk().register("照常受理").await;
     assert!(city.stop().await.success());
@@ -50,7 +50,7 @@ async fn a_node_works_while_nobody_empties_its_log() {
     city.settings.push("log.filter=trace,sled=off".to_owned());
     // Held open and never read: the pipe takes 64 KiB and then blocks whoever writes.
     let (_reader, writer) = std::io::pipe().unwrap();
-    city.spawn_saying_to(writer.into());
+    city.spawn_saying_to(writer);
     city.ready().await;
     for _ in 0..300 {
         city.desk().register("照常受理").await;
@@ -87,14 +87,14 @@ async fn a_hang_up_reads_the_configuration_again_and_ends_nothing() {
     std::fs::write(&file, "[log]\nfilter = \"warn\"\n").unwrap();
     city.words = vec!["--config".into(), file.to_str().unwrap().into()];
     city.start().await;
-    city.signal("HUP");
+    city.signal(Signal::HUP);
     // A second one after the first was obeyed: both leave the process running and its case register open.
     std::fs::write(
         &file,
         "[log]\nfilter = \"info\"\n[time]\nclock_skew_warn_s = 200\n",
     )
     .unwrap();
-    city.signal("HUP");
+    city.signal(Signal::HUP);
     city.logs(&[
         "the configuration was read again",
         "log.filter",
@@ -102,7 +102,7 @@ async fn a_hang_up_reads_the_configuration_again_and_ends_nothing() {
     ])
     .await;
     std::fs::write(&file, "[log]\nfilter = \"inof\"\n").unwrap();
-    city.signal("HUP");
+    city.signal(Signal::HUP);
     city.logs(&["the configuration was refused", "CONFIG_BAD_VALUE"])
         .await;
     city.desk().register("照常受理").await;

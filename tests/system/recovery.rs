@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::refusal;
 use fengqiao_tests::city::process::Node;
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree, until};
+use fengqiao_tests::kit::moves::{accept, escalate};
+use fengqiao_tests::kit::ports::loopback;
 
 /// Another machine at the address of a lost one.
 fn in_place_of(ground: &City, lost: &Node, name: &str) -> Node {
     let mut node = ground.ground(name);
-    (node.link, node.enrol, node.desk) = (lost.link, lost.enrol, lost.desk);
+    node.ports = lost.ports;
     node
 }
 
@@ -26,7 +27,7 @@ async fn a_lost_county_comes_back_on_another_machine_and_its_township_finds_it()
     let city = ground.found("德州市").await;
     let county = ground.join(&city, "德城区", COUNTY).await;
     let mut township = ground.join(&county, "新华街道", TOWNSHIP).await;
-    township.dial(county.link);
+    township.dial(county.ports.link);
     let own = county.desk().register("丢失之前，区里登记").await;
     let below = township.desk().register("丢失之前，街道登记").await;
     agree(&[&city, &county, &township]).await;
@@ -37,10 +38,10 @@ async fn a_lost_county_comes_back_on_another_machine_and_its_township_finds_it()
     assert_eq!(refused, "PLACE_HAS_NODE", "nobody is replaced by accident");
     let token = city.desk().invite_successor("德城区").await;
     let mut county = in_place_of(&ground, &county, "德城区新机");
-    let address = format!("127.0.0.1:{}", city.enrol);
+    let address = loopback(city.ports.enrol);
     let said = county.machine(&["recover", "--parent", &address, "--token", &token]);
     assert_eq!(said.code, 0, "{}", said.err);
-    county.dial(city.link);
+    county.dial(city.ports.link);
     county.start().await;
 
     agree(&[&city, &county, &township]).await;
@@ -63,14 +64,14 @@ async fn a_lost_top_comes_back_by_the_root_key_two_persons_and_what_a_county_kno
     let root_key = ground.path("root.pem");
     std::fs::rename(city.data.join("root/authority.pem"), &root_key).unwrap();
     let mut county = ground.join(&city, "德城区", COUNTY).await;
-    county.dial(city.link);
+    county.dial(city.ports.link);
     let case = county.desk().register("市里机器丢失之前").await;
     agree(&[&city, &county]).await;
     city = lose(city);
 
     let mut city = in_place_of(&ground, &city, "德州市新机");
     let root = root_key.display().to_string();
-    let witness = format!("127.0.0.1:{}", county.enrol);
+    let witness = loopback(county.ports.enrol);
     let first = ["recover", "--root-key", &root, "--witness", &witness];
     let alone = [&first[..], &["--approved-by", "0123456789abcdef"]].concat();
     assert_eq!(city.machine(&alone).code, 64, "one person is not enough");
@@ -131,10 +132,10 @@ fn restore(ground: &City, lost: &Node, backup: &(PathBuf, PathBuf, PathBuf)) -> 
 /// A restored machine becomes its place's next node.
 async fn recover(parent: &Node, node: &mut Node) {
     let token = parent.desk().invite_successor(&node.name).await;
-    let address = format!("127.0.0.1:{}", parent.enrol);
+    let address = loopback(parent.ports.enrol);
     let said = node.machine(&["recover", "--parent", &address, "--token", &token]);
     assert_eq!(said.code, 0, "{}", said.err);
-    node.dial(parent.link);
+    node.dial(parent.ports.link);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -145,7 +146,7 @@ async fn a_restored_township_leaves_old_cases_alone_until_its_county_has_spoken(
     let old = township.desk().register("备份之前").await;
     agree(&[&city, &township]).await;
     let made = backup(&ground, &township);
-    let accepted = [pb::Action::from(pb::Accept {})];
+    let accepted = [accept()];
     township.desk().moves(&old.case, accepted.clone()).await;
     let later = township.desk().register("备份之后").await;
     agree(&[&city, &township]).await;
@@ -175,8 +176,7 @@ async fn a_restored_township_leaves_old_cases_alone_until_its_county_has_spoken(
     for case in [&old.case, &later.case, &fresh.case] {
         assert!(known.iter().any(|known| known.case == *case), "{case}");
     }
-    let contacted = fengqiao_tests::kit::moves::escalate();
-    desk.act(&old.case, contacted, &[("reason", "乡镇难以解决")])
+    desk.act(&old.case, escalate(), &[("reason", "乡镇难以解决")])
         .await
         .unwrap();
     agree(&[&city, &township]).await;
@@ -188,7 +188,7 @@ async fn county_and_township_restored_from_backups_of_different_age_agree_again(
     let city = ground.found("德州市").await;
     let county = ground.join(&city, "德城区", COUNTY).await;
     let mut township = ground.join(&county, "新华街道", TOWNSHIP).await;
-    township.dial(county.link);
+    township.dial(county.ports.link);
     let mut cases = vec![township.desk().register("街道备份之前").await.case];
     agree(&[&city, &county, &township]).await;
     let of_township = backup(&ground, &township);

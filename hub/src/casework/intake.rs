@@ -7,9 +7,12 @@ use super::action::{Rules, Spec};
 use super::authority::{Who, require};
 use super::context::{Act, Actor, Context, DecisionContext};
 use crate::case::{Case, Stage, Written};
+use crate::clock::Moment;
 use crate::entry::Move;
 use crate::id::Hash;
 use crate::refusal::{Code, Refusal};
+use crate::rulebook::Rulebook;
+use crate::{name, shape};
 
 /// Longest external number, in characters.
 pub const EXTERNAL_NUMBER_CHARACTERS_MAX: usize = 64;
@@ -28,8 +31,9 @@ pub struct Numbering {
 /// Registers a case: the one action that has none to stand on.
 ///
 /// # Errors
-/// `ROLE_MISSING`, `NOT_CENTRE_STAFF`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `PLACE_UNKNOWN`, `FIELD_EMPTY`, `FIELD_TOO_LONG`,
-/// `CONTROL_CHARACTER`.
+/// `ROLE_MISSING`, `NOT_CENTRE_STAFF`, `PLACE_ENDED`, `CLASS_UNKNOWN`, `NAME_AMBIGUOUS`, `PLACE_UNKNOWN`, `FIELD_EMPTY`,
+/// `FIELD_TOO_LONG`, `CONTROL_CHARACTER`, `INVISIBLE_CHARACTER`, `SCIENTIFIC_NOTATION`, `MALFORMED`, `TIME_TOO_OLD`,
+/// `TIME_IN_FUTURE`.
 pub fn register(
     centre: &DecisionContext<'_>,
     actor: &Actor,
@@ -44,17 +48,15 @@ pub fn register(
     if here.is_some_and(|place| place.ended.is_some()) {
         return Err(Refusal::of(Code::PlaceEnded, ""));
     }
-    centre.rulebook.case_class(&asked.class)?;
+    let class = centre.rulebook.case_class(&asked.class)?.id.clone();
     if asked.channel() == pb::Channel::Unspecified {
         return Err(Refusal::of(Code::Empty, "channel"));
     }
-    let external = &asked.external_number;
-    if external.chars().count() > EXTERNAL_NUMBER_CHARACTERS_MAX {
-        return Err(Refusal::of(Code::TooLong, "external_number")
-            .because(EXTERNAL_NUMBER_CHARACTERS_MAX.to_string()));
-    }
-    if external.chars().any(char::is_control) {
-        return Err(Refusal::of(Code::ControlCharacter, "external_number"));
+    let external_number = external_number_of(&asked.external_number)?;
+    // A time left open is now, also by a clock that is years off.
+    let received = Moment(asked.received_ms);
+    if received != centre.now {
+        shape::received(received, centre.now, "received_ms")?;
     }
     let concerned = asked.place.parse().ok();
     let known = concerned.is_some_and(|place| centre.registry.place(place).is_some());
@@ -69,14 +71,17 @@ pub fn register(
         | pb::Urgency::Low) => urgency,
     };
     let due = |clock: fn(&_, &str, _, _) -> Result<pb::Due, Refusal>| {
-        clock(centre.rulebook, &asked.class, urgency, centre.now).map(Some)
+        clock(centre.rulebook, &class, urgency, centre.now).map(Some)
     };
+    let (accept_due, hand_over_due) = (due(Rulebook::accept_due)?, due(Rulebook::hand_over_due)?);
     let register = pb::Register {
         urgency: urgency.into(),
         number: numbering.number.clone(),
+        class,
+        external_number,
         secret_hash: numbering.secret_hash.to_vec(),
-        accept_due: due(crate::rulebook::Rulebook::accept_due)?,
-        hand_over_due: due(crate::rulebook::Rulebook::hand_over_due)?,
+        accept_due,
+        hand_over_due,
         ..asked
     };
     Ok(Act {
@@ -105,6 +110,23 @@ impl Rules for pb::Register {
     }
 
     fn fold(&self, _case: &mut Case, _written: &Written) {}
+}
+
+/// The external number as it is kept, or empty.
+fn external_number_of(given: &str) -> Result<String, Refusal> {
+    const FIELD: &str = "external_number";
+    if given.trim().is_empty() {
+        return Ok(String::new());
+    }
+    match shape::damage(given.trim()) {
+        None => name::read(given, EXTERNAL_NUMBER_CHARACTERS_MAX, FIELD),
+        Some(shape::Damage::ScientificNotation) => {
+            Err(Refusal::of(Code::ScientificNotation, FIELD))
+        }
+        Some(
+            shape::Damage::FormulaError | shape::Damage::ColumnTooNarrow | shape::Damage::Formula,
+        ) => Err(Refusal::of(Code::Malformed, FIELD)),
+    }
 }
 
 impl Rules for pb::Accept {

@@ -8,6 +8,7 @@ use fengqiao_hub::centre;
 use fengqiao_hub::custody::Tree;
 use fengqiao_hub::id::{ChainId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
@@ -22,6 +23,7 @@ use super::texts;
 pub const TIME_MS_MAX: i64 = 253_402_300_799_999;
 
 const TEXT_CHARACTERS_MAX: usize = 256;
+const CLASS_CHARACTERS_MAX: usize = 64;
 const ANNEX_DIGITS_MIN: usize = 8;
 const HASH_DIGITS: usize = 64;
 
@@ -193,44 +195,26 @@ fn plain(text: &str, path: &'static str) -> Result<(), Refusal> {
 
 impl Names<'_> {
     fn resolve(&self, text: &str, names: Reference, path: &'static str) -> Result<String, Refusal> {
-        match names {
-            Reference::Unspecified => Ok(text.to_owned()),
+        Ok(match names {
+            Reference::Unspecified => text.to_owned(),
             Reference::Unit => self
                 .registry
-                .find_unit(text, self.place)
-                .map(|unit| unit.to_string())
-                .ok_or(Refusal::of(Code::UnitUnknown, path)),
-            Reference::PlaceBelow => self
-                .registry
-                .find_place(text, self.place)
-                .map(|place| place.to_string())
-                .ok_or(Refusal::of(Code::PlaceUnknown, path)),
+                .unit_called(text, self.place, path)?
+                .to_string(),
+            Reference::PlaceBelow => {
+                let place = self.registry.place_called(text, self.place, path)?;
+                place.to_string()
+            }
             Reference::Place => {
                 let top = self.registry.root().unwrap_or(self.place);
-                let found = self.registry.find_place(text, top);
-                found
-                    .map(|place| place.to_string())
-                    .ok_or(Refusal::of(Code::PlaceUnknown, path))
+                self.registry.place_called(text, top, path)?.to_string()
             }
-            Reference::Class => self.class(text, path),
-            Reference::AnnexEntry => self.annex(text, path),
-        }
-    }
-
-    /// A class by its id, or by its Chinese name where only one bears it.
-    fn class(&self, text: &str, path: &'static str) -> Result<String, Refusal> {
-        if self.rulebook.class(text).is_ok() {
-            return Ok(text.to_owned());
-        }
-        let mut found = self
-            .rulebook
-            .classes()
-            .filter(|class| class.name_zh == text);
-        match (found.next(), found.next()) {
-            (Some(class), None) => Ok(class.id.clone()),
-            _ => Err(Refusal::of(Code::ClassUnknown, path)
-                .because(text.chars().take(64).collect::<String>())),
-        }
+            Reference::Class => {
+                let class = name::read(text, CLASS_CHARACTERS_MAX, path)?;
+                self.rulebook.class(&class)?.id.clone()
+            }
+            Reference::AnnexEntry => self.annex(text, path)?,
+        })
     }
 
     fn annex(&self, digits: &str, path: &'static str) -> Result<String, Refusal> {

@@ -3,6 +3,7 @@
 //! A refusal names the field and the limit, never a word of the text.
 
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::{name, shape};
 use fengqiao_proto::v1 as pb;
 
 /// Longest text of one role, in bytes.
@@ -15,7 +16,6 @@ pub const TEXTS_MAX: usize = 16;
 pub const REQUEST_ID_CHARACTERS_MAX: usize = 64;
 
 const REQUESTER_NAME_CHARACTERS_MAX: usize = 64;
-const REQUESTER_PHONE_CHARACTERS_MAX: usize = 32;
 const REQUESTER_ADDRESS_CHARACTERS_MAX: usize = 256;
 
 /// Roles a text may have; also the names of the fields they come in.
@@ -43,10 +43,8 @@ pub fn checked(content: pb::PrivateContent) -> Result<Option<pb::PrivateContent>
     if bytes > TEXTS_BYTES_MAX {
         return Err(Refusal::of(Code::TooLong, "texts").because(format!("{TEXTS_BYTES_MAX} bytes")));
     }
+    let requester = requester.map(requester_of).transpose()?;
     let requester = requester.filter(|requester| *requester != pb::Requester::default());
-    if let Some(requester) = &requester {
-        check_requester(requester)?;
-    }
     let empty = texts.is_empty() && requester.is_none();
     Ok((!empty).then_some(pb::PrivateContent { requester, texts }))
 }
@@ -67,33 +65,31 @@ fn check_text(text: &pb::PrivateText) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_requester(requester: &pb::Requester) -> Result<(), Refusal> {
-    let lines = [
-        (
-            &requester.name,
-            REQUESTER_NAME_CHARACTERS_MAX,
-            "requester.name",
-        ),
-        (
-            &requester.phone,
-            REQUESTER_PHONE_CHARACTERS_MAX,
-            "requester.phone",
-        ),
-        (
-            &requester.address,
-            REQUESTER_ADDRESS_CHARACTERS_MAX,
-            "requester.address",
-        ),
-    ];
-    for (line, characters_max, field) in lines {
-        if line.chars().count() > characters_max {
-            return Err(Refusal::of(Code::TooLong, field).because(characters_max.to_string()));
-        }
-        if line.chars().any(char::is_control) {
-            return Err(Refusal::of(Code::ControlCharacter, field));
-        }
+/// The requester as it is kept: names in one spelling, telephones in characters of half width.
+fn requester_of(given: pb::Requester) -> Result<pb::Requester, Refusal> {
+    let name = match given.name.trim() {
+        "" => String::new(),
+        text => name::read(text, REQUESTER_NAME_CHARACTERS_MAX, "requester.name")?,
+    };
+    let phone = match given.phone.trim() {
+        "" => String::new(),
+        text => shape::telephone(text, "requester.phone")?,
+    };
+    let address = given.address.trim().to_owned();
+    const FIELD: &str = "requester.address";
+    if address.chars().count() > REQUESTER_ADDRESS_CHARACTERS_MAX {
+        let limit = REQUESTER_ADDRESS_CHARACTERS_MAX.to_string();
+        return Err(Refusal::of(Code::TooLong, FIELD).because(limit));
     }
-    Ok(())
+    if let Some(control) = address.chars().find(|character| character.is_control()) {
+        let point = name::code_point(control);
+        return Err(Refusal::of(Code::ControlCharacter, FIELD).because(point));
+    }
+    Ok(pb::Requester {
+        name,
+        phone,
+        address,
+    })
 }
 
 /// Checks a request id: 1 to 64 printable ASCII characters.
@@ -215,14 +211,34 @@ mod tests {
                 requester("a\nb".into(), none(), none()),
                 (Code::ControlCharacter, "requester.name"),
             ),
+            (
+                requester("张\u{200b}三".into(), none(), none()),
+                (Code::InvisibleCharacter, "requester.name"),
+            ),
+            (
+                requester(none(), "1.38E+10".into(), none()),
+                (Code::ScientificNotation, "requester.phone"),
+            ),
         ];
         for (given, expected) in table {
             let refusal = texts(Vec::new(), Some(given)).unwrap_err();
             assert_eq!((refusal.code, refusal.field), expected);
             assert!(!refusal.detail.contains('张') && !refusal.detail.contains('路'));
         }
-        let longest = requester("张".repeat(64), "1".repeat(32), "路".repeat(256));
+        let longest = requester(
+            "张".repeat(64),
+            "13800000000/0534-2100000转1234567".into(),
+            "路".repeat(256),
+        );
         assert!(texts(Vec::new(), Some(longest)).unwrap().is_some());
+        let typed = requester(
+            " 张\u{3000}三 ".into(),
+            "１３８００００００００".into(),
+            none(),
+        );
+        let kept = texts(Vec::new(), Some(typed)).unwrap().unwrap().requester;
+        let expected = requester("张 三".into(), "13800000000".into(), none());
+        assert_eq!(kept, Some(expected));
     }
 
     #[test]

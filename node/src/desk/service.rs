@@ -12,6 +12,7 @@ use fengqiao_hub::centre::{self, Purpose};
 use fengqiao_hub::clock::Contact;
 use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::number::{self, NumberError};
 use fengqiao_hub::payload;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -82,10 +83,17 @@ impl Desk {
         if let Some(id) = case_id(text) {
             return Ok(id);
         }
+        let number = number::read(text).map_err(|error| {
+            let code = match error {
+                NumberError::Check => Code::NumberCheck,
+                NumberError::Shape => Code::CaseUnknown,
+            };
+            status(&Refusal::of(code, "case"))
+        })?;
         let found = self
             .node()
             .views
-            .find_cases(text)
+            .find_cases(&number)
             .map_err(|error| internal(&error))?;
         match found[..] {
             [one] => Ok(one),

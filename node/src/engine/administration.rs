@@ -6,6 +6,7 @@ use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
 use fengqiao_hub::jurisdiction::{LOST_NOT_DISTRUSTED, level};
+use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -13,7 +14,7 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::commands::{Answered, Request, accept};
-use super::fields::{code_allowed, login_allowed, name_allowed};
+use super::fields::{code_of, login_allowed, name_of};
 use super::group::Group;
 use super::moving::MovePlace;
 use super::{EngineError, Output, Ticket};
@@ -222,10 +223,15 @@ impl Group<'_> {
                 Refusal::of(Code::OutOfRange, "places").because(format!("1-{PLACES_MAX}"))
             ));
         }
-        let mut fresh = Vec::new();
+        let mut fresh: Vec<(PlaceId, pb::AddPlaceRequest)> = Vec::new();
         let mut ids = Vec::new();
         for place in wanted {
-            match accept!(self.place_to_add(place)) {
+            let place = pb::AddPlaceRequest {
+                name: accept!(name_of(&place.name)),
+                code: accept!(code_of(&place.code)),
+                ..place.clone()
+            };
+            match accept!(self.place_to_add(&place, &fresh)) {
                 Ok(standing) => ids.push(standing.to_string()),
                 Err(id) => {
                     ids.push(id.to_string());
@@ -236,8 +242,8 @@ impl Group<'_> {
         for (id, place) in fresh {
             let content = Content::from(pb::PlaceAdded {
                 place: id.to_vec(),
-                code: place.code.clone(),
-                name: place.name.clone(),
+                code: place.code,
+                name: place.name,
                 level: place.level,
             });
             self.registry_entry(actor.person, content)?;
@@ -245,13 +251,12 @@ impl Group<'_> {
         Ok(Ok(pb::AddPlacesResponse { places: ids }.encode_to_vec()))
     }
 
-    /// The id of a place that stands already (`Ok`), or of one to be added (`Err`).
+    /// The id of a place that stands already (`Ok`), or of one to be added (`Err`) beside those of the same request.
     fn place_to_add(
         &self,
         wanted: &pb::AddPlaceRequest,
+        fresh: &[(PlaceId, pb::AddPlaceRequest)],
     ) -> Result<Result<PlaceId, PlaceId>, Refusal> {
-        name_allowed(&wanted.name)?;
-        code_allowed(&wanted.code)?;
         let registry = &self.state.registry;
         let own = registry
             .place(self.me.at.place)
@@ -282,8 +287,25 @@ impl Group<'_> {
                 return Ok(Ok(child.id));
             }
             if !wanted.code.is_empty() && child.code == wanted.code {
-                return Err(Refusal::of(Code::NameTaken, "code"));
+                let stands = format!("{} {}", child.name, child.code);
+                return Err(Refusal::of(Code::NameTaken, "code").because(stands));
             }
+            if child.ended.is_none() && name::likeness(&child.name) == name::likeness(&wanted.name)
+            {
+                let stands = format!("{} {}", child.name, child.code);
+                return Err(Refusal::of(Code::NameTaken, "name").because(stands));
+            }
+        }
+        for (_, other) in fresh {
+            let field = if !wanted.code.is_empty() && other.code == wanted.code {
+                "code"
+            } else if name::likeness(&other.name) == name::likeness(&wanted.name) {
+                "name"
+            } else {
+                continue;
+            };
+            let stands = format!("{} {}", other.name, other.code);
+            return Err(Refusal::of(Code::NameTaken, field).because(stands));
         }
         match asked {
             Some(id) if registry.place(id).is_some() => Err(Refusal::of(Code::NameTaken, "place")),
@@ -293,24 +315,32 @@ impl Group<'_> {
     }
 
     fn add_unit(&mut self, actor: &Actor, wanted: &pb::AddUnitRequest) -> Answered {
-        accept!(name_allowed(&wanted.name));
+        let name = accept!(name_of(&wanted.name));
         if wanted.kind() == pb::UnitKind::Unspecified {
             return Ok(Err(Refusal::of(Code::Empty, "kind")));
         }
         let registry = self.registry();
         if let Some(standing) = registry
             .units_of(self.me.at.place)
-            .find(|unit| unit.name == wanted.name)
+            .find(|unit| unit.name == name)
         {
             return Ok(Ok(pb::AddUnitResponse {
                 unit: standing.id.to_string(),
             }
             .encode_to_vec()));
         }
+        if let Some(twin) = registry
+            .units_of(self.me.at.place)
+            .find(|unit| name::likeness(&unit.name) == name::likeness(&name))
+        {
+            return Ok(Err(
+                Refusal::of(Code::NameTaken, "name").because(twin.name.clone())
+            ));
+        }
         let unit = UnitId(self.vault.draw());
         let content = Content::from(pb::UnitAdded {
             unit: unit.to_vec(),
-            name: wanted.name.clone(),
+            name,
             kind: wanted.kind,
             presence: wanted.presence,
         });

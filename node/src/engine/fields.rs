@@ -1,35 +1,30 @@
 //! What people type into the fields of administration: names, codes, logins.
 
 use fengqiao_hub::jurisdiction::{Code as DivisionCode, NAME_CHARACTERS_MAX, Place};
+use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 
 /// Official code and name of a place, new where new ones are given.
 pub(super) fn renamed(place: &Place, code: &str, name: &str) -> Result<(String, String), Refusal> {
     let or = |new: &str, old: &str| if new.is_empty() { old } else { new }.to_owned();
-    let (code, name) = (or(code, &place.code), or(name, &place.name));
-    name_allowed(&name)?;
-    code_allowed(&code)?;
-    Ok((code, name))
+    Ok((
+        code_of(&or(code, &place.code))?,
+        name_of(&or(name, &place.name))?,
+    ))
 }
 
-pub(super) fn code_allowed(code: &str) -> Result<(), Refusal> {
+/// An official code as it is kept, or empty.
+pub(super) fn code_of(typed: &str) -> Result<String, Refusal> {
+    let code = name::half_width(typed);
     if !code.is_empty() && code.parse::<DivisionCode>().is_err() {
-        return Err(Refusal::of(Code::Malformed, "code"));
+        return Err(Refusal::of(Code::Malformed, "code").because("2 | 4 | 6 | 9 | 12 × 0-9"));
     }
-    Ok(())
+    Ok(code)
 }
 
-pub(super) fn name_allowed(name: &str) -> Result<(), Refusal> {
-    if name.trim().is_empty() {
-        return Err(Refusal::of(Code::Empty, "name"));
-    }
-    if name.chars().count() > NAME_CHARACTERS_MAX {
-        return Err(Refusal::of(Code::TooLong, "name").because(NAME_CHARACTERS_MAX.to_string()));
-    }
-    if name.chars().any(char::is_control) {
-        return Err(Refusal::of(Code::ControlCharacter, "name"));
-    }
-    Ok(())
+/// A name of a place or unit as it is kept.
+pub(super) fn name_of(typed: &str) -> Result<String, Refusal> {
+    name::read(typed, NAME_CHARACTERS_MAX, "name")
 }
 
 pub(super) fn login_allowed(login: &str) -> Result<(), Refusal> {

@@ -6,9 +6,9 @@ use fengqiao_hub::casework::Act;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Draft, ENTRY_BYTES_MAX, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId};
-use fengqiao_hub::payload;
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::{number, payload};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use prost::Message as _;
@@ -251,22 +251,6 @@ impl Group<'_> {
             .map(|place| place.code.as_str())
             .filter(|code| !code.is_empty());
         let place = code.map_or_else(|| self.me.at.place.to_string(), str::to_owned);
-        let incarnation =
-            fengqiao_hub::id::base32(&[u8::try_from(self.me.incarnation % 32).unwrap_or(0) << 3]);
-        let incarnation = incarnation.chars().next().unwrap_or('0');
-        let stem = format!("{place}{incarnation}{serial:07}");
-        let check = check_letter(&stem);
-        Ok(format!("{place}-{incarnation}{serial:07}{check}"))
+        Ok(number::write(&place, self.me.incarnation, serial))
     }
-}
-
-/// One letter that catches a mistyped or swapped digit.
-fn check_letter(stem: &str) -> char {
-    let sum = stem
-        .bytes()
-        .enumerate()
-        .fold(0_usize, |sum, (index, byte)| {
-            sum + (index % 29 + 1) * usize::from(byte)
-        });
-    char::from(b"0123456789abcdefghjkmnpqrstvw"[sum % 29])
 }

@@ -333,19 +333,18 @@ impl Desk {
         if text.is_empty() {
             return Ok(None);
         }
-        let found = self.registry().find_unit(text, self.node().me.at.place);
-        found
-            .map(Some)
-            .ok_or_else(|| status(&Refusal::of(Code::UnitUnknown, "unit")))
+        let found = self
+            .registry()
+            .unit_called(text, self.node().me.at.place, "unit");
+        found.map(Some).map_err(|refusal| status(&refusal))
     }
 
     /// A place that is this one or stands below it, as a field names it.
     fn below(&self, text: &str, field: &'static str) -> Result<PlaceId, Status> {
-        if text.is_empty() {
-            return Err(status(&Refusal::of(Code::Empty, field)));
-        }
-        let found = self.registry().find_place(text, self.node().me.at.place);
-        found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, field)))
+        let found = self
+            .registry()
+            .place_called(text, self.node().me.at.place, field);
+        found.map_err(|refusal| status(&refusal))
     }
 
     fn link_status(

@@ -174,10 +174,11 @@ impl CaseworkService for Desk {
         let place = self.node().me.at.place;
         let mut scope = Vec::new();
         for text in &message.scope {
-            let found = registry
-                .find_place(text, place)
-                .filter(|found| *found != place);
-            let found = found.ok_or_else(|| status(&Refusal::of(Code::PlaceUnknown, "scope")))?;
+            let found = registry.place_called(text, place, "scope");
+            let found = found.map_err(|refusal| status(&refusal))?;
+            if found == place {
+                return Err(status(&Refusal::of(Code::PlaceUnknown, "scope")));
+            }
             scope.push(found.to_vec());
         }
         let text = pb::PrivateText {
