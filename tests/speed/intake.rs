@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::Hash;
-use fengqiao_node::cli::server::shipped_catalogue;
+use fengqiao_node::cli::ground::shipped_catalogue;
 use fengqiao_node::config::{Config, Overrides};
 use fengqiao_node::engine::{Caller, CaseMove};
 use fengqiao_node::folder::Folder;

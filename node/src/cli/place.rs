@@ -91,13 +91,6 @@ pub struct UnitAddArgs {
     presence: UnitPresence,
 }
 
-/// Adding what stands already gives the same answer: safe to repeat.
-fn repeatable() -> Call {
-    Call::Write {
-        request_id: String::new(),
-    }
-}
-
 impl PlaceCommand {
     /// Runs it.
     ///
@@ -176,7 +169,7 @@ impl AddArgs {
         })?;
         let mut client = context.node().await?;
         let added = context
-            .call(&repeatable(), client.add_place(request))
+            .call(&Call::repeatable(), client.add_place(request))
             .await?;
         context.answer(
             || format!("place 地区  {} {name}\n", added.place),
@@ -195,7 +188,7 @@ impl UnitAddArgs {
         })?;
         let mut client = context.node().await?;
         let added = context
-            .call(&repeatable(), client.add_unit(request))
+            .call(&Call::repeatable(), client.add_unit(request))
             .await?;
         context.answer(
             || format!("unit 单位  {} {name}\n", added.unit),

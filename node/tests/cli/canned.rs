@@ -304,7 +304,8 @@ impl Drop for Node {
 impl Node {
     pub(crate) fn start(answers: Answers) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join(cli::SOCKET_NAME)).unwrap();
+        let listener =
+            UnixListener::bind(folder.path().join(fengqiao_node::config::SOCKET_NAME)).unwrap();
         let service = Service {
             answers: Arc::new(answers),
             seen: Arc::default(),

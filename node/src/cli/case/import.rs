@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::Context;
 use super::super::failure::{Call, Failure};
-use super::super::server::clock_of;
+use super::super::ground::clock_of;
 use crate::export::access::{self, Access};
 use crate::export::{ExportError, Summary, read};
 use crate::folder::Glance;

@@ -11,7 +11,6 @@ use fengqiao_hub::jurisdiction::{Code, NAME_CHARACTERS_MAX};
 use fengqiao_proto::v1 as pb;
 use serde_json::json;
 
-use super::repeatable;
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
 use crate::cli::words::parse_level;
@@ -301,7 +300,7 @@ async fn add(context: &Context, below: &[&Division]) -> Result<(), Failure> {
             .collect();
         let request = context.request(pb::AddPlacesRequest { places })?;
         context
-            .call(&repeatable(), client.add_places(request))
+            .call(&Call::repeatable(), client.add_places(request))
             .await?;
     }
     Ok(())
