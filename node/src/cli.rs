@@ -26,6 +26,7 @@ pub mod status;
 pub mod tally;
 pub mod verify;
 pub mod words;
+pub mod write;
 
 use std::process::ExitCode;
 

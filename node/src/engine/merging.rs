@@ -6,10 +6,9 @@ use fengqiao_hub::id::PlaceId;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
-use prost::Message as _;
 
 use super::EngineError;
-use super::commands::Answered;
+use super::commands::{Answer, Answered};
 use super::group::{Group, Touched};
 
 impl Group<'_> {
@@ -43,7 +42,7 @@ impl Group<'_> {
             successor: successor.to_vec(),
         });
         self.registry_entry(actor.person, ended)?;
-        Ok(Ok(pb::EndPlaceResponse {}.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::EndPlaceResponse {})))
     }
 
     /// A registry chain has new entries: if places were ended here, what they held is passed on.

@@ -78,7 +78,8 @@ impl Projection<'_, '_> {
                     asked: answered.asked.clone(),
                     answer: answered.answer.clone(),
                 };
-                self.put(tables::request(&answered.request), row.encode_to_vec());
+                let key = tables::request(&answered.login, &answered.request);
+                self.put(key, row.encode_to_vec());
             }
             Fact::Number(number) => {
                 self.put(

@@ -52,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) place_groups: Vec<usize>,
     pub(crate) units: Vec<pb::AddUnitRequest>,
     pub(crate) accounts: Vec<pb::SetAccountRequest>,
+    pub(crate) rotated: Vec<pb::RotateTokenRequest>,
+    pub(crate) tokens_revoked: Vec<String>,
     pub(crate) invites: Vec<pb::InviteRequest>,
     pub(crate) revoked: Vec<String>,
     pub(crate) waived: Vec<String>,
@@ -208,6 +210,26 @@ impl NodeService for Service {
         let answer = self.answers.account.clone();
         self.answer(request, |seen, q| seen.accounts.push(q), answer)
             .await
+    }
+
+    async fn rotate_token(
+        &self,
+        request: Request<pb::RotateTokenRequest>,
+    ) -> Answer<pb::RotateTokenResponse> {
+        let answer = pb::RotateTokenResponse {
+            token: "t2".to_owned(),
+            secret_withheld: false,
+        };
+        self.answer(request, |seen, q| seen.rotated.push(q), answer)
+            .await
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<pb::RevokeTokenRequest>,
+    ) -> Answer<pb::RevokeTokenResponse> {
+        let note = |seen: &mut Seen, q: pb::RevokeTokenRequest| seen.tokens_revoked.push(q.login);
+        self.answer(request, note, pb::RevokeTokenResponse {}).await
     }
 
     async fn invite(&self, request: Request<pb::InviteRequest>) -> Answer<pb::InviteResponse> {

@@ -301,7 +301,7 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
             number: "371402-2023-1".into(),
             entry: "cd".repeat(32),
             secret_code: "s3cret".into(),
-            submission: String::new(),
+            ..Default::default()
         },
         ..Default::default()
     });
@@ -359,6 +359,7 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
         "entry": "cd".repeat(32),
         "submission": null,
         "secret_code": "s3cret",
+        "secret_withheld": false,
         "request_id": "mine",
     });
     assert_eq!(json, expected);
