@@ -152,10 +152,10 @@ impl World {
         let index = self.nodes.len();
         let place = self.founding.place(index);
         let wanted = pb::AddPlaceRequest {
-            code: String::new(),
             name: name.into(),
             level,
             place: place.to_string(),
+            ..Default::default()
         };
         self.administer(above, "admin", Administration::AddPlaces(vec![wanted]))
             .unwrap();
@@ -168,6 +168,7 @@ impl World {
             name: name.into(),
             kind: pb::UnitKind::Department.into(),
             presence: pb::UnitPresence::Resident.into(),
+            ..Default::default()
         };
         let answer = self
             .administer(node, "admin", Administration::AddUnit(unit))

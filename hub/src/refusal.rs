@@ -205,6 +205,12 @@ codes! {
     SamePerson = "SAME_PERSON", Forbidden, "拟稿人不得自行审核", "who drafted a reply cannot approve it";
     /// Nobody is signed in.
     NotSignedIn = "NOT_SIGNED_IN", Forbidden, "未登录", "not signed in";
+    /// No such account.
+    AccountUnknown = "ACCOUNT_UNKNOWN", NotFound, "没有此账号", "no such account";
+    /// The account is closed.
+    AccountClosed = "ACCOUNT_CLOSED", State, "账号已停用，请先用 account reopen 重新启用", "the account is closed; open it again with account reopen";
+    /// Nobody else could open accounts any more.
+    LastAdministrator = "LAST_ADMINISTRATOR", State, "这是唯一有效的管理员账号，请先另设管理员", "this is the only open administrator account; open another one first";
     /// The state of the case forbids the move.
     StageForbids = "STAGE_FORBIDS", State, "当前阶段不能进行此操作", "the stage of the case does not allow this";
     /// Another centre is custodian.

@@ -5,6 +5,7 @@
 //! then answered, acknowledged and sent (PROTOCOL.md 20). What decides is pure; time and randomness are arguments. The
 //! engine never touches a socket and never waits.
 
+mod accounts;
 mod administration;
 mod aftermath;
 mod arrivals;
@@ -46,7 +47,8 @@ use fengqiao_hub::refusal::Refusal;
 use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 
-pub use administration::{Administration, token_hash};
+pub use accounts::{AccountChange, token_hash};
+pub use administration::Administration;
 pub use commands::{Caller, CaseCommand, CaseMove, Request};
 pub use counts::Counts;
 pub use errands::Errand;

@@ -19,23 +19,22 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, StoreId, UnitId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 use rustls::pki_types::CertificateDer;
-use serde::{Deserialize, Serialize};
 
-use crate::journal::{self, FolderLock, JournalError, SystemDisk, disk};
+use crate::journal::{FolderLock, disk};
 use crate::trust::identity::{IdentityError, key_of, leaf_end};
 use crate::trust::keys::{EncryptionKey, Fingerprint, KeyFileError, PublicKey};
-use crate::trust::name::NodeName;
 use crate::trust::tls::Credentials;
 use crate::trust::{
     Authority, AuthorityKey, Random, RandomUnavailable, SigningKey, TransportKey, authority::Chain,
 };
 
 mod error;
+mod files;
 mod glance;
+mod identity;
 mod making;
 pub mod restored;
 mod written;
@@ -44,77 +43,18 @@ mod written;
 mod tests;
 
 pub use error::FolderError;
+pub(crate) use files::ENCRYPTION_KEY;
 pub use glance::Glance;
+pub use identity::{Identity, Parent, Restored};
 pub use making::{Making, NewFolder};
-pub use restored::Restored;
+pub use written::FORMAT;
+
+use error::{damaged, key_error, locking};
+use files::{
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, GENESIS, IDENTITY, REGISTRY, ROOT, ROOT_KEY,
+    SIGNING_KEY, TRANSPORT_KEY, put, read,
+};
 use written::{of_json, to_json};
-
-/// Version of the layout; a folder of a higher one is refused.
-pub const FORMAT: u32 = 1;
-
-const IDENTITY: &str = "identity.json";
-const SIGNING_KEY: &str = "private/signing.pem";
-const TRANSPORT_KEY: &str = "private/transport.pem";
-pub(crate) const ENCRYPTION_KEY: &str = "private/encryption.key";
-const AUTHORITY_KEY: &str = "private/authority.pem";
-const CHAIN: &str = "trust/chain.pem";
-const AUTHORITY_CHAIN: &str = "trust/authority.pem";
-const ROOT: &str = "trust/root.pem";
-const ROOT_KEY: &str = "root/authority.pem";
-const GENESIS: &str = "genesis.bin";
-const REGISTRY: &str = "registry.bin";
-
-/// Who a node is: `identity.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// The node.
-    pub node: NodeId,
-    /// The place it serves.
-    pub place: PlaceId,
-    /// Official name of that place, as it was when the folder was made.
-    pub place_name: String,
-    /// Level of that place, as it was then.
-    pub level: u32,
-    /// The unit it serves, when it is a department's own node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<UnitId>,
-    /// The deployment.
-    pub deployment: DeploymentId,
-    /// This folder's store.
-    pub store: StoreId,
-    /// Incarnation it writes in, from 1.
-    pub incarnation: u32,
-    /// Generation of its takings, from 1.
-    pub generation: u32,
-    /// Where it dials; none at the top.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parent: Option<Parent>,
-}
-
-/// The parent as it was found at the join.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parent {
-    /// Its node.
-    pub node: NodeId,
-    /// Its name in certificates: what is dialled.
-    pub name: NodeName,
-    /// `host:port` of its link port.
-    pub link_address: String,
-    /// `host:port` of its enrol port.
-    pub enrol_address: String,
-}
-
-impl Identity {
-    /// What the journal of this folder is opened by.
-    pub fn journal(&self) -> journal::Identity {
-        journal::Identity {
-            store: self.store.0,
-            incarnation: u64::from(self.incarnation),
-        }
-    }
-}
 
 /// The keys every node has.
 #[derive(Debug)]
@@ -190,14 +130,6 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes a folder where nothing is, and opens it.
-    ///
-    /// # Errors
-    /// A [`FolderError`]; nothing is left then.
-    pub fn create(path: &Path, new: &NewFolder<'_>) -> Result<Self, FolderError> {
-        Making::begin(path)?.finish(new)
-    }
-
     /// Opens a folder and keeps every other process out of it.
     ///
     /// # Errors
@@ -363,25 +295,6 @@ fn without_identity(path: &Path) -> FolderError {
     }
 }
 
-fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
-    fs::read(path.join(file)).map_err(|error| {
-        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
-            FolderError::Missing { file }
-        } else {
-            disk::failed(file)(error).into()
-        }
-    })
-}
-
-/// Puts a file, perhaps in a folder of the data folder, in place whole.
-fn put(path: &Path, file: &str, bytes: &[u8]) -> Result<(), FolderError> {
-    match file.split_once('/') {
-        Some((folder, name)) => disk::replace(&SystemDisk, &path.join(folder), name, bytes)?,
-        None => disk::replace(&SystemDisk, path, file, bytes)?,
-    };
-    Ok(())
-}
-
 fn read_chain(path: &Path, file: &'static str) -> Result<Chain, FolderError> {
     let bytes = read(path, file)?;
     Chain::from_pem(&String::from_utf8_lossy(&bytes)).map_err(damaged(file))
@@ -393,44 +306,4 @@ fn key<T>(
     load: fn(&Path) -> Result<T, KeyFileError>,
 ) -> Result<T, FolderError> {
     load(&path.join(file)).map_err(|error| key_error(file, error))
-}
-
-fn key_error(file: &'static str, error: KeyFileError) -> FolderError {
-    match error {
-        KeyFileError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
-            FolderError::Missing { file }
-        }
-        malformed @ KeyFileError::Malformed { .. } => damaged(file)(malformed),
-        other @ (KeyFileError::Read { .. }
-        | KeyFileError::Write { .. }
-        | KeyFileError::TooOpen { .. }) => other.into(),
-    }
-}
-
-fn locking(error: JournalError) -> FolderError {
-    locking_or(error, "lock")
-}
-
-/// What the journal's floor said, about a part of the folder.
-#[allow(
-    clippy::wildcard_enum_match_arm,
-    reason = "the few that are named are the disk's; the rest is about the part"
-)]
-fn locking_or(error: JournalError, part: &'static str) -> FolderError {
-    match error {
-        JournalError::Locked => FolderError::InUse,
-        JournalError::DiskFull => FolderError::DiskFull,
-        JournalError::ReadOnly => FolderError::ReadOnly,
-        JournalError::Io { attempt, source } => FolderError::Io { attempt, source },
-        other => damaged(part)(other),
-    }
-}
-
-fn damaged<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
-    file: &'static str,
-) -> impl FnOnce(E) -> FolderError {
-    move |source| FolderError::Damaged {
-        file,
-        source: source.into(),
-    }
 }

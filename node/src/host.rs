@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::NodeId;
-use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -32,7 +30,7 @@ use crate::trust::identity::{Pinned, Registrar};
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::{OsRandom, Random as _};
 use crate::trust::tls::{HostedNodes, Port, Presented, Trust};
-use enrolling::{HostDesk, renew_one};
+use enrolling::{HostDesk, renew_one, timestamp};
 use stores::Stores;
 
 /// Between two looks at certificates, seconds.
@@ -500,12 +498,6 @@ fn draw() -> Draw {
         }
         u64::from_be_bytes(bytes)
     })
-}
-
-/// The seam between the hub's milliseconds and the certificates' calendar.
-#[must_use]
-pub fn timestamp(now: Moment) -> Timestamp {
-    Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Whether a path is a folder that could hold a node.

@@ -33,7 +33,7 @@ use crate::engine::{
 use crate::enrolment::{EnrolRefusal, RegistryRegistrar};
 use crate::replication::session::Event;
 use clock::Clock;
-use pool::Pool;
+use pool::{Pool, Work};
 
 /// Inputs that may wait; beyond it people are told to try again, and links are slowed by their credit.
 const INBOX_MAX: usize = 10_000;
@@ -144,6 +144,16 @@ pub struct NodeParts {
     pub clock_skew_warn_ms: i64,
 }
 
+impl Work for Node {
+    fn work(self: Arc<Self>) {
+        self.run_group();
+    }
+
+    fn name(&self) -> String {
+        self.me.at.node.to_string()
+    }
+}
+
 impl Node {
     /// Puts a node together.
     #[must_use]
@@ -191,12 +201,12 @@ impl Node {
 
     fn schedule(self: &Arc<Self>) {
         if !self.scheduled.swap(true, Ordering::AcqRel) {
-            self.pool.run(Arc::clone(self));
+            self.pool.run(Arc::clone(self) as Arc<dyn Work>);
         }
     }
 
-    /// Runs one group; called by a worker. Comes again if more has queued.
-    pub(crate) fn work(self: &Arc<Self>) {
+    /// Runs one group. Comes again if more has queued.
+    fn run_group(self: &Arc<Self>) {
         let inputs = self.next_group();
         if !inputs.is_empty() {
             let ticked = inputs

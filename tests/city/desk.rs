@@ -177,7 +177,7 @@ impl Desk {
             place: place.to_owned(),
             unit: unit.to_owned(),
             hours,
-            successor: false,
+            ..Default::default()
         };
         self.0.invite(invitation).await.unwrap()
     }

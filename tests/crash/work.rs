@@ -157,6 +157,7 @@ fn begin(standing: &Standing) -> anyhow::Result<()> {
         name: "新华街道".to_owned(),
         level: 50,
         place: place.to_string(),
+        ..Default::default()
     };
     standing.administer(Administration::AddPlaces(vec![wanted]))?;
     let key = ed25519_dalek::SigningKey::from_bytes(&[8; 32]);

@@ -294,6 +294,10 @@ impl Desk {
     /// # Errors
     /// The refusal.
     pub async fn add_place(&self, place: pb::AddPlaceRequest) -> Answer<pb::AddPlaceResponse> {
+        let place = pb::AddPlaceRequest {
+            request_id: request_id(),
+            ..place
+        };
         self.call(place, |request| {
             let mut node = self.node();
             async move { node.add_place(request).await }
@@ -306,7 +310,11 @@ impl Desk {
     /// # Errors
     /// The refusal.
     pub async fn add_places(&self, places: Vec<pb::AddPlaceRequest>) -> Answer<Vec<String>> {
-        let added = self.call(pb::AddPlacesRequest { places }, |request| {
+        let wanted = pb::AddPlacesRequest {
+            places,
+            request_id: request_id(),
+        };
+        let added = self.call(wanted, |request| {
             let mut node = self.node();
             async move { node.add_places(request).await }
         });
@@ -322,6 +330,7 @@ impl Desk {
             name: name.to_owned(),
             kind: pb::UnitKind::Department.into(),
             presence: pb::UnitPresence::Resident.into(),
+            request_id: request_id(),
         };
         let added = self.call(unit, |request| {
             let mut node = self.node();
@@ -337,9 +346,10 @@ impl Desk {
     pub async fn account(&self, login: &str, roles: &[pb::Role], unit: &str) -> Answer<String> {
         let account = pb::SetAccountRequest {
             login: login.to_owned(),
-            unit: unit.to_owned(),
+            unit: Some(unit.to_owned()),
             roles: roles.iter().map(|role| i32::from(*role)).collect(),
-            closed: false,
+            request_id: request_id(),
+            ..Default::default()
         };
         let set = self.call(account, |request| {
             let mut node = self.node();
@@ -353,6 +363,10 @@ impl Desk {
     /// # Errors
     /// The refusal.
     pub async fn invite(&self, invitation: pb::InviteRequest) -> Answer<String> {
+        let invitation = pb::InviteRequest {
+            request_id: request_id(),
+            ..invitation
+        };
         let invited = self.call(invitation, |request| {
             let mut node = self.node();
             async move { node.invite(request).await }
@@ -367,6 +381,7 @@ impl Desk {
     pub async fn revoke(&self, node: &str) -> Answer<()> {
         let revoked = pb::RevokeNodeRequest {
             node: node.to_owned(),
+            request_id: request_id(),
         };
         self.call(revoked, |request| {
             let mut node = self.node();

@@ -13,6 +13,7 @@ mod moving;
 mod parked;
 mod recovery;
 mod root;
+mod secrets;
 mod seeds;
 mod settled;
 mod together;

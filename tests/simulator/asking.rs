@@ -4,7 +4,9 @@ use fengqiao_hub::casework::spec_of;
 use fengqiao_hub::clock::Contact;
 use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_node::engine::{Administration, Caller, CaseMove, Input, MovePlace, Request};
+use fengqiao_node::engine::{
+    AccountChange, Administration, Caller, CaseMove, Input, MovePlace, Request,
+};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -242,15 +244,12 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
             level,
             ..Default::default()
         }]),
-        Wanted::Account(login, closed) => Administration::SetAccount(
-            pb::SetAccountRequest {
-                login,
-                roles: vec![pb::Role::Clerk.into()],
-                closed,
-                ..Default::default()
-            },
-            None,
-        ),
+        Wanted::Account(login, closed) => Administration::SetAccount(AccountChange {
+            login,
+            roles: vec![pb::Role::Clerk.into()],
+            closed: Some(closed),
+            ..Default::default()
+        }),
         Wanted::EndPlace(place, successor) => Administration::EndPlace { place, successor },
         Wanted::MovePlace(place, to) => Administration::MovePlace(MovePlace {
             place,
@@ -264,6 +263,7 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
             name,
             kind: pb::UnitKind::Department.into(),
             presence: pb::UnitPresence::Resident.into(),
+            ..Default::default()
         }),
         Wanted::Move(..) => Administration::AddPlaces(Vec::new()),
     }

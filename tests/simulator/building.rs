@@ -91,6 +91,7 @@ impl Simulator {
             name: name.into(),
             kind: pb::UnitKind::Department.into(),
             presence: pb::UnitPresence::Resident.into(),
+            ..Default::default()
         };
         let answer = self.administer(centre, Administration::AddUnit(unit))?;
         pb::AddUnitResponse::decode(&answer[..])

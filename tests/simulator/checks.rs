@@ -213,6 +213,7 @@ impl Simulator {
         for machine in 0..self.machines.len() {
             self.check_parked(machine)?;
             self.check_recovered(machine)?;
+            self.check_settles(machine)?;
         }
         let cases: BTreeSet<ChainId> = self
             .ledger

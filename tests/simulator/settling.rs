@@ -1,4 +1,5 @@
-//! S7: what a node once showed as settled leaves a chain only by a taking from above the parent that settled it.
+//! S7: what a node once showed as settled leaves a chain only by a taking from above the parent that settled it. L10:
+//! what the parent has is shown as settled in the end.
 //!
 //! Settled is what the shipped code shows so, and it is held to it from then on, whatever it shows later.
 
@@ -55,6 +56,38 @@ impl Simulator {
                 );
             }
         }
+        Ok(())
+    }
+
+    /// L10: after healing, whatever a machine wrote and its parent has is settled.
+    pub(super) fn check_settles(&mut self, machine: MachineId) -> Result<(), Broken> {
+        const PROMISE: &str = "L10 settled in the end";
+        let Some((upper, _)) = self.parent_of(machine) else {
+            return Ok(());
+        };
+        let Some(running) = &self.machines[machine].running else {
+            return Ok(());
+        };
+        let node = self.machines[machine].me.at.node;
+        let registry = running.engine.registry();
+        let mut looked = 0;
+        for (hash, known) in &self.ledger.entries {
+            let is_there = [machine, upper].map(|at| known.applied_at.contains_key(&at));
+            if known.kind != pb::ChainKind::Case || known.author != node || is_there != [true; 2] {
+                continue;
+            }
+            looked += 1;
+            let shown = running
+                .views
+                .standing(&registry, known.chain, known.sequence, *hash)
+                .map_err(|error| Broken::at("harness", format!("{error}")))?;
+            if shown == EntryStanding::StoredHere {
+                let (hash, told) = (hash.short(), self.told(machine));
+                let detail = format!("entry {hash} is at the parent of {told}: {known:?}");
+                return Err(Broken::at(PROMISE, detail));
+            }
+        }
+        self.tally.count_many(Family::Property, PROMISE, looked);
         Ok(())
     }
 

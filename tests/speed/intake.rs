@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fengqiao_hub::id::Hash;
-use fengqiao_node::cli::server::shipped_catalogue;
+use fengqiao_node::cli::ground::shipped_catalogue;
 use fengqiao_node::config::{Config, Overrides};
 use fengqiao_node::engine::{Caller, CaseMove};
 use fengqiao_node::folder::Folder;

@@ -377,6 +377,7 @@ async fn bad_names_of_places_units_and_accounts_are_refused() {
         name: name.to_owned(),
         code: code.to_owned(),
         level,
+        request_id: request_id(),
         ..Default::default()
     };
     for (place, code, field) in [
@@ -402,6 +403,7 @@ async fn bad_names_of_places_units_and_accounts_are_refused() {
         name: "局".repeat(65),
         kind: 1,
         presence: 1,
+        request_id: request_id(),
     };
     let status = desk.node().add_unit(desk.request(unit)).await.unwrap_err();
     check(
@@ -412,6 +414,7 @@ async fn bad_names_of_places_units_and_accounts_are_refused() {
     let account = pb::SetAccountRequest {
         login: "Zhang San".into(),
         roles: vec![1],
+        request_id: request_id(),
         ..Default::default()
     };
     let status = desk
@@ -521,8 +524,8 @@ async fn the_desk_answers_by_port_to_tokens_with_health_and_reflection() {
     }
     let closed = pb::SetAccountRequest {
         login: "clerk".into(),
-        roles: vec![pb::Role::Clerk.into()],
-        closed: true,
+        closed: Some(true),
+        request_id: request_id(),
         ..Default::default()
     };
     let desk = city.desk();

@@ -1,6 +1,7 @@
 //! A case that survives in an export only, brought back by the binary.
 
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::city::desk::request_id;
 use fengqiao_tests::city::process::{Node, Said};
 use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, agree, until};
 use fengqiao_tests::kit::ports::loopback;
@@ -60,6 +61,7 @@ async fn a_case_lost_with_two_machines_comes_back_from_an_export() {
         let desk = township.desk();
         let request = desk.request(pb::SetAccountRequest {
             login: "admin".into(),
+            request_id: request_id(),
             roles: EVERY_ROLE.iter().map(|role| i32::from(*role)).collect(),
             ..Default::default()
         });

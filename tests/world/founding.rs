@@ -8,7 +8,7 @@ use fengqiao_hub::entry::{Draft, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, StoreId, UnitId};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::rulebook::{Rulebook, Sources};
-use fengqiao_node::engine::{Administration, Caller, Input, Me, Request};
+use fengqiao_node::engine::{AccountChange, Administration, Caller, Input, Me, Request};
 use fengqiao_node::replication::route::Standpoint;
 use fengqiao_proto::v1 as pb;
 use sha2::{Digest as _, Sha256};
@@ -160,10 +160,10 @@ pub fn administration(ticket: u64, login: &str, what: Administration) -> Input {
 /// An account with some roles.
 #[must_use]
 pub fn account(login: &str, roles: &[pb::Role], unit: Option<UnitId>) -> Administration {
-    let account = pb::SetAccountRequest {
+    Administration::SetAccount(AccountChange {
         login: login.into(),
+        unit: Some(unit),
         roles: roles.iter().map(|role| i32::from(*role)).collect(),
         ..Default::default()
-    };
-    Administration::SetAccount(account, unit)
+    })
 }

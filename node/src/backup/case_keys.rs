@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::copying::failed;
-use super::{BackupError, FORMAT, Manifest};
+use super::error::{BackupError, PASSPHRASE_CHARACTERS_MIN};
+use super::manifest::{FORMAT, Manifest};
 use crate::folder::Identity;
 use crate::journal::{SystemDisk, disk};
 use crate::keystore::Snapshot;
@@ -27,8 +28,6 @@ use crate::trust::random::{Random, draw};
 
 /// Days that a file of case keys may be kept, at most.
 pub const KEYS_DAYS_MAX: u32 = 30;
-/// Characters of a passphrase, at least.
-pub(super) const PASSPHRASE_CHARACTERS_MIN: usize = 12;
 
 const WHAT: &str = "fengqiao case keys";
 const DAY_MS: i64 = 86_400_000;

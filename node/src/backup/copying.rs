@@ -6,8 +6,11 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::{BackupError, Progress};
+use super::error::BackupError;
 use crate::journal::{SystemDisk, disk};
+
+/// Reports of long work: bytes done, bytes in all.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// The folder of segments in a backup.
 pub(super) const SEGMENTS: &str = "segments";

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, UnitId};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, FORMAT};
+use super::error::BackupError;
 use crate::folder::Glance;
 use crate::journal::Position;
 use crate::trust::SigningKey;
 use crate::trust::keys::{Fingerprint, PublicKey};
+
+/// Version of the form of manifests and key files.
+pub const FORMAT: u32 = 1;
 
 const DOMAIN: &[u8] = b"fengqiao/backup-manifest/1\0";
 const SIGNATURE: &str = "signature ";

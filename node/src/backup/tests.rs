@@ -14,7 +14,7 @@ use super::*;
 use crate::engine::record::RecordWriter;
 use crate::enrolment::{InitOptions, init};
 use crate::folder::Restored;
-use crate::journal::{FileJournal, Journal as _, JournalReader as _, Options};
+use crate::journal::{FileJournal, Journal as _, JournalReader as _, Options, Position};
 use crate::keystore::{CaseSecret, FileKeyStore, KeyStore as _, Snapshot};
 use crate::trust::random::Seeded;
 

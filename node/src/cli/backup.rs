@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::command::Ground;
-use super::server::{Failed, bar, clock_of, data_of, say};
+use super::ground::{Failed, Ground, bar, clock_of, data_of, say};
 use crate::backup::{
     Backup, BackupError, CaseKeys, KEYS_DAYS_MAX, Made, Passphrase, Wanted, create, create_keys,
     list, restore,

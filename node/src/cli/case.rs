@@ -109,6 +109,12 @@ fn act_text(done: &pb::ActResponse) -> String {
             "Give the secret code to the resident: it is shown only now. 请将查询码交给诉求人，仅显示一次。\n",
         );
     }
+    if done.secret_withheld {
+        text.push_str(
+            "The secret code was shown when the case was first registered and is not kept. \
+             查询码已在首次登记时显示，系统不留存。\n",
+        );
+    }
     text
 }
 
@@ -120,6 +126,7 @@ fn act_json(done: &pb::ActResponse, request_id: &str) -> serde_json::Value {
         "submission": or_null(&done.submission),
         "secret_code": or_null(&done.secret_code),
         "after": done.after.as_ref().map(show::case_json),
+        "secret_withheld": done.secret_withheld,
         "request_id": request_id,
     })
 }

@@ -1,11 +1,11 @@
 //! The whole command line: commands of this machine (init, run, join, config, verify) beside those that talk to a
 //! running node.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::ground::Ground;
 use super::{ClientCommands, Globals, Streams, server};
 
 /// Casework for a city, its counties, townships and villages: one binary for every tier, working alone when the link is
@@ -31,17 +31,6 @@ enum What {
     Server(server::ServerCommands),
     #[command(flatten)]
     Client(ClientCommands),
-}
-
-/// Where a server command works.
-#[derive(Debug, Clone)]
-pub struct Ground {
-    /// Data folder given on the command line.
-    pub data: Option<PathBuf>,
-    /// Account that acts, where a running node is asked.
-    pub login: Option<String>,
-    /// Answers as JSON.
-    pub json: bool,
 }
 
 /// Runs a command to its end.

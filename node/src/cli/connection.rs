@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
-use super::Context;
+use super::context::Context;
 use super::failure::{Call, Failure};
 use crate::desk::LOGIN_KEY;
 
@@ -135,8 +135,8 @@ pub(crate) async fn cases_of(
     login: &str,
     wanted: &dyn Fn(&str) -> bool,
     each: &mut dyn FnMut(Seen),
-) -> Result<(), super::server::Failed> {
-    let refused = |error: &dyn std::fmt::Display| super::server::Failed {
+) -> Result<(), super::ground::Failed> {
+    let refused = |error: &dyn std::fmt::Display| super::ground::Failed {
         code: "NOT_RUNNING".to_owned(),
         english: format!(
             "{}: {error}; texts are shown by a running node only",
@@ -149,7 +149,7 @@ pub(crate) async fn cases_of(
     let mut desk = CaseworkServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
     let login = checked_login(login).and_then(|login| MetadataValue::try_from(login).ok());
     let login = login.ok_or_else(|| {
-        super::server::Failed::usage(
+        super::ground::Failed::usage(
             "ACCOUNT_MISSING",
             "name the account that asks with --as LOGIN",
             "请用 --as 指明账号",

@@ -10,6 +10,7 @@ use super::Context;
 use super::failure::{Call, Failure};
 use super::output::{ms_or_null, or_null, table, time};
 use super::words::{self, ms, parse_private, parse_time};
+use super::write::WriteArgs;
 
 /// What is done with directives.
 #[derive(Debug, Subcommand)]
@@ -39,9 +40,8 @@ pub struct IssueArgs {
     /// Ask for a report on execution
     #[arg(long)]
     report_required: bool,
-    /// Id of this request: repeated with the same id it happens once
-    #[arg(long, value_name = "ID")]
-    request_id: Option<String>,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `directive acknowledge` and `directive report`.
@@ -49,9 +49,8 @@ pub struct IssueArgs {
 pub struct AnswerArgs {
     /// Id of the directive
     directive: String,
-    /// Id of this request: repeated with the same id it happens once
-    #[arg(long, value_name = "ID")]
-    request_id: Option<String>,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl DirectiveCommand {
@@ -71,7 +70,7 @@ impl DirectiveCommand {
 
 impl IssueArgs {
     async fn run(self, context: &Context) -> Result<(), Failure> {
-        let request_id = words::request_id(self.request_id)?;
+        let (request_id, call) = self.write.begin()?;
         let text = words::read_text(context, "text", self.text.reveal(), &mut false)?;
         let request = context.request(pb::IssueDirectiveRequest {
             request_id: request_id.clone(),
@@ -80,9 +79,6 @@ impl IssueArgs {
             due_ms: ms(self.due),
             report_required: self.report_required,
         })?;
-        let call = Call::Write {
-            request_id: request_id.clone(),
-        };
         let mut client = context.casework().await?;
         let issued = context.call(&call, client.issue_directive(request)).await?;
         context.answer(
@@ -94,15 +90,12 @@ impl IssueArgs {
 
 impl AnswerArgs {
     async fn run(self, context: &Context, executed: bool) -> Result<(), Failure> {
-        let request_id = words::request_id(self.request_id)?;
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::AnswerDirectiveRequest {
             request_id: request_id.clone(),
             directive: self.directive.clone(),
             executed,
         })?;
-        let call = Call::Write {
-            request_id: request_id.clone(),
-        };
         let mut client = context.casework().await?;
         context
             .call(&call, client.answer_directive(request))

@@ -5,16 +5,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fengqiao_hub::clock::Moment;
-use fengqiao_proto::v1 as pb;
 
-use super::command::Ground;
-use super::server::{Failed, clock_of, load, say};
-use crate::config::Config;
-use crate::folder::{FolderError, Glance};
+use super::ground::{Failed, Ground, clock_of, load, say};
+use crate::folder::Glance;
 use crate::host::folders_of;
 
 mod checks;
+mod finding;
+
+use finding::{Finding, Patient, State};
 
 /// `doctor`
 #[derive(Debug, Args)]
@@ -28,85 +27,6 @@ pub struct DoctorArgs {
     /// Read the clock from a file instead of the machine (for demonstrations)
     #[arg(long, hide = true)]
     clock: Option<PathBuf>,
-}
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-}
-
-impl State {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
-    }
-}
-
-/// Words in both languages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Words {
-    english: String,
-    chinese: String,
-}
-
-fn words(english: impl Into<String>, chinese: impl Into<String>) -> Words {
-    Words {
-        english: english.into(),
-        chinese: chinese.into(),
-    }
-}
-
-/// One line of the answer.
-#[derive(Debug, Clone)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    found: Words,
-    /// Empty when there is nothing to do.
-    to_do: Words,
-}
-
-impl Finding {
-    fn ok(check: &'static str, found: Words) -> Self {
-        Self {
-            check,
-            state: State::Ok,
-            found,
-            to_do: Words::default(),
-        }
-    }
-
-    fn warn(check: &'static str, found: Words, to_do: Words) -> Self {
-        Self {
-            check,
-            state: State::Warn,
-            found,
-            to_do,
-        }
-    }
-
-    fn fail(check: &'static str, found: Words, to_do: Words) -> Self {
-        Self {
-            state: State::Fail,
-            ..Self::warn(check, found, to_do)
-        }
-    }
-}
-
-/// What the checks look at.
-struct Patient<'a> {
-    folder: &'a Path,
-    config: &'a Config,
-    now: Moment,
-    glance: Result<Glance, FolderError>,
-    /// Of the running node; `None` where none answers.
-    status: Option<pb::GetStatusResponse>,
 }
 
 /// Looks at every folder of the configuration.
@@ -125,7 +45,7 @@ pub fn run(args: &DoctorArgs, ground: &Ground) -> Result<(), Failed> {
         let socket = if config.places.host.is_empty() {
             config.desk.socket.clone()
         } else {
-            folder.join(super::SOCKET_NAME)
+            folder.join(crate::config::SOCKET_NAME)
         };
         let patient = Patient {
             folder: &folder,

@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_proto::v1 as pb;
 
-use super::command::Ground;
 use super::connection::{Seen, cases_of};
-use super::server::{Failed, clock_of, data_of, say};
+use super::ground::{Failed, Ground, clock_of, data_of, say};
 use crate::export::access::{self, Access};
 use crate::export::{ExportError, Summary, Text, Texts, Wanted, read, write};
 use crate::folder::Glance;
@@ -148,7 +147,7 @@ fn ask(data: &Path, login: &str, cases: Option<&BTreeSet<ChainId>>) -> Result<As
         opened: 0,
         closed: 0,
     };
-    let socket = data.join(super::SOCKET_NAME);
+    let socket = data.join(crate::config::SOCKET_NAME);
     let wanted = |case: &str| {
         let id = case.parse::<ChainId>();
         cases.is_none_or(|cases| id.is_ok_and(|id| cases.contains(&id)))

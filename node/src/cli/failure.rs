@@ -1,13 +1,11 @@
 //! Why a command ends without having done its work, in words, in JSON, and as an exit code.
 
 use std::error::Error as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::Context;
-use super::output::Output;
+use super::output::or_null;
 use crate::desk::error::{Told, told};
 
 /// The command line or the surroundings are wrong; nothing was sent.
@@ -42,6 +40,13 @@ pub enum Call {
 }
 
 impl Call {
+    /// A write that bears no id, because a repeat of it gives the same answer.
+    pub(super) fn repeatable() -> Self {
+        Self::Write {
+            request_id: String::new(),
+        }
+    }
+
     fn effect_unknown(&self) -> Effect {
         match self {
             Self::Read => Effect::None,
@@ -241,17 +246,8 @@ impl Failure {
         }
     }
 
-    /// Prints the failure on the error stream in the form asked for.
-    pub fn print(&self, context: &Context) {
-        let text = match context.output() {
-            Output::Text => self.text(),
-            Output::Json => format!("{:#}\n", self.json()),
-        };
-        // There is nobody left to tell when the terminal itself is gone.
-        let _ = context.streams().err.write_all(text.as_bytes());
-    }
-
-    fn text(&self) -> String {
+    /// In words, the notes too.
+    pub(super) fn text(&self) -> String {
         let told = self.told();
         let mut text = format!("error: {}: {}", told.code, told.english);
         if !told.chinese.is_empty() {
@@ -287,7 +283,7 @@ impl Failure {
         Some(note)
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         let told = self.told();
         let (applied, request_id) = match self.effect() {
             Effect::None if matches!(self, Self::Output(_)) => ("yes", String::new()),
@@ -300,11 +296,11 @@ impl Failure {
         json!({
             "error": {
                 "code": told.code,
-                "field": super::output::or_null(&told.field),
+                "field": or_null(&told.field),
                 "english": told.english,
                 "chinese": told.chinese,
                 "applied": applied,
-                "request_id": super::output::or_null(&request_id),
+                "request_id": or_null(&request_id),
                 "try_again": self.exit_code() == EXIT_TRY_AGAIN,
                 "retry_after_ms": retry_after_ms,
             }

@@ -1,13 +1,8 @@
 //! Answers as text for people or JSON for programs. JSON is built key by key, so that its names stay what they are.
 
-use std::io::Write as _;
-
 use fengqiao_hub::clock::Moment;
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
-
-use super::Context;
-use super::failure::Failure;
 
 /// Offset at which times are shown to people, minutes east of UTC; every shown time carries it.
 pub const SHOWN_OFFSET_MINUTES: i32 = 480;
@@ -19,45 +14,6 @@ pub enum Output {
     Text,
     /// One JSON value
     Json,
-}
-
-impl Context {
-    /// Writes an answer in the form asked for.
-    ///
-    /// # Errors
-    /// `Output` when it cannot be written; a reader that has gone away is no error.
-    pub fn answer(
-        &self,
-        text: impl FnOnce() -> String,
-        json: impl FnOnce() -> Value,
-    ) -> Result<(), Failure> {
-        let answer = match self.output() {
-            Output::Text => text(),
-            Output::Json => format!("{:#}\n", json()),
-        };
-        let mut streams = self.streams();
-        let written = streams
-            .out
-            .write_all(answer.as_bytes())
-            .and_then(|()| streams.out.flush());
-        match written {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::Output(error))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
-    }
-
-    /// Writes a note for people on the error stream; nothing in JSON form.
-    pub fn note(&self, note: &str) {
-        if self.output() == Output::Text {
-            // A note that nobody can read changes nothing about the answer.
-            let _ = self
-                .streams()
-                .err
-                .write_all(format!("note: {note}\n").as_bytes());
-        }
-    }
 }
 
 /// A text, or null where it is empty.

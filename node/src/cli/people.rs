@@ -5,43 +5,60 @@ use fengqiao_proto::v1 as pb;
 use serde_json::json;
 
 use super::Context;
-use super::failure::{Call, Failure};
+use super::failure::Failure;
 use super::output::{list, or_null, time};
 use super::words::Role;
-
-/// A write without a request id: the call is safe to repeat once one has looked.
-fn unnumbered() -> Call {
-    Call::Write {
-        request_id: String::new(),
-    }
-}
+use super::write::WriteArgs;
 
 /// What is done with accounts.
 #[derive(Debug, Subcommand)]
 pub enum AccountCommand {
-    /// Open an account or change its unit and roles (开设、变更)
+    /// Open an account or change what is named of it (开设、变更)
     Set(SetArgs),
-    /// Close an account; what its person did stays on record (停用)
-    Close {
-        /// Sign-in name
-        // An id of its own: the parser would take the one of `--as` for the same argument.
-        #[arg(id = "account", value_name = "LOGIN")]
-        login: String,
-    },
+    /// Close an account and end its token for good; what its person did stays on record (停用)
+    Close(LoginArgs),
+    /// Open a closed account again, with a new token (重新启用)
+    Reopen(LoginArgs),
+    /// The access token of an account (访问令牌)
+    #[command(subcommand)]
+    Token(TokenCommand),
+}
+
+/// What is done with an access token.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Give the account a new token; the one before is good for nothing from now on (更换)
+    Rotate(LoginArgs),
+    /// End the account's token; it acts by none until it gets a new one (吊销)
+    Revoke(LoginArgs),
 }
 
 /// Arguments of `account set`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("named").required(true).multiple(true))]
 pub struct SetArgs {
+    #[command(flatten)]
+    account: LoginArgs,
+    /// Role; may be repeated, and stands for all roles the account has; as before if left out
+    #[arg(long = "role", value_enum, group = "named")]
+    roles: Vec<Role>,
+    /// Unit of this centre: id or name; as before if left out
+    #[arg(long, group = "named")]
+    unit: Option<String>,
+    /// No unit: the centre's own staff
+    #[arg(long, group = "named", conflicts_with = "unit")]
+    no_unit: bool,
+}
+
+/// One account.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
     /// Sign-in name, 1 to 32 of a-z, 0-9, dot and hyphen
+    // An id of its own: the parser would take the one of `--as` for the same argument.
     #[arg(id = "account", value_name = "LOGIN")]
     login: String,
-    /// Role; may be repeated
-    #[arg(long = "role", value_enum, required = true)]
-    roles: Vec<Role>,
-    /// Unit of this centre: id or name; the centre's own staff if left out
-    #[arg(long, default_value = "", hide_default_value = true)]
-    unit: String,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `invite`.
@@ -60,6 +77,8 @@ pub struct InviteArgs {
     /// For a new machine in place of a lost one: the lost one may write and connect no more
     #[arg(long)]
     successor: bool,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `revoke`.
@@ -67,6 +86,8 @@ pub struct InviteArgs {
 pub struct RevokeArgs {
     /// Id of the node, as in `fengqiao place list`
     node: String,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `waive`.
@@ -74,6 +95,8 @@ pub struct RevokeArgs {
 pub struct WaiveArgs {
     /// Id of the neighbour's node, as in `fengqiao status`
     node: String,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl AccountCommand {
@@ -82,35 +105,94 @@ impl AccountCommand {
     /// # Errors
     /// Why it was not done.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let message = match self {
-            Self::Set(args) => pb::SetAccountRequest {
-                login: args.login,
-                unit: args.unit,
-                roles: args.roles.into_iter().map(i32::from).collect(),
-                closed: false,
-            },
-            Self::Close { login } => pb::SetAccountRequest {
-                login,
-                closed: true,
-                ..Default::default()
-            },
-        };
-        let (login, closed) = (message.login.clone(), message.closed);
-        let request = context.request(message)?;
+        match self {
+            Self::Set(args) => {
+                let unit = args.unit.or(args.no_unit.then(String::new));
+                let change = pb::SetAccountRequest {
+                    unit,
+                    roles: args.roles.into_iter().map(i32::from).collect(),
+                    ..Default::default()
+                };
+                args.account.set(context, change).await
+            }
+            Self::Close(account) => account.set(context, closed(true)).await,
+            Self::Reopen(account) => account.set(context, closed(false)).await,
+            Self::Token(TokenCommand::Rotate(account)) => account.rotate(context).await,
+            Self::Token(TokenCommand::Revoke(account)) => account.revoke(context).await,
+        }
+    }
+}
+
+fn closed(closed: bool) -> pb::SetAccountRequest {
+    pb::SetAccountRequest {
+        closed: Some(closed),
+        ..Default::default()
+    }
+}
+
+impl LoginArgs {
+    async fn set(self, context: &Context, change: pb::SetAccountRequest) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
+        let closed = change.closed == Some(true);
+        let request = context.request(pb::SetAccountRequest {
+            login: self.login.clone(),
+            request_id,
+            ..change
+        })?;
         let mut client = context.node().await?;
-        let stands = context
-            .call(&unnumbered(), client.set_account(request))
-            .await?;
+        let stands = context.call(&call, client.set_account(request)).await?;
         context.answer(
-            || account_text(&login, closed, &stands),
+            || account_text(&self.login, closed, &stands),
             || {
                 json!({
-                    "login": login,
+                    "login": self.login,
                     "person": stands.person,
                     "token": or_null(&stands.token),
+                    "secret_withheld": stands.secret_withheld,
                     "closed": closed,
                 })
             },
+        )
+    }
+
+    async fn rotate(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
+        let request = context.request(pb::RotateTokenRequest {
+            login: self.login.clone(),
+            request_id,
+        })?;
+        let mut client = context.node().await?;
+        let rotated = context.call(&call, client.rotate_token(request)).await?;
+        context.answer(
+            || {
+                let mut text = list(&[
+                    ("login 账号", self.login.clone()),
+                    ("token 访问令牌", rotated.token.clone()),
+                ]);
+                text.push_str(token_note(&rotated.token, rotated.secret_withheld));
+                text
+            },
+            || {
+                json!({
+                    "login": self.login,
+                    "token": or_null(&rotated.token),
+                    "secret_withheld": rotated.secret_withheld,
+                })
+            },
+        )
+    }
+
+    async fn revoke(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
+        let request = context.request(pb::RevokeTokenRequest {
+            login: self.login.clone(),
+            request_id,
+        })?;
+        let mut client = context.node().await?;
+        context.call(&call, client.revoke_token(request)).await?;
+        context.answer(
+            || format!("token revoked 访问令牌已吊销  {}\n", self.login),
+            || json!({ "login": self.login, "revoked": true }),
         )
     }
 }
@@ -125,14 +207,22 @@ fn account_text(login: &str, closed: bool, stands: &pb::SetAccountResponse) -> S
         ("login 账号", login.to_owned()),
         ("person 人员", stands.person.clone()),
         ("account 状态", state.to_owned()),
-        ("token 令牌", stands.token.clone()),
+        ("token 访问令牌", stands.token.clone()),
     ]);
-    if !stands.token.is_empty() {
-        text.push_str(
-            "The token is shown only now; keep it secret. 令牌仅显示一次，请妥善保管。\n",
-        );
-    }
+    text.push_str(token_note(&stands.token, stands.secret_withheld));
     text
+}
+
+/// What to know of a token that is shown, or is not shown again.
+fn token_note(token: &str, withheld: bool) -> &'static str {
+    if withheld {
+        return "The token was shown when this was first done and is not kept; `fengqiao account token rotate` gives a \
+                new one. 访问令牌已在首次执行时显示，系统不留存；如已遗失，请用 account token rotate 更换。\n";
+    }
+    if token.is_empty() {
+        return "";
+    }
+    "The token is shown only now; keep it secret. 访问令牌仅显示一次，请妥善保管。\n"
 }
 
 impl InviteArgs {
@@ -141,14 +231,16 @@ impl InviteArgs {
     /// # Errors
     /// Why it was not done.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::InviteRequest {
+            request_id,
             place: self.place,
             unit: self.unit,
             hours: self.hours,
             successor: self.successor,
         })?;
         let mut client = context.node().await?;
-        let invitation = context.call(&unnumbered(), client.invite(request)).await?;
+        let invitation = context.call(&call, client.invite(request)).await?;
         context.answer(
             || {
                 list(&[
@@ -156,8 +248,21 @@ impl InviteArgs {
                     ("expires 有效至", time(invitation.expires_ms)),
                 ])
             },
-            || json!({ "token": invitation.token, "expires_ms": invitation.expires_ms }),
+            || {
+                json!({
+                    "token": or_null(&invitation.token),
+                    "expires_ms": invitation.expires_ms,
+                    "secret_withheld": invitation.secret_withheld,
+                })
+            },
         )?;
+        if invitation.secret_withheld {
+            context.note(
+                "the token was shown when this was first done and is not kept; invite again for a new one / \
+                 邀请码已在首次执行时显示，系统不留存；如已遗失，请重新邀请",
+            );
+            return Ok(());
+        }
         context.note(
             "shown only now and good once: give it to `fengqiao join` on the new machine / \
              仅显示一次、仅可使用一次，请在新机器上用于 fengqiao join",
@@ -172,13 +277,13 @@ impl RevokeArgs {
     /// # Errors
     /// Why it was not done.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::RevokeNodeRequest {
+            request_id,
             node: self.node.clone(),
         })?;
         let mut client = context.node().await?;
-        context
-            .call(&unnumbered(), client.revoke_node(request))
-            .await?;
+        context.call(&call, client.revoke_node(request)).await?;
         context.answer(
             || format!("revoked 已吊销  {}\n", self.node),
             || json!({ "node": self.node, "revoked": true }),
@@ -192,13 +297,13 @@ impl WaiveArgs {
     /// # Errors
     /// Why it was not done.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::WaiveNeighbourRequest {
+            request_id,
             node: self.node.clone(),
         })?;
         let mut client = context.node().await?;
-        context
-            .call(&unnumbered(), client.waive_neighbour(request))
-            .await?;
+        context.call(&call, client.waive_neighbour(request)).await?;
         context.answer(
             || format!("waived 不再等待  {}\n", self.node),
             || json!({ "node": self.node, "waived": true }),

@@ -10,6 +10,7 @@ use super::Context;
 use super::failure::{Call, Failure};
 use super::output::{or_dash, or_null, table};
 use super::words::{UnitKind, UnitPresence, parse_level};
+use super::write::WriteArgs;
 
 /// What is done with places.
 #[derive(Debug, Subcommand)]
@@ -47,6 +48,8 @@ pub struct AddArgs {
     /// Id to use, 16 characters; a new one if left out
     #[arg(long, default_value = "", hide_default_value = true)]
     id: String,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `place end`.
@@ -57,6 +60,8 @@ pub struct EndArgs {
     /// Place directly below this one that takes over: id, code or name
     #[arg(long, value_name = "PLACE")]
     successor: String,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `place move`.
@@ -76,6 +81,8 @@ pub struct MoveArgs {
     /// Official name from now on; as before if left out
     #[arg(long, default_value = "", hide_default_value = true)]
     name: String,
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 /// Arguments of `unit add`.
@@ -89,13 +96,8 @@ pub struct UnitAddArgs {
     /// Whether it is in the hall every day or by rota
     #[arg(long, value_enum, default_value_t = UnitPresence::Resident)]
     presence: UnitPresence,
-}
-
-/// Adding what stands already gives the same answer: safe to repeat.
-fn repeatable() -> Call {
-    Call::Write {
-        request_id: String::new(),
-    }
+    #[command(flatten)]
+    write: WriteArgs,
 }
 
 impl PlaceCommand {
@@ -128,14 +130,13 @@ impl UnitCommand {
 
 impl EndArgs {
     async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::EndPlaceRequest {
+            request_id,
             place: self.place.clone(),
             successor: self.successor.clone(),
         })?;
         let mut client = context.node().await?;
-        let call = Call::Write {
-            request_id: String::new(),
-        };
         context.call(&call, client.end_place(request)).await?;
         context.answer(
             || format!("ended 已撤并  {} -> {}\n", self.place, self.successor),
@@ -146,7 +147,9 @@ impl EndArgs {
 
 impl MoveArgs {
     async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::MovePlaceRequest {
+            request_id,
             place: self.place.clone(),
             to: self.to.clone(),
             code: self.code,
@@ -154,9 +157,6 @@ impl MoveArgs {
             address: self.address,
         })?;
         let mut client = context.node().await?;
-        let call = Call::Write {
-            request_id: String::new(),
-        };
         context.call(&call, client.move_place(request)).await?;
         context.answer(
             || format!("moved 已调整隶属  {} -> {}\n", self.place, self.to),
@@ -168,16 +168,16 @@ impl MoveArgs {
 impl AddArgs {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let name = self.name.clone();
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::AddPlaceRequest {
+            request_id,
             code: self.code,
             name: self.name,
             level: self.level,
             place: self.id,
         })?;
         let mut client = context.node().await?;
-        let added = context
-            .call(&repeatable(), client.add_place(request))
-            .await?;
+        let added = context.call(&call, client.add_place(request)).await?;
         context.answer(
             || format!("place 地区  {} {name}\n", added.place),
             || json!({ "place": added.place, "name": name }),
@@ -188,15 +188,15 @@ impl AddArgs {
 impl UnitAddArgs {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let name = self.name.clone();
+        let (request_id, call) = self.write.begin()?;
         let request = context.request(pb::AddUnitRequest {
+            request_id,
             name: self.name,
             kind: self.kind.into(),
             presence: self.presence.into(),
         })?;
         let mut client = context.node().await?;
-        let added = context
-            .call(&repeatable(), client.add_unit(request))
-            .await?;
+        let added = context.call(&call, client.add_unit(request)).await?;
         context.answer(
             || format!("unit 单位  {} {name}\n", added.unit),
             || json!({ "unit": added.unit, "name": name }),

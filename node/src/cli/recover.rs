@@ -8,8 +8,8 @@ use fengqiao_hub::id::{ChainId, PersonId, StoreId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::command::Ground;
-use super::server::{Failed, JoinArgs, clock_of, data_of, join_by, say};
+use super::ground::{Failed, Ground, clock_of, data_of, say};
+use super::join::{JoinArgs, join_by};
 use crate::engine::Me;
 use crate::enrolment::{TopRecovery, introduce, recover_at_the_top};
 use crate::folder::{Folder, Restored};

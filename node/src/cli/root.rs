@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Call, Failure};
+use super::words;
 use crate::trust::AuthorityKey;
 
 /// What the root key does after the beginning.
@@ -49,6 +50,7 @@ impl RootCommand {
         let mut client = context.node().await?;
         let request = context.request(pb::PrepareRootRenewalRequest {
             approved_by: args.approved_by,
+            request_id: words::request_id(None)?,
         })?;
         let prepared = context
             .call(&Call::Read, client.prepare_root_renewal(request))
@@ -69,8 +71,10 @@ impl RootCommand {
             ));
         }
         let request = context.request(pb::RenewRootRequest {
+            request_id: words::request_id(None)?,
             entry: Some(sign_written(prepared, key.entry_key())),
         })?;
+        // Prepared anew it would be another request.
         let call = Call::Write {
             request_id: String::new(),
         };

@@ -7,8 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::command::Ground;
-use super::server::{Failed, bar, clock_of, load, shipped_catalogue};
+use super::ground::{Failed, Ground, bar, clock_of, load, shipped_catalogue};
 use crate::config::Config;
 use crate::host::Host;
 use crate::log;

@@ -1,23 +1,16 @@
 //! Commands of this machine: make a folder, join, run, show the configuration, verify.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use fengqiao_hub::rulebook::{Rulebook, Sources};
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::command::Ground;
-use crate::config::{Config, Origins, Overrides, render_defaults};
-use crate::enrolment::{Authorities, InitOptions, JoinOptions};
-use crate::folder::Folder;
-use crate::host::code_of;
-use crate::node::clock::Clock;
+use super::ground::{Failed, Ground, clock_of, data_of, load, say};
+use super::join::{JoinArgs, join};
+use crate::config::{Origins, render_defaults};
+use crate::enrolment::InitOptions;
 use crate::trust::random::OsRandom;
-
-const USAGE: u8 = 64;
 
 /// Commands that need no running node.
 #[derive(Debug, Subcommand)]
@@ -56,29 +49,6 @@ pub struct InitArgs {
     /// Level of its tier: 20 province, 30 city, 40 county, 50 township, 60 village
     #[arg(long, default_value_t = 30)]
     level: u32,
-    /// Read the clock from a file instead of the machine (for demonstrations)
-    #[arg(long, hide = true)]
-    clock: Option<PathBuf>,
-}
-
-/// `join`
-#[derive(Debug, Args)]
-pub struct JoinArgs {
-    /// Enrol port of the parent, host:port
-    #[arg(long, value_name = "HOST:PORT")]
-    parent: Option<String>,
-    /// Invitation; better given by --token-file or FENGQIAO_JOIN_TOKEN
-    #[arg(long, env = "FENGQIAO_JOIN_TOKEN", hide_env_values = true)]
-    token: Option<String>,
-    /// File that holds the invitation
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// The parent's name in certificates, where its process hosts several nodes
-    #[arg(long, value_name = "NAME")]
-    parent_name: Option<String>,
-    /// Whether this node will enrol others: if-granted, required, none
-    #[arg(long, default_value = "if-granted", value_parser = ["if-granted", "required", "none"])]
-    enrols: String,
     /// Read the clock from a file instead of the machine (for demonstrations)
     #[arg(long, hide = true)]
     clock: Option<PathBuf>,
@@ -140,142 +110,6 @@ pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
     }
 }
 
-/// A command that failed: a stable code, words, and how the process exits.
-#[derive(Debug)]
-pub struct Failed {
-    /// Stable code.
-    pub code: String,
-    /// Words in English.
-    pub english: String,
-    /// Words in Chinese, or empty.
-    pub chinese: String,
-    /// Exit code.
-    pub exit: u8,
-}
-
-impl Failed {
-    pub(crate) fn usage(
-        code: &str,
-        english: impl Into<String>,
-        chinese: impl Into<String>,
-    ) -> Self {
-        Self {
-            code: code.to_owned(),
-            english: english.into(),
-            chinese: chinese.into(),
-            exit: USAGE,
-        }
-    }
-
-    fn print(&self, json: bool) {
-        let mut err = std::io::stderr().lock();
-        // Nobody is left to tell when the terminal is gone.
-        let _ = if json {
-            let object = serde_json::json!({
-                "error": { "code": self.code, "message": self.english, "message_zh": self.chinese }
-            });
-            writeln!(err, "{object}")
-        } else if self.chinese.is_empty() {
-            writeln!(err, "error: {}: {}", self.code, self.english)
-        } else {
-            writeln!(
-                err,
-                "error: {}: {} / {}",
-                self.code, self.english, self.chinese
-            )
-        };
-    }
-}
-
-impl From<anyhow::Error> for Failed {
-    fn from(error: anyhow::Error) -> Self {
-        let folder = error
-            .chain()
-            .find_map(|cause| cause.downcast_ref::<crate::folder::FolderError>());
-        let chinese = folder
-            .map(crate::folder::FolderError::chinese)
-            .unwrap_or_default();
-        let english = format!("{error:#}");
-        let code = code_of(&error).map_or_else(|| code_in(&english), str::to_owned);
-        Self {
-            code,
-            english,
-            chinese,
-            exit: 1,
-        }
-    }
-}
-
-/// A code that a message carries at its front, such as `PORT_IN_USE: …`.
-fn code_in(text: &str) -> String {
-    let head = text.split(':').next().unwrap_or_default();
-    let is_code = !head.is_empty()
-        && head
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    if is_code {
-        head.to_owned()
-    } else {
-        "FAILED".to_owned()
-    }
-}
-
-impl From<crate::enrolment::EnrolmentError> for Failed {
-    fn from(error: crate::enrolment::EnrolmentError) -> Self {
-        Self {
-            code: error.code().to_owned(),
-            chinese: error.chinese(),
-            exit: error.exit_code(),
-            english: format!("{:#}", anyhow::Error::new(error)),
-        }
-    }
-}
-
-impl From<crate::config::ConfigError> for Failed {
-    fn from(error: crate::config::ConfigError) -> Self {
-        let code = error.problems().first().map_or_else(
-            || "CONFIG".to_owned(),
-            |problem| problem.code.as_str().to_owned(),
-        );
-        Self::usage(&code, error.to_string(), "")
-    }
-}
-
-impl From<crate::folder::FolderError> for Failed {
-    fn from(error: crate::folder::FolderError) -> Self {
-        let (code, chinese) = (error.code().to_owned(), error.chinese());
-        Self {
-            code,
-            chinese,
-            exit: 1,
-            english: format!("{:#}", anyhow::Error::new(error)),
-        }
-    }
-}
-
-pub(crate) fn data_of(ground: &Ground) -> Result<PathBuf, Failed> {
-    ground.data.clone().ok_or_else(|| {
-        Failed::usage(
-            "DATA_MISSING",
-            "name the data folder with --data FOLDER or FENGQIAO_DATA",
-            "请用 --data 指明数据文件夹",
-        )
-    })
-}
-
-pub(crate) fn clock_of(file: Option<&PathBuf>) -> Clock {
-    file.map_or(Clock::System, |file| Clock::of_file(file.clone()))
-}
-
-pub(crate) fn say(json: bool, object: &serde_json::Value, text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = if json {
-        writeln!(out, "{object}")
-    } else {
-        writeln!(out, "{text}")
-    };
-}
-
 fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
     let options = InitOptions {
@@ -304,78 +138,6 @@ fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
     Ok(())
 }
 
-fn join(args: JoinArgs, ground: &Ground) -> Result<(), Failed> {
-    let data = data_of(ground)?;
-    let folder = join_by(args, &data, false)?;
-    let identity = &folder.identity;
-    let object = serde_json::json!({
-        "node": identity.node.to_string(), "place": identity.place.to_string(), "name": identity.place_name,
-    });
-    let text = format!(
-        "joined: {} is node {} of place {}\nnext: fengqiao run --data {}",
-        identity.place_name,
-        identity.node,
-        identity.place,
-        data.display()
-    );
-    say(ground.json, &object, &text);
-    Ok(())
-}
-
-/// Redeems an invitation; `recovers` where the folder may be a restored one.
-pub(crate) fn join_by(args: JoinArgs, data: &Path, recovers: bool) -> Result<Folder, Failed> {
-    let parent = args.parent.ok_or_else(|| {
-        Failed::usage(
-            "PARENT_MISSING",
-            "name the parent's enrol port with --parent HOST:PORT",
-            "请用 --parent 指明上级的接入端口",
-        )
-    })?;
-    let token = match (args.token, &args.token_file) {
-        (Some(token), _) => token,
-        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
-            Failed::usage(
-                "TOKEN_UNREADABLE",
-                format!("cannot read {}: {error}", file.display()),
-                "无法读取邀请文件",
-            )
-        })?,
-        (None, None) => {
-            return Err(Failed::usage(
-                "TOKEN_MISSING",
-                "give the invitation with --token-file or --token",
-                "请提供邀请码",
-            ));
-        }
-    };
-    let authorities = match args.enrols.as_str() {
-        "required" => Authorities::Required,
-        "none" => Authorities::None,
-        _ => Authorities::IfGranted,
-    };
-    let options = JoinOptions {
-        path: data,
-        token: token.trim(),
-        address: &parent,
-        parent_name: args.parent_name.as_deref(),
-        authorities,
-        recovers,
-    };
-    let now = clock_of(args.clock.as_ref()).now();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::new)?;
-    Ok(runtime.block_on(crate::enrolment::join(&options, now, &mut OsRandom))?)
-}
-
-impl JoinArgs {
-    /// The clock to read, where it is not the machine's.
-    pub(crate) fn clock(&self) -> Option<&PathBuf> {
-        self.clock.as_ref()
-    }
-}
-
 fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
     let mut out = std::io::stdout().lock();
     match &args.what {
@@ -399,65 +161,4 @@ fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
         }
     }
     Ok(())
-}
-
-pub(crate) fn load(
-    file: Option<&PathBuf>,
-    set: &[String],
-    ground: &Ground,
-) -> Result<Config, Failed> {
-    let mut overrides = Overrides::new();
-    if let Some(data) = &ground.data {
-        overrides = overrides.set("--data", "data.folder", data.display().to_string());
-    }
-    for pair in set {
-        let Some((key, value)) = pair.split_once('=') else {
-            return Err(Failed::usage(
-                "CONFIG_BAD_VALUE",
-                format!("--set {pair}: give KEY=VALUE"),
-                "--set 应为 键=值",
-            ));
-        };
-        overrides = overrides.set("--set", key, value);
-    }
-    Ok(Config::load(
-        file.map(PathBuf::as_path),
-        std::env::vars(),
-        &overrides,
-    )?)
-}
-
-/// The catalogue and calendar that ship with the binary.
-///
-/// # Errors
-/// The files in the source tree are not sound: a broken build.
-pub fn shipped_catalogue(file: Option<&PathBuf>) -> anyhow::Result<Arc<Rulebook>> {
-    let classes = match file {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| {
-            anyhow::Error::new(error).context(format!("CATALOGUE_UNREADABLE: {}", file.display()))
-        })?,
-        None => include_str!("../../../deploy/catalogue/classes.csv").to_owned(),
-    };
-    let sources = Sources {
-        rules: include_str!("../../../deploy/catalogue/rules.toml"),
-        classes: &classes,
-        calendar: include_str!("../../../deploy/calendar/holidays_cn.json"),
-    };
-    Ok(Arc::new(Rulebook::read(&sources, 1)?))
-}
-
-pub(crate) fn bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
-    let bar = ProgressBar::new(0);
-    style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
-}
-
-/// The folder of a node that is not running, locked.
-pub(crate) fn resting_folder(ground: &Ground) -> Result<Folder, Failed> {
-    let data = data_of(ground)?;
-    let folder = Folder::open(&data)?;
-    Ok(folder)
 }

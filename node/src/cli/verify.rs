@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::command::Ground;
-use super::server::{Failed, bar, resting_folder, say};
+use super::ground::{Failed, Ground, bar, resting_folder, say};
 use crate::audit::{Audited, Problem, audit};
 use crate::desk::digest_of;
 use crate::folder::Folder;

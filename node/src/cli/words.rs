@@ -6,7 +6,7 @@ use fengqiao_hub::jurisdiction::level;
 use fengqiao_hub::private::Private;
 use fengqiao_proto::v1 as pb;
 
-use super::Context;
+use super::context::Context;
 use super::failure::Failure;
 use crate::app::texts::ROLES;
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
+use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId, UnitId, base32};
 use fengqiao_hub::jurisdiction::{LOST_NOT_DISTRUSTED, level};
 use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
-use prost::Message as _;
 
-use super::commands::{Answered, Request, accept};
-use super::fields::{code_of, login_allowed, name_of};
+use super::accounts::AccountChange;
+use super::commands::{Answer, Answered, Asked, Request, Told, accept};
+use super::fields::{code_of, name_of};
 use super::group::Group;
 use super::moving::MovePlace;
 use super::{EngineError, Output, Ticket};
@@ -23,8 +23,6 @@ use crate::store::{Read as _, tables};
 
 /// Most places added in one record.
 const PLACES_MAX: usize = 1_000;
-/// Accounts below which the first one may be opened by whoever holds the data folder.
-const FIRST_ACCOUNT: usize = 1;
 
 /// What is wanted.
 #[derive(Debug)]
@@ -33,8 +31,12 @@ pub enum Administration {
     AddPlaces(Vec<pb::AddPlaceRequest>),
     /// A unit of this centre.
     AddUnit(pb::AddUnitRequest),
-    /// An account opened or changed; the unit resolved.
-    SetAccount(pb::SetAccountRequest, Option<UnitId>),
+    /// An account opened, changed, closed or opened again.
+    SetAccount(AccountChange),
+    /// A new access token for the account of a login.
+    RotateToken(String),
+    /// No access token any more for the account of a login.
+    RevokeToken(String),
     /// An invitation.
     Invite {
         /// Place below, or this place when a unit is invited.
@@ -76,21 +78,23 @@ pub enum Administration {
 
 impl Group<'_> {
     /// Carries out an administrative request, or refuses it with nothing changed.
-    pub(crate) fn administer(&mut self, request: Request<Administration>) -> Answered {
+    pub(crate) fn administer(&mut self, request: Request<Administration>) -> Told {
         if let Administration::Bootstrap(entries) = &request.what {
             return self.bootstrap(entries);
         }
-        if let Some(answer) = self.repeated(&request.request_id, request.asked)? {
+        let founding = matches!(
+            request.what,
+            Administration::SetAccount(_) | Administration::Waive(_)
+        );
+        let actor = match self.actor(&request.caller)? {
+            Err(refusal) if founding => self.founder(&request.caller)?.ok_or(refusal),
+            known => known,
+        };
+        let actor = accept!(actor);
+        let asked = Asked::of(&request);
+        if let Some(answer) = self.repeated(&asked)? {
             return Ok(answer);
         }
-        let first = self.accounts()? < FIRST_ACCOUNT;
-        let actor = match (self.actor(&request.caller)?, &request.what) {
-            (Ok(actor), _) => actor,
-            (Err(_), Administration::SetAccount(..) | Administration::Waive(_)) if first => {
-                self.founder()
-            }
-            (Err(refusal), _) => return Ok(Err(refusal)),
-        };
         let answer = match request.what {
             Administration::IssueDirective(issued, text) => {
                 self.issue_directive(&actor, issued, text.as_ref())?
@@ -99,10 +103,12 @@ impl Group<'_> {
                 self.answer_directive(&actor, id, executed)?
             }
             Administration::Waive(link) => self.waive(&actor, link)?,
-            Administration::Bootstrap(_) => Ok(Vec::new()),
+            Administration::Bootstrap(_) => return Ok(Ok(Vec::new())),
             other @ (Administration::AddPlaces(_)
             | Administration::AddUnit(_)
-            | Administration::SetAccount(..)
+            | Administration::SetAccount(_)
+            | Administration::RotateToken(_)
+            | Administration::RevokeToken(_)
             | Administration::Invite { .. }
             | Administration::EndPlace { .. }
             | Administration::MovePlace(_)
@@ -118,8 +124,7 @@ impl Group<'_> {
             }
         };
         let answer = accept!(answer);
-        self.answered(&request.request_id, request.asked, &answer)?;
-        Ok(Ok(answer))
+        self.answered(asked, answer).map(Ok)
     }
 
     fn manage(&mut self, actor: &Actor, what: Administration) -> Answered {
@@ -127,10 +132,16 @@ impl Group<'_> {
         if let Administration::ImportEntries(entries) = &what {
             return self.import_entries(entries);
         }
-        if self.me.at.unit.is_some() && !matches!(what, Administration::SetAccount(..)) {
+        let of_accounts = matches!(
+            what,
+            Administration::SetAccount(_)
+                | Administration::RotateToken(_)
+                | Administration::RevokeToken(_)
+        );
+        if self.me.at.unit.is_some() && !of_accounts {
             return Ok(Err(Refusal::of(Code::NotCustodian, "")));
         }
-        let written = if matches!(what, Administration::SetAccount(..)) {
+        let written = if of_accounts {
             ChainId::administration_of(self.me.at.place, self.me.at.unit)
         } else {
             ChainId::of_place(self.me.at.place)
@@ -150,7 +161,9 @@ impl Group<'_> {
         match what {
             Administration::AddPlaces(places) => self.add_places(actor, &places),
             Administration::AddUnit(unit) => self.add_unit(actor, &unit),
-            Administration::SetAccount(account, unit) => self.set_account(actor, &account, unit),
+            Administration::SetAccount(change) => self.set_account(actor, &change),
+            Administration::RotateToken(login) => self.rotate_token(actor, &login),
+            Administration::RevokeToken(login) => self.revoke_token(actor, &login),
             Administration::Invite {
                 place,
                 unit,
@@ -168,27 +181,11 @@ impl Group<'_> {
             | Administration::AnswerDirective(..)
             | Administration::Waive(_)
             | Administration::ImportEntries(_)
-            | Administration::Bootstrap(_) => Ok(Ok(Vec::new())),
+            | Administration::Bootstrap(_) => Ok(Err(Refusal::of(Code::NotCustodian, ""))),
         }
     }
 
-    fn accounts(&self) -> Result<usize, EngineError> {
-        let (lo, hi) = tables::prefixed(&tables::accounts());
-        Ok(self.overlay.range(&lo, &hi, FIRST_ACCOUNT)?.len())
-    }
-
-    /// Whoever holds the data folder opens the first account, and where the accounts were lost with a machine goes on
-    /// without a neighbour that would have brought them back.
-    fn founder(&self) -> Actor {
-        Actor {
-            person: None,
-            place: self.me.at.place,
-            unit: self.me.at.unit,
-            roles: [pb::Role::Administrator, pb::Role::Leader].into(),
-        }
-    }
-
-    fn bootstrap(&mut self, entries: &[Vec<u8>]) -> Answered {
+    fn bootstrap(&mut self, entries: &[Vec<u8>]) -> Told {
         for bytes in entries {
             let entry = Entry::parse(bytes)
                 .map_err(|_| EngineError::Unreadable("a registry entry of the folder"))?;
@@ -248,7 +245,7 @@ impl Group<'_> {
             });
             self.registry_entry(actor.person, content)?;
         }
-        Ok(Ok(pb::AddPlacesResponse { places: ids }.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::AddPlacesResponse { places: ids })))
     }
 
     /// The id of a place that stands already (`Ok`), or of one to be added (`Err`) beside those of the same request.
@@ -324,10 +321,9 @@ impl Group<'_> {
             .units_of(self.me.at.place)
             .find(|unit| unit.name == name)
         {
-            return Ok(Ok(pb::AddUnitResponse {
+            return Ok(Ok(Answer::of(&pb::AddUnitResponse {
                 unit: standing.id.to_string(),
-            }
-            .encode_to_vec()));
+            })));
         }
         if let Some(twin) = registry
             .units_of(self.me.at.place)
@@ -345,53 +341,9 @@ impl Group<'_> {
             presence: wanted.presence,
         });
         self.registry_entry(actor.person, content)?;
-        Ok(Ok(pb::AddUnitResponse {
+        Ok(Ok(Answer::of(&pb::AddUnitResponse {
             unit: unit.to_string(),
-        }
-        .encode_to_vec()))
-    }
-
-    fn set_account(
-        &mut self,
-        actor: &Actor,
-        wanted: &pb::SetAccountRequest,
-        unit: Option<UnitId>,
-    ) -> Answered {
-        accept!(login_allowed(&wanted.login));
-        if wanted.roles.is_empty() && !wanted.closed {
-            return Ok(Err(Refusal::of(Code::Empty, "roles")));
-        }
-        if wanted.roles().any(|role| role == pb::Role::Unspecified) {
-            return Ok(Err(Refusal::of(Code::Malformed, "roles")));
-        }
-        let row = self.overlay.get(&tables::account(&wanted.login))?;
-        let known = row.and_then(|row| pb::AccountSet::decode(&row[..]).ok());
-        let mut token = String::new();
-        let mut account = known.unwrap_or_else(|| {
-            token = base32(&self.vault.draw::<20>());
-            pb::AccountSet {
-                person: self.vault.draw::<10>().to_vec(),
-                login: wanted.login.clone(),
-                token_hash: token_hash(&token).to_vec(),
-                ..Default::default()
-            }
-        });
-        account.closed = wanted.closed;
-        if !wanted.roles.is_empty() {
-            account.roles.clone_from(&wanted.roles);
-            account.unit = unit.map(UnitId::to_vec).unwrap_or_default();
-        }
-        let person = PersonId::from_bytes(&account.person)
-            .map(|person| person.to_string())
-            .unwrap_or_default();
-        let chain = ChainId::administration_of(self.me.at.place, self.me.at.unit);
-        self.write_own(
-            pb::ChainKind::Administration,
-            chain,
-            actor.person,
-            account.into(),
-        )?;
-        Ok(Ok(pb::SetAccountResponse { person, token }.encode_to_vec()))
+        })))
     }
 
     /// The node that serves a centre, or a unit, now.
@@ -446,12 +398,17 @@ impl Group<'_> {
             invitation: minted.id,
             stored: minted.stored,
         }))?;
-        let token = minted.token.to_string();
-        Ok(Ok(pb::InviteResponse {
-            token,
+        let later = pb::InviteResponse {
+            token: String::new(),
             expires_ms: minted.expires.0,
-        }
-        .encode_to_vec()))
+            secret_withheld: true,
+        };
+        let now = pb::InviteResponse {
+            token: minted.token.to_string(),
+            secret_withheld: false,
+            ..later.clone()
+        };
+        Ok(Ok(Answer::once(&now, &later)))
     }
 
     fn revoke(&mut self, actor: &Actor, node: NodeId) -> Answered {
@@ -471,7 +428,7 @@ impl Group<'_> {
             last_author_sequence: self.last_author_sequence(node)?,
         });
         self.registry_entry(actor.person, content)?;
-        Ok(Ok(pb::RevokeNodeResponse {}.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::RevokeNodeResponse {})))
     }
 
     /// What this centre has stored of a node's work stands; what comes later does not.
@@ -614,10 +571,4 @@ impl Group<'_> {
             place: text(&registration.place),
         })
     }
-}
-
-/// The stored form of an access token.
-#[must_use]
-pub fn token_hash(token: &str) -> Hash {
-    Hash::of("fengqiao/access-token/1", &[token.as_bytes()])
 }

@@ -11,9 +11,9 @@ use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::chains::Chain;
+use super::chains::{Chain, author_place};
 use super::group::{Group, NewEntry, Owed, Touched};
-use super::projection::{author_place, lane_row, receipt_row};
+use super::projection::{lane_row, receipt_row};
 use super::{AwaitingTop, EngineError, Output};
 use crate::replication::route;
 use crate::replication::session::{LANES, item_hash};

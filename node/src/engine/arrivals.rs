@@ -18,9 +18,10 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::attempts::unread_hash;
+use super::chains::author_place;
 use super::group::Group;
 use super::parking::Hindrance;
-use super::projection::{author_place, lane_row};
+use super::projection::lane_row;
 use super::record::reference_to;
 use super::{EngineError, Output};
 use crate::keystore::CaseSecret;

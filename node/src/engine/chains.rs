@@ -8,7 +8,7 @@ use fengqiao_hub::casework;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
-use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::jurisdiction::{Registry, is_by_root_key};
 use fengqiao_proto::v1 as pb;
 
 use crate::replication::route::Involved;
@@ -221,4 +221,12 @@ impl Chains {
             self.entries -= before.entries;
         }
     }
+}
+
+/// The place an author serves; what the root key signs speaks for itself.
+pub(crate) fn author_place(registry: &Registry, entry: &Entry) -> Option<PlaceId> {
+    if is_by_root_key(entry) {
+        return entry.chain.place();
+    }
+    registry.node(entry.author).map(|node| node.place)
 }

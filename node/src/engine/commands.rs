@@ -53,11 +53,59 @@ pub struct CaseMove {
     pub contact: Contact,
 }
 
+/// Which request is answered: ids belong to the account that asks.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    login: String,
+    request_id: String,
+    hash: Hash,
+}
+
+impl Asked {
+    pub(crate) fn of<T>(request: &Request<T>) -> Self {
+        Self {
+            login: request.caller.login.clone(),
+            request_id: request.request_id.clone(),
+            hash: request.asked,
+        }
+    }
+}
+
 /// An action on a case that somebody waits for.
 pub type CaseCommand = Request<CaseMove>;
 
+/// An answer, encoded: as it is given now, and as it is kept for a repeat.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    now: Vec<u8>,
+    /// Without what is shown once; `None` when nothing of it is.
+    later: Option<Vec<u8>>,
+}
+
+impl Answer {
+    /// An answer that a repeat gets too.
+    pub(crate) fn of(message: &impl prost::Message) -> Self {
+        Self {
+            now: message.encode_to_vec(),
+            later: None,
+        }
+    }
+
+    /// An answer with a secret; a repeat gets `later`, which says that there was one. Journal, store and every backup
+    /// hold what is kept, so a secret must not be in it.
+    pub(crate) fn once<M: prost::Message>(now: &M, later: &M) -> Self {
+        Self {
+            now: now.encode_to_vec(),
+            later: Some(later.encode_to_vec()),
+        }
+    }
+}
+
 /// Either an answer or a refusal, inside what may end the engine.
-pub(crate) type Answered = Result<Result<Vec<u8>, Refusal>, EngineError>;
+pub(crate) type Answered = Result<Result<Answer, Refusal>, EngineError>;
+
+/// The same as it goes out.
+pub(crate) type Told = Result<Result<Vec<u8>, Refusal>, EngineError>;
 
 /// Returns a refusal from a function that answers with one.
 macro_rules! accept {
@@ -72,11 +120,12 @@ pub(crate) use accept;
 
 impl Group<'_> {
     /// Makes a move, or refuses it with nothing changed.
-    pub(crate) fn act(&mut self, request: CaseCommand) -> Answered {
-        if let Some(answer) = self.repeated(&request.request_id, request.asked)? {
+    pub(crate) fn act(&mut self, request: CaseCommand) -> Told {
+        let actor = accept!(self.actor(&request.caller)?);
+        let asked = Asked::of(&request);
+        if let Some(answer) = self.repeated(&asked)? {
             return Ok(answer);
         }
-        let actor = accept!(self.actor(&request.caller)?);
         let CaseMove {
             case,
             action,
@@ -90,26 +139,34 @@ impl Group<'_> {
             None => accept!(self.register(&actor, action, content.as_ref())?),
             Some(case) => accept!(self.act_on(case, &actor, action, content.as_ref())?),
         };
-        let answer = answer.encode_to_vec();
-        self.answered(&request.request_id, request.asked, &answer)?;
-        Ok(Ok(answer))
+        let answer = if answer.secret_code.is_empty() {
+            Answer::of(&answer)
+        } else {
+            let later = pb::ActResponse {
+                secret_code: String::new(),
+                secret_withheld: true,
+                ..answer.clone()
+            };
+            Answer::once(&answer, &later)
+        };
+        self.answered(asked, answer).map(Ok)
     }
 
     /// The answer a repeated request got, a refusal when its id was used for something else.
     pub(crate) fn repeated(
         &mut self,
-        request_id: &str,
-        asked: Hash,
+        asked: &Asked,
     ) -> Result<Option<Result<Vec<u8>, Refusal>>, EngineError> {
         if self.read_only {
             return Ok(Some(Err(Refusal::of(Code::ReadOnly, ""))));
         }
-        let Some(row) = self.overlay.get(&tables::request(request_id))? else {
+        let row = tables::request(&asked.login, &asked.request_id);
+        let Some(row) = self.overlay.get(&row)? else {
             return Ok(None);
         };
         let row = tables::AnswerRow::decode(&row[..])
             .map_err(|_| EngineError::Unreadable("an answer"))?;
-        let same = row.asked == asked.0;
+        let same = row.asked == asked.hash.0;
         Ok(Some(if same {
             Ok(row.answer)
         } else {
@@ -117,26 +174,27 @@ impl Group<'_> {
         }))
     }
 
+    /// Keeps an answer for repeats, without what is shown once, and gives it as it is told now.
     pub(crate) fn answered(
         &mut self,
-        request_id: &str,
-        asked: Hash,
-        answer: &[u8],
-    ) -> Result<(), EngineError> {
+        asked: Asked,
+        answer: Answer,
+    ) -> Result<Vec<u8>, EngineError> {
+        let Answer { now, later } = answer;
         self.fact(Fact::Answered(pb::RequestAnswered {
-            request: request_id.to_owned(),
-            asked: asked.to_vec(),
-            answer: answer.to_vec(),
+            request: asked.request_id,
+            asked: asked.hash.to_vec(),
+            answer: later.unwrap_or_else(|| now.clone()),
             at_ms: self.now.0,
-        }))
+            login: asked.login,
+        }))?;
+        Ok(now)
     }
 
     /// The account behind a login.
     pub(crate) fn actor(&mut self, caller: &Caller) -> Result<Result<Actor, Refusal>, EngineError> {
-        let row = self.overlay.get(&tables::account(&caller.login))?;
-        let account = row
-            .and_then(|row| pb::AccountSet::decode(&row[..]).ok())
-            .filter(|account| !account.closed);
+        let account = self.account(&caller.login)?;
+        let account = account.filter(|account| !account.closed);
         Ok(account.map_or_else(
             || Err(Refusal::of(Code::NotSignedIn, "login")),
             |account| {
@@ -198,9 +256,8 @@ impl Group<'_> {
             case: chain.to_string(),
             number: numbering.number,
             entry: entry.hash.to_string(),
-            submission: String::new(),
             secret_code,
-            after: None,
+            ..Default::default()
         }))
     }
 

@@ -9,10 +9,9 @@ use fengqiao_hub::signed;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
-use prost::Message as _;
 
 use super::EngineError;
-use super::commands::{Answered, accept};
+use super::commands::{Answer, Answered, accept};
 use super::group::Group;
 use super::writing::Writing;
 use crate::store::{Read as _, tables};
@@ -56,10 +55,9 @@ impl Group<'_> {
             submission: None,
         };
         self.write(pb::ChainKind::Directive, chain, act, writing)?;
-        Ok(Ok(pb::IssueDirectiveResponse {
+        Ok(Ok(Answer::of(&pb::IssueDirectiveResponse {
             directive: chain.to_string(),
-        }
-        .encode_to_vec()))
+        })))
     }
 
     /// Acknowledges a directive at this centre, or reports that it was carried out.
@@ -98,7 +96,7 @@ impl Group<'_> {
             ..Default::default()
         };
         self.count_directive(id, |count| directive::merged(count, &own))?;
-        Ok(Ok(pb::AnswerDirectiveResponse {}.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::AnswerDirectiveResponse {})))
     }
 
     /// Changes this place's count of a directive; the new version goes up.

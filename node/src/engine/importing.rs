@@ -11,10 +11,9 @@ use fengqiao_hub::jurisdiction::is_by_root_key;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::ImportOutcome as Outcome;
-use prost::Message as _;
 
 use super::EngineError;
-use super::commands::Answered;
+use super::commands::{Answer, Answered};
 use super::group::Group;
 use super::parking::Hindrance;
 use crate::store::{Read as _, tables};
@@ -36,9 +35,9 @@ impl Group<'_> {
         for bytes in entries {
             fates.push(self.import_entry(bytes)?);
         }
-        Ok(Ok(
-            pb::ImportEntriesResponse { entries: fates }.encode_to_vec()
-        ))
+        Ok(Ok(Answer::of(&pb::ImportEntriesResponse {
+            entries: fates,
+        })))
     }
 
     fn import_entry(&mut self, bytes: &[u8]) -> Result<pb::ImportedEntry, EngineError> {

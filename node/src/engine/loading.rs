@@ -7,8 +7,7 @@ use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::chains::Chain;
-use super::projection::author_place;
+use super::chains::{Chain, author_place};
 use super::record::RecordWriter;
 use super::{EngineError, State};
 use crate::journal::{JournalReader, Location, Position};

@@ -8,10 +8,9 @@ use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::registry_change::Change;
-use prost::Message as _;
 
 use super::EngineError;
-use super::commands::Answered;
+use super::commands::{Answer, Answered};
 use super::group::{Group, NewEntry, Touched};
 
 impl Group<'_> {
@@ -45,7 +44,7 @@ impl Group<'_> {
             successor: successor.to_vec(),
         });
         self.registry_entry(actor.person, ended)?;
-        Ok(Ok(pb::EndPlaceResponse {}.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::EndPlaceResponse {})))
     }
 
     /// A registry chain has new entries: if places were ended here, what they held is passed on.

@@ -14,11 +14,10 @@ use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::registry_change::Change;
-use prost::Message as _;
 
 use super::EngineError;
 use super::chains::Chain;
-use super::commands::{Answered, accept};
+use super::commands::{Answer, Answered, accept};
 use super::group::{Group, NewEntry, Touched};
 use crate::replication::route;
 use crate::store::tables::Extent;
@@ -75,7 +74,7 @@ impl Group<'_> {
             address: wanted.address.clone(),
         });
         self.registry_entry(actor.person, moved)?;
-        Ok(Ok(pb::MovePlaceResponse {}.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::MovePlaceResponse {})))
     }
 
     /// A registry chain has new entries: what follows from places that moved.

@@ -12,7 +12,6 @@ use fengqiao_hub::case::{Running, clocks_of_notice};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
-use fengqiao_hub::jurisdiction::is_by_root_key;
 use fengqiao_hub::signed;
 use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
@@ -20,6 +19,7 @@ use pb::body::Content;
 use pb::fact::Fact;
 use prost::Message as _;
 
+use super::chains::author_place;
 use super::loading::{load_chain, read_bytes};
 use super::record::{RecordWriter, place_of};
 use super::{EngineError, Me, State};
@@ -77,7 +77,8 @@ impl Projection<'_, '_> {
                     asked: answered.asked.clone(),
                     answer: answered.answer.clone(),
                 };
-                self.put(tables::request(&answered.request), row.encode_to_vec());
+                let key = tables::request(&answered.login, &answered.request);
+                self.put(key, row.encode_to_vec());
             }
             Fact::Number(number) => {
                 self.put(
@@ -499,17 +500,6 @@ impl Carried {
             whole: false,
         }
     }
-}
-
-/// The place an author serves; what the root key signs speaks for itself.
-pub(crate) fn author_place(
-    registry: &fengqiao_hub::jurisdiction::Registry,
-    entry: &Entry,
-) -> Option<PlaceId> {
-    if is_by_root_key(entry) {
-        return entry.chain.place();
-    }
-    registry.node(entry.author).map(|node| node.place)
 }
 
 fn notice_listed_at(notice: &pb::Notice) -> i64 {

@@ -26,7 +26,7 @@ use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::awaiting::{AWAITED, RECOVERING, awaited, has_ever_spoken, has_heard, is_recovering};
-use super::commands::Answered;
+use super::commands::{Answer, Answered};
 use super::group::{Group, Touched};
 use super::loading::read_bytes;
 use super::{EngineError, Errand, Output};
@@ -131,7 +131,7 @@ impl Group<'_> {
             self.hear(link, lane, actor.person)?;
         }
         self.alarm("NEIGHBOUR_WAIVED", &link.to_string());
-        Ok(Ok(pb::WaiveNeighbourResponse {}.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::WaiveNeighbourResponse {})))
     }
 
     fn hear(

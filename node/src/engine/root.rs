@@ -15,9 +15,9 @@ use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::EngineError;
-use super::commands::{Answered, accept};
+use super::commands::{Answer, Answered, accept};
 use super::group::Group;
-use crate::store::{Read as _, tables};
+use crate::store::tables;
 
 impl Group<'_> {
     /// Writes down what the root key is to sign.
@@ -69,7 +69,7 @@ impl Group<'_> {
             payloads: Vec::new(),
         };
         let entry = Some(draft.written(&self.me.root_key));
-        Ok(Ok(pb::PrepareRootRenewalResponse { entry }.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::PrepareRootRenewalResponse { entry })))
     }
 
     /// Takes what the root key signed, unless this node has written something else meanwhile.
@@ -99,14 +99,13 @@ impl Group<'_> {
         }
         self.keep_entry(entry, &entry.bytes(), None)?;
         let generation = renewed.node.as_ref().map_or(0, |node| node.generation);
-        Ok(Ok(pb::RenewRootResponse { generation }.encode_to_vec()))
+        Ok(Ok(Answer::of(&pb::RenewRootResponse { generation })))
     }
 
     /// The person behind a leader's account.
     fn leader(&self, login: &str) -> Result<Result<PersonId, Refusal>, EngineError> {
-        let row = self.overlay.get(&tables::account(login))?;
-        let account = row.and_then(|row| pb::AccountSet::decode(&row[..]).ok());
-        Ok(account
+        Ok(self
+            .account(login)?
             .as_ref()
             .and_then(leading)
             .ok_or_else(|| Refusal::of(Code::RoleMissing, "approved_by").because("leader")))

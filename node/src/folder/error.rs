@@ -1,11 +1,12 @@
 //! Why a data folder is refused.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::Restored;
+use super::identity::Restored;
+use crate::journal::JournalError;
 use crate::journal::disk::{self, DiskError};
 use crate::trust::keys::KeyFileError;
 
@@ -172,5 +173,45 @@ impl From<DiskError> for FolderError {
             DiskError::ReadOnly => Self::ReadOnly,
             DiskError::Io { attempt, source } => Self::Io { attempt, source },
         }
+    }
+}
+
+pub(super) fn key_error(file: &'static str, error: KeyFileError) -> FolderError {
+    match error {
+        KeyFileError::Read { source, .. } if source.kind() == ErrorKind::NotFound => {
+            FolderError::Missing { file }
+        }
+        malformed @ KeyFileError::Malformed { .. } => damaged(file)(malformed),
+        other @ (KeyFileError::Read { .. }
+        | KeyFileError::Write { .. }
+        | KeyFileError::TooOpen { .. }) => other.into(),
+    }
+}
+
+pub(super) fn locking(error: JournalError) -> FolderError {
+    locking_or(error, "lock")
+}
+
+/// What the journal's floor said, about a part of the folder.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the few that are named are the disk's; the rest is about the part"
+)]
+pub(super) fn locking_or(error: JournalError, part: &'static str) -> FolderError {
+    match error {
+        JournalError::Locked => FolderError::InUse,
+        JournalError::DiskFull => FolderError::DiskFull,
+        JournalError::ReadOnly => FolderError::ReadOnly,
+        JournalError::Io { attempt, source } => FolderError::Io { attempt, source },
+        other => damaged(part)(other),
+    }
+}
+
+pub(super) fn damaged<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    file: &'static str,
+) -> impl FnOnce(E) -> FolderError {
+    move |source| FolderError::Damaged {
+        file,
+        source: source.into(),
     }
 }

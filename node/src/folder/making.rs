@@ -10,14 +10,17 @@ use std::path::{Path, PathBuf};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::{
-    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, Folder, FolderError, GENESIS, IDENTITY,
-    Identity, NodeKeys, REGISTRY, ROOT, ROOT_KEY, Restored, Root, SIGNING_KEY, TRANSPORT_KEY,
-    locking, locking_or, put, write_identity,
+use super::error::{FolderError, damaged, key_error, locking, locking_or};
+use super::files::{
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, GENESIS, IDENTITY, REGISTRY, ROOT,
+    ROOT_KEY, SIGNING_KEY, TRANSPORT_KEY, put,
 };
-use crate::journal::{FileJournal, FolderLock, Options, SystemDisk, disk};
+use super::identity::{Identity, Restored};
+use super::{Folder, NodeKeys, Root, write_identity};
+use crate::journal::{Beside, FileJournal, FolderLock, Options, SystemDisk, disk};
 use crate::trust::Authority;
 use crate::trust::authority::Chain;
+use crate::trust::keys::Fingerprint;
 
 /// What a making writes at the top of a folder, besides who the node is.
 const MADE: [&str; 5] = ["private", "trust", "root", GENESIS, REGISTRY];
@@ -53,6 +56,16 @@ pub struct Making {
     /// The folder has an identity until the new one is granted.
     stands: bool,
     lock: Option<FolderLock>,
+}
+
+impl Folder {
+    /// Makes a folder where nothing is, and opens it.
+    ///
+    /// # Errors
+    /// A [`FolderError`]; nothing is left then.
+    pub fn create(path: &Path, new: &NewFolder<'_>) -> Result<Self, FolderError> {
+        Making::begin(path)?.finish(new)
+    }
 }
 
 impl Making {
@@ -95,7 +108,7 @@ impl Making {
     pub fn begin_recovery(path: &Path) -> Result<Self, FolderError> {
         let (restored, stands) = match Restored::read(path)? {
             Some(restored) if !path.join(IDENTITY).exists() => (restored, false),
-            _ if path.join(IDENTITY).exists() => (Restored::of_folder(&Folder::open(path)?)?, true),
+            _ if path.join(IDENTITY).exists() => (restored_of(&Folder::open(path)?)?, true),
             _ => return Self::begin(path),
         };
         let lock = FolderLock::acquire(path).map_err(locking)?;
@@ -264,7 +277,7 @@ fn save(
     file: &'static str,
     write: impl FnOnce(&Path) -> Result<(), crate::trust::keys::KeyFileError>,
 ) -> Result<(), FolderError> {
-    write(&folder.join(file)).map_err(|error| super::key_error(file, error))
+    write(&folder.join(file)).map_err(|error| key_error(file, error))
 }
 
 /// Nothing, or an empty folder, may stand where a new one is to be.
@@ -278,4 +291,27 @@ fn refuse_present(path: &Path) -> Result<(), FolderError> {
         Err(error) if error.kind() == ErrorKind::NotADirectory => Err(exists()),
         Err(error) => Err(disk::failed("look for a folder")(error).into()),
     }
+}
+
+/// What a folder with an identity would say, were it a backup of itself: an older copy that was put back.
+///
+/// # Errors
+/// [`FolderError::Damaged`] where the journal does not read.
+fn restored_of(folder: &Folder) -> Result<Restored, FolderError> {
+    let identity = &folder.identity;
+    let journal = Beside::look(folder.path()).map_err(damaged("journal"))?;
+    let last = journal.segments.last();
+    Ok(Restored {
+        deployment: identity.deployment,
+        place: identity.place,
+        place_name: identity.place_name.clone(),
+        level: identity.level,
+        unit: identity.unit,
+        node: identity.node,
+        root: folder.root.fingerprint(),
+        backup_made: String::new(),
+        position: journal.end.0,
+        chain_hash: Fingerprint::from_bytes(last.map_or([0; 32], |segment| segment.sha256)),
+        keys: true,
+    })
 }

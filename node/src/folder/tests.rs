@@ -5,6 +5,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::DeploymentId;
 
 use super::*;
 use crate::enrolment::{InitOptions, init};

@@ -7,8 +7,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{FORMAT, FolderError, damaged};
+use super::error::{FolderError, damaged};
 use crate::trust::keys::Fingerprint;
+
+/// Version of the layout; a folder of a higher one is refused.
+pub const FORMAT: u32 = 1;
 
 const ZEROS: Fingerprint = Fingerprint::from_bytes([0; 32]);
 

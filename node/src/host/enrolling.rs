@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1::{IntroduceRequest, IntroduceResponse};
+use jiff::Timestamp;
 use prost::Message;
 
-use super::{Hosted, timestamp};
 use crate::engine::Input;
 use crate::enrolment::{EnrolDesk, EnrolRefusal, Enroller, Issuer, renew, renew_at_the_top};
 use crate::folder::Folder;
+use crate::node::hosted::Hosted;
 use crate::trust::code::Code;
 use crate::trust::random::OsRandom;
 use crate::trust::renewal::{Renewal, renewal};
 use crate::trust::tls::{HostedNodes, Trust};
+
+/// The seam between the hub's milliseconds and the certificates' calendar.
+pub(super) fn timestamp(now: Moment) -> Timestamp {
+    Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::UNIX_EPOCH)
+}
 
 /// Takes joins for whichever hosted node issued the invitation.
 pub(super) struct HostDesk {

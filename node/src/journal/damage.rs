@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Position;
+use super::position::Position;
 
 /// What kind of wound a segment has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{FileSystem, JournalError};
+use super::error::JournalError;
+use super::file_system::FileSystem;
 
 /// Why the operating system refused.
 #[derive(Debug)]
@@ -24,6 +25,16 @@ pub(crate) enum DiskError {
     },
 }
 
+impl From<DiskError> for JournalError {
+    fn from(error: DiskError) -> Self {
+        match error {
+            DiskError::Full => Self::DiskFull,
+            DiskError::ReadOnly => Self::ReadOnly,
+            DiskError::Io { attempt, source } => Self::Io { attempt, source },
+        }
+    }
+}
+
 /// Turns an I/O error of `attempt` into its typed form.
 pub(crate) fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> DiskError {
     move |source| {
@@ -34,6 +45,27 @@ pub(crate) fn failed(attempt: &'static str) -> impl FnOnce(io::Error) -> DiskErr
             DiskError::ReadOnly
         } else {
             DiskError::Io { attempt, source }
+        }
+    }
+}
+
+impl FileSystem {
+    /// Asks what `folder` stands on.
+    ///
+    /// # Errors
+    /// `FileSystemRefused` for NFS and FUSE, `Io`.
+    pub fn check(folder: &Path) -> Result<Self, JournalError> {
+        let answer = rustix::fs::statfs(folder)
+            .map_err(|error| failed("ask for the file system")(error.into()))?;
+        // The kernel's type differs by machine; the numbers fit 32 bits.
+        let magic = u64::from(u32::try_from(answer.f_type).unwrap_or_default());
+        Self::from_magic(magic).accept()
+    }
+
+    pub(super) fn accept(self) -> Result<Self, JournalError> {
+        match self {
+            Self::Nfs | Self::Fuse => Err(JournalError::FileSystemRefused { kind: self }),
+            Self::Ext4 | Self::Xfs | Self::Tmpfs | Self::Overlay | Self::Other(_) => Ok(self),
         }
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::disk::{self, DiskFile};
 use super::reader::FileReader;
-use super::segment::{self, HEADER, Hash, Header};
+use super::segment::{self, HEADER, Hash, Header, Identity};
 use super::witness::Witness;
 use super::{
     APPEND_BYTES_MAX, Appended, FolderLock, Journal, JournalError, JournalReader, Position,
@@ -30,26 +30,6 @@ pub(super) const SEGMENTS: &str = "journal";
 
 /// Kept for the next append; a larger one gives its memory back.
 const BUFFER_KEPT_BYTES: usize = 2 << 20;
-
-/// Whose journal it is, and which life of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
-    /// Random, of this store.
-    pub store: [u8; 16],
-    /// Rises at every recovery.
-    pub incarnation: u64,
-}
-
-impl Identity {
-    /// Whoever follows writes in a higher incarnation, also under another store.
-    pub(super) fn refuse_not_newer(self, next: Self) -> Result<(), JournalError> {
-        let (given, newest) = (next.incarnation, self.incarnation);
-        if given <= newest {
-            return Err(JournalError::IncarnationNotNewer { given, newest });
-        }
-        Ok(())
-    }
-}
 
 /// How a journal is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

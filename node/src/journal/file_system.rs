@@ -1,9 +1,5 @@
 //! Which file systems can keep a promise of durability.
 
-use std::path::Path;
-
-use super::{JournalError, disk};
-
 // Magic numbers of statfs(2).
 const EXT4: u64 = 0xEF53;
 const XFS: u64 = 0x5846_5342;
@@ -45,27 +41,8 @@ impl FileSystem {
         }
     }
 
-    /// Asks what `folder` stands on.
-    ///
-    /// # Errors
-    /// `FileSystemRefused` for NFS and FUSE, `Io`.
-    pub fn check(folder: &Path) -> Result<Self, JournalError> {
-        let answer = rustix::fs::statfs(folder)
-            .map_err(|error| disk::failed("ask for the file system")(error.into()))?;
-        // The kernel's type differs by machine; the numbers fit 32 bits.
-        let magic = u64::from(u32::try_from(answer.f_type).unwrap_or_default());
-        Self::from_magic(magic).accept()
-    }
-
     /// Whether an operator should be told that this one is untried.
     pub fn deserves_a_warning(self) -> bool {
         matches!(self, Self::Other(_))
-    }
-
-    pub(super) fn accept(self) -> Result<Self, JournalError> {
-        match self {
-            Self::Nfs | Self::Fuse => Err(JournalError::FileSystemRefused { kind: self }),
-            Self::Ext4 | Self::Xfs | Self::Tmpfs | Self::Overlay | Self::Other(_) => Ok(self),
-        }
     }
 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::JournalError;
 use super::disk::{self, Disk, DiskFile};
 use super::record::{u32_at, u64_at};
-use super::{Identity, JournalError};
 
 pub(super) const SEGMENT_HEADER_BYTES: usize = 80;
 pub(super) const HEADER: u64 = SEGMENT_HEADER_BYTES as u64;
@@ -23,6 +23,26 @@ const FORMAT_VERSION: u32 = 1;
 const SUFFIX: &str = ".segment";
 
 pub(super) type Hash = [u8; 32];
+
+/// Whose journal it is, and which life of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Random, of this store.
+    pub store: [u8; 16],
+    /// Rises at every recovery.
+    pub incarnation: u64,
+}
+
+impl Identity {
+    /// Whoever follows writes in a higher incarnation, also under another store.
+    pub(super) fn refuse_not_newer(self, next: Self) -> Result<(), JournalError> {
+        let (given, newest) = (next.incarnation, self.incarnation);
+        if given <= newest {
+            return Err(JournalError::IncarnationNotNewer { given, newest });
+        }
+        Ok(())
+    }
+}
 
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,10 +13,10 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::JournalError;
 use super::disk::{self, Disk};
 use super::record::{u32_at, u64_at};
-use super::segment::Hash;
-use super::{Identity, JournalError};
+use super::segment::{Hash, Identity};
 
 const MAGIC: &[u8; 8] = b"FQWITNES";
 const FORMAT_VERSION: u32 = 1;

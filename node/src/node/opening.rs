@@ -16,7 +16,8 @@ use super::{Node, NodeParts};
 use crate::config::Config;
 use crate::engine::vault::Vault;
 use crate::engine::{
-    Administration, Caller, Engine, EngineError, Input, Me, PARKED_MAX, Parts, Request, Seals,
+    AccountChange, Administration, Caller, Engine, EngineError, Input, Me, PARKED_MAX, Parts,
+    Request, Seals,
 };
 use crate::enrolment::{Enroller, Issuer};
 use crate::folder::{ENCRYPTION_KEY, Folder, FolderError};
@@ -197,7 +198,7 @@ impl Opener {
         } else {
             let entries = entries()?;
             inputs.push(administration(1, "", Administration::Bootstrap(entries)));
-            let account = pb::SetAccountRequest {
+            let account = AccountChange {
                 login: FIRST_LOGIN.to_owned(),
                 roles: [
                     pb::Role::Clerk,
@@ -214,7 +215,7 @@ impl Opener {
             inputs.push(administration(
                 2,
                 FIRST_LOGIN,
-                Administration::SetAccount(account, None),
+                Administration::SetAccount(account),
             ));
         }
         inputs.push(Input::Started);

@@ -4,17 +4,29 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::Node;
+/// What a worker works on: one node's inbox.
+pub(crate) trait Work: Send + Sync {
+    /// Takes what has queued, as one group after the other.
+    fn work(self: Arc<Self>);
+    /// Names it in the log.
+    fn name(&self) -> String;
+}
 
 /// Threads that run engines.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pool {
     queue: Arc<Queue>,
 }
 
-#[derive(Debug, Default)]
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
 struct Queue {
-    ready: Mutex<VecDeque<Arc<Node>>>,
+    ready: Mutex<VecDeque<Arc<dyn Work>>>,
     wake: Condvar,
 }
 
@@ -36,7 +48,7 @@ impl Pool {
     }
 
     /// Has a node's inbox worked on.
-    pub(crate) fn run(&self, node: Arc<Node>) {
+    pub(crate) fn run(&self, node: Arc<dyn Work>) {
         let mut ready = self
             .queue
             .ready
@@ -61,8 +73,8 @@ fn work(queue: &Queue) {
         };
         drop(ready);
         // What an engine had in memory when it panicked is worth nothing: the process ends and opens everything anew.
-        if std::panic::catch_unwind(AssertUnwindSafe(|| node.work())).is_err() {
-            tracing::error!(node = %node.me.at.node, "an engine panicked; the process ends");
+        if std::panic::catch_unwind(AssertUnwindSafe(|| Arc::clone(&node).work())).is_err() {
+            tracing::error!(node = node.name(), "an engine panicked; the process ends");
             crate::log::exit(1);
         }
     }

@@ -51,6 +51,7 @@
 
 mod agreement;
 mod code;
+mod end;
 mod greeting;
 mod lane;
 mod machine;

@@ -12,9 +12,9 @@ use std::thread;
 
 use super::StoreError;
 use super::engine::{Engine, OpenFailure};
-use super::marker::{Marker, Positions, State, files, sync_folder};
+use super::marker::{Marker, Places, Positions, State, files, sync_folder};
 use super::rows;
-use super::shared::{Places, Settings, SharedSled, SledStore, is_complete, positions, sync_files};
+use super::shared::{Settings, SharedSled, SledStore, is_complete, positions, sync_files};
 
 /// The thread on which sled is opened: a panic there is expected and answered, and a panic hook
 /// that ends the process should let it pass.

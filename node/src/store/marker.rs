@@ -138,13 +138,34 @@ impl Marker {
     }
 }
 
+/// Where the files of a store stand.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    pub(super) root: PathBuf,
+}
+
+impl Places {
+    pub(super) fn sled(&self) -> PathBuf {
+        self.root.join("sled")
+    }
+    pub(super) fn marker(&self) -> PathBuf {
+        self.root.join("state")
+    }
+    pub(super) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+    pub(super) fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+}
+
 /// Whether the store in a folder would be believed at its next opening under this boot; `None` where there is none. Looks
 /// at the marker alone, beside whoever uses the store.
 ///
 /// # Errors
 /// [`StoreError::Files`].
 pub fn is_believed(folder: &Path, boot_now: &str) -> Result<Option<bool>, StoreError> {
-    let places = super::shared::Places {
+    let places = Places {
         root: folder.to_owned(),
     };
     if !places.sled().exists() {

@@ -9,13 +9,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::digest::Digest;
 use super::engine::{Engine, PhysicalRow, Write};
-use super::marker::{Marker, Positions, State, files, sync_folder};
+use super::marker::{Marker, Places, Positions, State, files, sync_folder};
 use super::rows::{self, Applied, Split, Stored};
 use super::{
     Batch, PREFIX_BYTES_MAX, Read, Row, Store, StoreError, check_batch, check_key, check_range,
@@ -64,27 +64,6 @@ struct Shared {
     nodes: Mutex<BTreeMap<Vec<u8>, Arc<NodeState>>>,
     // Released with the last handle.
     _lock: File,
-}
-
-/// Where the files of a store stand.
-#[derive(Debug, Clone)]
-pub(super) struct Places {
-    pub(super) root: PathBuf,
-}
-
-impl Places {
-    pub(super) fn sled(&self) -> PathBuf {
-        self.root.join("sled")
-    }
-    pub(super) fn marker(&self) -> PathBuf {
-        self.root.join("state")
-    }
-    pub(super) fn lock(&self) -> PathBuf {
-        self.root.join("lock")
-    }
-    pub(super) fn quarantine(&self) -> PathBuf {
-        self.root.join("quarantine")
-    }
 }
 
 impl std::fmt::Debug for Shared {

@@ -481,8 +481,8 @@ pub fn submissions_of(case: ChainId) -> Vec<u8> {
 }
 /// `r`.
 #[must_use]
-pub fn request(id: &str) -> Vec<u8> {
-    key(b'r', &[id.as_bytes()])
+pub fn request(login: &str, id: &str) -> Vec<u8> {
+    key(b'r', &[login.as_bytes(), &[0], id.as_bytes()])
 }
 /// `t`.
 #[must_use]

@@ -327,7 +327,7 @@ impl<P: Purpose> PrivateKey<P> {
         let pem = self
             .pkcs8()
             .to_pkcs8_pem(LineEnding::LF)
-            .map_err(|_| KeyFileError::malformed::<P>(path))?;
+            .map_err(|_| KeyFileError::malformed(path, P::WORD))?;
         file::write_new(path, pem.as_bytes())
     }
 
@@ -343,7 +343,7 @@ impl<P: Purpose> PrivateKey<P> {
             .ok()
             .and_then(|text| ed25519_dalek::SigningKey::from_pkcs8_pem(text).ok())
             .map(Self::from_key)
-            .ok_or_else(|| KeyFileError::malformed::<P>(path))
+            .ok_or_else(|| KeyFileError::malformed(path, P::WORD))
     }
 
     /// PKCS8 version 1, without the public key: OpenSSL reads no other.
@@ -467,7 +467,7 @@ impl EncryptionKey {
             .ok()
             .and_then(|text| read_hex(text.trim_end()).ok())
             .and_then(|secret| Self::from_secret(Zeroizing::new(secret)))
-            .ok_or_else(|| KeyFileError::malformed::<Self>(path))
+            .ok_or_else(|| KeyFileError::malformed(path, Self::WORD))
     }
 }
 

@@ -2,7 +2,7 @@
 //! [`super::identity`].
 //!
 //! rustls' own path check runs first, with our root alone; then the chain is
-//! read again by [`identify`], and the registry is asked, all
+//! read again by [`super::identity::identify`], and the registry is asked, all
 //! inside the handshake: a revoked node gets an alert, not a connection. No
 //! session is ever resumed, because a resumed one would not be judged. What
 //! changes while a process runs (a renewed certificate, a node hosted in
@@ -16,97 +16,33 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
-use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, OtherError, RootCertStore, ServerConfig,
 };
-use thiserror::Error;
 
-use super::authority::Chain;
 use super::code::Code;
-use super::identity::{
-    IdentityError, PeerIdentity, Registrar, fingerprint_of, identify, identify_for_renewal,
-    judged_at, leaf_end, prove,
-};
-use super::keys::{Fingerprint, TransportKey};
+use super::identity::{IdentityError, PeerIdentity, Registrar, fingerprint_of};
+use super::keys::Fingerprint;
 
+mod credentials;
 mod first_contact;
 mod hosted;
+mod library;
 mod verifier;
 
+pub use credentials::Credentials;
 pub use first_contact::{FirstContact, FirstContactError};
 pub use hosted::{HostedNodes, Presented};
+pub use library::{ALPN, TlsError};
+pub use verifier::Port;
 
 use hosted::BySni;
-use verifier::PeerVerifier;
-
-/// The one application protocol on node links.
-pub const ALPN: &[u8] = b"h2";
-
-/// Why TLS cannot be set up.
-#[derive(Debug, Error)]
-pub enum TlsError {
-    /// The node's own chain does not prove it under this root.
-    #[error("the node's own certificate")]
-    Own(#[source] IdentityError),
-    /// The chain is for another key.
-    #[error("the node's certificate is for another transport key")]
-    OtherKey,
-    /// The TLS library takes no such key or root.
-    #[error("the TLS library")]
-    Library(#[source] rustls::Error),
-    /// The TLS library takes no such root.
-    #[error("the root as a trust anchor")]
-    Verifier(#[source] rustls::server::VerifierBuilderError),
-}
-
-/// Which of the two ports of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Port {
-    /// Certificate required, and in its time.
-    Link,
-    /// No certificate, or one up to a year past its end.
-    Enrol,
-}
-
-/// A node's certificate and key, as it shows them to others.
-#[derive(Debug, Clone)]
-pub struct Credentials {
-    /// What the certificate proves about its holder. May have expired: such a
-    /// node starts, to ask for its renewal.
-    pub own: PeerIdentity,
-    certified: Arc<CertifiedKey>,
-}
-
-impl Credentials {
-    /// Puts a chain and its key together.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError::Own`], [`TlsError::OtherKey`], [`TlsError::Library`].
-    pub fn new(chain: &Chain, key: &TransportKey, root: &Fingerprint) -> Result<Self, TlsError> {
-        // Whether it is in time is for the others to judge.
-        let end = leaf_end(chain.certificates()).map_err(TlsError::Own)?;
-        let own = prove(chain.certificates(), root, end)
-            .map_err(TlsError::Own)?
-            .identity;
-        if own.transport_key != *key.public() {
-            return Err(TlsError::OtherKey);
-        }
-        let der = key.pkcs8_der().ok_or(TlsError::OtherKey)?;
-        let signer = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(der.as_slice()))
-            .map_err(TlsError::Library)?;
-        let certified = CertifiedKey::new(chain.certificates().to_vec(), signer);
-        Ok(Self {
-            own,
-            certified: Arc::new(certified),
-        })
-    }
-}
+use library::provider;
+use verifier::{PeerVerifier, judge};
 
 /// Whom a process believes: one root, one registry, one clock.
 #[derive(Debug, Clone)]
@@ -232,32 +168,6 @@ impl Trust {
     }
 }
 
-/// The one rule of a port.
-fn judge(
-    chain: &[CertificateDer<'_>],
-    port: Port,
-    root: &Fingerprint,
-    registrar: &dyn Registrar,
-    now: Timestamp,
-) -> Result<PeerIdentity, IdentityError> {
-    match port {
-        Port::Link => identify(chain, root, registrar, now),
-        Port::Enrol => identify_for_renewal(chain, root, registrar, now),
-    }
-}
-
-/// The instant a port judges a chain's dates by.
-fn instant(
-    chain: &[CertificateDer<'_>],
-    port: Port,
-    now: Timestamp,
-) -> Result<Timestamp, IdentityError> {
-    match port {
-        Port::Link => Ok(now),
-        Port::Enrol => judged_at(chain, now),
-    }
-}
-
 /// The stable code of a failed handshake, from either end: what this end
 /// refused, or the alert by which the other end did. `None` where the failure
 /// is no verdict on a certificate.
@@ -312,11 +222,6 @@ fn code_of_certificate(error: &CertificateError) -> Code {
             .unwrap_or(Code::CertificateChain),
         _ => Code::CertificateChain,
     }
-}
-
-/// ring, handed over explicitly: nothing depends on a process-wide default.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
 }
 
 #[cfg(test)]

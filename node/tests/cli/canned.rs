@@ -52,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) place_groups: Vec<usize>,
     pub(crate) units: Vec<pb::AddUnitRequest>,
     pub(crate) accounts: Vec<pb::SetAccountRequest>,
+    pub(crate) rotated: Vec<pb::RotateTokenRequest>,
+    pub(crate) tokens_revoked: Vec<String>,
     pub(crate) invites: Vec<pb::InviteRequest>,
     pub(crate) revoked: Vec<String>,
     pub(crate) waived: Vec<String>,
@@ -210,6 +212,26 @@ impl NodeService for Service {
             .await
     }
 
+    async fn rotate_token(
+        &self,
+        request: Request<pb::RotateTokenRequest>,
+    ) -> Answer<pb::RotateTokenResponse> {
+        let answer = pb::RotateTokenResponse {
+            token: "t2".to_owned(),
+            secret_withheld: false,
+        };
+        self.answer(request, |seen, q| seen.rotated.push(q), answer)
+            .await
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<pb::RevokeTokenRequest>,
+    ) -> Answer<pb::RevokeTokenResponse> {
+        let note = |seen: &mut Seen, q: pb::RevokeTokenRequest| seen.tokens_revoked.push(q.login);
+        self.answer(request, note, pb::RevokeTokenResponse {}).await
+    }
+
     async fn invite(&self, request: Request<pb::InviteRequest>) -> Answer<pb::InviteResponse> {
         let answer = self.answers.invitation.clone();
         self.answer(request, |seen, q| seen.invites.push(q), answer)
@@ -304,7 +326,8 @@ impl Drop for Node {
 impl Node {
     pub(crate) fn start(answers: Answers) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(folder.path().join(cli::SOCKET_NAME)).unwrap();
+        let listener =
+            UnixListener::bind(folder.path().join(fengqiao_node::config::SOCKET_NAME)).unwrap();
         let service = Service {
             answers: Arc::new(answers),
             seen: Arc::default(),

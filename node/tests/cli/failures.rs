@@ -190,7 +190,7 @@ async fn an_error_without_a_code_of_ours_is_told_as_it_is() {
     assert!(!ended.err.contains("may have been"), "{}", ended.err);
     let ended = refused(Status::internal("x"), &["account", "close", "w"]).await;
     assert!(
-        ended.err.contains("look before you repeat"),
+        ended.err.contains("repeat it with --request-id"),
         "{}",
         ended.err
     );

@@ -334,8 +334,7 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
             number: "371402-2023-1".into(),
             entry: "cd".repeat(32),
             secret_code: "s3cret".into(),
-            submission: String::new(),
-            after: None,
+            ..Default::default()
         },
         ..Default::default()
     });
@@ -395,6 +394,7 @@ async fn a_registration_carries_the_person_and_shows_number_and_secret_once() {
         "submission": null,
         "secret_code": "s3cret",
         "after": null,
+        "secret_withheld": false,
         "request_id": "mine",
     });
     assert_eq!(json, expected);

@@ -48,10 +48,12 @@ async fn places_units_accounts_and_invitations_arrive() {
         account: pb::SetAccountResponse {
             person: "p".into(),
             token: "t0ken".into(),
+            ..Default::default()
         },
         invitation: pb::InviteResponse {
             token: "inv1te".into(),
             expires_ms: 1_677_672_000_000,
+            ..Default::default()
         },
         ..Default::default()
     });
@@ -96,7 +98,8 @@ async fn places_units_accounts_and_invitations_arrive() {
     assert_eq!(seen.units[0].kind(), pb::UnitKind::MassOrganisation);
     assert_eq!(seen.units[0].presence(), pb::UnitPresence::Rotating);
     assert_eq!(seen.accounts[0].roles, [1, 4]);
-    assert!(!seen.accounts[0].closed && seen.accounts[1].closed);
+    assert_eq!(seen.accounts[0].closed, None);
+    assert_eq!(seen.accounts[1].closed, Some(true));
     assert_eq!(
         (seen.invites[0].place.as_str(), seen.invites[0].hours),
         ("德城区", 48)
@@ -156,11 +159,13 @@ async fn a_place_that_ends_and_one_that_moves_are_named_with_where_to() {
     let node = Node::start(Answers::default());
     node.run(&["place", "end", "东村", "--successor", "西村"])
         .await;
+    let seen = node.seen().ended.clone();
     let ended = pb::EndPlaceRequest {
         place: "东村".into(),
         successor: "西村".into(),
+        request_id: seen[0].request_id.clone(),
     };
-    assert_eq!(node.seen().ended, [ended]);
+    assert_eq!(seen, [ended]);
     let line = [
         "place",
         "move",
@@ -173,12 +178,80 @@ async fn a_place_that_ends_and_one_that_moves_are_named_with_where_to() {
         "371403001",
     ];
     node.run(&line).await;
+    let seen = node.seen().moved.clone();
     let moved = pb::MovePlaceRequest {
         place: "新华街道".into(),
         to: "陵城区".into(),
         code: "371403001".into(),
         name: String::new(),
         address: "lingcheng.example:7444".into(),
+        request_id: seen[0].request_id.clone(),
     };
-    assert_eq!(node.seen().moved, [moved]);
+    assert_eq!(seen, [moved]);
+}
+
+#[tokio::test]
+async fn of_an_account_only_what_is_named_is_sent() {
+    let node = Node::start(Answers::default());
+    for line in [
+        &["account", "set", "wang", "--unit", "u"][..],
+        &["account", "set", "wang", "--no-unit"],
+        &["account", "set", "wang", "--role", "clerk"],
+        &["account", "reopen", "wang"],
+    ] {
+        assert_eq!(node.run(line).await.code, 0, "{line:?}");
+    }
+    assert!(parse(&["account", "set", "wang"]).is_err(), "nothing named");
+    let both = ["account", "set", "wang", "--unit", "u", "--no-unit"];
+    assert!(parse(&both).is_err(), "a unit and none");
+    let seen = node.seen().accounts.clone();
+    let units: Vec<_> = seen.iter().map(|account| account.unit.clone()).collect();
+    assert_eq!(units, [Some("u".into()), Some(String::new()), None, None]);
+    let roles: Vec<_> = seen.iter().map(|account| account.roles.len()).collect();
+    assert_eq!(roles, [0, 0, 1, 0]);
+    let closed: Vec<_> = seen.iter().map(|account| account.closed).collect();
+    assert_eq!(closed, [None, None, None, Some(false)]);
+}
+
+#[tokio::test]
+async fn a_token_is_replaced_and_revoked_by_a_command() {
+    let node = Node::start(Answers::default());
+    let rotated = node.run(&["account", "token", "rotate", "wang"]).await;
+    assert!(rotated.out.contains("t2"), "{}", rotated.out);
+    node.run(&["account", "token", "revoke", "wang"]).await;
+    let seen = node.seen();
+    assert_eq!(seen.rotated[0].login, "wang");
+    assert_eq!(seen.tokens_revoked, ["wang"]);
+}
+
+#[tokio::test]
+async fn each_write_carries_the_request_id_given_or_one_of_its_own() {
+    let node = Node::start(Answers::default());
+    let given = ["account", "close", "wang", "--request-id", "mine"];
+    node.run(&given).await;
+    node.run(&["account", "close", "wang"]).await;
+    node.run(&["account", "close", "wang"]).await;
+    let seen = node.seen().accounts.clone();
+    assert_eq!(seen[0].request_id, "mine");
+    assert!(!seen[1].request_id.is_empty());
+    assert_ne!(seen[1].request_id, seen[2].request_id);
+}
+
+#[tokio::test]
+async fn a_repeat_that_shows_no_token_says_so() {
+    let node = Node::start(Answers {
+        account: pb::SetAccountResponse {
+            secret_withheld: true,
+            ..Default::default()
+        },
+        invitation: pb::InviteResponse {
+            secret_withheld: true,
+            ..Default::default()
+        },
+        ..Default::default()
+    });
+    let set = node.run(&["account", "reopen", "wang"]).await;
+    assert!(set.out.contains("account token rotate"), "{}", set.out);
+    let invited = node.run(&["invite", "德城区"]).await;
+    assert!(invited.err.contains("invite again"), "{}", invited.err);
 }

@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 
 use super::super::Context;
 use super::super::failure::{Call, Failure};
-use super::super::server::clock_of;
+use super::super::ground::clock_of;
+use super::super::words;
 use crate::export::access::{self, Access};
 use crate::export::{ExportError, Summary, read};
 use crate::folder::Glance;
@@ -113,7 +114,10 @@ impl Outcome {
         line: &mut u64,
     ) -> Result<(), Failure> {
         let entries = batch.entries;
-        let request = context.request(pb::ImportEntriesRequest { entries })?;
+        let request = context.request(pb::ImportEntriesRequest {
+            entries,
+            request_id: words::request_id(None)?,
+        })?;
         let mut client = context.node().await?;
         // Handed in again, each is known.
         let answer = client.import_entries(request);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fengqiao_hub::clock::Moment;
 
-use super::{Finding, Patient, words};
+use super::finding::{Finding, Patient, words};
 use crate::folder::{FolderError, Glance};
 use crate::host::space_limits;
 use crate::journal::{Beside, FileSystem, Space};

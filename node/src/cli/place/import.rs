@@ -11,10 +11,9 @@ use fengqiao_hub::jurisdiction::{Code, NAME_CHARACTERS_MAX};
 use fengqiao_proto::v1 as pb;
 use serde_json::json;
 
-use super::repeatable;
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
-use crate::cli::words::parse_level;
+use crate::cli::words::{self, parse_level};
 
 /// Places sent in one request.
 const PLACES_A_REQUEST: usize = 500;
@@ -296,12 +295,15 @@ async fn add(context: &Context, below: &[&Division]) -> Result<(), Failure> {
                 code: row.code.clone(),
                 name: row.name.clone(),
                 level: row.level,
-                place: String::new(),
+                ..Default::default()
             })
             .collect();
-        let request = context.request(pb::AddPlacesRequest { places })?;
+        let request = context.request(pb::AddPlacesRequest {
+            places,
+            request_id: words::request_id(None)?,
+        })?;
         context
-            .call(&repeatable(), client.add_places(request))
+            .call(&Call::repeatable(), client.add_places(request))
             .await?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Desk, answer, asked, internal};
 use crate::desk::error::status;
-use crate::engine::{Administration, Listed, MovePlace, Views};
+use crate::engine::{AccountChange, Administration, Caller, Listed, MovePlace, Views};
 use crate::enrolment::host_and_port;
 use crate::node::opening::registry_and_views;
 use crate::store::tables::ParkedRow;
@@ -20,6 +20,13 @@ const DIGEST_PAGE: usize = 1_000;
 const PARKED_SHOWN_MAX: usize = 50;
 
 type Answer<T> = Result<Response<T>, Status>;
+
+/// A write that somebody asks for.
+struct Write {
+    caller: Caller,
+    request_id: String,
+    asked: Hash,
+}
 
 #[tonic::async_trait]
 impl NodeService for Desk {
@@ -89,20 +96,11 @@ impl NodeService for Desk {
         &self,
         request: Request<pb::AddPlaceRequest>,
     ) -> Answer<pb::AddPlaceResponse> {
-        let caller = self.caller(&request)?;
-        let place = request.into_inner();
-        let what = Administration::AddPlaces(vec![place]);
-        let added = self
-            .node()
-            .administer(self.fresh_request(), Hash::default(), caller, what)
-            .await;
-        let added: Response<pb::AddPlacesResponse> = answer(added)?;
-        let place = added
-            .into_inner()
-            .places
-            .into_iter()
-            .next()
-            .unwrap_or_default();
+        let write = self.write("add-place", &request, |message| &message.request_id)?;
+        let what = Administration::AddPlaces(vec![request.into_inner()]);
+        let added: Response<pb::AddPlacesResponse> = self.administer(write, what).await?;
+        let places = added.into_inner().places;
+        let place = places.into_iter().next().unwrap_or_default();
         Ok(Response::new(pb::AddPlaceResponse { place }))
     }
 
@@ -110,44 +108,56 @@ impl NodeService for Desk {
         &self,
         request: Request<pb::AddPlacesRequest>,
     ) -> Answer<pb::AddPlacesResponse> {
-        let caller = self.caller(&request)?;
-        let message = request.into_inner();
-        let asked = asked("add-places", &message);
-        let what = Administration::AddPlaces(message.places);
-        answer(
-            self.node()
-                .administer(self.fresh_request(), asked, caller, what)
-                .await,
-        )
+        let write = self.write("add-places", &request, |message| &message.request_id)?;
+        let what = Administration::AddPlaces(request.into_inner().places);
+        self.administer(write, what).await
     }
 
     async fn add_unit(&self, request: Request<pb::AddUnitRequest>) -> Answer<pb::AddUnitResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("add-unit", &request, |message| &message.request_id)?;
         let what = Administration::AddUnit(request.into_inner());
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn set_account(
         &self,
         request: Request<pb::SetAccountRequest>,
     ) -> Answer<pb::SetAccountResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("set-account", &request, |message| &message.request_id)?;
         let message = request.into_inner();
-        let unit = self.unit(&message.unit)?;
-        let what = Administration::SetAccount(message, unit);
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        let unit = match &message.unit {
+            Some(unit) => Some(self.unit(unit)?),
+            None => None,
+        };
+        let what = Administration::SetAccount(AccountChange {
+            login: message.login,
+            unit,
+            roles: message.roles,
+            closed: message.closed,
+        });
+        self.administer(write, what).await
+    }
+
+    async fn rotate_token(
+        &self,
+        request: Request<pb::RotateTokenRequest>,
+    ) -> Answer<pb::RotateTokenResponse> {
+        let write = self.write("rotate-token", &request, |message| &message.request_id)?;
+        let what = Administration::RotateToken(request.into_inner().login);
+        self.administer(write, what).await
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<pb::RevokeTokenRequest>,
+    ) -> Answer<pb::RevokeTokenResponse> {
+        let write = self.write("revoke-token", &request, |message| &message.request_id)?;
+        let what = Administration::RevokeToken(request.into_inner().login);
+        self.administer(write, what).await
     }
 
     async fn invite(&self, request: Request<pb::InviteRequest>) -> Answer<pb::InviteResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("invite", &request, |message| &message.request_id)?;
         let message = request.into_inner();
         let own = self.node().me.at.place;
         let unit = self.unit(&message.unit)?;
@@ -162,65 +172,45 @@ impl NodeService for Desk {
             hours: message.hours,
             successor: message.successor,
         };
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn revoke_node(
         &self,
         request: Request<pb::RevokeNodeRequest>,
     ) -> Answer<pb::RevokeNodeResponse> {
-        let caller = self.caller(&request)?;
-        let text = request.into_inner().node;
-        let node = text
-            .parse::<NodeId>()
-            .map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
-        let what = Administration::Revoke(node);
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        let write = self.write("revoke-node", &request, |message| &message.request_id)?;
+        let what = Administration::Revoke(node_id(&request.into_inner().node)?);
+        self.administer(write, what).await
     }
 
     async fn import_entries(
         &self,
         request: Request<pb::ImportEntriesRequest>,
     ) -> Answer<pb::ImportEntriesResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("import-entries", &request, |message| &message.request_id)?;
         let what = Administration::ImportEntries(request.into_inner().entries);
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn end_place(
         &self,
         request: Request<pb::EndPlaceRequest>,
     ) -> Answer<pb::EndPlaceResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("end-place", &request, |message| &message.request_id)?;
         let message = request.into_inner();
         let what = Administration::EndPlace {
             place: self.below(&message.place, "place")?,
             successor: self.below(&message.successor, "successor")?,
         };
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn move_place(
         &self,
         request: Request<pb::MovePlaceRequest>,
     ) -> Answer<pb::MovePlaceResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("move-place", &request, |message| &message.request_id)?;
         let message = request.into_inner();
         if !message.address.is_empty() && host_and_port(&message.address).is_err() {
             return Err(status(
@@ -234,57 +224,39 @@ impl NodeService for Desk {
             name: message.name,
             address: message.address,
         });
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn waive_neighbour(
         &self,
         request: Request<pb::WaiveNeighbourRequest>,
     ) -> Answer<pb::WaiveNeighbourResponse> {
-        let caller = self.caller(&request)?;
-        let text = request.into_inner().node;
-        let node = text
-            .parse::<NodeId>()
-            .map_err(|_| status(&Refusal::of(Code::Malformed, "node")))?;
-        let what = Administration::Waive(node);
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        let write = self.write("waive-neighbour", &request, |message| &message.request_id)?;
+        let what = Administration::Waive(node_id(&request.into_inner().node)?);
+        self.administer(write, what).await
     }
 
     async fn prepare_root_renewal(
         &self,
         request: Request<pb::PrepareRootRenewalRequest>,
     ) -> Answer<pb::PrepareRootRenewalResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("prepare-root-renewal", &request, |message| {
+            &message.request_id
+        })?;
         let what = Administration::PrepareRenewal(request.into_inner().approved_by);
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn renew_root(
         &self,
         request: Request<pb::RenewRootRequest>,
     ) -> Answer<pb::RenewRootResponse> {
-        let caller = self.caller(&request)?;
+        let write = self.write("renew-root", &request, |message| &message.request_id)?;
         let entry = request.into_inner().entry.unwrap_or_default();
         let entry = Entry::from_signed(entry)
             .map_err(|_| status(&Refusal::of(Code::Malformed, "entry")))?;
         let what = Administration::RenewRoot(Box::new(entry));
-        answer(
-            self.node()
-                .administer(self.fresh_request(), Hash::default(), caller, what)
-                .await,
-        )
+        self.administer(write, what).await
     }
 
     async fn list_places(
@@ -323,10 +295,35 @@ impl NodeService for Desk {
 }
 
 impl Desk {
-    /// These writes do nothing twice by themselves, so their repeats need no id from the caller.
-    fn fresh_request(&self) -> String {
-        let drawn: [u8; 10] = self.node().vault.draw();
-        format!("administration {}", fengqiao_hub::id::base32(&drawn))
+    /// Who writes what, by which request id.
+    fn write<M: prost::Message>(
+        &self,
+        name: &str,
+        request: &Request<M>,
+        request_id: impl Fn(&M) -> &String,
+    ) -> Result<Write, Status> {
+        let caller = self.caller(request)?;
+        let id = request_id(request.get_ref());
+        crate::desk::texts::request_id(id).map_err(|refusal| status(&refusal))?;
+        Ok(Write {
+            caller,
+            request_id: id.clone(),
+            asked: asked(name, request.get_ref()),
+        })
+    }
+
+    async fn administer<R: prost::Message + Default>(
+        &self,
+        write: Write,
+        what: Administration,
+    ) -> Answer<R> {
+        let Write {
+            caller,
+            request_id,
+            asked,
+        } = write;
+        let node = self.node();
+        answer(node.administer(request_id, asked, caller, what).await)
     }
 
     fn unit(&self, text: &str) -> Result<Option<UnitId>, Status> {
@@ -392,6 +389,11 @@ impl Desk {
             awaited: false,
         })
     }
+}
+
+fn node_id(text: &str) -> Result<NodeId, Status> {
+    let malformed = |_| status(&Refusal::of(Code::Malformed, "node"));
+    text.parse::<NodeId>().map_err(malformed)
 }
 
 /// The digests of everything a journal says: one a link, one over all cases, and the heads.

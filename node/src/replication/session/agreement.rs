@@ -6,8 +6,8 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::code::Code;
+use super::end::{Side, Stop};
 use super::greeting::cursor_of;
-use super::machine::{Side, Stop};
 use super::{Action, LANES, Limits, RANGES};
 
 /// Bytes of a frame around a range.

@@ -4,7 +4,7 @@ use fengqiao_hub::id::Hash;
 use fengqiao_proto::v1 as pb;
 
 use super::code::Code;
-use super::machine::Stop;
+use super::end::Stop;
 use super::{Identity, LANES, Lanes, VERSION_MAX, VERSION_MIN};
 
 /// This side's Hello, as its lanes stand now.

@@ -6,7 +6,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::code::Code;
-use super::machine::Stop;
+use super::end::Stop;
 use super::{CONTROL_WINDOW_ITEMS, ITEMS_MAX, Identity, Lanes, Limits, Receipt, greeting};
 
 /// Bytes of a frame around its items: nonce, lane and lengths.

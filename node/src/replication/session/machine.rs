@@ -5,22 +5,12 @@ use pb::frame::Content;
 
 use super::agreement::{Agreement, Positions};
 use super::code::Code;
+use super::end::{Side, Stop};
 use super::lane::{Lane, Load};
 use super::{Action, Event, Identity, LANES, Lanes, Limits, Receipt, greeting};
 
-/// What a peer that alarmed us is told to wait.
-const ALARM_RETRY_MS: u64 = 60_000;
-/// The longest a peer can send us away.
-const RETRY_AFTER_MS_MAX: u64 = 3_600_000;
 /// Bytes of a nonce.
 const NONCE_BYTES: usize = 16;
-
-/// Which end of the link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Lower,
-    Upper,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -32,48 +22,6 @@ enum Phase {
     Open,
     /// Nothing more is done.
     Closed,
-}
-
-/// Why a session stops.
-#[derive(Debug)]
-pub(super) struct Stop {
-    code: Code,
-    /// `None` where nobody need look.
-    detail: Option<String>,
-    retry_after_ms: u64,
-    /// The peer knows: it said Goodbye itself.
-    is_told: bool,
-}
-
-impl Stop {
-    pub(super) fn alarm(code: Code, detail: String) -> Self {
-        Self {
-            code,
-            detail: Some(detail),
-            retry_after_ms: ALARM_RETRY_MS,
-            is_told: false,
-        }
-    }
-
-    fn quiet(code: Code, retry_after_ms: u64) -> Self {
-        Self {
-            code,
-            detail: None,
-            retry_after_ms,
-            is_told: false,
-        }
-    }
-
-    /// The peer ended it. What alarms it is our alarm too: it may be us who lost something.
-    fn told(goodbye: &pb::Goodbye) -> Self {
-        let code = Code::of_peer(&goodbye.code);
-        Self {
-            code,
-            detail: code.is_alarm().then(|| "said by the peer".into()),
-            retry_after_ms: goodbye.retry_after_ms.min(RETRY_AFTER_MS_MAX),
-            is_told: true,
-        }
-    }
 }
 
 /// One end of one session. A new stream takes a new one. It can be copied, so that a model explores this very machine.

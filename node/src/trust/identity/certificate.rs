@@ -6,9 +6,12 @@ use x509_parser::oid_registry::{OID_SIG_ED25519, OID_X509_COMMON_NAME};
 use x509_parser::prelude::{FromDer, X509Certificate, X509Name, X509Version};
 use x509_parser::x509::AlgorithmIdentifier;
 
-use super::{CERTIFICATE_BYTES_MAX, IdentityError};
+use super::error::IdentityError;
 use crate::trust::keys::{Fingerprint, PublicKey};
 use crate::trust::name::{IssuingPath, NAME_SUFFIX};
+
+/// The largest certificate that is looked at.
+pub const CERTIFICATE_BYTES_MAX: usize = 4096;
 
 /// What stands between the signed part and an Ed25519 signature: the
 /// algorithm, and a bit string of 64 whole bytes.

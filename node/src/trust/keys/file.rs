@@ -12,8 +12,6 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Purpose;
-
 /// More than any key needs; a larger file is something else.
 const KEY_FILE_BYTES_MAX: u64 = 4096;
 
@@ -60,10 +58,10 @@ pub enum KeyFileError {
 }
 
 impl KeyFileError {
-    pub(super) fn malformed<P: Purpose>(path: &Path) -> Self {
+    pub(super) fn malformed(path: &Path, what: &'static str) -> Self {
         Self::Malformed {
             path: path.to_owned(),
-            what: P::WORD,
+            what,
         }
     }
 }

@@ -19,8 +19,8 @@ use rustls::{
 };
 use thiserror::Error as ThisError;
 
+use super::library::{ALPN, TlsError, provider};
 use super::verifier::{not_spoken, timestamp, whole};
-use super::{ALPN, TlsError, provider};
 use crate::trust::code::Code;
 use crate::trust::identity::{IdentityError, PeerIdentity, prove};
 use crate::trust::invitation::Invitation;

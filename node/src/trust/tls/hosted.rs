@@ -11,7 +11,7 @@ use rustls::client::ResolvesClientCert;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::Credentials;
+use super::credentials::Credentials;
 use crate::trust::authority::Chain;
 use crate::trust::name::NodeName;
 

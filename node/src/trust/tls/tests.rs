@@ -4,13 +4,16 @@
 
 use std::error::Error as _;
 
-use rustls::pki_types::ServerName;
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
-use crate::trust::identity::Pinned;
+use crate::trust::identity::{Pinned, prove};
 use crate::trust::invitation::Invitation;
+use crate::trust::keys::TransportKey;
 use crate::trust::name::NodeId;
 use crate::trust::testing::{Registry, StandingClock, Tree, node, place};
 

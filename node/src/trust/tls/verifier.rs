@@ -14,9 +14,45 @@ use rustls::{
     PeerIncompatible, RootCertStore, SignatureScheme,
 };
 
-use super::{Port, instant, judge};
-use crate::trust::identity::{IdentityError, Registrar};
+use crate::trust::identity::{
+    IdentityError, PeerIdentity, Registrar, identify, identify_for_renewal, judged_at,
+};
 use crate::trust::keys::Fingerprint;
+
+/// Which of the two ports of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// Certificate required, and in its time.
+    Link,
+    /// No certificate, or one up to a year past its end.
+    Enrol,
+}
+
+/// The one rule of a port.
+pub(super) fn judge(
+    chain: &[CertificateDer<'_>],
+    port: Port,
+    root: &Fingerprint,
+    registrar: &dyn Registrar,
+    now: Timestamp,
+) -> Result<PeerIdentity, IdentityError> {
+    match port {
+        Port::Link => identify(chain, root, registrar, now),
+        Port::Enrol => identify_for_renewal(chain, root, registrar, now),
+    }
+}
+
+/// The instant a port judges a chain's dates by.
+fn instant(
+    chain: &[CertificateDer<'_>],
+    port: Port,
+    now: Timestamp,
+) -> Result<Timestamp, IdentityError> {
+    match port {
+        Port::Link => Ok(now),
+        Port::Enrol => judged_at(chain, now),
+    }
+}
 
 /// Judges clients of one port, and servers that are dialled.
 #[derive(Debug)]
