@@ -57,7 +57,7 @@ fn register(login: &str, request_id: &str) -> Input {
             requester: None,
         }),
         linked: true,
-            contact: Contact::Here,
+        contact: Contact::Here,
     };
     Input::Act(request(login, request_id, what))
 }

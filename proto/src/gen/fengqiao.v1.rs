@@ -1792,7 +1792,7 @@ pub struct AccountSet {
     /// Roles.
     #[prost(enumeration = "Role", repeated, tag = "4")]
     pub roles: ::prost::alloc::vec::Vec<i32>,
-    /// SHA-256 of the access token, 32 bytes.
+    /// SHA-256 of the access token, 32 bytes; empty when the account has none.
     #[prost(bytes = "vec", tag = "5")]
     pub token_hash: ::prost::alloc::vec::Vec<u8>,
     /// Whether the account is closed.
@@ -2749,8 +2749,11 @@ pub struct ActResponse {
     /// The resident's secret code; only when a case is registered, and only this once.
     #[prost(string, tag = "5")]
     pub secret_code: ::prost::alloc::string::String,
+    /// Whether this repeats an answer that held a secret code: it was shown then and is not kept.
+    #[prost(bool, tag = "6")]
+    pub secret_withheld: bool,
     /// The case as it stands after it: stage, who has it, until when, what can come next. Empty when only a notice is held.
-    #[prost(message, optional, tag = "6")]
+    #[prost(message, optional, tag = "7")]
     pub after: ::core::option::Option<CaseView>,
 }
 /// Asks for a case.
@@ -4672,12 +4675,15 @@ pub struct RequestAnswered {
     /// SHA-256 of what was asked, 32 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub asked: ::prost::alloc::vec::Vec<u8>,
-    /// Encoded answer.
+    /// Encoded answer, without what is shown once: a token, an invitation, a resident's secret code.
     #[prost(bytes = "vec", tag = "3")]
     pub answer: ::prost::alloc::vec::Vec<u8>,
     /// When, Unix milliseconds.
     #[prost(int64, tag = "4")]
     pub at_ms: i64,
+    /// Sign-in name of the account that asked: request ids are its own.
+    #[prost(string, tag = "5")]
+    pub login: ::prost::alloc::string::String,
 }
 /// A named number of the node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4852,6 +4858,9 @@ pub struct ImportEntriesRequest {
     /// Encoded SignedEntry each, at most 256.
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// What became of them, in the same order.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5059,6 +5068,9 @@ pub struct AddPlaceRequest {
     /// Place id to use, 16 characters, or empty for a new one.
     #[prost(string, tag = "4")]
     pub place: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The place was added, or stood already with this code and name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5070,9 +5082,12 @@ pub struct AddPlaceResponse {
 /// Adds places.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddPlacesRequest {
-    /// Places.
+    /// Places; the request id of each is not read.
     #[prost(message, repeated, tag = "1")]
     pub places: ::prost::alloc::vec::Vec<AddPlaceRequest>,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The places were added.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5093,6 +5108,9 @@ pub struct AddUnitRequest {
     /// Presence.
     #[prost(enumeration = "UnitPresence", tag = "3")]
     pub presence: i32,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The unit was added, or stood already.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5101,21 +5119,25 @@ pub struct AddUnitResponse {
     #[prost(string, tag = "1")]
     pub unit: ::prost::alloc::string::String,
 }
-/// Opens or changes an account.
+/// Opens an account or changes of it what is named.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetAccountRequest {
     /// Sign-in name.
     #[prost(string, tag = "1")]
     pub login: ::prost::alloc::string::String,
-    /// Unit: id or name, or empty.
-    #[prost(string, tag = "2")]
-    pub unit: ::prost::alloc::string::String,
-    /// Roles.
+    /// Unit: id or name; empty for the centre's own staff; as before when it is not named.
+    #[prost(string, optional, tag = "2")]
+    pub unit: ::core::option::Option<::prost::alloc::string::String>,
+    /// Roles; as before when none is named.
     #[prost(enumeration = "Role", repeated, tag = "3")]
     pub roles: ::prost::alloc::vec::Vec<i32>,
-    /// Whether to close it.
-    #[prost(bool, tag = "4")]
-    pub closed: bool,
+    /// True closes the account and ends its token for good; false opens it again with a new token; as before when it is not
+    /// named.
+    #[prost(bool, optional, tag = "4")]
+    pub closed: ::core::option::Option<bool>,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The account stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5123,10 +5145,46 @@ pub struct SetAccountResponse {
     /// Person id.
     #[prost(string, tag = "1")]
     pub person: ::prost::alloc::string::String,
-    /// Access token, shown once; empty when the account existed.
+    /// Access token, shown once; empty unless the account was opened by this.
     #[prost(string, tag = "2")]
     pub token: ::prost::alloc::string::String,
+    /// Whether this repeats an answer that held a token: it was shown then and is not kept.
+    #[prost(bool, tag = "3")]
+    pub secret_withheld: bool,
 }
+/// Asks for a new access token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokenRequest {
+    /// Sign-in name.
+    #[prost(string, tag = "1")]
+    pub login: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The new access token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateTokenResponse {
+    /// Access token, shown once.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// Whether this repeats an answer that held a token: it was shown then and is not kept.
+    #[prost(bool, tag = "2")]
+    pub secret_withheld: bool,
+}
+/// Ends an access token.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeTokenRequest {
+    /// Sign-in name.
+    #[prost(string, tag = "1")]
+    pub login: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The account has no access token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeTokenResponse {}
 /// Asks for an invitation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct InviteRequest {
@@ -5142,6 +5200,9 @@ pub struct InviteRequest {
     /// For the successor of a node whose machine is lost: that one may write and connect no more once this is redeemed.
     #[prost(bool, tag = "4")]
     pub successor: bool,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The invitation, shown once.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5152,6 +5213,9 @@ pub struct InviteResponse {
     /// Until when, Unix milliseconds.
     #[prost(int64, tag = "2")]
     pub expires_ms: i64,
+    /// Whether this repeats an answer that held a token: it was shown then and is not kept.
+    #[prost(bool, tag = "3")]
+    pub secret_withheld: bool,
 }
 /// Revokes a node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5159,6 +5223,9 @@ pub struct RevokeNodeRequest {
     /// Node id.
     #[prost(string, tag = "1")]
     pub node: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The node is revoked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5169,6 +5236,9 @@ pub struct WaiveNeighbourRequest {
     /// Node id of the neighbour.
     #[prost(string, tag = "1")]
     pub node: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The neighbour is waited for no longer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5179,6 +5249,9 @@ pub struct PrepareRootRenewalRequest {
     /// Sign-in names of the two leaders who approve it.
     #[prost(string, repeated, tag = "1")]
     pub approved_by: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// What the root key is to sign.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5193,6 +5266,9 @@ pub struct RenewRootRequest {
     /// The entry as it was prepared, with its signature.
     #[prost(message, optional, tag = "1")]
     pub entry: ::core::option::Option<SignedEntry>,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The node goes on in a new generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5258,6 +5334,9 @@ pub struct EndPlaceRequest {
     /// Place directly below that takes over: id, code or name.
     #[prost(string, tag = "2")]
     pub successor: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The place has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5280,6 +5359,9 @@ pub struct MovePlaceRequest {
     /// Enrol address of the new parent's node, HOST:PORT.
     #[prost(string, tag = "5")]
     pub address: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
 }
 /// The place has moved.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5531,7 +5613,7 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "AddUnit"));
             self.inner.unary(req, path, codec).await
         }
-        /// Opens or changes an account.
+        /// Opens, changes, closes or reopens an account.
         pub async fn set_account(
             &mut self,
             request: impl tonic::IntoRequest<super::SetAccountRequest>,
@@ -5554,6 +5636,56 @@ pub mod node_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "SetAccount"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives an open account a new access token; the one before is good for nothing any more.
+        pub async fn rotate_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/RotateToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RotateToken"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends an account's access token; the account stays open, without a token.
+        pub async fn revoke_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/RevokeToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RevokeToken"));
             self.inner.unary(req, path, codec).await
         }
         /// Mints an invitation for a place below or a unit of this centre.
@@ -5832,12 +5964,28 @@ pub mod node_service_server {
             &self,
             request: tonic::Request<super::AddUnitRequest>,
         ) -> std::result::Result<tonic::Response<super::AddUnitResponse>, tonic::Status>;
-        /// Opens or changes an account.
+        /// Opens, changes, closes or reopens an account.
         async fn set_account(
             &self,
             request: tonic::Request<super::SetAccountRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SetAccountResponse>,
+            tonic::Status,
+        >;
+        /// Gives an open account a new access token; the one before is good for nothing any more.
+        async fn rotate_token(
+            &self,
+            request: tonic::Request<super::RotateTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateTokenResponse>,
+            tonic::Status,
+        >;
+        /// Ends an account's access token; the account stays open, without a token.
+        async fn revoke_token(
+            &self,
+            request: tonic::Request<super::RevokeTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeTokenResponse>,
             tonic::Status,
         >;
         /// Mints an invitation for a place below or a unit of this centre.
@@ -6242,6 +6390,96 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/RotateToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateTokenSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::RotateTokenRequest>
+                    for RotateTokenSvc<T> {
+                        type Response = super::RotateTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::rotate_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateTokenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/RevokeToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeTokenSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::RevokeTokenRequest>
+                    for RevokeTokenSvc<T> {
+                        type Response = super::RevokeTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::revoke_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeTokenSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

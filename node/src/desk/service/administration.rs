@@ -304,7 +304,7 @@ impl Desk {
     ) -> Result<Write, Status> {
         let caller = self.caller(request)?;
         let id = request_id(request.get_ref());
-        crate::desk::texts::request_id(id).map_err(|refusal| status(&refusal))?;
+        crate::app::texts::request_id(id).map_err(|refusal| status(&refusal))?;
         Ok(Write {
             caller,
             request_id: id.clone(),
