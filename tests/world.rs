@@ -268,11 +268,7 @@ impl World {
                 action,
                 content,
                 linked: !self.cut.contains(&node),
-                contact: if self.cut.is_empty() {
-                    Contact::Here
-                } else {
-                    Contact::Never
-                },
+                contact: Contact::Never,
             },
         };
         let answer = self.answer(node, Input::Act(Box::new(request)))?;

@@ -63,8 +63,13 @@ fn run(world: &mut World, node: NodeId, case: ChainId, commands: &[pb::Action]) 
             "return-visit" | "rate" | "order-redo" | "close" => "third",
             _ => "admin",
         };
+        // Who declines what was overtaken says why.
+        let texts: &[_] = match moves::name(command).as_str() {
+            "decline-annex" => &[("reason", "重复")],
+            _ => &[],
+        };
         world
-            .act(node, login, Some(case), command.clone(), &[])
+            .act(node, login, Some(case), command.clone(), texts)
             .unwrap_or_else(|refusal| panic!("{command:?}: {refusal}"));
     }
 }

@@ -259,6 +259,7 @@ fn the_last_administrator_stays() {
     let mut change = |id: &str, what| -> Result<pb::SetAccountResponse, Refusal> {
         administer(&mut world, city, ("admin", id), what)
     };
+    change("r0", set("third", true)).unwrap();
     change("r1", set("second", true)).unwrap();
     for (id, what) in [
         ("r2", set("admin", true)),
@@ -279,7 +280,7 @@ fn who_holds_the_folder_opens_a_first_account_only_where_no_administrator_is_ope
     let answer = administer::<pb::SetAccountResponse>(&mut world, city, ("founder", "r1"), what());
     assert_eq!(World::code(&answer), Some(Code::NotSignedIn));
     // As a folder of an older version may say: both are closed.
-    for login in ["admin", "second"] {
+    for login in ["admin", "second", "third"] {
         let row = pb::AccountSet {
             closed: true,
             ..account_row(&world, city, login)

@@ -108,7 +108,7 @@ fn an_effect_that_was_overtaken_is_adopted_or_declined_with_a_reason_before_the_
     };
     let [visit, rate, closing] = close().try_into().unwrap();
     run(&mut world, township, case, &[visit, rate]);
-    let closed = |world: &mut World| world.act(township, "admin", Some(case), closing.clone(), &[]);
+    let closed = |world: &mut World| world.act(township, "third", Some(case), closing.clone(), &[]);
     assert_eq!(World::code(&closed(&mut world)), Some(Code::AnnexOpen));
     run(
         &mut world,

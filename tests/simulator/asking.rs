@@ -15,6 +15,7 @@ use super::ledger::Ground;
 use super::people::{Asked, Wanted};
 use super::tally::Family;
 use super::{Broken, Simulator};
+use crate::kit::moves::required_role;
 
 impl Simulator {
     /// Somebody uses a request id again: for the same, or for something else.
@@ -74,19 +75,25 @@ impl Simulator {
             self.people.waiting.insert(ticket, request);
         }
         let input = match asked.what {
-            Wanted::Move(case, action, has_text) => Input::Act(Box::new(Request {
-                ticket,
-                request_id,
-                asked: hash,
-                caller,
-                what: CaseMove {
-                    case,
-                    action,
-                    content: has_text.then(text),
-                    linked,
-                    contact: Contact::Never,
-                },
-            })),
+            Wanted::Move(case, action, has_text) => {
+                // Who declines what was overtaken says why; what else must be said is the desk's to ask for.
+                let declines = spec_of(&action).is_some_and(|spec| spec.name == "decline-annex");
+                let role = required_role(&action).unwrap_or("text");
+                let content = (has_text || declines).then(|| text(role));
+                Input::Act(Box::new(Request {
+                    ticket,
+                    request_id,
+                    asked: hash,
+                    caller,
+                    what: CaseMove {
+                        case,
+                        action,
+                        content,
+                        linked,
+                        contact: Contact::Never,
+                    },
+                }))
+            }
             other => Input::Administer(Box::new(Request {
                 ticket,
                 request_id,
@@ -177,8 +184,9 @@ impl Simulator {
         if is_submitted {
             self.tally.count(Family::Move, "(by submission)");
         }
+        let kept = kept(&asked.what, answer).map_err(unreadable)?;
         self.ledger
-            .answer(machine, request, answer, entry, &mut self.tally)
+            .answer(machine, request, &kept, entry, &mut self.tally)
     }
 
     fn refused(
@@ -226,6 +234,25 @@ impl Simulator {
     }
 }
 
+/// An answer as a repeat gives it: what is shown once is taken out.
+fn kept(asked: &Wanted, answer: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
+    Ok(match asked {
+        Wanted::Move(..) => pb::ActResponse {
+            secret_code: String::new(),
+            secret_withheld: false,
+            ..pb::ActResponse::decode(answer)?
+        }
+        .encode_to_vec(),
+        Wanted::Account(..) => pb::SetAccountResponse {
+            token: String::new(),
+            secret_withheld: false,
+            ..pb::SetAccountResponse::decode(answer)?
+        }
+        .encode_to_vec(),
+        _ => answer.to_vec(),
+    })
+}
+
 fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
     match wanted {
         Wanted::Directive(scope) => Administration::IssueDirective(
@@ -269,12 +296,12 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
     }
 }
 
-fn text() -> pb::PrivateContent {
+fn text(role: &str) -> pb::PrivateContent {
     pb::PrivateContent {
         requester: None,
         texts: vec![pb::PrivateText {
-            role: "text".into(),
-            text: "邻居装修噪声".into(),
+            role: role.into(),
+            text: "办理情况".into(),
         }],
     }
 }

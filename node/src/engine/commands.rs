@@ -288,7 +288,8 @@ impl Group<'_> {
         let number = case.intake.number.clone();
         let submittable = spec_of(&action).is_some_and(|spec| spec.submittable);
         let texts = content.map_or(&[][..], |content| &content.texts);
-        let texts: Vec<String> = texts.iter().map(|text| text.role.clone()).collect();
+        let texts = texts.iter().filter(|text| !text.text.trim().is_empty());
+        let texts: Vec<String> = texts.map(|text| text.role.clone()).collect();
         let view = self.view(&registry);
         let decision = accept!(centre::decide(&view, &state, action, actor, &texts));
         // A department's node writes no chain of a case: it submits to its centre.
