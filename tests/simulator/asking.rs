@@ -261,7 +261,7 @@ fn administration(wanted: Wanted, issuer: PlaceId) -> Administration {
                 scope: scope.into_iter().map(PlaceId::to_vec).collect(),
                 ..Default::default()
             },
-            Some(text()),
+            Some(text("text")),
         ),
         Wanted::AnswerDirective(directive, executed) => {
             Administration::AnswerDirective(directive, executed)
