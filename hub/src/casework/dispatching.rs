@@ -128,6 +128,9 @@ fn to_place(
     dispatch: pb::Dispatch,
     context: &Context<'_>,
 ) -> Result<(pb::Dispatch, Move), Refusal> {
+    if !dispatch.co_handlers.is_empty() {
+        return Err(Refusal::of(Code::Malformed, "co_handlers").because("lead"));
+    }
     let below = may_receive(context, dispatch.place.parse().ok())?;
     let here = context.centre.registry.place(context.centre.place);
     let level = here.map_or(0, |place| place.level);

@@ -148,6 +148,10 @@ fn resolve_value(
                 return Err(Refusal::of(Code::OutOfRange, path).because(number.to_string()));
             }
         }
+        Value::U32(number) if field.rule.most > 0 && *number > field.rule.most => {
+            let range = format!("1-{}", field.rule.most);
+            return Err(Refusal::of(Code::OutOfRange, path).because(range));
+        }
         Value::Message(inner) => fill(inner, &field.fields, names, sealed)?,
         _ => {}
     }

@@ -198,9 +198,10 @@ async fn an_error_without_a_code_of_ours_is_told_as_it_is() {
 
 #[test]
 fn what_the_parser_refuses_exits_64_and_help_exits_0() {
-    let lines: [&[&str]; 12] = [
-        &["case", "rate", "N", "--score", "6"],
-        &["case", "rate", "N", "--score", "0"],
+    let lines: [&[&str]; 13] = [
+        &["case", "rate", "N", "--source", "phone", "--score", "6"],
+        &["case", "rate", "N", "--source", "phone", "--score", "0"],
+        &["case", "rate", "N", "--score", "5"],
         &["case", "dispatch", "N"],
         &["case", "dispatch", "N", "--lead", "u", "--place", "p"],
         &["case", "dispatch", "N", "--place", "p", "--co-handler", "u"],

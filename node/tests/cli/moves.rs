@@ -443,8 +443,12 @@ async fn a_dash_reads_the_text_from_the_standard_input() {
     ];
     let ended = run(&line, "照片\n第二行\n".as_bytes()).await;
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert_eq!(node.seen().acts[0].texts[0].text, "照片\n第二行");
-    let twice = [&line[..], &["--text", "place=-"]].concat();
+    let sent = pb::TakeAction {
+        evidence: "照片\n第二行".into(),
+        ..Default::default()
+    };
+    assert_eq!(node.seen().acts[0].action, Some(sent.into()));
+    let twice = [&line[..], &["--further-text", "place=-"]].concat();
     let ended = run(&twice, b"x").await;
     assert_eq!(ended.code, 64, "{}", ended.err);
     let ended = run(&line, b"\xff\xfe").await;

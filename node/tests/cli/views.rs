@@ -105,7 +105,7 @@ async fn an_offer_with_its_clock_and_what_was_overtaken_are_shown() {
     let shown = node.run(&["case", "show", "N"]).await.out;
     for part in [
         "send-reply -> 德州市 待答复",
-        "2023-03-01T20:00:00+08:00 answer 答复上报 (德州市, red)",
+        "2023-03-01T20:00:00+08:00 answer 答复提级 (德州市, red)",
         "2 of this node's records stand no longer",
         "1 records wait to be adopted or declined",
         "open 待定 2023-03-01T20:00:00+08:00, offer lapsed 上报失效",
@@ -188,6 +188,8 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
             "unsettled": false,
             "author": "n",
             "rank": "-",
+            "action_zh": null,
+            "fields": [],
         }],
         "annex": [],
         "notice_only": false,
@@ -210,6 +212,14 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
         "offer": null,
         "annex_open": 0,
         "own_overtaken": 0,
+        "channel": null,
+        "urgency": null,
+        "external_number": null,
+        "received_ms": null,
+        "place": null,
+        "bounces": 0,
+        "obligations": [],
+        "next": [],
     });
     assert_eq!(node.json(&["case", "show", "N"]).await, expected);
 }

@@ -23,6 +23,15 @@ pub struct FieldRule {
     /// A moment that may be left out, and is then the moment of the call.
     #[prost(bool, tag = "7")]
     pub now: bool,
+    /// Of the fields that bear the same word here, a caller fills exactly one.
+    #[prost(string, tag = "8")]
+    pub one_of: ::prost::alloc::string::String,
+    /// A number from 1 to this one; 0 is no limit.
+    #[prost(uint32, tag = "9")]
+    pub most: u32,
+    /// The one field of the same message beside which this one may stand, or empty.
+    #[prost(string, tag = "10")]
+    pub goes_with: ::prost::alloc::string::String,
 }
 /// One thing in both languages.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -1,9 +1,10 @@
 //! The actions as subcommands, built from their descriptors: flags, help and value lists are what the descriptors say.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, ArgAction, ArgMatches, Command, Error, FromArgMatches, Subcommand};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, Error, FromArgMatches, Subcommand};
 use fengqiao_hub::private::Private;
 use fengqiao_proto::v1 as pb;
 use prost_reflect::{DynamicMessage, Kind, Value};
@@ -84,6 +85,29 @@ fn subcommand(known: &'static ActionType) -> Command {
     for field in known.asked() {
         command = command.args(arguments(field));
     }
+    let groups = known.asked().map(|field| field.rule.one_of.as_str());
+    for name in groups
+        .filter(|name| !name.is_empty())
+        .collect::<BTreeSet<_>>()
+    {
+        let same = known.asked().filter(|field| field.rule.one_of == name);
+        let group = ArgGroup::new(name).args(same.map(|field| field.path.as_str()));
+        command = command.group(group.required(true));
+    }
+    // What goes with one of several stands beside none of the others.
+    for field in known
+        .asked()
+        .filter(|field| !field.rule.goes_with.is_empty())
+    {
+        let beside = field.rule.goes_with.as_str();
+        let choice = known.asked().find(|other| other.path == beside);
+        let choice = choice.map_or("", |choice| choice.rule.one_of.as_str());
+        let others = known.asked().filter(|other| {
+            !choice.is_empty() && other.rule.one_of == choice && other.path != beside
+        });
+        let others: Vec<&str> = others.map(|other| other.path.as_str()).collect();
+        command = command.mut_arg(field.path.as_str(), |arg| arg.conflicts_with_all(others));
+    }
     command
         .arg(
             Arg::new(FURTHER)
@@ -148,6 +172,9 @@ fn arguments(field: &'static Field) -> Vec<Arg> {
             PossibleValue::new("yes").help("是"),
             PossibleValue::new("no").help("否"),
         ])),
+        Holds::Number if field.rule.most > 0 => {
+            arg.value_parser(clap::value_parser!(u32).range(1..=i64::from(field.rule.most)))
+        }
         Holds::Number => arg.value_parser(clap::value_parser!(u32)),
         Holds::Choice(choices) => arg.value_parser(PossibleValuesParser::new(
             choices.into_iter().map(|choice| {
