@@ -109,7 +109,7 @@ def prove(path, root=None):
         assert signed(key, b"fengqiao/entry-signature/1\0" + envelope, signature), "an entry's signature"
         assert line["previous"] in seen | {None}, "an entry is missing"
         for content in ("rootGranted", "rootRenewed", "nodeEnrolled"):
-            named = line["body"].get(content) if line["kind"] == "registry" and line["body"] else None
+            named = ((line["body"] or {}).get("registry") or {}).get(content)
             if named and isinstance(named["node"], dict):
                 named = named["node"]
             if named:

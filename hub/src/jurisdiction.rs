@@ -112,6 +112,22 @@ pub fn registry_change(content: Option<&Content>) -> Option<&Change> {
     }
 }
 
+/// The stable name of a change, as it is shown and exported.
+#[must_use]
+pub fn name_of_change(change: &Change) -> &'static str {
+    match change {
+        Change::RootGranted(_) => "root-granted",
+        Change::RegistryOpened(_) => "registry-opened",
+        Change::PlaceAdded(_) => "place-added",
+        Change::PlaceEnded(_) => "place-ended",
+        Change::PlaceMoved(_) => "place-moved",
+        Change::UnitAdded(_) => "unit-added",
+        Change::NodeEnrolled(_) => "node-enrolled",
+        Change::NodeRevoked(_) => "node-revoked",
+        Change::RootRenewed(_) => "root-renewed",
+    }
+}
+
 /// What an entry of a registry chain says; `None` for what this version does not know.
 ///
 /// # Errors

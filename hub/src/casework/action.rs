@@ -11,6 +11,7 @@ use super::context::{Act, Context};
 use crate::case::{Case, Intake, Stage, Written};
 use crate::entry::{Entry, Move};
 use crate::id::{PlaceId, UnitId};
+use crate::jurisdiction;
 use crate::refusal::{Code, Refusal};
 
 /// What is known of an action before anybody asks for it.
@@ -225,10 +226,22 @@ pub fn name_of(content: Option<&Content>) -> &'static str {
     const UNKNOWN: &str = "unknown";
     match content {
         Some(Content::Action(action)) => spec_of(action).map_or(UNKNOWN, |spec| spec.name),
-        Some(Content::Registry(_)) => "registry",
-        Some(Content::Directive(_)) => "directive",
-        Some(Content::Supervision(_)) => "supervision",
-        Some(Content::Administration(_)) => "administration",
+        Some(Content::Registry(change)) => change
+            .change
+            .as_ref()
+            .map_or(UNKNOWN, jurisdiction::name_of_change),
+        Some(Content::Directive(change)) => match &change.change {
+            Some(pb::directive_change::Change::DirectiveIssued(_)) => "directive-issued",
+            None => UNKNOWN,
+        },
+        Some(Content::Supervision(change)) => match &change.change {
+            Some(pb::supervision_change::Change::RedWarned(_)) => "red-warned",
+            None => UNKNOWN,
+        },
+        Some(Content::Administration(change)) => match &change.change {
+            Some(pb::administration_change::Change::AccountSet(_)) => "account-set",
+            None => UNKNOWN,
+        },
         None => UNKNOWN,
     }
 }

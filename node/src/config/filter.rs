@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 /// The modules of this crate: a target is one of them, or below it.
-const OWN: [&str; 21] = [
+const OWN: [&str; 22] = [
+    "app",
     "audit",
     "backup",
     "cli",

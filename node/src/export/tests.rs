@@ -203,7 +203,7 @@ fn the_sample_that_was_kept_is_still_read() {
         moves.push(line["move"].as_str().unwrap().to_owned());
     })
     .unwrap();
-    assert_eq!((summary.entries, summary.cases), (17, 2));
+    assert_eq!((summary.entries, summary.cases), (12, 2));
     assert_eq!(moves[0], "root-granted");
     assert!(moves.iter().any(|name| name == "send-reply"));
 }
