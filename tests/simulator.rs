@@ -493,6 +493,8 @@ impl Simulator {
             }
             Output::Settles(link) => self.hear(machine, link, Heard::Settles),
             Output::Paused(link) => self.hear(machine, link, Heard::paused()),
+            // Said by whoever carries the links: here nobody says it.
+            Output::OlderCopy(..) | Output::NoOlderCopy(_) => Ok(()),
             Output::RegistryChanged => {
                 self.leave_former_parent(machine);
                 self.dial_after(machine, 1_000);

@@ -281,6 +281,10 @@ codes! {
     PlaceHasNode = "PLACE_HAS_NODE", State, "该地区已有节点；若原机器已丢失，请用 --successor", "the place has a node; if that machine is lost, invite with --successor";
     /// The node takes no writes: its disk is nearly full.
     ReadOnly = "READ_ONLY", TryAgain, "磁盘空间不足，暂停写入", "the disk is nearly full; writing has stopped";
+    /// The node was revoked.
+    NodeRevoked = "NODE_REVOKED", State, "本节点已被吊销，不得再写入；请联系上级", "this node is revoked and writes nothing any more; ask the upper centre";
+    /// The folder is an older copy of itself.
+    OlderCopy = "OLDER_COPY", State, "本数据目录是旧副本，上下级存有其后的记录；为免同一编号使用两次，恢复（fengqiao recover）之前不得写入", "this data folder is an older copy: a neighbour holds later work of this node, and no number may be used twice; `fengqiao recover` it first";
     /// The node came back after a loss, and a neighbour has not yet said what it holds.
     Recovering = "RECOVERING", TryAgain, "正在恢复，须等上下级节点说明其所存", "recovering: a neighbour has not yet said what it holds";
     /// The node is shutting down or overloaded.

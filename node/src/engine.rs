@@ -12,6 +12,7 @@ mod arrivals;
 pub mod attempts;
 pub mod awaiting;
 pub mod chains;
+mod closed;
 mod commands;
 mod counts;
 mod directives;
@@ -49,6 +50,7 @@ use fengqiao_proto::v1 as pb;
 
 pub use accounts::{AccountChange, token_hash};
 pub use administration::Administration;
+pub use closed::Closed;
 pub use commands::{Caller, CaseCommand, CaseMove, Request};
 pub use counts::Counts;
 pub use errands::Errand;
@@ -172,6 +174,18 @@ pub enum Input {
     Started,
     /// The next step of work that takes many records.
     Errand(Errand),
+    /// A neighbour holds work of this node that is not here.
+    OlderCopy {
+        /// Neighbour.
+        link: NodeId,
+        /// What was found, without personal data.
+        found: String,
+    },
+    /// What one neighbour said of this folder was not so: the parent greeted it and found nothing, or a leader says so.
+    NoOlderCopy {
+        /// The neighbour that is not believed.
+        link: NodeId,
+    },
     /// Registry entries by which a parent's new node shows who it is, in order; what does not hold is passed over.
     Introduced(Vec<Vec<u8>>),
 }
@@ -196,6 +210,10 @@ pub enum Output {
     Settles(NodeId),
     /// There is no room for what a neighbour sends and cannot be judged yet: its session ends, and comes again later.
     Paused(NodeId),
+    /// Nothing is written any more: this folder is an older copy of itself, as a neighbour found.
+    OlderCopy(NodeId, String),
+    /// It is not, whatever that neighbour says.
+    NoOlderCopy(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
     /// There is more of it to do: [`Input::Errand`] is to follow.
@@ -274,6 +292,7 @@ pub struct Engine {
     state: State,
     syncs: u64,
     read_only: bool,
+    older_copy: bool,
     suspicion: attempts::Suspicion,
 }
 
@@ -327,6 +346,7 @@ impl Engine {
             state: State::empty(parts.chains_held_max, parts.parked_max),
             syncs: 0,
             read_only: false,
+            older_copy: false,
             suspicion: attempts::Suspicion::default(),
         };
         engine.load()?;
@@ -365,6 +385,7 @@ impl Engine {
             registry_changed: false,
             outputs: Vec::new(),
             read_only: self.read_only,
+            older_copy: self.older_copy,
             linked: true,
             contact: Contact::Here,
             unread,
@@ -375,6 +396,7 @@ impl Engine {
         }
         group.finish()?;
         let registry_changed = group.registry_changed;
+        self.older_copy = group.older_copy;
         let Group {
             overlay,
             record,
@@ -455,6 +477,11 @@ impl Engine {
         request: &pb::RenewRequest,
         now: Moment,
     ) -> Result<pb::RenewResponse, EnrolRefusal> {
+        match self.closed() {
+            Some(Closed::Revoked) => return Err(EnrolRefusal::REVOKED),
+            // Issues nothing that is numbered: a certificate that ran out meanwhile helps nobody.
+            Some(Closed::OlderCopy) | None => {}
+        }
         let enroller = self
             .enroller
             .as_deref_mut()

@@ -24,7 +24,7 @@ use prost::Message as _;
 use rustls::pki_types::CertificateDer;
 
 use crate::journal::{FolderLock, disk};
-use crate::trust::identity::{IdentityError, key_of, leaf_end};
+use crate::trust::identity::{IdentityError, key_of, window};
 use crate::trust::keys::{EncryptionKey, Fingerprint, KeyFileError, PublicKey};
 use crate::trust::tls::Credentials;
 use crate::trust::{
@@ -36,6 +36,7 @@ mod files;
 mod glance;
 mod identity;
 mod making;
+mod older_copy;
 pub mod restored;
 mod written;
 
@@ -47,6 +48,7 @@ pub(crate) use files::ENCRYPTION_KEY;
 pub use glance::Glance;
 pub use identity::{Identity, Parent, Restored};
 pub use making::{Making, NewFolder};
+pub use older_copy::{Found, OlderCopy};
 pub use written::FORMAT;
 
 use error::{damaged, key_error, locking};
@@ -189,7 +191,7 @@ impl Folder {
         }
         let own = key(path, AUTHORITY_KEY, AuthorityKey::load)?;
         let chain = read_chain(path, AUTHORITY_CHAIN)?;
-        let end = leaf_end(chain.certificates()).map_err(damaged(AUTHORITY_CHAIN))?;
+        let (_, end) = window(chain.certificates()).map_err(damaged(AUTHORITY_CHAIN))?;
         Authority::load(own, chain, &self.root.fingerprint(), end)
             .map(Some)
             .map_err(damaged(AUTHORITY_CHAIN))
@@ -253,6 +255,22 @@ impl Folder {
 }
 
 impl Folder {
+    /// Believes a renewed certificate of the same root key.
+    ///
+    /// # Errors
+    /// [`FolderError::Damaged`] where it is of another key; the disk refused.
+    pub fn replace_root(&mut self, chain: &Chain) -> Result<(), FolderError> {
+        let root = Root::of_chain(chain).map_err(damaged(ROOT))?;
+        if root.key != self.root.key {
+            return Err(damaged(ROOT)("the root is of another key"));
+        }
+        if root != self.root {
+            put(self.path(), ROOT, root.chain().to_pem().as_bytes())?;
+            self.root = root;
+        }
+        Ok(())
+    }
+
     /// Dials another node from now on: the parent came back as another machine.
     ///
     /// # Errors

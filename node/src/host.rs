@@ -1,6 +1,7 @@
 //! One process: it opens the nodes of its folders, keeps their links, listens, watches clocks and disk, and drains.
 
 mod enrolling;
+mod renewal;
 mod stores;
 mod upward;
 
@@ -15,12 +16,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::engine::Closed;
 use crate::enrolment::{EnrolDesk, EnrolServer};
 use crate::folder::Folder;
 use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
 use crate::link::{Admit, Admitted, Draw, Limits, Listener, Port as _, Refused, Seats};
 use crate::node::Node;
-use crate::node::clock::Clock;
+use crate::node::clock::{Clock, timestamp};
 use crate::node::hosted::{Hosted, stopped};
 use crate::node::opening::{Opener, OpeningError};
 use crate::node::port::NodePort;
@@ -30,11 +32,9 @@ use crate::trust::identity::{Pinned, Registrar};
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::{OsRandom, Random as _};
 use crate::trust::tls::{HostedNodes, Port, Presented, Trust};
-use enrolling::{HostDesk, renew_one, timestamp};
+use enrolling::HostDesk;
 use stores::Stores;
 
-/// Between two looks at certificates, seconds.
-const RENEWAL_LOOK_S: u64 = 3_600;
 /// Ticks an engine may miss, and what a disk may take on top, before it is held to hang.
 const TICKS_MISSED: u64 = 6;
 const TICK_GRACE: Duration = Duration::from_secs(60);
@@ -225,7 +225,14 @@ impl Host {
         self.tick(&stop, &mut tasks);
         self.renew(&stop, &mut tasks);
         for hosted in &self.hosted {
-            tracing::info!(node = %hosted.node.me.at.node, name = hosted.name, "serving");
+            let node = hosted.node.me.at.node;
+            tracing::info!(%node, name = hosted.name, "serving");
+            if let Some(closed) = hosted.node.closed() {
+                let refusal = closed.refusal();
+                let (code, english, chinese) =
+                    (refusal.code.as_str(), refusal.english(), refusal.chinese());
+                tracing::error!(%node, code, english, chinese, "nothing is taken in");
+            }
         }
         stopped(stop).await;
         tracing::info!("draining");
@@ -316,7 +323,11 @@ impl Host {
                 let port = NodePort(Arc::clone(&node));
                 for peer in node.link_ends().keys() {
                     if port.identity(&peer.to_string()).is_none() {
-                        seats.drop_link(node.me.at.node, &peer.to_string(), session::Code::Revoked);
+                        let code = match node.closed() {
+                            Some(Closed::OlderCopy) => session::Code::CursorAhead,
+                            Some(Closed::Revoked) | None => session::Code::Revoked,
+                        };
+                        seats.drop_link(node.me.at.node, &peer.to_string(), code);
                     }
                 }
             }
@@ -350,32 +361,6 @@ impl Host {
                 }
                 was_read_only = read_only;
                 nodes.iter().for_each(|node| node.tick(read_only));
-            }
-        });
-    }
-
-    /// Certificates are renewed from a third of their life on.
-    fn renew(&self, stop: &watch::Receiver<bool>, tasks: &mut JoinSet<()>) {
-        let hosted = self.hosted.clone();
-        let (trust, names, clock) = (
-            self.trust.clone(),
-            Arc::clone(&self.names),
-            self.clock.clone(),
-        );
-        let until = stopped(stop.clone());
-        tasks.spawn(async move {
-            let mut interval = tokio::time::interval(Duration::from_secs(RENEWAL_LOOK_S));
-            tokio::pin!(until);
-            loop {
-                tokio::select! {
-                    () = &mut until => return,
-                    _ = interval.tick() => {}
-                }
-                for hosted in &hosted {
-                    if let Err(error) = renew_one(hosted, &trust, &names, clock.now()).await {
-                        tracing::warn!(%error, node = %hosted.node.me.at.node, "a certificate was not renewed");
-                    }
-                }
             }
         });
     }

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod desk;
+pub mod dial;
 pub mod engine;
 pub mod enrolment;
 pub mod export;

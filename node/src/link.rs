@@ -5,12 +5,14 @@
 //! would miss.
 
 mod dial;
+mod down;
 mod local;
 mod run;
 mod seat;
 mod serve;
 
-pub use dial::{Credentials, Dialer};
+pub use dial::{Credentials, Dialer, Otherwise, Presenting, endpoint};
+pub use down::{Down, OwnTime, Words};
 pub use local::LocalLink;
 pub use run::{Ending, drive};
 pub use seat::{Leave, Seat, Seats};
@@ -57,6 +59,9 @@ pub trait Port: Send + Sync + 'static {
     /// [`opened`](Self::opened).
     fn closed(&self, link: &str, code: Code);
 
+    /// The link is not up, and why; told at each failure, also when it is the same.
+    fn down(&self, link: &str, why: Down);
+
     /// Items to put in the journal, consecutive. Those up to the cursor are passed over, the rest follows on it.
     fn store(&self, link: &str, lane: pb::Lane, items: Vec<pb::Item>);
 
@@ -74,6 +79,9 @@ pub trait Port: Send + Sync + 'static {
 
     /// What the peer has in a range that differs.
     fn range_differs(&self, link: &str, theirs: pb::DigestRange);
+
+    /// The neighbour holds work of this node that this folder does not have. Comes after its alarm.
+    fn older_copy(&self, link: &str, found: &str);
 
     /// Somebody must look. May come before [`opened`](Self::opened) or without it.
     fn alarm(&self, link: &str, code: Code, detail: &str);

@@ -27,10 +27,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::vault::Vault;
 use crate::engine::{
-    Administration, Caller, CaseMove, Counts, Engine, GROUP_BYTES_MAX, GROUP_INPUTS_MAX, Input, Me,
-    Output, Request, Views,
+    Administration, Caller, CaseMove, Closed, Counts, Engine, GROUP_BYTES_MAX, GROUP_INPUTS_MAX,
+    Input, Me, Output, Request, Views,
 };
 use crate::enrolment::{EnrolRefusal, RegistryRegistrar};
+use crate::folder::{Found, OlderCopy};
+use crate::link::Down;
 use crate::replication::session::Event;
 use clock::Clock;
 use pool::{Pool, Work};
@@ -55,6 +57,10 @@ pub struct LinkEnd {
     pub skew_ms: i64,
     /// Whether the last digest was equal.
     pub digest: Option<bool>,
+    /// Why no session runs, where none does and a reason is known.
+    pub down: Option<Down>,
+    /// Since when, Unix milliseconds.
+    pub down_since_ms: i64,
 }
 
 impl LinkEnd {
@@ -76,6 +82,8 @@ pub struct Figures {
     pub journal_bytes: u64,
     /// Alarms, newest first.
     pub alarms: Vec<String>,
+    /// Whether nothing is written any more, and why.
+    pub closed: Option<Closed>,
 }
 
 /// One node.
@@ -109,6 +117,10 @@ pub struct Node {
     tickets: AtomicU64,
     links: Mutex<BTreeMap<NodeId, LinkEnd>>,
     registry_changes: watch::Sender<u64>,
+    downs: watch::Sender<u64>,
+    older_copy: Mutex<OlderCopy>,
+    /// The engine was closed when it was opened, and has not begun.
+    unbegun: AtomicBool,
     clock_skew_stop_ms: i64,
     clock_skew_warn_ms: i64,
 }
@@ -126,6 +138,8 @@ impl std::fmt::Debug for Node {
 pub struct NodeParts {
     /// Engine, caught up.
     pub engine: Engine,
+    /// What neighbours said of the folder.
+    pub older_copy: OlderCopy,
     /// Who it is.
     pub me: Me,
     /// Keys, shared with the engine.
@@ -179,6 +193,9 @@ impl Node {
             tickets: AtomicU64::new(1),
             links: Mutex::default(),
             registry_changes: watch::Sender::new(0),
+            downs: watch::Sender::new(0),
+            unbegun: AtomicBool::new(parts.older_copy.found.is_some()),
+            older_copy: Mutex::new(parts.older_copy),
             clock_skew_stop_ms: parts.clock_skew_stop_ms,
             clock_skew_warn_ms: parts.clock_skew_warn_ms,
         });
@@ -250,7 +267,7 @@ impl Node {
         inputs
     }
 
-    fn dispatch(&self, outputs: Vec<Output>, engine: &Engine) {
+    fn dispatch(self: &Arc<Self>, outputs: Vec<Output>, engine: &Engine) {
         // First of all: whoever is answered now may ask for the place it just added.
         if outputs
             .iter()
@@ -280,11 +297,90 @@ impl Node {
                 Output::Owed(link) => self.tell(link, Event::Owed),
                 Output::Settles(link) => self.tell(link, Event::Settles),
                 Output::Paused(link) => self.tell(link, Event::paused()),
+                Output::OlderCopy(link, what) => self.note_older_copy(|said| {
+                    said.found = Some(Found {
+                        neighbour: link,
+                        what: what.clone(),
+                        at_ms: self.clock.now().0,
+                    });
+                }),
+                Output::NoOlderCopy(link) => {
+                    let by_a_leader = self.up() != Some(link);
+                    self.note_older_copy(|said| {
+                        said.found = None;
+                        if by_a_leader && !said.disbelieved.contains(&link) {
+                            said.disbelieved.push(link);
+                        }
+                    });
+                    if self.unbegun.swap(false, Ordering::Relaxed) {
+                        lock(&self.inbox).push_back(Input::Started);
+                    }
+                }
                 Output::RegistryChanged => {}
                 // A step asks for the next, so there are never more than the errands begun; the inbox takes it even when full.
                 Output::Errand(errand) => lock(&self.inbox).push_back(Input::Errand(errand)),
             }
         }
+    }
+
+    /// Writes down what is known of the folder, and has the links looked at anew.
+    fn note_older_copy(&self, change: impl FnOnce(&mut OlderCopy)) {
+        let mut said = lock(&self.older_copy);
+        change(&mut said);
+        if let Err(error) = said.write(&self.folder) {
+            // It is closed in this process all the same, and will be found again at the next greeting.
+            tracing::error!(node = %self.me.at.node, %error, "what was found of the data folder was not written down");
+        }
+        drop(said);
+        self.registry_changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Why nothing is written here any more, if so.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        self.figures.load().closed
+    }
+
+    /// By whom and by what this folder was found to be an older copy of itself.
+    #[must_use]
+    pub fn found_older(&self) -> Option<Found> {
+        lock(&self.older_copy).found.clone()
+    }
+
+    /// A neighbour holds work of this node that is not here. The parent is believed. Another neighbour is believed where
+    /// the parent has not greeted this process, or there is none: one that may say anything must not close a node whose
+    /// parent knows better.
+    fn hear_older_copy(self: &Arc<Self>, link: NodeId, found: &str) {
+        let up = self.up();
+        if up != Some(link) {
+            let parent_greeted = up.is_some_and(|up| {
+                let links = lock(&self.links);
+                links.get(&up).is_some_and(|end| end.heard_ms > 0)
+            });
+            if parent_greeted || lock(&self.older_copy).disbelieved.contains(&link) {
+                return;
+            }
+        }
+        lock(&self.inbox).push_back(Input::OlderCopy {
+            link,
+            found: found.to_owned(),
+        });
+        self.schedule();
+    }
+
+    /// The parent has greeted: what it has to say of this folder, it says next. Until then another's word is in doubt.
+    fn parent_greeted(self: &Arc<Self>, link: NodeId) {
+        let by_another = self
+            .found_older()
+            .is_some_and(|found| found.neighbour != link);
+        if by_another && self.up() == Some(link) {
+            lock(&self.inbox).push_back(Input::NoOlderCopy { link });
+            self.schedule();
+        }
+    }
+
+    fn up(&self) -> Option<NodeId> {
+        self.me.at.up(&self.registry.load())
     }
 
     fn publish_registry(&self, engine: &Engine) {
@@ -310,6 +406,7 @@ impl Node {
             syncs: engine.syncs(),
             journal_bytes: engine.journal_end(),
             alarms: engine.alarms(),
+            closed: engine.closed(),
         }));
     }
 
@@ -471,6 +568,36 @@ impl Node {
         lock(&self.links).clone()
     }
 
+    /// Why the link to a neighbour is down; `None` while it is up, and before it was first tried.
+    #[must_use]
+    pub fn down(&self, link: NodeId) -> Option<Down> {
+        lock(&self.links).get(&link)?.down.clone()
+    }
+
+    /// Told whenever a link is down for another reason than before.
+    #[must_use]
+    pub fn downs(&self) -> watch::Receiver<u64> {
+        self.downs.subscribe()
+    }
+
+    /// A link is down: said once for each reason.
+    fn note_down(&self, link: NodeId, why: Down) {
+        let mut links = lock(&self.links);
+        let end = links.entry(link).or_default();
+        if end.down.as_ref() == Some(&why) {
+            return;
+        }
+        if end.down.is_none() {
+            end.down_since_ms = self.clock.now().0;
+        }
+        end.down = Some(why.clone());
+        drop(links);
+        let (node, code, said) = (self.me.at.node, why.code(), why.said());
+        let (english, chinese) = (said.english, said.chinese);
+        tracing::info!(%node, %link, code, english, chinese, "the link is down");
+        self.downs.send_modify(|downs| *downs += 1);
+    }
+
     /// Told whenever the registry has changed.
     #[must_use]
     pub fn registry_changes(&self) -> watch::Receiver<u64> {
@@ -492,6 +619,8 @@ fn weight(input: &Input) -> usize {
         | Input::Tick { .. }
         | Input::Started
         | Input::Errand(_)
+        | Input::OlderCopy { .. }
+        | Input::NoOlderCopy { .. }
         | Input::Introduced(_) => 256,
     }
 }

@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 20] = [
+const FLOORS: [&str; 21] = [
     "cli",
     "host",
     "pages",
@@ -33,6 +33,7 @@ const FLOORS: [&str; 20] = [
     "audit",
     "engine",
     "enrolment",
+    "dial",
     "replication",
     "folder",
     "keystore",

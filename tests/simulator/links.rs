@@ -324,7 +324,7 @@ impl Simulator {
                 };
                 self.submit(machine, input);
             }
-            Action::Alarm { code, detail } => self.alarmed(machine, peer, code, &detail)?,
+            Action::Alarm { code, detail, .. } => self.alarmed(machine, peer, code, &detail)?,
             Action::Close {
                 code,
                 retry_after_ms,

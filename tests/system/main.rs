@@ -13,6 +13,7 @@ mod hosting;
 mod importing;
 mod invitations;
 mod life;
+mod links;
 mod machine;
 mod moving;
 mod privacy;

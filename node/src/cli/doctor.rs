@@ -12,6 +12,7 @@ use crate::host::folders_of;
 
 mod checks;
 mod finding;
+mod parent;
 
 use finding::{Finding, Patient, State};
 
@@ -35,7 +36,8 @@ pub struct DoctorArgs {
 /// `DOCTOR_FAILED` when any check fails; a configuration that does not read.
 pub fn run(args: &DoctorArgs, ground: &Ground) -> Result<(), Failed> {
     let config = load(args.config.as_ref(), &args.set, ground)?;
-    let now = clock_of(args.clock.as_ref()).now();
+    let clock = clock_of(args.clock.as_ref());
+    let now = clock.now();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -50,11 +52,12 @@ pub fn run(args: &DoctorArgs, ground: &Ground) -> Result<(), Failed> {
         let patient = Patient {
             folder: &folder,
             config: &config,
+            clock: clock.clone(),
             now,
             glance: Glance::at(&folder),
             status: runtime.block_on(super::connection::status_of(&socket)),
         };
-        all.push((folder.clone(), checks::all(&patient)));
+        all.push((folder.clone(), runtime.block_on(checks::all(&patient))));
     }
     answer(&all, ground)
 }

@@ -74,8 +74,16 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
              磁盘空间不足，腾出空间之前不受理新的写入\n",
         );
     }
+    if let Some(closed) = &status.closed {
+        text.push_str(&trouble_text("closed 停止写入", closed));
+    }
     if !status.links.is_empty() {
         text.push_str(&format!("\nLinks 链路\n{}", links_text(&status.links)));
+    }
+    for link in &status.links {
+        if let Some(down) = &link.down {
+            text.push_str(&trouble_text(&link.name, down));
+        }
     }
     for link in status.links.iter().filter(|link| link.awaited) {
         text.push_str(&format!(
@@ -94,6 +102,30 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
         }
     }
     text
+}
+
+/// One line of what is so, one of what to do.
+fn trouble_text(of: &str, trouble: &pb::Trouble) -> String {
+    let pb::Trouble {
+        code,
+        english,
+        chinese,
+        to_do,
+        to_do_chinese,
+        ..
+    } = trouble;
+    format!("{of}: {code}: {english} / {chinese}\n  -> {to_do} / {to_do_chinese}\n")
+}
+
+fn trouble_json(trouble: &pb::Trouble) -> Value {
+    json!({
+        "code": trouble.code,
+        "english": trouble.english,
+        "chinese": trouble.chinese,
+        "to_do": trouble.to_do,
+        "to_do_chinese": trouble.to_do_chinese,
+        "since_ms": ms_or_null(trouble.since_ms),
+    })
 }
 
 fn links_text(links: &[pb::LinkStatus]) -> String {
@@ -169,6 +201,7 @@ fn status_json(status: &pb::GetStatusResponse) -> Value {
         "syncs": status.syncs,
         "boot": status.boot,
         "read_only": status.read_only,
+        "closed": status.closed.as_ref().map(trouble_json),
         "links": status.links.iter().map(link_json).collect::<Vec<_>>(),
         "alarms": status.alarms,
     })
@@ -196,6 +229,7 @@ fn link_json(link: &pb::LinkStatus) -> Value {
         "received": link.received,
         "acknowledged": link.acknowledged,
         "awaited": link.awaited,
+        "down": link.down.as_ref().map(trouble_json),
     })
 }
 

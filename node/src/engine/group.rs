@@ -72,6 +72,8 @@ pub(crate) struct Group<'a> {
     pub(crate) moved: BTreeSet<PlaceId>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) read_only: bool,
+    /// This folder is an older copy of itself.
+    pub(crate) older_copy: bool,
     /// Whether the parent was reached when what is decided now was asked for.
     pub(crate) linked: bool,
     /// What the process knows of the node that holds the case acted on.
@@ -85,6 +87,9 @@ pub(crate) struct Group<'a> {
 impl<'a> Group<'a> {
     /// Takes one input.
     pub(crate) fn take(&mut self, input: Input) -> Result<(), EngineError> {
+        if let Some(closed) = self.closed() {
+            return self.turn_away(input, closed);
+        }
         match input {
             Input::Act(request) => {
                 let ticket = request.ticket;
@@ -110,6 +115,8 @@ impl<'a> Group<'a> {
             Input::Started => self.started()?,
             Input::Errand(errand) => self.run_errand(errand)?,
             Input::Introduced(entries) => self.introduced(&entries)?,
+            Input::OlderCopy { link, found } => self.close_as_older_copy(link, found),
+            Input::NoOlderCopy { .. } => {}
         }
         Ok(())
     }

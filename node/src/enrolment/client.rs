@@ -7,36 +7,28 @@
 //! invitation whose answer never came may be used up, and then the parent has
 //! to give a new one.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::StoreId;
 use fengqiao_proto::v1 as pb;
-use hyper_util::rt::TokioIo;
 use pb::enrol_service_client::EnrolServiceClient;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use tokio::net::{TcpSocket, TcpStream};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
 use super::verdict::{AnswerError, Asked, Verdict, authority_of};
 use super::{EnrolRefusal, EnrolmentError, timestamp};
+use crate::dial::{Dial, TlsVerdict};
 use crate::folder::{Folder, Identity, Making, NewFolder, NodeKeys, Parent};
 use crate::trust::authority::Chain;
 use crate::trust::enrol::{Issued, JoinRequest, NewKeys, RenewRequest};
-use crate::trust::tls::{FirstContact, Presented, Trust, code_of};
+use crate::trust::tls::{FirstContact, Presented, Trust};
 use crate::trust::{AuthorityKey, Code, Invitation, PeerIdentity, Random, draw};
 
 /// Until an attempt to connect, handshake included, is given up.
@@ -138,7 +130,7 @@ pub async fn join_from(
         Authorities::None => None,
         Authorities::IfGranted | Authorities::Required => Some(AuthorityKey::generate(random)?),
     };
-    let dial = Dial {
+    let dial = Asking {
         address: options.address,
         from,
         name: options.parent_name.unwrap_or(host),
@@ -227,6 +219,7 @@ impl Joined<'_> {
                 name: verdict.parent_name,
                 link_address,
                 enrol_address: self.options.address.to_owned(),
+                overtaken_address: None,
             }),
         };
         Ok(making.finish(&NewFolder {
@@ -277,7 +270,7 @@ pub async fn renew(
             .unwrap_or_default(),
     };
     let presented = Arc::new(Presented::new(&folder.credentials));
-    let dial = Dial {
+    let dial = Asking {
         address,
         from: None,
         name: &name,
@@ -288,7 +281,7 @@ pub async fn renew(
         .client
         .renew(request)
         .await
-        .map_err(|status| connection.failure(address, status))?
+        .map_err(|status| connection.failure(&status))?
         .into_inner();
     let issued = Issued {
         node: Chain::from_pem(&response.certificate_chain)?,
@@ -338,7 +331,7 @@ type Answered = (pb::JoinResponse, Vec<CertificateDer<'static>>);
 
 /// Sends one request until it is answered: the same keys get the same node.
 async fn ask_to_join(
-    dial: &Dial<'_>,
+    dial: &Asking<'_>,
     request: &pb::JoinRequest,
 ) -> Result<Answered, EnrolmentError> {
     let mut attempt = 1;
@@ -346,7 +339,7 @@ async fn ask_to_join(
         let mut connection = dial.connect().await?;
         let failed = match connection.client.join(request.clone()).await {
             Ok(response) => return Ok((response.into_inner(), connection.chain)),
-            Err(status) => connection.failure(dial.address, status),
+            Err(status) => connection.failure(&status),
         };
         let lost = matches!(failed, EnrolmentError::Unreachable { .. });
         if !lost || attempt == ATTEMPTS_MAX {
@@ -356,57 +349,31 @@ async fn ask_to_join(
     }
 }
 
-/// Whom to dial, and how to know it.
-pub(super) struct Dial<'a> {
+/// Whom to ask, and how to know it.
+pub(super) struct Asking<'a> {
     pub(super) address: &'a str,
     pub(super) from: Option<Ipv4Addr>,
     pub(super) name: &'a str,
     pub(super) config: ClientConfig,
 }
 
-impl Dial<'_> {
-    async fn stream(&self) -> std::io::Result<TcpStream> {
-        let Some(from) = self.from else {
-            return TcpStream::connect(self.address).await;
-        };
-        let mut found = tokio::net::lookup_host(self.address).await?;
-        let to = found.find(SocketAddr::is_ipv4);
-        let to = to.ok_or(std::io::ErrorKind::AddrNotAvailable)?;
-        let socket = TcpSocket::new_v4()?;
-        socket.bind((from, 0).into())?;
-        socket.connect(to).await
-    }
-
+impl Asking<'_> {
     /// Opens one connection. Nothing is sent on it before its other end is
     /// proven, and it is never opened anew behind the caller's back.
     pub(super) async fn connect(&self) -> Result<Connection, EnrolmentError> {
         let name =
             ServerName::try_from(self.name.to_owned()).map_err(|_| EnrolmentError::Address)?;
-        let connecting = async {
-            let stream = self.stream().await?;
-            stream.set_nodelay(true)?;
-            let connector = TlsConnector::from(Arc::new(self.config.clone()));
-            connector.connect(name, stream).await
+        let dial = Dial {
+            address: self.address,
+            from: self.from,
+            name,
+            config: Arc::new(self.config.clone()),
+            limit: CONNECT_TIMEOUT,
         };
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
-            .await
-            .map_err(|elapsed| unreachable(self.address, elapsed))?
-            .map_err(|error| not_connected(self.address, error))?;
-        let chain = stream.get_ref().1.peer_certificates();
-        let chain = chain.unwrap_or_default().to_vec();
-        let verdict = Arc::default();
-        let mut stream = Some(TokioIo::new(Listening {
-            stream,
-            verdict: Arc::clone(&verdict),
-        }));
-        let channel = Endpoint::from_static("https://enrol.fq.internal")
-            .timeout(ANSWER_TIMEOUT)
-            .connect_with_connector(tower::service_fn(move |_| {
-                let stream = stream.take();
-                async { stream.ok_or_else(|| io::Error::other("the connection ended")) }
-            }))
-            .await
-            .map_err(|error| broken(self.address, &verdict, error))?;
+        let connection = dial.connect().await?;
+        let (chain, verdict) = (connection.chain.clone(), connection.verdict.clone());
+        let endpoint = Endpoint::from_static("https://enrol.fq.internal").timeout(ANSWER_TIMEOUT);
+        let channel = connection.channel(endpoint).await?;
         let client = EnrolServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(Connection {
             client,
@@ -421,105 +388,28 @@ pub(super) struct Connection {
     pub(super) client: EnrolServiceClient<Channel>,
     /// What the other end has shown.
     chain: Vec<CertificateDer<'static>>,
-    verdict: Arc<OnceLock<Code>>,
+    verdict: TlsVerdict,
 }
 
 impl Connection {
     /// What the other end said, or why it said nothing.
-    pub(super) fn failure(&self, address: &str, status: Status) -> EnrolmentError {
-        if let Some(refusal) = EnrolRefusal::of_status(&status) {
+    pub(super) fn failure(&self, status: &Status) -> EnrolmentError {
+        if let Some(refusal) = EnrolRefusal::of_status(status) {
             return EnrolmentError::Refused(refusal);
         }
-        let lost = std::error::Error::source(&status).is_some()
+        let lost = std::error::Error::source(status).is_some()
             || matches!(
                 status.code(),
                 tonic::Code::Unavailable | tonic::Code::Cancelled | tonic::Code::DeadlineExceeded
             );
         if lost {
-            broken(address, &self.verdict, status)
+            self.verdict.unreached().into()
         } else {
-            EnrolmentError::Failed(EnrolRefusal::words_of(&status))
+            EnrolmentError::Failed(EnrolRefusal::words_of(status))
         }
     }
 }
 
-/// Remembers why TLS ended a connection: in version 1.3 a refusal of the
-/// certificate shown arrives after the handshake, and the layers above keep
-/// only that the connection broke.
-struct Listening {
-    stream: TlsStream<TcpStream>,
-    verdict: Arc<OnceLock<Code>>,
-}
-
-impl AsyncRead for Listening {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Poll::Ready(Err(error)) = &read
-            && let Some(code) = tls_code(error)
-        {
-            // The first verdict stands.
-            let _ = self.verdict.set(code);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Listening {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
-fn not_connected(address: &str, error: io::Error) -> EnrolmentError {
-    match tls_code(&error) {
-        Some(code) => EnrolmentError::Handshake(code),
-        None => unreachable(address, error),
-    }
-}
-
-fn tls_code(error: &io::Error) -> Option<Code> {
-    let inner = error.get_ref()?;
-    inner.downcast_ref::<rustls::Error>().and_then(code_of)
-}
-
-fn broken(
-    address: &str,
-    verdict: &OnceLock<Code>,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> EnrolmentError {
-    match verdict.get() {
-        Some(code) => EnrolmentError::Handshake(*code),
-        None => unreachable(address, error),
-    }
-}
-
-fn unreachable(
-    address: &str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> EnrolmentError {
-    EnrolmentError::Unreachable {
-        address: address.to_owned(),
-        source: source.into(),
-    }
-}
-
-/// The host without the brackets of an IPv6 address.
 /// Where to dial a node that says where it listens, asked at an enrol port of `host`. One that listens at every address
 /// of its machine is dialled at the one by which it was reached.
 pub(super) fn link_address(listens: &str, host: &str) -> String {
@@ -530,6 +420,7 @@ pub(super) fn link_address(listens: &str, host: &str) -> String {
     }
 }
 
+/// Host, without the brackets of an IPv6 address, and port.
 pub(crate) fn host_and_port(address: &str) -> Result<(&str, u16), EnrolmentError> {
     let (host, port) = address.rsplit_once(':').ok_or(EnrolmentError::Address)?;
     let host = match host.strip_prefix('[') {

@@ -17,7 +17,7 @@ use super::{EnrolRefusal, moment, timestamp};
 use crate::folder::{Folder, FolderError, Root};
 use crate::trust::authority::{Chain, requested_key};
 use crate::trust::enrol::{self, JoinRequest, Registered, Registration, RenewRequest};
-use crate::trust::identity::prove_authority;
+use crate::trust::identity::{judged_at, prove_authority};
 use crate::trust::invitation::{INVITATION_HOURS, InvitationEntry, InvitationState, Secret};
 use crate::trust::keys::PublicKey;
 use crate::trust::{
@@ -226,8 +226,9 @@ impl Issuer {
         let chain = Chain::from_pem(&request.authority_chain)
             .map_err(|_| EnrolRefusal::from(Code::RequestMalformed))?;
         let root = self.root.fingerprint();
-        let proof =
-            prove_authority(chain.certificates(), &root, timestamp(now)).map_err(refused)?;
+        // As the node's own certificate: out of its time it proves what it was granted all the same.
+        let judged_at = judged_at(chain.certificates(), timestamp(now)).map_err(refused)?;
+        let proof = prove_authority(chain.certificates(), &root, judged_at).map_err(refused)?;
         let key = requested_key(&request.authority_request)
             .map_err(|_| EnrolRefusal::from(Code::RequestMalformed))?;
         if proof.key != key || proof.path.authorities.first() != Some(&place) {

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::EnrolRefusal;
 use super::verdict::AnswerError;
+use crate::dial::{Unreached, Why};
 use crate::folder::FolderError;
 use crate::trust::authority::AuthorityError;
 use crate::trust::invitation::InvitationError;
@@ -42,14 +43,16 @@ pub enum EnrolmentError {
         "the backup restored here is of another {0} than the invitation is for; nothing was sent"
     )]
     OtherBackup(&'static str),
-    /// Nobody answers, or the connection broke before an answer came.
-    #[error("no connection to {address}")]
-    Unreachable {
-        /// As given.
+    /// The other end is not reached, or the connection broke before an answer came.
+    #[error(transparent)]
+    Unreachable(Unreached),
+    /// A node's link port, where its enrol port was to be.
+    #[error(
+        "{address} is a link port; joins go to the enrol port of the same node, 7444 unless it was set otherwise"
+    )]
+    LinkPort {
+        /// Where it listens.
         address: String,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The other end is not who it should be, or refuses this node's
     /// certificate. The secret of an invitation was not sent.
@@ -84,7 +87,8 @@ impl EnrolmentError {
             Self::Address => "ENROL_ADDRESS",
             Self::OtherBackup(_) => "RECOVER_OTHER_BACKUP",
             Self::Folder(error) => error.code(),
-            Self::Unreachable { .. } => "ENROL_UNREACHABLE",
+            Self::Unreachable(_) => "ENROL_UNREACHABLE",
+            Self::LinkPort { .. } => "ENROL_LINK_PORT",
             Self::Handshake(code) => code.as_str(),
             Self::Refused(refusal) => refusal.code,
             Self::Failed(_) => "ENROL_FAILED",
@@ -109,8 +113,13 @@ impl EnrolmentError {
             Self::OtherBackup(_) => {
                 "此处恢复的备份与邀请码不属于同一地区或系统，未发送任何内容。".to_owned()
             }
-            Self::Unreachable { address, .. } => {
-                format!("无法连接 {address}，请检查网络和地址后重试。")
+            Self::Unreachable(unreached) => {
+                format!("{}，请检查网络和地址后重试。", unreached.chinese())
+            }
+            Self::LinkPort { address } => {
+                format!(
+                    "{address} 是对方的链路端口；接入请用同一节点的接入端口，未另行设置时为 7444。"
+                )
             }
             Self::Handshake(code) => code.chinese().to_owned(),
             Self::Refused(refusal) => refusal.chinese.to_owned(),
@@ -125,9 +134,11 @@ impl EnrolmentError {
     /// where trying again may help, else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Token(_) | Self::Option { .. } | Self::Address => EXIT_USAGE,
+            Self::Token(_) | Self::Option { .. } | Self::Address | Self::LinkPort { .. } => {
+                EXIT_USAGE
+            }
             Self::Folder(FolderError::Exists { .. } | FolderError::Name { .. }) => EXIT_USAGE,
-            Self::Unreachable { .. } | Self::Random(_) => EXIT_TRY_AGAIN,
+            Self::Unreachable(_) | Self::Random(_) => EXIT_TRY_AGAIN,
             Self::Refused(refusal)
                 if *refusal == EnrolRefusal::RATE || refusal.code == Code::TryAgain.as_str() =>
             {
@@ -141,6 +152,24 @@ impl EnrolmentError {
             | Self::Answer(_)
             | Self::Authority(_)
             | Self::Tls(_) => 1,
+        }
+    }
+}
+
+impl From<Unreached> for EnrolmentError {
+    fn from(unreached: Unreached) -> Self {
+        match unreached.why {
+            // Only a link port asks everybody for a certificate.
+            Why::Ours(Code::CertificateMissing) => Self::LinkPort {
+                address: unreached.address,
+            },
+            Why::Theirs(code) | Why::Ours(code) => Self::Handshake(code),
+            Why::Name
+            | Why::Silent
+            | Why::NoRoute
+            | Why::NobodyListens
+            | Why::Broken
+            | Why::NotANode => Self::Unreachable(unreached),
         }
     }
 }

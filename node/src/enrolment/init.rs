@@ -14,9 +14,11 @@ use fengqiao_hub::jurisdiction::{Code, NAME_CHARACTERS_MAX};
 use fengqiao_hub::rank::Rank;
 use fengqiao_proto::v1 as pb;
 
+use super::verdict::AnswerError;
 use super::{EnrolmentError, timestamp};
 use crate::folder::{Folder, FolderError, Identity, Making, NewFolder, NodeKeys, Root};
-use crate::trust::authority::{Chain, signing_request};
+use crate::trust::authority::{AuthorityError, Chain, signing_request};
+use crate::trust::identity::window;
 use crate::trust::name::AUTHORITY_DEPTH_MAX;
 use crate::trust::{Authority, AuthorityKey, Random, draw};
 
@@ -104,8 +106,7 @@ pub fn init(
     let request = signing_request(&keys.transport)?;
     let chain = authority.issue_leaf(identity.node, &request, at, random)?;
     let genesis = genesis(&identity, &keys, &options.code, &root_authority, now);
-    let root =
-        Root::of_chain(root_authority.chain()).map_err(super::verdict::AnswerError::Identity)?;
+    let root = Root::of_chain(root_authority.chain()).map_err(AnswerError::Identity)?;
     let folder = making.finish(&NewFolder {
         identity: &identity,
         keys: &keys,
@@ -140,7 +141,8 @@ pub fn renew_at_the_top(
 }
 
 /// Renews the authority of the first node by the root key, and its certificate
-/// under it. An enroller made before is to be made anew.
+/// under it; the root's own certificate too where it is out of its time, under
+/// the same key. An enroller made before is to be made anew.
 ///
 /// # Errors
 /// [`EnrolmentError::Folder`], also for the file of the root key;
@@ -156,12 +158,21 @@ pub fn renew_authority_at_the_top(
     let present = own_authority(folder)?;
     let fingerprint = folder.root.fingerprint();
     let key = AuthorityKey::load(root_key_file).map_err(FolderError::from)?;
-    let root = Authority::load(key, folder.root.chain(), &fingerprint, at)?;
+    let (begin, end) = window(folder.root.chain().certificates()).map_err(AnswerError::Identity)?;
+    let root = if (begin..end).contains(&at) {
+        Authority::load(key, folder.root.chain(), &fingerprint, at)?
+    } else if key.public().fingerprint() == fingerprint {
+        // Whoever believes the root knows it by its key.
+        Authority::init(key, folder.identity.deployment, ROOT_LEVELS, at, random)?
+    } else {
+        return Err(AuthorityError::OtherKey.into());
+    };
     let request = signing_request(present.key())?;
     let (place, levels) = (folder.identity.place, present.levels_below());
     let chain = root.issue_authority(place, &request, levels, at, random)?;
     let renewed = present.with_chain(chain, &fingerprint, at)?;
     let chain = own_leaf(folder, &renewed, now, random)?;
+    folder.replace_root(root.chain())?;
     Ok(folder.replace_chains(&chain, Some(renewed.chain()))?)
 }
 

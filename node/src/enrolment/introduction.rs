@@ -15,7 +15,7 @@ use fengqiao_proto::v1 as pb;
 use pb::registry_change::Change;
 use prost::Message as _;
 
-use super::client::{Dial, Standing, host_and_port, link_address};
+use super::client::{Asking, Standing, host_and_port, link_address};
 use super::error::EnrolmentError;
 use super::timestamp;
 use super::verdict::AnswerError;
@@ -65,7 +65,7 @@ pub async fn introduce(
 ) -> Result<Introduction, EnrolmentError> {
     let (host, _) = host_and_port(address)?;
     let first = FirstContact::of_root(root);
-    let dial = Dial {
+    let dial = Asking {
         address,
         from: None,
         name: host,
@@ -78,7 +78,7 @@ pub async fn introduce(
     };
     let response = connection.client.introduce(request).await;
     let response = response
-        .map_err(|status| connection.failure(address, status))?
+        .map_err(|status| connection.failure(&status))?
         .into_inner();
     let chain = Chain::from_pem(&response.certificate_chain)?;
     let node = prove(chain.certificates(), &root, timestamp(now))

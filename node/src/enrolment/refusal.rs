@@ -74,6 +74,20 @@ impl EnrolRefusal {
         chinese: "本节点正在恢复，上下级节点说明所存之前不办理接入，请稍后再试。",
     };
 
+    /// A node that was revoked itself.
+    pub const REVOKED: Self = Self {
+        code: "ENROL_REVOKED",
+        english: "This node is revoked and enrols nobody; ask the centre above it.",
+        chinese: "本节点已被吊销，不办理接入，请联系其上级中心。",
+    };
+
+    /// A node whose folder is an older copy of itself.
+    pub const OLDER_COPY: Self = Self {
+        code: "ENROL_OLDER_COPY",
+        english: "This node's data folder is an older copy; it enrols nobody until it is recovered.",
+        chinese: "本节点的数据目录是旧副本，恢复之前不办理接入。",
+    };
+
     /// The place is served already, and not by the node the invitation lets succeed.
     pub const PLACE_HAS_NODE: Self = Self {
         code: "ENROL_PLACE_HAS_NODE",
@@ -82,7 +96,7 @@ impl EnrolRefusal {
     };
 
     /// Every refusal that is not one of the trust floor's codes.
-    pub const OWN: [Self; 9] = [
+    pub const OWN: [Self; 11] = [
         Self::RATE,
         Self::LEVELS,
         Self::HOURS,
@@ -91,6 +105,8 @@ impl EnrolRefusal {
         Self::STORED,
         Self::NO_AUTHORITY,
         Self::RECOVERING,
+        Self::REVOKED,
+        Self::OLDER_COPY,
         Self::PLACE_HAS_NODE,
     ];
 
@@ -135,13 +151,15 @@ impl EnrolRefusal {
     fn grpc(self) -> Grpc {
         match self.code {
             "ENROL_RATE" => Grpc::ResourceExhausted,
-            "ENROL_TRY_AGAIN" | "ENROL_RECOVERING" => Grpc::Unavailable,
+            "ENROL_TRY_AGAIN" | "ENROL_RECOVERING" | "ENROL_OLDER_COPY" => Grpc::Unavailable,
             "ENROL_REQUEST" | "ENROL_KEY_PROOF" | "ENROL_HOURS" | "TOKEN_MALFORMED" => {
                 Grpc::InvalidArgument
             }
-            "ENROL_ISSUER" | "ENROL_LEVELS" | "ENROL_STORED" | "ENROL_PLACE_HAS_NODE" => {
-                Grpc::FailedPrecondition
-            }
+            "ENROL_REVOKED"
+            | "ENROL_ISSUER"
+            | "ENROL_LEVELS"
+            | "ENROL_STORED"
+            | "ENROL_PLACE_HAS_NODE" => Grpc::FailedPrecondition,
             "CERT_MISSING" => Grpc::Unauthenticated,
             _ => Grpc::PermissionDenied,
         }

@@ -47,6 +47,9 @@ pub struct Parent {
     pub link_address: String,
     /// `host:port` of its enrol port.
     pub enrol_address: String,
+    /// The configuration's `link.parent_address` as it was when a move led here: it names the former parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken_address: Option<String>,
 }
 
 impl Identity {

@@ -12,8 +12,8 @@ use prost::Message as _;
 
 use super::error::{FolderError, damaged, key_error, locking, locking_or};
 use super::files::{
-    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, GENESIS, IDENTITY, REGISTRY, ROOT,
-    ROOT_KEY, SIGNING_KEY, TRANSPORT_KEY, put,
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, GENESIS, IDENTITY, OLDER_COPY, REGISTRY,
+    ROOT, ROOT_KEY, SIGNING_KEY, TRANSPORT_KEY, put,
 };
 use super::identity::{Identity, Restored};
 use super::{Folder, NodeKeys, Root, write_identity};
@@ -23,7 +23,7 @@ use crate::trust::authority::Chain;
 use crate::trust::keys::Fingerprint;
 
 /// What a making writes at the top of a folder, besides who the node is.
-const MADE: [&str; 5] = ["private", "trust", "root", GENESIS, REGISTRY];
+const MADE: [&str; 6] = ["private", "trust", "root", GENESIS, REGISTRY, OLDER_COPY];
 
 /// Everything a new folder holds.
 #[derive(Debug)]

@@ -2,24 +2,13 @@
 
 use std::sync::Arc;
 
-use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1::{IntroduceRequest, IntroduceResponse};
-use jiff::Timestamp;
 use prost::Message;
 
 use crate::engine::Input;
-use crate::enrolment::{EnrolDesk, EnrolRefusal, Enroller, Issuer, renew, renew_at_the_top};
-use crate::folder::Folder;
+use crate::enrolment::{EnrolDesk, EnrolRefusal};
 use crate::node::hosted::Hosted;
 use crate::trust::code::Code;
-use crate::trust::random::OsRandom;
-use crate::trust::renewal::{Renewal, renewal};
-use crate::trust::tls::{HostedNodes, Trust};
-
-/// The seam between the hub's milliseconds and the certificates' calendar.
-pub(super) fn timestamp(now: Moment) -> Timestamp {
-    Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::UNIX_EPOCH)
-}
 
 /// Takes joins for whichever hosted node issued the invitation.
 pub(super) struct HostDesk {
@@ -94,35 +83,4 @@ impl EnrolDesk for HostDesk {
             link_address: self.link_address.clone(),
         })
     }
-}
-
-/// The issuer made anew from a folder whose authority may have been renewed.
-fn issuer_of(folder: &Folder) -> anyhow::Result<Option<Box<dyn Enroller>>> {
-    let issuer = Issuer::of_folder(folder, Box::new(OsRandom))?;
-    Ok(issuer.map(|issuer| Box::new(issuer) as Box<dyn Enroller>))
-}
-
-pub(super) async fn renew_one(
-    hosted: &Hosted,
-    trust: &Trust,
-    names: &HostedNodes,
-    now: Moment,
-) -> anyhow::Result<()> {
-    let mut folder = hosted.folder.lock().await;
-    let own = &folder.credentials.own;
-    if matches!(
-        renewal(own.not_before, own.not_after, timestamp(now)),
-        Renewal::NotBefore(_)
-    ) {
-        return Ok(());
-    }
-    match folder.identity.parent.clone() {
-        None => renew_at_the_top(&mut folder, now, &mut OsRandom)?,
-        Some(parent) => renew(&mut folder, trust, &parent.enrol_address, now).await?,
-    }
-    hosted.node.use_enroller(issuer_of(&folder)?);
-    hosted.presented.replace(&folder.credentials);
-    names.install(&folder.credentials);
-    tracing::info!(node = %hosted.node.me.at.node, "the certificate was renewed");
-    Ok(())
 }

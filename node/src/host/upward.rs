@@ -2,6 +2,7 @@
 //! place stands below another one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fengqiao_hub::clock::Moment;
@@ -14,7 +15,7 @@ use super::{Host, Hosted, NodePort, draw, stopped};
 use crate::engine::Input;
 use crate::enrolment::introduce;
 use crate::folder::Parent;
-use crate::link::{Dialer, LocalLink};
+use crate::link::{Dialer, LocalLink, Otherwise, Port as _, Presenting};
 use crate::trust::tls::Trust;
 
 /// The longest between two questions who stands at the parent's address while its link is down.
@@ -37,17 +38,30 @@ impl Host {
         tasks.spawn(async move {
             let mut parents = hosted.parent.subscribe();
             let mut addresses = host.parent_address.subscribe();
+            let mut registry = hosted.node.registry_changes();
+            let port = NodePort(Arc::clone(&hosted.node));
             while !*stop.borrow() {
                 let parent = parents.borrow_and_update().clone();
                 let Some(parent) = parent else { return };
                 let configured = addresses.borrow_and_update().clone();
+                registry.mark_unchanged();
+                // A node that is closed has nothing to say, and the reason stands where it was found.
+                let silent = || {
+                    hosted.node.closed().is_some()
+                        && port.identity(&parent.node.to_string()).is_none()
+                };
                 let until = async {
                     tokio::select! {
                         () = stopped(stop.clone()) => {}
                         changed = parents.changed() => drop(changed),
                         changed = addresses.changed() => drop(changed),
+                        () = changes_to(&mut registry, !silent(), || !silent()) => {}
                     }
                 };
+                if silent() {
+                    until.await;
+                    continue;
+                }
                 if let Err(error) = host.link_to(&hosted, &parent, configured, until).await {
                     tracing::error!(%error, "the link upwards cannot be kept");
                     return;
@@ -82,12 +96,19 @@ impl Host {
         }
         let config = Arc::new(self.trust.client_config(&hosted.presented)?);
         let server = ServerName::try_from(name)?;
+        let own = Arc::clone(hosted);
+        let (address, otherwise) = where_to_dial(hosted, parent, configured);
         let dialer = Dialer {
-            address: configured.unwrap_or_else(|| parent.link_address.clone()),
+            address,
+            otherwise,
             link,
             port,
             seats: Arc::clone(&self.seats),
-            credentials: Arc::new(move || (Arc::clone(&config), server.clone())),
+            credentials: Arc::new(move || Presenting {
+                config: Arc::clone(&config),
+                name: server.clone(),
+                valid_ms: own.presented.valid_ms(),
+            }),
             draw: draw(),
             limits: self.limits.clone(),
         };
@@ -108,14 +129,19 @@ impl Host {
         let (hosted, trust, clock) = (Arc::clone(hosted), self.trust.clone(), self.clock.clone());
         let every = self.limits.retry_ms_max.clamp(1, ASK_AGAIN_MS_MAX);
         let until = stopped(stop.clone());
+        let configured = self.parent_address.subscribe();
+        let mut downs = hosted.node.downs();
         tasks.spawn(async move {
             tokio::pin!(until);
             loop {
                 tokio::select! {
                     () = &mut until => return,
                     () = tokio::time::sleep(Duration::from_millis(every)) => {}
+                    // At once where the other end proved to be another node, or says that this one is revoked.
+                    () = found_another(&hosted, &mut downs) => {}
                 }
-                if let Err(error) = ask(&hosted, &trust, clock.now()).await {
+                let configured = configured.borrow().clone();
+                if let Err(error) = ask(&hosted, &trust, configured, clock.now()).await {
                     tracing::debug!(%error, node = %hosted.node.me.at.node, "the parent did not say who it is");
                 }
             }
@@ -123,8 +149,74 @@ impl Host {
     }
 }
 
+/// Resolves when what is said of the registry changes from `was`.
+async fn changes_to(registry: &mut watch::Receiver<u64>, was: bool, now: impl Fn() -> bool) {
+    while now() == was {
+        if registry.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// Resolves when the link upwards is down for a reason that the parent's enrol port may explain.
+async fn found_another(hosted: &Hosted, downs: &mut watch::Receiver<u64>) {
+    loop {
+        if downs.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        let parent = hosted.parent.borrow().as_ref().map(|parent| parent.node);
+        let down = parent.and_then(|parent| hosted.node.down(parent));
+        if down.is_some_and(|down| down.is_another_node() || down.says_revoked()) {
+            return;
+        }
+    }
+}
+
+/// Where the parent is dialled, and where else it may be. What the configuration names goes before what was learnt: a
+/// link may have a way of its own. But it does not survive a move, and may be older than the join.
+fn where_to_dial(
+    hosted: &Arc<Hosted>,
+    parent: &Parent,
+    configured: Option<String>,
+) -> (String, Option<Otherwise>) {
+    let learnt = parent.link_address.clone();
+    let Some(configured) = configured.filter(|configured| *configured != learnt) else {
+        return (learnt, None);
+    };
+    let detail = format!(
+        "link.parent_address {configured} leads to another node than the parent, which is at {learnt}"
+    );
+    if parent.overtaken_address.as_ref() == Some(&configured) {
+        say_overtaken(hosted, &detail);
+        return (learnt, None);
+    }
+    let (own, said) = (Arc::clone(hosted), AtomicBool::new(false));
+    let needed = move || {
+        if !said.swap(true, Ordering::Relaxed) {
+            say_overtaken(&own, &detail);
+        }
+    };
+    let otherwise = Otherwise {
+        address: learnt,
+        needed: Arc::new(needed),
+    };
+    (configured, Some(otherwise))
+}
+
+fn say_overtaken(hosted: &Hosted, detail: &str) {
+    hosted.node.submit(Input::Alarm {
+        code: "PARENT_ADDRESS".to_owned(),
+        detail: detail.to_owned(),
+    });
+}
+
 /// Asks once; dials another node from then on when the registry knows it as the parent's.
-async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> {
+async fn ask(
+    hosted: &Hosted,
+    trust: &Trust,
+    configured: Option<String>,
+    now: Moment,
+) -> anyhow::Result<()> {
     let Some(parent) = hosted.parent.borrow().clone() else {
         return Ok(());
     };
@@ -151,6 +243,13 @@ async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> 
         told = introduce(&address, Some(place), node.way_down()?, root, now).await?;
     }
     if told.node.node() == parent.node {
+        // Why it refuses this node stands in its registry, which proves itself.
+        if node
+            .down(parent.node)
+            .is_some_and(|down| down.says_revoked())
+        {
+            node.submit(Input::Introduced(told.registry));
+        }
         return Ok(());
     }
     let mut changes = node.registry_changes();
@@ -178,6 +277,11 @@ async fn ask(hosted: &Hosted, trust: &Trust, now: Moment) -> anyhow::Result<()> 
             parent.link_address
         },
         enrol_address: address,
+        overtaken_address: if moved {
+            configured
+        } else {
+            parent.overtaken_address
+        },
     };
     tracing::info!(node = %node.me.at.node, parent = %next.node, "another machine is dialled from now on");
     folder.replace_parent(next.clone())?;

@@ -1,39 +1,66 @@
 //! The lower side: dials the parent, and dials again.
 
 use std::fmt;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
 use fengqiao_proto::v1 as pb;
-use hyper_util::rt::TokioIo;
 use pb::link_service_client::LinkServiceClient;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
+use super::down::{Down, OwnTime};
 use super::run::{Ending, drive, keep_trying};
 use super::seat::{Leave, Seats};
 use super::{
     Draw, ERROR_RESETS_MAX, FRAMES_QUEUED, HEADER_BYTES_MAX, Limits, PENDING_RESETS_MAX, Port,
     WINDOW_BYTES,
 };
+use crate::dial::{Dial, TlsVerdict, Unreached, Why};
 use crate::replication::session::{Code, Session};
 
 /// What is presented and whom to expect, asked at every dial, so that a renewed certificate is used at the next one.
-pub type Credentials = Arc<dyn Fn() -> (Arc<ClientConfig>, ServerName<'static>) + Send + Sync>;
+pub type Credentials = Arc<dyn Fn() -> Presenting + Send + Sync>;
+
+/// What a dialling node shows, and whom it expects.
+#[derive(Clone)]
+pub struct Presenting {
+    /// TLS of this end.
+    pub config: Arc<ClientConfig>,
+    /// The name that the other end must prove.
+    pub name: ServerName<'static>,
+    /// When this end's certificate begins and ends, Unix milliseconds.
+    pub valid_ms: (i64, i64),
+}
+
+impl fmt::Debug for Presenting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presenting")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A second address, for when the first leads to somebody else. Who answers there proves who it is, as ever.
+#[derive(Clone)]
+pub struct Otherwise {
+    /// `host:port`.
+    pub address: String,
+    /// Told when it was the second address that led to the parent.
+    pub needed: Arc<dyn Fn() + Send + Sync>,
+}
 
 /// Keeps the link to one parent.
 #[derive(Clone)]
 pub struct Dialer {
     /// `host:port` of the parent, looked up at every dial.
     pub address: String,
+    /// Where else it may be.
+    pub otherwise: Option<Otherwise>,
     /// Name of the link at this node.
     pub link: String,
     /// The node.
@@ -46,6 +73,14 @@ pub struct Dialer {
     pub draw: Draw,
     /// Bounds.
     pub limits: Limits,
+}
+
+impl fmt::Debug for Otherwise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Otherwise")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Dialer {
@@ -74,55 +109,73 @@ impl Dialer {
 
     /// One session from the dial to its end.
     async fn attempt(&self, leave: Leave) -> Ending {
-        let connect = tokio::time::timeout(self.limits.connect_timeout, self.connect());
-        let connected = tokio::select! {
-            connected = connect => connected,
+        let presenting = (self.credentials)();
+        let reached = tokio::select! {
+            reached = self.reach(&presenting) => reached,
             _ = leave.asked() => return Ending::cut(),
         };
-        match connected {
-            Ok(Ok(channel)) => self.exchange(channel, leave).await,
-            Ok(Err(error)) => {
-                let (link, error) = (&self.link, chain(&error));
-                tracing::debug!(link, error, "the parent was not reached");
-                Ending::cut()
-            }
-            Err(_) => Ending::cut(),
+        let ended = match reached {
+            Ok((channel, verdict)) => self.exchange(channel, &verdict, &presenting, leave).await,
+            Err(unreached) => Err(self.down(unreached, &presenting)),
+        };
+        ended.unwrap_or_else(|why| {
+            self.port.down(&self.link, why);
+            Ending::cut()
+        })
+    }
+
+    /// The parent where it is said to be, or where else it may be.
+    async fn reach(&self, presenting: &Presenting) -> Result<(Channel, TlsVerdict), Unreached> {
+        let first = self.reach_at(&self.address, presenting).await;
+        let (Err(unreached), Some(otherwise)) = (&first, &self.otherwise) else {
+            return first;
+        };
+        if !self.down(unreached.clone(), presenting).is_another_node() {
+            return first;
         }
+        let second = self.reach_at(&otherwise.address, presenting).await;
+        if second.is_ok() {
+            (otherwise.needed)();
+            return second;
+        }
+        first
     }
 
-    async fn connect(&self) -> Result<Channel, tonic::transport::Error> {
-        let (config, name) = (self.credentials)();
-        let connector = TlsConnector::from(config);
-        let address = self.address.clone();
-        let connect = tower::service_fn(move |_: tonic::codegen::http::Uri| {
-            let (connector, address, name) = (connector.clone(), address.clone(), name.clone());
-            async move {
-                connect_tls(connector, &address, name)
-                    .await
-                    .map(TokioIo::new)
-            }
-        });
-        self.endpoint().connect_with_connector(connect).await
+    async fn reach_at(
+        &self,
+        address: &str,
+        presenting: &Presenting,
+    ) -> Result<(Channel, TlsVerdict), Unreached> {
+        let dial = Dial {
+            address,
+            from: None,
+            name: presenting.name.clone(),
+            config: Arc::clone(&presenting.config),
+            limit: self.limits.connect_timeout,
+        };
+        let connection = dial.connect().await?;
+        let verdict = connection.verdict.clone();
+        let channel = connection.channel(endpoint(&self.limits)).await?;
+        Ok((channel, verdict))
     }
 
-    /// Every limit of the client is named: what tonic leaves open by default is no limit.
-    fn endpoint(&self) -> Endpoint {
-        let limits = &self.limits;
-        // The name in requests; who is at the other end is proven by TLS in the connector.
-        Endpoint::from_static("http://link.fq.internal")
-            .connect_timeout(limits.connect_timeout)
-            .http2_keep_alive_interval(limits.keepalive_interval)
-            .keep_alive_timeout(limits.keepalive_timeout)
-            .keep_alive_while_idle(true)
-            .http2_adaptive_window(false)
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES)
-            .http2_max_header_list_size(HEADER_BYTES_MAX)
-            .http2_max_concurrent_reset_streams(PENDING_RESETS_MAX)
-            .http2_max_local_error_reset_streams(ERROR_RESETS_MAX)
+    fn down(&self, unreached: Unreached, presenting: &Presenting) -> Down {
+        let (begins_ms, ends_ms) = presenting.valid_ms;
+        let own = OwnTime {
+            begins_ms,
+            ends_ms,
+            now_ms: self.port.now_ms(),
+        };
+        Down::of_dial(unreached, own)
     }
 
-    async fn exchange(&self, channel: Channel, leave: Leave) -> Ending {
+    async fn exchange(
+        &self,
+        channel: Channel,
+        verdict: &TlsVerdict,
+        presenting: &Presenting,
+        leave: Leave,
+    ) -> Result<Ending, Down> {
         let bytes_max = self.limits.message_bytes_max();
         let mut client = LinkServiceClient::new(channel)
             .max_decoding_message_size(bytes_max)
@@ -134,46 +187,76 @@ impl Dialer {
             tokio::time::timeout(self.limits.handshake_timeout, client.exchange(requests)).await;
         let incoming = match answer {
             Ok(Ok(response)) => response.into_inner(),
-            Ok(Err(status)) => {
-                // With TLS 1.3 a refused certificate shows here, under codes that depend on timing: none is decided on.
-                let (link, code) = (&self.link, status.code());
-                tracing::debug!(link, ?code, "the parent did not take the stream");
-                return Ending::cut();
+            Ok(Err(status)) => return Err(self.refused(&status, verdict, presenting)),
+            Err(_) => {
+                let address = verdict.unreached().address;
+                return Err(Down::Unreached(Unreached {
+                    address,
+                    why: Why::Silent,
+                }));
             }
-            Err(_) => return Ending::cut(),
         };
         let Some(identity) = self.port.identity(&self.link) else {
-            return Ending::cut();
+            return Err(Down::Session(Code::Revoked));
         };
         let node = identity.node;
         let Some(seat) = self.seats.take(node, &self.link, leave).await else {
-            return Ending::cut();
+            return Ok(Ending::cut());
         };
         let session = Session::lower(identity, self.limits.session.clone());
         let incoming =
             incoming.map(|response| response.map(|response| response.frame.unwrap_or_default()));
         let port = Arc::clone(&self.port);
-        drive(session, seat, port, &self.link, incoming, outgoing).await
+        let ending = drive(session, seat, port, &self.link, incoming, outgoing).await;
+        if ending.was_open {
+            return Ok(ending);
+        }
+        // With TLS 1.3 a refused certificate may show as late as here.
+        let why = match ending.code {
+            Code::Cut => self.down(verdict.unreached(), presenting),
+            told => Down::Session(told),
+        };
+        self.port.down(&self.link, why);
+        Ok(ending)
+    }
+
+    /// Why the other end did not take the stream.
+    fn refused(
+        &self,
+        status: &tonic::Status,
+        verdict: &TlsVerdict,
+        presenting: &Presenting,
+    ) -> Down {
+        let unreached = verdict.unreached();
+        if unreached.why != Why::Broken {
+            return self.down(unreached, presenting);
+        }
+        #[allow(
+            clippy::wildcard_enum_match_arm,
+            reason = "under which code a broken connection shows depends on timing"
+        )]
+        match status.code() {
+            // The enrol port has another service.
+            tonic::Code::Unimplemented => Down::EnrolPort(unreached.address),
+            tonic::Code::PermissionDenied => Down::Unlinked(unreached.address),
+            _ => Down::Unreached(unreached),
+        }
     }
 }
 
-async fn connect_tls(
-    connector: TlsConnector,
-    address: &str,
-    name: ServerName<'static>,
-) -> io::Result<TlsStream<TcpStream>> {
-    let tcp = TcpStream::connect(address).await?;
-    tcp.set_nodelay(true)?;
-    connector.connect(name, tcp).await
-}
-
-/// An error with its sources, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
+/// Every limit of the client is named: what tonic leaves open by default is no limit.
+#[must_use]
+pub fn endpoint(limits: &Limits) -> Endpoint {
+    // The name in requests; who is at the other end is proven by TLS before.
+    Endpoint::from_static("http://link.fq.internal")
+        .connect_timeout(limits.connect_timeout)
+        .http2_keep_alive_interval(limits.keepalive_interval)
+        .keep_alive_timeout(limits.keepalive_timeout)
+        .keep_alive_while_idle(true)
+        .http2_adaptive_window(false)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_concurrent_reset_streams(PENDING_RESETS_MAX)
+        .http2_max_local_error_reset_streams(ERROR_RESETS_MAX)
 }

@@ -10,11 +10,14 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::down::Down;
 use super::run::{Ending, drive, keep_trying};
 use super::seat::{Leave, Seats};
-use super::serve::{Admit, Admitted};
+use super::serve::{Admit, Admitted, Refused};
 use super::{Draw, FRAMES_QUEUED, Limits, Port, nonce};
+use crate::dial::{Unreached, Why};
 use crate::replication::session::{Code, Session};
+use crate::trust::IdentityError;
 
 /// Keeps the link between two nodes of this process.
 #[derive(Clone)]
@@ -44,6 +47,18 @@ impl fmt::Debug for LocalLink {
     }
 }
 
+/// What a dialled node would have heard.
+fn refused_here(error: &Refused) -> Down {
+    let address = "this process".to_owned();
+    match error.0.downcast_ref::<IdentityError>() {
+        Some(identity) => Down::Unreached(Unreached {
+            address,
+            why: Why::Ours(identity.code()),
+        }),
+        None => Down::Unlinked(address),
+    }
+}
+
 impl LocalLink {
     /// Keeps a session between the two until `stop` resolves.
     pub async fn run(self, stop: impl Future<Output = ()>) {
@@ -65,7 +80,8 @@ impl LocalLink {
             Ok(admitted) => admitted,
             Err(error) => {
                 let (link, why) = (&self.link, error.0.to_string());
-                tracing::warn!(link, why, "a hosted neighbour has no link here");
+                tracing::debug!(link, why, "a hosted neighbour has no link here");
+                self.port.down(link, refused_here(&error));
                 return Ending::cut();
             }
         };

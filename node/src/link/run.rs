@@ -199,7 +199,16 @@ impl<'a> Driver<'a> {
             Action::ComputeRange(range) => port.compute_range(link, range),
             Action::DigestResult { equal } => port.digest_result(link, equal),
             Action::RangeDiffers(theirs) => port.range_differs(link, theirs),
-            Action::Alarm { code, detail } => port.alarm(link, code, &detail),
+            Action::Alarm {
+                code,
+                detail,
+                older_copy,
+            } => {
+                port.alarm(link, code, &detail);
+                if older_copy {
+                    port.older_copy(link, &detail);
+                }
+            }
             Action::Close {
                 code,
                 retry_after_ms,

@@ -149,13 +149,13 @@ impl Listener {
         drop(handshake);
         let (_, proven) = tls.get_ref();
         let chain = proven.peer_certificates().unwrap_or_default();
-        match (self.admit)(chain, proven.server_name()) {
-            Ok(admitted) => self.carry(tls, admitted, stopping).await,
-            Err(error) => {
-                let why = error.0.to_string();
-                tracing::warn!(%address, why, "a peer has no link here");
-            }
+        let admitted = (self.admit)(chain, proven.server_name());
+        if let Err(error) = &admitted {
+            let why = error.0.to_string();
+            tracing::warn!(%address, why, "a peer has no link here");
         }
+        // One that is refused is told so: a connection that only ends looks like any other cut.
+        self.carry(tls, admitted.ok(), stopping).await;
     }
 
     async fn accept(&self, tcp: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
@@ -163,7 +163,7 @@ impl Listener {
         TlsAcceptor::from(self.tls.load_full()).accept(tcp).await
     }
 
-    async fn carry(self, tls: TlsStream<TcpStream>, admitted: Admitted, stopping: Leave) {
+    async fn carry(self, tls: TlsStream<TcpStream>, admitted: Option<Admitted>, stopping: Leave) {
         let leave = Leave::default();
         let (exchanges, mut watched) = watch::channel(Exchanges::default());
         let bytes_max = self.limits.message_bytes_max();
@@ -233,7 +233,8 @@ struct Exchanges {
 /// The service of one connection.
 struct Connection {
     listener: Listener,
-    admitted: Admitted,
+    /// `None` for a peer that has no link here.
+    admitted: Option<Admitted>,
     leave: Leave,
     exchanges: Arc<watch::Sender<Exchanges>>,
 }
@@ -266,10 +267,9 @@ impl LinkService for Connection {
         &self,
         request: Request<Streaming<pb::ExchangeRequest>>,
     ) -> Result<Response<Self::ExchangeStream>, Status> {
-        let Admitted { port, link } = self.admitted.clone();
-        let identity = port
-            .identity(&link)
-            .ok_or_else(|| Status::permission_denied("no such link"))?;
+        let unlinked = || Status::permission_denied("no such link");
+        let Admitted { port, link } = self.admitted.clone().ok_or_else(unlinked)?;
+        let identity = port.identity(&link).ok_or_else(unlinked)?;
         let incoming = request
             .into_inner()
             .map(|request| request.map(|request| request.frame.unwrap_or_default()));

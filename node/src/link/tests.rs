@@ -15,10 +15,11 @@ use std::time::Duration;
 use fengqiao_proto::v1 as pb;
 use pb::link_service_client::LinkServiceClient;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::StreamExt as _;
 
 use super::*;
+use crate::dial::{Unreached, Why};
 use crate::replication::session::Code;
 use ground::{Ground, LINK, World, within};
 use proxy::Proxy;
@@ -152,8 +153,74 @@ async fn a_peer_that_has_no_link_here_is_refused() {
     let _dialling = world.dial(address.to_string());
     within(world.ground.dialled(3)).await;
     assert_eq!(world.upper.sessions(), 0);
+    let told = world.lower.seen(|seen| seen.downs.clone());
+    assert!(
+        !told.is_empty()
+            && told
+                .iter()
+                .all(|why| *why == Down::Unlinked(address.to_string())),
+        "{told:?}"
+    );
     world.ground.refuse.store(false, Ordering::Relaxed);
     within(world.upper.until(|seen| seen.is_open)).await;
+}
+
+/// Why the lower node's first dial failed.
+async fn first_down(world: &World) -> Down {
+    within(world.lower.until(|seen| !seen.downs.is_empty())).await;
+    world.lower.seen(|seen| seen.downs[0].clone())
+}
+
+#[tokio::test]
+async fn why_a_dial_failed_is_told() {
+    let world = World::new(Ground::quick());
+    let nobody = {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let _dialling = world.dial(nobody.clone());
+    let unreached = |why| {
+        Down::Unreached(Unreached {
+            address: nobody.clone(),
+            why,
+        })
+    };
+    assert_eq!(first_down(&world).await, unreached(Why::NobodyListens));
+
+    let world = World::new(Ground::quick());
+    world.ground.tls.store(world.ground.other_server_config());
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial(address.to_string());
+    let told = first_down(&world).await;
+    assert_eq!(told.code(), "LINK_PEER_UNPROVEN");
+    assert!(told.is_another_node(), "{told:?}");
+
+    // A refusal of TLS 1.3 comes after the handshake; it is told all the same.
+    let world = World::new(Ground::quick());
+    let (address, _serving) = world.listen().await;
+    let _dialling = world.dial_with(address.to_string(), world.ground.anonymous());
+    let told = first_down(&world).await;
+    assert_eq!(told.code(), "LINK_REFUSED", "{told:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_leads_to_somebody_else_gives_way_to_the_one_that_was_learnt() {
+    let (world, elsewhere) = (World::new(Ground::quick()), World::new(Ground::quick()));
+    let (right, _serving) = world.listen().await;
+    let (wrong, _serving_too) = elsewhere.listen().await;
+    let _dialling = world.dial_or(wrong.to_string(), right.to_string());
+    within(world.lower.until(|seen| seen.is_open)).await;
+    assert!(world.lower.seen(|seen| seen.otherwise > 0));
+    // One that is only down is waited for: the way over it may be the one that is meant.
+    let world = World::new(Ground::quick());
+    let (right, _serving) = world.listen().await;
+    let nobody = {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let _dialling = world.dial_or(nobody, right.to_string());
+    within(world.ground.dialled(3)).await;
+    assert_eq!(world.upper.sessions(), 0);
 }
 
 #[tokio::test]

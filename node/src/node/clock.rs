@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use fengqiao_hub::clock::Moment;
+use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 
 /// A clock.
@@ -82,4 +83,8 @@ impl rustls::time_provider::TimeProvider for Clock {
             seconds,
         )))
     }
+}
+/// The seam between the hub's milliseconds and the certificates' calendar.
+pub(crate) fn timestamp(now: Moment) -> Timestamp {
+    Timestamp::from_millisecond(now.0).unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -20,7 +20,7 @@ use crate::engine::{
     Request, Seals,
 };
 use crate::enrolment::{Enroller, Issuer};
-use crate::folder::{ENCRYPTION_KEY, Folder, FolderError};
+use crate::folder::{ENCRYPTION_KEY, Folder, FolderError, OlderCopy};
 use crate::journal::{FileJournal, JournalError, Options};
 use crate::keystore::{FileKeyStore, KeyStoreError};
 use crate::replication::route::Standpoint;
@@ -164,9 +164,14 @@ impl Opener {
         engine.watch(Box::new(
             FileAttempts::open(folder.path()).map_err(OpeningError::Attempts)?,
         ))?;
+        let older_copy = OlderCopy::read(folder.path())?;
+        if older_copy.found.is_some() {
+            engine.close_as_older_copy();
+        }
         let engine = self.begin(engine, folder)?;
         Ok(Node::new(NodeParts {
             engine,
+            older_copy,
             me,
             vault,
             catalogue: Arc::clone(&self.catalogue),

@@ -7,8 +7,8 @@ use fengqiao_proto::v1 as pb;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Node, lock};
-use crate::engine::{Input, LaneView};
-use crate::link::Port;
+use crate::engine::{Closed, Input, LaneView};
+use crate::link::{Down, Port};
 use crate::replication::session::{Code, Event, Identity, LANES, Lanes, Receipt};
 
 /// A node's port. Its own type, so that a link cannot reach around it.
@@ -76,9 +76,19 @@ impl Port for NodePort {
         let peer = link.parse::<NodeId>().ok()?;
         let registry = self.0.registry.load();
         let me = &self.0.me;
-        let linked = me.at.up(&registry) == Some(peer)
-            || me.at.down(&registry).contains(&peer)
-            || me.at.left(&registry).contains(&peer);
+        // Only the parent can say more of a folder that may be an older copy; a revoked node has nobody to speak to.
+        let may_speak = match self.0.closed() {
+            None => true,
+            Some(Closed::OlderCopy) => self
+                .0
+                .found_older()
+                .is_some_and(|found| found.neighbour != peer && me.at.up(&registry) == Some(peer)),
+            Some(Closed::Revoked) => false,
+        };
+        let linked = may_speak
+            && (me.at.up(&registry) == Some(peer)
+                || me.at.down(&registry).contains(&peer)
+                || me.at.left(&registry).contains(&peer));
         linked.then(|| Identity {
             node: me.at.node,
             peer,
@@ -112,6 +122,7 @@ impl Port for NodePort {
         let mut links = lock(&self.0.links);
         let end = links.entry(peer).or_default();
         end.events = Some(events);
+        end.down = None;
         end.peer = StoreId::from_bytes(&hello.store).map(|store| (store, hello.incarnation));
         end.heard_ms = now;
         end.skew_ms = hello.wall_time_ms.saturating_sub(now);
@@ -125,6 +136,7 @@ impl Port for NodePort {
             });
         }
         tracing::info!(node = %self.0.me.at.node, link, "a session began");
+        self.0.parent_greeted(peer);
     }
 
     fn closed(&self, link: &str, code: Code) {
@@ -134,7 +146,19 @@ impl Port for NodePort {
         if let Some(end) = lock(&self.0.links).get_mut(&peer) {
             end.events = None;
         }
-        tracing::info!(node = %self.0.me.at.node, link, code = code.as_str(), "a session ended");
+        self.0.note_down(peer, Down::Session(code));
+    }
+
+    fn older_copy(&self, link: &str, found: &str) {
+        if let Ok(peer) = link.parse::<NodeId>() {
+            self.0.hear_older_copy(peer, found);
+        }
+    }
+
+    fn down(&self, link: &str, why: Down) {
+        if let Ok(peer) = link.parse::<NodeId>() {
+            self.0.note_down(peer, why);
+        }
     }
 
     fn store(&self, link: &str, lane: pb::Lane, items: Vec<pb::Item>) {

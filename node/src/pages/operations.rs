@@ -92,7 +92,15 @@ impl Health {
             let node = hosted.node.me.at.node;
             format!("READ_ONLY {node}: the disk has too little room\n")
         });
-        self.hanging() + &full.collect::<String>()
+        let closed = self.hosted.iter().filter_map(|hosted| {
+            let (node, refusal) = (hosted.node.me.at.node, hosted.node.closed()?.refusal());
+            Some(format!(
+                "{} {node}: {}\n",
+                refusal.code.as_str(),
+                refusal.english()
+            ))
+        });
+        self.hanging() + &full.chain(closed).collect::<String>()
     }
 }
 

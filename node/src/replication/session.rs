@@ -286,6 +286,8 @@ pub enum Action {
         code: Code,
         /// For the log; names no person.
         detail: String,
+        /// The peer holds work of this node that its own journal does not have: it is an older copy of itself.
+        older_copy: bool,
     },
     /// End the stream.
     Close {

@@ -21,7 +21,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::oid_registry::OID_SIG_ED25519;
 use x509_parser::prelude::FromDer;
 
-use super::identity::{IdentityError, prove_authority};
+use super::identity::{IdentityError, prove_authority, window};
 use super::keys::{AuthorityKey, Fingerprint, PrivateKey, PublicKey};
 use super::name::{AUTHORITY_DEPTH_MAX, DeploymentId, IssuingPath, NodeId, NodeName, PlaceId};
 use super::random::{Random, RandomUnavailable};
@@ -57,6 +57,9 @@ pub enum AuthorityError {
     /// This authority's own certificate has ended.
     #[error("the authority's own certificate has expired")]
     Expired,
+    /// This authority's own certificate has not begun: nobody would take what it issues.
+    #[error("the authority's own certificate is not valid yet")]
+    NotYetValid,
     /// The chain on disk is not this authority's.
     #[error("the authority's own chain")]
     Chain(#[source] IdentityError),
@@ -140,6 +143,8 @@ pub struct Authority {
     chain: Chain,
     path: IssuingPath,
     levels_below: u8,
+    /// When the last certificate of its chain begins.
+    not_before: Timestamp,
     not_after: Timestamp,
 }
 
@@ -175,6 +180,7 @@ impl Authority {
             chain: Chain(vec![certificate.into()]),
             path,
             levels_below,
+            not_before: earlier(now),
             not_after: until,
         })
     }
@@ -196,11 +202,13 @@ impl Authority {
         if proof.key != *key.public() {
             return Err(AuthorityError::OtherKey);
         }
+        let (not_before, _) = window(chain.certificates()).map_err(AuthorityError::Chain)?;
         Ok(Self {
             key,
             chain,
             path: proof.path,
             levels_below: proof.levels_below,
+            not_before,
             not_after: proof.not_after,
         })
     }
@@ -255,7 +263,7 @@ impl Authority {
     ///
     /// [`AuthorityError::Request`] and [`AuthorityError::Possession`] for the
     /// request, [`AuthorityError::Levels`], [`AuthorityError::Expired`],
-    /// [`AuthorityError::Random`], [`AuthorityError::Encode`].
+    /// [`AuthorityError::NotYetValid`], [`AuthorityError::Random`], [`AuthorityError::Encode`].
     pub fn issue_authority(
         &self,
         place: PlaceId,
@@ -315,6 +323,9 @@ impl Authority {
         if now >= self.not_after {
             return Err(AuthorityError::Expired);
         }
+        if now < self.not_before {
+            return Err(AuthorityError::NotYetValid);
+        }
         Ok(later(now, days).min(self.not_after))
     }
 
@@ -364,6 +375,7 @@ impl Authority {
             chain,
             path,
             levels_below: 9,
+            not_before: Timestamp::MIN,
             not_after: Timestamp::MAX,
         }
     }
@@ -406,6 +418,12 @@ pub(crate) fn requested_key(request: &[u8]) -> Result<PublicKey, AuthorityError>
     Ok(key)
 }
 
+/// The beginning of what is issued now, in whole seconds as certificates have it.
+fn earlier(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second().saturating_sub(BACKDATED_SECONDS))
+        .unwrap_or(Timestamp::MIN)
+}
+
 fn later(now: Timestamp, days: i64) -> Timestamp {
     now.saturating_add(SignedDuration::from_hours(24 * days))
         .unwrap_or(Timestamp::MAX)
@@ -423,7 +441,7 @@ fn parameters(
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
     parameters.serial_number = Some(SerialNumber::from_slice(&serial));
-    parameters.not_before = date_time(now.as_second().saturating_sub(BACKDATED_SECONDS));
+    parameters.not_before = date_time(earlier(now).as_second());
     parameters.not_after = date_time(until.as_second());
     parameters.use_authority_key_identifier_extension = true;
     Ok(parameters)

@@ -82,7 +82,7 @@ pub struct PeerIdentity {
     pub transport_key: PublicKey,
     /// The certificate's serial, big-endian.
     pub serial: Vec<u8>,
-    /// When the certificate began.
+    /// When the certificate begins; to come only where an early renewal is allowed.
     pub not_before: Timestamp,
     /// When it ends; past only where a late renewal is allowed.
     pub not_after: Timestamp,
@@ -115,8 +115,8 @@ pub fn identify<C: AsRef<[u8]>>(
     registered(prove(chain, root, now)?, registrar, now)
 }
 
-/// As [`identify`], for the enrol port alone: a certificate up to
-/// [`RENEWAL_GRACE_DAYS`] past its end is judged as of that end.
+/// As [`identify`], for the enrol port alone: a chain up to [`RENEWAL_GRACE_DAYS`] past its end is judged as of that
+/// end, and one that has not begun as of its beginning: it was issued while some clock was ahead.
 ///
 /// The registry is asked as of now: a revoked node renews nothing.
 ///
@@ -133,25 +133,36 @@ pub fn identify_for_renewal<C: AsRef<[u8]>>(
     registered(prove(chain, root, judged_at)?, registrar, now)
 }
 
-/// The instant by which a late renewal is judged: the leaf's end if that is
-/// past by no more than the grace, else now.
+/// The instant by which a renewal is judged: the nearest to now at which the chain is in its time, if that is no further
+/// past than the grace; else now.
 pub(crate) fn judged_at<C: AsRef<[u8]>>(
     chain: &[C],
     now: Timestamp,
 ) -> Result<Timestamp, IdentityError> {
-    let end = leaf_end(chain)?;
+    let (begin, end) = window(chain)?;
     let late = now.duration_since(end);
-    if late.is_positive() && late <= SignedDuration::from_hours(24 * RENEWAL_GRACE_DAYS) {
-        Ok(end)
+    Ok(if now < begin {
+        begin
+    } else if late.is_positive() && late <= SignedDuration::from_hours(24 * RENEWAL_GRACE_DAYS) {
+        end
     } else {
-        Ok(now)
-    }
+        now
+    })
 }
 
-/// When the leaf of a chain ends; proves nothing.
-pub(crate) fn leaf_end<C: AsRef<[u8]>>(chain: &[C]) -> Result<Timestamp, IdentityError> {
-    let leaf = chain.first().ok_or(IdentityError::ChainLength(0))?;
-    Ok(Certificate::parse(leaf.as_ref(), 0)?.not_after)
+/// From when to when every certificate of a chain is in its time; proves nothing. The beginning lies behind the end
+/// where there is no such time.
+pub(crate) fn window<C: AsRef<[u8]>>(chain: &[C]) -> Result<(Timestamp, Timestamp), IdentityError> {
+    let mut window: Option<(Timestamp, Timestamp)> = None;
+    for (position, der) in chain.iter().enumerate() {
+        let certificate = Certificate::parse(der.as_ref(), position)?;
+        let (begin, end) = window.unwrap_or((Timestamp::MIN, Timestamp::MAX));
+        window = Some((
+            begin.max(certificate.not_before),
+            end.min(certificate.not_after),
+        ));
+    }
+    window.ok_or(IdentityError::ChainLength(0))
 }
 
 /// The fingerprint of a certificate's key; proves nothing.

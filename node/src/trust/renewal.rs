@@ -3,7 +3,8 @@
 //! From a third of its life on, so that a node which is offline for months
 //! comes back with a sound one; past its end for a further
 //! [`RENEWAL_GRACE_DAYS`] at the enrol port, and then only by a new
-//! invitation. Decides nothing about retries.
+//! invitation. At once when it has not begun: a clock was ahead when it was
+//! issued, and nobody takes it until then. Decides nothing about retries.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +13,8 @@ use super::identity::RENEWAL_GRACE_DAYS;
 /// Where a certificate stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renewal {
+    /// To be renewed at once; the link refuses it until this instant.
+    Early(Timestamp),
     /// Nothing to do before this instant.
     NotBefore(Timestamp),
     /// To be renewed; the link still takes it until this instant.
@@ -27,7 +30,9 @@ pub fn renewal(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> R
     let due = due_from(not_before, not_after);
     let grace = SignedDuration::from_hours(24 * RENEWAL_GRACE_DAYS);
     let over = not_after.saturating_add(grace).unwrap_or(Timestamp::MAX);
-    if now > over {
+    if now < not_before {
+        Renewal::Early(not_before)
+    } else if now > over {
         Renewal::Over
     } else if now > not_after {
         Renewal::Late(over)
@@ -54,9 +59,11 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_of_180_days_is_due_from_day_60_and_late_from_day_180() {
+    fn a_certificate_of_180_days_is_due_before_its_beginning_from_day_60_and_late_from_day_180() {
         let second = SignedDuration::from_secs(1);
         let at = |now| renewal(day(0), day(180), now);
+        assert_eq!(at(day(-300)), Renewal::Early(day(0)));
+        assert_eq!(at(day(0) - second), Renewal::Early(day(0)));
         assert_eq!(at(day(0)), Renewal::NotBefore(day(60)));
         assert_eq!(at(day(60) - second), Renewal::NotBefore(day(60)));
         assert_eq!(at(day(60)), Renewal::Due(day(180)));

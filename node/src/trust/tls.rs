@@ -10,7 +10,8 @@
 //! has to be rebuilt. Opens no socket and closes no live connection.
 //!
 //! The link port requires a certificate; the enrol port takes none (a join) or
-//! one up to a year too old (a renewal). A chain is sent with its root.
+//! one out of its time (a renewal): up to a year too old, or not yet begun. A
+//! chain is sent with its root.
 
 use std::sync::Arc;
 

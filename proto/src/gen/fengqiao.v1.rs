@@ -4951,6 +4951,31 @@ pub struct GetStatusResponse {
     /// The disk has no room: nothing new is taken in until it has.
     #[prost(bool, tag = "18")]
     pub read_only: bool,
+    /// Nothing is written any more: this node is revoked, or its folder is an older copy of itself. Unset when it may write.
+    #[prost(message, optional, tag = "19")]
+    pub closed: ::core::option::Option<Trouble>,
+}
+/// Something that keeps a node or a link from its work.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Trouble {
+    /// Stable code.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// What is so, in English.
+    #[prost(string, tag = "2")]
+    pub english: ::prost::alloc::string::String,
+    /// The same in Chinese.
+    #[prost(string, tag = "3")]
+    pub chinese: ::prost::alloc::string::String,
+    /// What to do about it, in English.
+    #[prost(string, tag = "4")]
+    pub to_do: ::prost::alloc::string::String,
+    /// The same in Chinese.
+    #[prost(string, tag = "5")]
+    pub to_do_chinese: ::prost::alloc::string::String,
+    /// Since when, Unix milliseconds, or 0 when that is not known.
+    #[prost(int64, tag = "6")]
+    pub since_ms: i64,
 }
 /// Something that could not be judged, or not be accepted, when it came.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5004,6 +5029,9 @@ pub struct LinkStatus {
     /// This node came back from a loss, and waits for what the neighbour holds before it writes chains begun before.
     #[prost(bool, tag = "11")]
     pub awaited: bool,
+    /// Why no session runs; unset while one does, and before the link was first tried.
+    #[prost(message, optional, tag = "12")]
+    pub down: ::core::option::Option<Trouble>,
 }
 /// Asks for the digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

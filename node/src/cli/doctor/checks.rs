@@ -1,21 +1,18 @@
 //! The checks, each one look at one thing.
 
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Duration;
 
 use fengqiao_hub::clock::Moment;
 
 use super::finding::{Finding, Patient, words};
-use crate::folder::{FolderError, Glance};
+use crate::engine::Closed;
+use crate::folder::{FolderError, Glance, OlderCopy};
 use crate::host::space_limits;
 use crate::journal::{Beside, FileSystem, Space};
 use crate::keystore::Snapshot;
 use crate::store::{boot_id, is_believed};
-use crate::trust::identity::leaf_end;
 
-const REACH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Below it a person should look.
 const ROOM_MIB_WARN: u64 = 2 << 10;
 const DAY_MS: i64 = 86_400_000;
@@ -25,7 +22,7 @@ const CERTIFICATE_DAYS_WARN: i64 = 30;
 const CERTIFICATE_DAYS_GRACE: i64 = 365;
 
 /// Every check that can be made of what is there.
-pub(super) fn all(patient: &Patient<'_>) -> Vec<Finding> {
+pub(super) async fn all(patient: &Patient<'_>) -> Vec<Finding> {
     let mut findings = vec![folder(patient)];
     if patient.folder.is_dir() {
         findings.push(secrets(patient.folder));
@@ -35,11 +32,12 @@ pub(super) fn all(patient: &Patient<'_>) -> Vec<Finding> {
         findings.push(journal(patient));
         findings.push(keys(patient.folder));
         findings.push(store(patient));
+        findings.push(writing(patient));
     }
     findings.push(clock(patient));
     if let Ok(glance) = &patient.glance {
         findings.push(certificate(glance, patient.now));
-        findings.extend(parent(glance, patient));
+        findings.extend(super::parent::parent(glance, patient).await);
     }
     findings.push(ports(patient));
     findings.push(running(patient));
@@ -268,6 +266,60 @@ fn store(patient: &Patient<'_>) -> Finding {
     }
 }
 
+/// Whether the node may write at all.
+fn writing(patient: &Patient<'_>) -> Finding {
+    let check = "writing";
+    if let Some(closed) = patient
+        .status
+        .as_ref()
+        .and_then(|status| status.closed.as_ref())
+    {
+        return Finding::fail(
+            check,
+            words(closed.english.clone(), closed.chinese.clone()),
+            words(closed.to_do.clone(), closed.to_do_chinese.clone()),
+        );
+    }
+    match OlderCopy::read(patient.folder) {
+        Ok(OlderCopy {
+            found: Some(found), ..
+        }) => {
+            let refusal = Closed::OlderCopy.refusal();
+            let by = found.neighbour;
+            let (english, chinese) = Closed::OlderCopy.to_do();
+            Finding::fail(
+                check,
+                words(
+                    format!("{} (found by node {by})", refusal.english()),
+                    format!("{}（由节点 {by} 发现）", refusal.chinese()),
+                ),
+                words(english, chinese),
+            )
+        }
+        Ok(_)
+            if patient
+                .status
+                .as_ref()
+                .is_some_and(|status| status.read_only) =>
+        {
+            Finding::warn(
+                check,
+                words(
+                    "the node only reads: the disk has too little room",
+                    "节点只读：磁盘空间不足",
+                ),
+                words("make room", "请腾出空间"),
+            )
+        }
+        Ok(_) => Finding::ok(check, words("allowed", "允许")),
+        Err(error) => Finding::fail(
+            check,
+            words(error.to_string(), error.chinese()),
+            words("see the check of the folder", "请先处理“folder”一项"),
+        ),
+    }
+}
+
 fn clock(patient: &Patient<'_>) -> Finding {
     let check = "clock";
     let time = &patient.config.time;
@@ -327,16 +379,21 @@ fn certificate(glance: &Glance, now: Moment) -> Finding {
         "start the node where it reaches the parent: it renews by itself",
         "请在能连上上级处启动节点，会自动续期",
     );
-    let Ok(end) = leaf_end(glance.chain.certificates()) else {
+    let (begin, end) = glance.credentials.window;
+    if now.0 < begin.as_millisecond() {
+        let from = shown(Moment(begin.as_millisecond()));
         return Finding::fail(
             check,
-            words("trust/chain.pem does not read", "无法读取 trust/chain.pem"),
             words(
-                "have the node recovered by its parent",
-                "请凭上级令牌执行 fengqiao recover",
+                format!("begins only {from}: nobody takes it until then"),
+                format!("自 {from} 起才生效，在此之前各方均不接受"),
+            ),
+            words(
+                "see that this clock is right; then start the node where it reaches the parent, which renews it at once. At the top, where the authority itself begins then: `fengqiao root authority`",
+                "请先确认本机时钟正确；随后在能连上上级处启动节点，会立即续期。最上级如签发证书本身尚未生效，请执行 fengqiao root authority",
             ),
         );
-    };
+    }
     let days = (end.as_millisecond() - now.0).div_euclid(DAY_MS);
     let found = words(
         format!(
@@ -362,56 +419,6 @@ fn certificate(glance: &Glance, now: Moment) -> Finding {
         return Finding::warn(check, found, renew);
     }
     Finding::ok(check, found)
-}
-
-fn parent(glance: &Glance, patient: &Patient<'_>) -> Vec<Finding> {
-    let Some(parent) = &glance.identity.parent else {
-        let top = words("this is the top", "本节点为最高级");
-        return vec![Finding::ok("parent", top)];
-    };
-    let configured = patient.config.link.parent_address.as_deref();
-    let link = configured.unwrap_or(&parent.link_address);
-    vec![
-        reach("parent", "link.parent_address", link),
-        reach("parent enrol", "enrol port", &parent.enrol_address),
-    ]
-}
-
-fn reach(check: &'static str, key: &str, address: &str) -> Finding {
-    let resolved = match address.to_socket_addrs() {
-        Ok(mut addresses) => addresses.next(),
-        Err(_) => None,
-    };
-    let Some(resolved) = resolved else {
-        return Finding::warn(
-            check,
-            words(
-                format!("the name in {address} is not found"),
-                format!("无法解析 {address} 中的名称"),
-            ),
-            words(
-                format!("check the name service and {key}; the node works on without its parent"),
-                format!("请检查域名解析与 {key}；断开上级时节点照常工作"),
-            ),
-        );
-    };
-    match TcpStream::connect_timeout(&resolved, REACH_TIMEOUT) {
-        Ok(_) => Finding::ok(
-            check,
-            words(format!("{address} answers"), format!("{address} 可连通")),
-        ),
-        Err(error) => Finding::warn(
-            check,
-            words(
-                format!("{address} does not answer: {error}"),
-                format!("{address} 连不上"),
-            ),
-            words(
-                format!("check cable, firewall and {key}; the node works on without its parent"),
-                format!("请检查线路、防火墙与 {key}；断开上级时节点照常工作"),
-            ),
-        ),
-    }
 }
 
 fn ports(patient: &Patient<'_>) -> Finding {

@@ -7,6 +7,8 @@ use fengqiao_proto::v1 as pb;
 
 use crate::config::Config;
 use crate::folder::{FolderError, Glance};
+use crate::link::Words;
+use crate::node::clock::Clock;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,13 +26,6 @@ impl State {
             Self::Fail => "fail",
         }
     }
-}
-
-/// Words in both languages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Words {
-    pub(super) english: String,
-    pub(super) chinese: String,
 }
 
 pub(super) fn words(english: impl Into<String>, chinese: impl Into<String>) -> Words {
@@ -81,6 +76,7 @@ impl Finding {
 pub(super) struct Patient<'a> {
     pub(super) folder: &'a Path,
     pub(super) config: &'a Config,
+    pub(super) clock: Clock,
     pub(super) now: Moment,
     pub(super) glance: Result<Glance, FolderError>,
     /// Of the running node; `None` where none answers.

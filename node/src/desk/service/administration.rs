@@ -9,9 +9,11 @@ use tonic::{Request, Response, Status};
 
 use super::{Desk, answer, asked, internal};
 use crate::desk::error::status;
-use crate::engine::{AccountChange, Administration, Caller, Listed, MovePlace, Views};
+use crate::engine::{AccountChange, Administration, Caller, Closed, Listed, MovePlace, Views};
 use crate::enrolment::host_and_port;
+use crate::link::Down;
 use crate::node::opening::registry_and_views;
+use crate::node::{LinkEnd, Node};
 use crate::store::tables::ParkedRow;
 
 /// Cases read at once for a digest.
@@ -69,6 +71,7 @@ impl NodeService for Desk {
             submissions: figures.counts.submissions,
             parked_items: parked.into_iter().map(parked_item).collect(),
             read_only: node.is_read_only(),
+            closed: node.closed().map(|closed| closed_trouble(node, closed)),
         }))
     }
 
@@ -387,6 +390,7 @@ impl Desk {
             received,
             acknowledged,
             awaited: false,
+            down: down_trouble(&end, up),
         })
     }
 }
@@ -394,6 +398,54 @@ impl Desk {
 fn node_id(text: &str) -> Result<NodeId, Status> {
     let malformed = |_| status(&Refusal::of(Code::Malformed, "node"));
     text.parse::<NodeId>().map_err(malformed)
+}
+
+/// Why a link is down, for the status.
+fn down_trouble(end: &LinkEnd, up: bool) -> Option<pb::Trouble> {
+    if end.is_connected() {
+        return None;
+    }
+    // The lower side dials: what has not been tried from there has no reason here yet.
+    let why = end.down.clone().or((!up).then_some(Down::NotDialled))?;
+    let (said, to_do) = (why.said(), why.to_do());
+    Some(pb::Trouble {
+        code: why.code().to_owned(),
+        english: said.english,
+        chinese: said.chinese,
+        to_do: to_do.english,
+        to_do_chinese: to_do.chinese,
+        since_ms: end.down_since_ms,
+    })
+}
+
+/// Why a node writes nothing any more, for the status.
+fn closed_trouble(node: &Node, closed: Closed) -> pb::Trouble {
+    let refusal = closed.refusal();
+    let to_do = closed.to_do();
+    let found = node.found_older();
+    let registry = node.registry.load();
+    let by = found.as_ref().map(|found| {
+        let record = registry.node(found.neighbour);
+        record.map_or_else(
+            || found.neighbour.to_string(),
+            |record| registry.name(record.place),
+        )
+    });
+    let (english, chinese) = match by {
+        Some(by) => (
+            format!("{} (found by {by})", refusal.english()),
+            format!("{}（由 {by} 发现）", refusal.chinese()),
+        ),
+        None => (refusal.english(), refusal.chinese()),
+    };
+    pb::Trouble {
+        code: refusal.code.as_str().to_owned(),
+        english,
+        chinese,
+        to_do: to_do.0.to_owned(),
+        to_do_chinese: to_do.1.to_owned(),
+        since_ms: found.map_or(0, |found| found.at_ms),
+    }
 }
 
 /// The digests of everything a journal says: one a link, one over all cases, and the heads.

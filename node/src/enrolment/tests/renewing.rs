@@ -1,6 +1,8 @@
 //! Renewals over the same port.
 
 use super::*;
+use crate::trust::identity::window;
+use crate::trust::renewal::{Renewal, renewal};
 
 impl Centre {
     /// Whom a node below believes, by the registry as it stands here.
@@ -95,8 +97,57 @@ async fn a_certificate_past_its_end_is_renewed_for_a_year_and_then_no_more() {
     world.clock.forward_days(180 + 366);
     world.city.renew_itself();
     let error = world.city.renew(&mut county).await.unwrap_err();
-    assert_eq!(error.code(), "CERT_EXPIRED");
+    assert_eq!(error.code(), "CERT_EXPIRED", "{error:?}");
     assert_eq!(county.credentials.own, before);
+}
+
+#[tokio::test]
+async fn what_was_issued_while_the_clocks_were_ahead_is_renewed_when_they_are_right() {
+    let world = World::new().await;
+    let mut county = county(&world).await;
+    world.clock.forward_days(200);
+    world.city.renew_itself();
+    world.city.renew(&mut county).await.unwrap();
+    world.clock.forward_days(-200);
+    let now = world.clock.now();
+    let is_early = |folder: &Folder| {
+        let (begin, end) = folder.credentials.window;
+        renewal(begin, end, now) == Renewal::Early(begin)
+    };
+    assert!(is_early(&county));
+    // A link takes neither of the two; the enrol port does, and gives what holds now.
+    world.city.renew_itself();
+    world.city.renew(&mut county).await.unwrap();
+    assert!(!is_early(&county));
+    let authority = county.authority().unwrap().unwrap();
+    let (begin, _) = window(authority.chain().certificates()).unwrap();
+    assert!(begin <= now, "its authority holds too");
+    world.city.with(|state| assert!(!is_early(&state.folder)));
+}
+
+#[test]
+fn a_deployment_begun_while_the_clock_was_ahead_is_mended_by_its_root_key() {
+    let room = tempfile::tempdir().unwrap();
+    let clock = StandingClock::new();
+    let now = |clock: &StandingClock| Moment(clock.now().as_millisecond());
+    let (path, random) = (room.path().join("city"), &mut Seeded::new(1));
+    clock.forward_days(300);
+    let made = init(&path, &city_options(), now(&clock), random).unwrap();
+    let (mut folder, root_key) = (made.folder, made.root_key_file);
+    let (root, fingerprint) = (folder.root.clone(), folder.root.fingerprint());
+    clock.forward_days(-300);
+    let early = renew_at_the_top(&mut folder, now(&clock), random);
+    assert_eq!(early.unwrap_err().code(), "ENROL_CERTIFICATE");
+    let other = folder.path().join("private/authority.pem");
+    let wrong = renew_authority_at_the_top(&mut folder, &other, now(&clock), random);
+    assert_eq!(wrong.unwrap_err().code(), "ENROL_CERTIFICATE");
+    renew_authority_at_the_top(&mut folder, &root_key, now(&clock), random).unwrap();
+    drop(folder);
+    let folder = Folder::open(&path).unwrap();
+    let (begin, end) = folder.credentials.window;
+    assert!((begin..end).contains(&clock.now()));
+    assert_eq!(folder.root.fingerprint(), fingerprint, "the same key");
+    assert_ne!(folder.root, root, "under a certificate that holds now");
 }
 
 #[tokio::test]

@@ -41,6 +41,9 @@ pub(super) struct Seen {
     pub(super) overlapped: bool,
     pub(super) closed: Vec<Code>,
     pub(super) alarms: Vec<Code>,
+    pub(super) older_copy: bool,
+    pub(super) downs: Vec<Down>,
+    pub(super) otherwise: usize,
     pub(super) digests: Vec<bool>,
 }
 
@@ -170,6 +173,12 @@ impl Port for FakePort {
         self.seen.send_modify(|seen| seen.digests.push(equal));
     }
     fn range_differs(&self, _link: &str, _theirs: pb::DigestRange) {}
+    fn older_copy(&self, _link: &str, _found: &str) {
+        self.seen.send_modify(|seen| seen.older_copy = true);
+    }
+    fn down(&self, _link: &str, why: Down) {
+        self.seen.send_modify(|seen| seen.downs.push(why));
+    }
     fn alarm(&self, _link: &str, code: Code, _detail: &str) {
         self.seen.send_modify(|seen| seen.alarms.push(code));
     }
@@ -404,15 +413,39 @@ impl World {
     }
 
     pub(super) fn dial_with(&self, address: String, config: Arc<ClientConfig>) -> Task {
+        self.dial_both(address, None, config)
+    }
+
+    /// Dials one address, and the other where the first leads to somebody else.
+    pub(super) fn dial_or(&self, address: String, otherwise: String) -> Task {
+        let lower = Arc::clone(&self.lower);
+        let otherwise = Otherwise {
+            address: otherwise,
+            needed: Arc::new(move || lower.seen.send_modify(|seen| seen.otherwise += 1)),
+        };
+        self.dial_both(address, Some(otherwise), self.ground.known())
+    }
+
+    fn dial_both(
+        &self,
+        address: String,
+        otherwise: Option<Otherwise>,
+        config: Arc<ClientConfig>,
+    ) -> Task {
         let ground = Arc::clone(&self.ground);
         let dialer = Dialer {
             address,
+            otherwise,
             link: LINK.into(),
             port: Arc::clone(&self.lower) as Arc<dyn Port>,
             seats: Arc::clone(&self.lower_seats),
             credentials: Arc::new(move || {
                 ground.dials.send_modify(|dials| *dials += 1);
-                (Arc::clone(&config), ServerName::try_from(NAME).unwrap())
+                Presenting {
+                    config: Arc::clone(&config),
+                    name: ServerName::try_from(NAME).unwrap(),
+                    valid_ms: (i64::MIN, i64::MAX),
+                }
             }),
             draw: Self::draw(),
             limits: self.ground.limits.clone(),

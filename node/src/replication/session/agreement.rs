@@ -142,6 +142,7 @@ impl Agreement {
             out.push(Action::Alarm {
                 code: Code::DigestDiffers,
                 detail: format!("{} of {RANGES} ranges", differing.len()),
+                older_copy: false,
             });
         }
         self.range_due = None;
@@ -179,6 +180,7 @@ impl Agreement {
         out.push(Action::Alarm {
             code: Code::RangeTooLarge,
             detail: format!("range {number} with {} chains", range.chains.len()),
+            older_copy: false,
         });
         self.ranges_unsent.remove(&number);
         self.ask_next_range(out);

@@ -9,6 +9,9 @@ macro_rules! codes {
         pub enum Code { $($(#[$doc])* $variant,)* }
 
         impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
             /// The stable word.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

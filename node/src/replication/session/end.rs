@@ -25,6 +25,8 @@ pub(super) struct Stop {
     pub(super) retry_after_ms: u64,
     /// The peer knows: it said Goodbye itself.
     pub(super) is_told: bool,
+    /// It is this end that has lost something.
+    pub(super) older_copy: bool,
 }
 
 impl Stop {
@@ -34,6 +36,15 @@ impl Stop {
             detail: Some(detail),
             retry_after_ms: ALARM_RETRY_MS,
             is_told: false,
+            older_copy: false,
+        }
+    }
+
+    /// The peer holds work of this node that is not here.
+    pub(super) fn older_copy(code: Code, detail: String) -> Self {
+        Self {
+            older_copy: true,
+            ..Self::alarm(code, detail)
         }
     }
 
@@ -43,6 +54,7 @@ impl Stop {
             detail: None,
             retry_after_ms,
             is_told: false,
+            older_copy: false,
         }
     }
 
@@ -54,6 +66,8 @@ impl Stop {
             detail: code.is_alarm().then(|| "said by the peer".into()),
             retry_after_ms: goodbye.retry_after_ms.min(RETRY_AFTER_MS_MAX),
             is_told: true,
+            // Said of what this end claimed to have stored: less than it once acknowledged.
+            older_copy: code == Code::CursorBehind,
         }
     }
 }

@@ -71,12 +71,16 @@ pub(super) fn check_claim(
         let (sequence, last) = (claim.sequence, lanes.last(lane).sequence);
         let acknowledged = lanes.acknowledged(lane);
         let name = lane.as_str_name();
-        Err(Stop::alarm(
-            code,
-            format!(
-                "{name}: {what} (claimed {sequence}, last {last}, acknowledged {acknowledged})"
-            ),
-        ))
+        let detail = format!(
+            "{name}: {what} (claimed {sequence}, last {last}, acknowledged {acknowledged})"
+        );
+        // What the peer has lost is the peer's; what it holds beyond ours, we have lost, or written a second time.
+        let ours_is_lost = matches!(code, Code::CursorAhead | Code::CursorHash);
+        Err(if ours_is_lost {
+            Stop::older_copy(code, detail)
+        } else {
+            Stop::alarm(code, detail)
+        })
     };
     if claim.sequence > 0 {
         if claim.store != ours.store.0 || claim.incarnation != ours.incarnation {

@@ -356,6 +356,7 @@ impl Session {
                         "{} {sequence} of {bytes} bytes; the lane stands still",
                         state.lane.as_str_name()
                     ),
+                    older_copy: false,
                 }),
             }
         }
@@ -371,8 +372,11 @@ impl Session {
 
     fn stop(&mut self, now_ms: i64, lanes: &dyn Lanes, stop: Stop, out: &mut Vec<Action>) {
         if let Some(detail) = stop.detail {
-            let code = stop.code;
-            out.push(Action::Alarm { code, detail });
+            out.push(Action::Alarm {
+                code: stop.code,
+                detail,
+                older_copy: stop.older_copy,
+            });
         }
         if self.hello_due && self.is_open() {
             let hello = greeting::hello(&self.ours, lanes, now_ms);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::sign::CertifiedKey;
 
 use super::library::TlsError;
 use crate::trust::authority::Chain;
-use crate::trust::identity::{PeerIdentity, leaf_end, prove};
+use crate::trust::identity::{PeerIdentity, prove, window};
 use crate::trust::keys::{Fingerprint, TransportKey};
 
 /// A node's certificate and key, as it shows them to others.
@@ -17,6 +18,8 @@ pub struct Credentials {
     /// What the certificate proves about its holder. May have expired: such a
     /// node starts, to ask for its renewal.
     pub own: PeerIdentity,
+    /// From when to when the others take it: the whole chain is in its time.
+    pub window: (Timestamp, Timestamp),
     pub(super) certified: Arc<CertifiedKey>,
 }
 
@@ -28,7 +31,7 @@ impl Credentials {
     /// [`TlsError::Own`], [`TlsError::OtherKey`], [`TlsError::Library`].
     pub fn new(chain: &Chain, key: &TransportKey, root: &Fingerprint) -> Result<Self, TlsError> {
         // Whether it is in time is for the others to judge.
-        let end = leaf_end(chain.certificates()).map_err(TlsError::Own)?;
+        let (begin, end) = window(chain.certificates()).map_err(TlsError::Own)?;
         let own = prove(chain.certificates(), root, end)
             .map_err(TlsError::Own)?
             .identity;
@@ -41,6 +44,7 @@ impl Credentials {
         let certified = CertifiedKey::new(chain.certificates().to_vec(), signer);
         Ok(Self {
             own,
+            window: (begin, end),
             certified: Arc::new(certified),
         })
     }

@@ -9,16 +9,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore,
-    SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, OtherError,
+    RootCertStore, SignatureScheme,
 };
 use thiserror::Error as ThisError;
 
+use super::hosted::Presented;
 use super::library::{ALPN, TlsError, provider};
 use super::verifier::{not_spoken, timestamp, whole};
 use crate::trust::code::Code;
@@ -108,15 +109,41 @@ impl FirstContact {
     ///
     /// [`TlsError::Library`].
     pub fn client_config(&self, time: Arc<dyn TimeProvider>) -> Result<ClientConfig, TlsError> {
-        let mut config = ClientConfig::builder_with_details(Arc::clone(&self.provider), time)
+        Ok(Self::finish(self.builder(time)?.with_no_client_auth()))
+    }
+
+    /// The same that shows a certificate: to see what a link port says of it.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError::Library`].
+    pub fn client_config_showing(
+        &self,
+        presented: &Arc<Presented>,
+        time: Arc<dyn TimeProvider>,
+    ) -> Result<ClientConfig, TlsError> {
+        let shown = Arc::clone(presented) as _;
+        Ok(Self::finish(
+            self.builder(time)?.with_client_cert_resolver(shown),
+        ))
+    }
+
+    fn builder(
+        &self,
+        time: Arc<dyn TimeProvider>,
+    ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+        let provider = Arc::clone(&self.provider);
+        Ok(ClientConfig::builder_with_details(provider, time)
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(TlsError::Library)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(self.clone()))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(self.clone())))
+    }
+
+    fn finish(mut config: ClientConfig) -> ClientConfig {
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.resumption = Resumption::disabled();
-        Ok(config)
+        config
     }
 
     /// The library's own path check, under the root that was just recognised.

@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 
 use super::credentials::Credentials;
 use crate::trust::authority::Chain;
+use crate::trust::identity::window;
 use crate::trust::name::NodeName;
 
 type ByName = BTreeMap<String, Arc<CertifiedKey>>;
@@ -97,6 +98,13 @@ impl Presented {
     /// The chain presented now, leaf first.
     pub fn chain(&self) -> Vec<rustls::pki_types::CertificateDer<'static>> {
         self.0.load().cert.clone()
+    }
+
+    /// From when to when others take it, Unix milliseconds.
+    pub fn valid_ms(&self) -> (i64, i64) {
+        // What is presented was proven when it was put here: it reads.
+        let (begin, end) = window(&self.0.load().cert).unwrap_or_default();
+        (begin.as_millisecond(), end.as_millisecond())
     }
 
     /// The same as text.

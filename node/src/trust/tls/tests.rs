@@ -322,6 +322,7 @@ async fn a_name_of_another_subtree_a_wildcard_and_a_foreign_key_are_refused() {
         });
         let forged = Credentials {
             own: honest.own.clone(),
+            window: honest.window,
             certified: Arc::new(CertifiedKey::new(
                 chain.certificates().to_vec(),
                 ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(
@@ -431,6 +432,7 @@ async fn who_stands_in_between_never_sees_the_secret() {
     *spliced_chain.last_mut().unwrap() = world.tree.root.chain().certificates()[0].clone();
     let spliced = Credentials {
         own: stranger.own.clone(),
+        window: stranger.window,
         certified: Arc::new(CertifiedKey::new(
             spliced_chain,
             Arc::clone(&stranger.certified.key),
@@ -439,6 +441,7 @@ async fn who_stands_in_between_never_sees_the_secret() {
     // The true chain without its key.
     let borrowed = Credentials {
         own: stranger.own.clone(),
+        window: stranger.window,
         certified: Arc::new(CertifiedKey::new(
             world.county.certified.cert.clone(),
             Arc::clone(&stranger.certified.key),

@@ -24,7 +24,7 @@ use crate::trust::keys::Fingerprint;
 pub enum Port {
     /// Certificate required, and in its time.
     Link,
-    /// No certificate, or one up to a year past its end.
+    /// No certificate, or one up to a year past its end or before its beginning.
     Enrol,
 }
 
