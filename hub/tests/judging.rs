@@ -10,16 +10,8 @@ use fengqiao_hub::id::UnitId;
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
 use support::book::*;
+use support::filling::OUTCOMES;
 use support::*;
-
-const OUTCOMES: [pb::Outcome; 6] = [
-    pb::Outcome::Solved,
-    pb::Outcome::PartlySolved,
-    pb::Outcome::Explained,
-    pb::Outcome::UnreasonableExplained,
-    pb::Outcome::Withdrawn,
-    pb::Outcome::Referred,
-];
 
 /// A county case of the roads department that its centre is to visit.
 fn replied(world: &World) -> Book {
