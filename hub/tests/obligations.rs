@@ -307,7 +307,7 @@ fn deciding_again_and_again_lengthens_no_clock() {
     let mut book = Book::accepted(&world, COUNTY);
     let clocks = book.clocks();
     for _ in 0..3 {
-        book.later(HOUR_MS).does(&world, &leader(COUNTY), decide());
+        book.later(DAY_MS).does(&world, &leader(COUNTY), decide());
         assert_eq!(book.clocks(), clocks);
     }
 }
@@ -360,6 +360,12 @@ fn an_open_case_has_a_clock_and_somebody_responsible_until_the_requester_was_vis
     let mut answered = Book::opened(&world, COUNTY);
     answered.does(&world, &clerk(COUNTY), answer());
     assert!(answered.due("visit", COUNTY).is_some());
+    // A leader who is not content with a reply decides before anybody is visited.
+    let mut decided = with_roads(&world);
+    replies(&world, &mut decided, COUNTY, ROADS);
+    decided.does(&world, &leader(COUNTY), decide());
+    assert!(decided.due("hand-over", COUNTY).is_some());
+    assert_eq!(decided.due("visit", COUNTY), None);
 }
 
 #[test]

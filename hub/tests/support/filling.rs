@@ -18,7 +18,7 @@ pub const OUTCOMES: [pb::Outcome; 6] = [
 
 /// Candidates for an action of this name; the rules accept some of them if they accept any.
 pub fn ways_to(name: &str, world: &World, book: &Book, actor: &Actor) -> Vec<pb::Action> {
-    let tasks = 1..=book.case.convening.tasks.len() as u32;
+    let tasks = 1..book.case.next_task();
     let annex = book.tree.annex();
     let soon = Moment(book.now.0 + HOUR_MS);
     let units = || UNITS.iter().map(|(unit, _)| *unit);
