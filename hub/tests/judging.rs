@@ -10,16 +10,8 @@ use fengqiao_hub::id::UnitId;
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
 use support::book::*;
+use support::filling::OUTCOMES;
 use support::*;
-
-const OUTCOMES: [pb::Outcome; 6] = [
-    pb::Outcome::Solved,
-    pb::Outcome::PartlySolved,
-    pb::Outcome::Explained,
-    pb::Outcome::UnreasonableExplained,
-    pb::Outcome::Withdrawn,
-    pb::Outcome::Referred,
-];
 
 /// A county case of the roads department that its centre is to visit.
 fn replied(world: &World) -> Book {
@@ -33,7 +25,8 @@ fn with_a_hand(world: &World, hand: &pb::Action, person: &Actor) -> Book {
     let mut book = Book::accepted(world, COUNTY);
     let due = Moment(START.0 + HOUR_MS);
     book.does(world, &clerk(COUNTY), convene(&[(COUNTY, None)], due));
-    let steps: [(_, pb::Action); 7] = [
+    let steps: [(_, pb::Action); 8] = [
+        (worker(COUNTY), contact(true).into()),
         (worker(COUNTY), act().into()),
         (worker(COUNTY), report(1, true).into()),
         (worker(COUNTY), on_site().into()),
@@ -54,7 +47,8 @@ fn whoever_had_a_hand_in_the_work_neither_visits_nor_rates_nor_closes() {
     let world = World::new();
     let someone = everything(COUNTY, None);
     for hand in [
-        pb::Action::from(act()),
+        pb::Action::from(contact(true)),
+        act().into(),
         report(1, true).into(),
         on_site().into(),
         interim().into(),

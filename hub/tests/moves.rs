@@ -511,3 +511,21 @@ fn bad_input_at_the_intake_is_refused_with_its_field() {
     let (role, _) = refused(leader(VILLAGE), intake());
     assert_eq!(role, Code::RoleMissing);
 }
+
+#[test]
+fn an_action_of_a_later_version_is_refused_from_whoever_asks_for_it() {
+    let world = World::new();
+    let mut book = Book::accepted(&world, COUNTY);
+    for action in [
+        pb::Action { family: None },
+        pb::Action {
+            family: Some(pb::action::Family::Visit(pb::VisitAction { action: None })),
+        },
+    ] {
+        let asked = book.refused(&world, &everything(COUNTY, None), action.clone());
+        assert_eq!(asked, Code::Malformed);
+        let content = pb::body::Content::Action(action);
+        let refusal = book.submits(&world, &clerk(TOWNSHIP), content).unwrap_err();
+        assert_eq!(refusal.code, Code::Malformed);
+    }
+}

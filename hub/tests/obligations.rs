@@ -136,6 +136,21 @@ fn no_inner_due_lies_beyond_the_one_that_a_superior_set() {
     own.does(&world, &clerk(COUNTY), convene(&[(VILLAGE, None)], soon));
 }
 
+/// Found by random histories: the village's reply had stopped the city's clock, and the county was held to none.
+#[test]
+fn whoever_takes_a_reply_on_its_way_up_is_held_to_the_time_of_the_one_who_asked_for_it() {
+    let world = World::new();
+    let mut book = Book::accepted(&world, CITY);
+    let due = Moment(START.0 + 5 * HOUR_MS);
+    book.does(&world, &clerk(CITY), due_by(to_place(VILLAGE), due))
+        .does(&world, &clerk(VILLAGE), sign_for());
+    answers(&world, &mut book, &worker(VILLAGE));
+    assert_eq!(book.due("answer", TOWNSHIP), Some(due));
+    book.does(&world, &leader(COUNTY), take());
+    assert_eq!(book.due("handling", COUNTY), Some(due));
+    assert_eq!(book.due("hand-over", COUNTY), Some(due));
+}
+
 #[test]
 fn a_due_time_set_by_hand_stays_within_what_the_class_allows() {
     let world = World::new();
@@ -292,7 +307,7 @@ fn deciding_again_and_again_lengthens_no_clock() {
     let mut book = Book::accepted(&world, COUNTY);
     let clocks = book.clocks();
     for _ in 0..3 {
-        book.later(HOUR_MS).does(&world, &leader(COUNTY), decide());
+        book.later(DAY_MS).does(&world, &leader(COUNTY), decide());
         assert_eq!(book.clocks(), clocks);
     }
 }
@@ -345,6 +360,12 @@ fn an_open_case_has_a_clock_and_somebody_responsible_until_the_requester_was_vis
     let mut answered = Book::opened(&world, COUNTY);
     answered.does(&world, &clerk(COUNTY), answer());
     assert!(answered.due("visit", COUNTY).is_some());
+    // A leader who is not content with a reply decides before anybody is visited.
+    let mut decided = with_roads(&world);
+    replies(&world, &mut decided, COUNTY, ROADS);
+    decided.does(&world, &leader(COUNTY), decide());
+    assert!(decided.due("hand-over", COUNTY).is_some());
+    assert_eq!(decided.due("visit", COUNTY), None);
 }
 
 #[test]

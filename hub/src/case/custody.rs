@@ -107,7 +107,8 @@ impl CustodyState {
             .filter(|owed| owed.to == self.custodian)
     }
 
-    /// The earliest due time that a superior's dispatch set and that still runs: no inner one may lie beyond it.
+    /// The earliest due time that a superior's dispatch set: no inner one may lie beyond it. A reply that waits for an
+    /// answer counts too, for its clock goes on when it is not taken.
     #[must_use]
     pub fn outer_due(&self) -> Option<&pb::Due> {
         self.due_above(Level::MAX)
@@ -116,9 +117,8 @@ impl CustodyState {
     /// The earliest of those that a centre of a level owes, or would owe had it the case.
     #[must_use]
     pub fn due_above(&self, level: Level) -> Option<&pb::Due> {
-        let running = self.obligations.iter().filter(|owed| !owed.replied);
-        running
-            .filter(|owed| owed.level < level)
+        let above = self.obligations.iter().filter(|owed| owed.level < level);
+        above
             .filter_map(|owed| owed.due.as_ref())
             .min_by_key(|due| due.due_ms)
     }

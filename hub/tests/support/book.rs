@@ -26,6 +26,15 @@ pub struct Book {
     pub case: Case,
 }
 
+/// What the rules let somebody write.
+pub struct Judged {
+    /// Whose node writes it.
+    pub place: PlaceId,
+    pub actor: Actor,
+    pub act: Act,
+    pub submission: Option<SubmissionId>,
+}
+
 /// A person of a place: a different one for each role and unit.
 pub fn person(place: PlaceId, unit: Option<UnitId>, role: pb::Role) -> Actor {
     let unit_bytes = unit.map(UnitId::to_vec).unwrap_or_default();
@@ -457,13 +466,30 @@ impl Book {
         action: impl Into<pb::Action>,
         texts: &[&str],
     ) -> Result<(), Refusal> {
+        let judged = self.judged(world, actor, action, texts)?;
+        self.writes(world, judged);
+        Ok(())
+    }
+
+    /// What the rules make of it, the custodian's too where it is submitted; nothing is written.
+    pub fn judged(
+        &self,
+        world: &World,
+        actor: &Actor,
+        action: impl Into<pb::Action>,
+        texts: &[&str],
+    ) -> Result<Judged, Refusal> {
         let context = self.context(world, actor.place);
         let texts: Vec<String> = texts.iter().map(|role| (*role).to_owned()).collect();
         match centre::decide(&context, &self.state(), action.into(), actor, &texts)? {
-            Decision::Write(act) => self.writes(world, actor.place, actor, act, None),
-            Decision::Submit(act) => self.submits(world, actor, act.content)?,
+            Decision::Write(act) => Ok(Judged {
+                place: actor.place,
+                actor: actor.clone(),
+                act,
+                submission: None,
+            }),
+            Decision::Submit(act) => self.adopted(world, actor, act.content),
         }
-        Ok(())
     }
 
     /// Names of the actions that are offered to somebody as next steps.
@@ -492,27 +518,30 @@ impl Book {
         actor: &Actor,
         content: impl Into<Content>,
     ) -> Result<(), Refusal> {
+        let judged = self.adopted(world, actor, content.into())?;
+        self.writes(world, judged);
+        Ok(())
+    }
+
+    fn adopted(&self, world: &World, actor: &Actor, content: Content) -> Result<Judged, Refusal> {
         let custodian = self.custodian();
         let person = actor.person.map(PersonId::to_vec).unwrap_or_default();
         let submitter = centre::submitter(&person, actor.place, actor.unit);
         let context = self.context(world, custodian);
-        let act = centre::adopt(&context, &self.state(), &content.into(), &submitter)?;
+        let act = centre::adopt(&context, &self.state(), &content, &submitter)?;
         let mut id = [0; 16];
         id[..8].copy_from_slice(&(self.entries.len() as u64).to_be_bytes());
-        self.writes(world, custodian, &submitter, act, Some(SubmissionId(id)));
-        Ok(())
+        Ok(Judged {
+            place: custodian,
+            actor: submitter,
+            act,
+            submission: Some(SubmissionId(id)),
+        })
     }
 
-    fn writes(
-        &mut self,
-        world: &World,
-        place: PlaceId,
-        actor: &Actor,
-        act: Act,
-        submission: Option<SubmissionId>,
-    ) {
-        let head = self.tree.head().unwrap();
-        let entry = self.entry(world, place, actor, act, submission, head.hash);
+    pub fn writes(&mut self, world: &World, judged: Judged) {
+        let place = judged.place;
+        let entry = self.entry(world, judged);
         let verdict = self.tree.insert(step(&entry), &world.registry, false);
         assert!(
             matches!(verdict, Verdict::Extended | Verdict::Overtook),
@@ -527,17 +556,17 @@ impl Book {
         );
     }
 
-    /// An entry behind a given one, as its author writes it.
-    pub fn entry(
-        &self,
-        world: &World,
-        place: PlaceId,
-        actor: &Actor,
-        act: Act,
-        submission: Option<SubmissionId>,
-        on: Hash,
-    ) -> Entry {
-        let before = self.entries.iter().find(|entry| entry.hash == on).unwrap();
+    /// An entry behind the head, as its author writes it.
+    fn entry(&self, world: &World, judged: Judged) -> Entry {
+        let Judged {
+            place,
+            actor,
+            act,
+            submission,
+        } = judged;
+        let head = self.tree.head().unwrap().hash;
+        let mut entries = self.entries.iter();
+        let before = entries.find(|entry| entry.hash == head).unwrap();
         let rank = match act.mv {
             Move::Taken(_) => before.rank.raised(world.level(place), 1).unwrap(),
             Move::None | Move::Dispatched(_) | Move::Offered(_) => before.rank.clone(),

@@ -10,6 +10,7 @@
 )]
 
 pub mod book;
+pub mod filling;
 
 use ed25519_dalek::SigningKey;
 use fengqiao_hub::clock::Moment;
@@ -64,6 +65,13 @@ pub const WATER: UnitId = UnitId([0xa2; 10]);
 pub const POLICE: UnitId = UnitId([0xa3; 10]);
 /// A department of the township.
 pub const TOWN_OFFICE: UnitId = UnitId([0xa4; 10]);
+/// Every unit and its centre.
+pub const UNITS: [(UnitId, PlaceId); 4] = [
+    (ROADS, COUNTY),
+    (WATER, COUNTY),
+    (POLICE, COUNTY),
+    (TOWN_OFFICE, TOWNSHIP),
+];
 /// The node of [`ROADS`].
 pub const ROADS_NODE: NodeId = NodeId([0xa1; 10]);
 
@@ -135,12 +143,7 @@ impl World {
                 world.registers(parent, enrolled(node_of(place), place, None, 1));
             }
         }
-        for (unit, place) in [
-            (ROADS, COUNTY),
-            (WATER, COUNTY),
-            (POLICE, COUNTY),
-            (TOWN_OFFICE, TOWNSHIP),
-        ] {
+        for (unit, place) in UNITS {
             let added = pb::UnitAdded {
                 unit: unit.to_vec(),
                 name: format!("unit-{:02x}", unit.0[0]),
