@@ -21,11 +21,12 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 21] = [
+const FLOORS: [&str; 22] = [
     "cli",
     "host",
     "pages",
     "desk",
+    "app",
     "node",
     "link",
     "backup",

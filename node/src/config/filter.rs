@@ -34,12 +34,11 @@ const OWN: [&str; 23] = [
 ];
 
 /// Libraries in this binary that write lines of their own.
-const LIBRARIES: [&str; 8] = [
+const LIBRARIES: [&str; 7] = [
     "h2",
     "hyper",
     "hyper_util",
     "rustls",
-    "sled",
     "tokio_util",
     "tonic",
     "tower",
