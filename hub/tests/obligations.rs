@@ -141,7 +141,7 @@ fn no_inner_due_lies_beyond_the_one_that_a_superior_set() {
 fn whoever_takes_a_reply_on_its_way_up_is_held_to_the_time_of_the_one_who_asked_for_it() {
     let world = World::new();
     let mut book = Book::accepted(&world, CITY);
-    let due = Moment(START.0 + 5 * HOUR_MS);
+    let due = Moment(START.0 + 2 * HOUR_MS);
     book.does(&world, &clerk(CITY), due_by(to_place(VILLAGE), due))
         .does(&world, &clerk(VILLAGE), sign_for());
     answers(&world, &mut book, &worker(VILLAGE));

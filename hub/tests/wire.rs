@@ -527,7 +527,7 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "dispatched",
         include_bytes!("golden/dispatched.bin"),
-        "2cc5fe966a2dc484599bce40e0ce2b6640c148278aaf6a6811309412b51d1caf",
+        "97a5de8eeeb22744afee92d1fdc436918bf8780b26e6aa0edc0d2088df2df074",
     ),
     (
         "sealed",
