@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use ed25519_dalek::Signer as _;
 use fengqiao_hub::casework::{self, action, name_of};
 use fengqiao_hub::entry::{Draft, Entry, EntryError, Move};
-use fengqiao_hub::id::Hash;
+use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_hub::payload::{self, ChainKey};
 use fengqiao_hub::rank::Rank;
+use fengqiao_hub::bounds::{Fault, OutOfBounds};
 use fengqiao_hub::tally::count_name;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -386,7 +387,7 @@ fn bytes_that_are_no_entry_say_why() {
             envelope: envelope.encode_to_vec(),
             ..entry.signed.clone()
         };
-        Entry::from_signed(signed).unwrap_err()
+        Entry::from_signed(&signed).unwrap_err()
     };
     let malformed = EntryError::Malformed;
     assert_eq!(bent(&|e| e.suite = 2), EntryError::UnknownSuite(2));
@@ -397,8 +398,17 @@ fn bytes_that_are_no_entry_say_why() {
     assert_eq!(bent(&|e| e.sequence = 2), malformed("sequence"));
     assert_eq!(bent(&|e| e.previous = vec![1; 32]), malformed("sequence"));
     assert_eq!(bent(&|e| e.incarnation = 0), malformed("author_sequence"));
-    assert_eq!(bent(&|e| e.author.push(0)), malformed("author"));
+    let out_of_bounds = |field, fault| EntryError::OutOfBounds(OutOfBounds { field, fault });
+    let longer = bent(&|e| e.author.push(0));
+    assert_eq!(longer, out_of_bounds("Envelope.author", Fault::Length));
+    let beyond = bent(&|e| e.author_sequence = u64::MAX);
+    assert_eq!(beyond, out_of_bounds("Envelope.author_sequence", Fault::Range));
+    assert_eq!(bent(&|e| e.author.clear()), malformed("author"));
     assert_eq!(bent(&|e| e.chain.clear()), malformed("chain"));
+    // What is a case stands in no chain of a place, and the other way round.
+    let own = ChainId::of_place(VILLAGE).to_vec();
+    assert_eq!(bent(&|e| e.chain.clone_from(&own)), malformed("chain_kind"));
+    assert_eq!(bent(&|e| e.chain_kind = 2), malformed("chain_kind"));
     assert_eq!(bent(&|e| e.key.clear()), malformed("key"));
     let part = |level| pb::RankPart {
         level,
@@ -417,7 +427,7 @@ fn bytes_that_are_no_entry_say_why() {
     );
     assert_eq!(
         Entry::parse(&[0xff; 9]).unwrap_err(),
-        EntryError::Undecodable
+        out_of_bounds("SignedEntry", Fault::Undecodable)
     );
 }
 

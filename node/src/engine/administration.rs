@@ -25,7 +25,7 @@ use crate::store::{Read as _, tables};
 const PLACES_MAX: usize = 1_000;
 
 /// What is wanted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Administration {
     /// Places directly below this one; one that stands already with this code and name keeps its id.
     AddPlaces(Vec<pb::AddPlaceRequest>),
