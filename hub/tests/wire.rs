@@ -215,6 +215,7 @@ fn every_change() -> Vec<Content> {
             node: node_of(COUNTY).to_vec(),
             incarnation: 1,
             last_author_sequence: 99,
+            lost: false,
         }
         .into(),
         renewed(node_of(CITY), 2).into(),

@@ -249,6 +249,7 @@ pub(crate) struct State {
     pub(crate) awaiting_top: BTreeMap<NodeId, Vec<AwaitingTop>>,
     pub(crate) top_reached: BTreeMap<(NodeId, pb::Lane), u64>,
     pub(crate) alarms: std::collections::VecDeque<String>,
+    pub(crate) refused: Refused,
     /// What waits of one neighbour, at most.
     pub(crate) parked_max: u64,
     /// Lanes at an item for which there was no room to wait.
@@ -274,10 +275,20 @@ impl State {
             awaiting_top: BTreeMap::new(),
             top_reached: BTreeMap::new(),
             alarms: std::collections::VecDeque::new(),
+            refused: Refused::default(),
             parked_max,
             paused: std::collections::BTreeSet::new(),
         }
     }
+}
+
+/// What neighbours sent since the start and was refused with nothing of it kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Items.
+    pub items: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -392,6 +403,12 @@ impl Engine {
     #[must_use]
     pub fn faults(&self) -> u64 {
         self.faults
+    }
+
+    /// What neighbours sent since the start and was refused with nothing of it kept.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        self.state.refused
     }
 
     /// Alarms since the start, newest first.

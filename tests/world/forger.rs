@@ -7,7 +7,7 @@ use fengqiao_hub::signed::{self, Said};
 use fengqiao_node::engine::record::RecordWriter;
 use fengqiao_node::engine::{Input, Me};
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
-use fengqiao_node::replication::session::Lanes;
+use fengqiao_node::replication::session::{item_hash, lane_hash};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
@@ -123,27 +123,59 @@ impl World {
 
     /// Hands items to a node as the next ones of a neighbour's lane of cases.
     pub fn hand(&mut self, at: NodeId, from: NodeId, items: Vec<pb::Item>) {
-        self.hand_in(at, from, pb::Lane::Cases, items);
+        self.hand_by_lane(at, from, pb::Lane::Cases, items);
     }
 
-    /// The same in a lane.
-    pub fn hand_in(&mut self, at: NodeId, from: NodeId, lane: pb::Lane, items: Vec<pb::Item>) {
-        let first = self.lanes(at, from).received(lane).unwrap().sequence + 1;
+    /// The same in a lane. Whoever holds the neighbour's keys holds its outbox too, so the lane goes on behind them.
+    pub fn hand_by_lane(&mut self, at: NodeId, from: NodeId, lane: pb::Lane, items: Vec<pb::Item>) {
+        self.settle();
+        let row = self.nodes[&from].views.lane(at, lane).unwrap();
+        let (mut sequence, mut hash) = (row.owed, row.owed_hash);
+        let mut sent = Vec::new();
+        self.restart_behind(from, |record| {
+            for item in items {
+                let (blob, _) = record.blob(&item.payload);
+                sequence += 1;
+                hash = lane_hash(&hash, item_hash(item.kind(), &item.payload)).to_vec();
+                record.fact(pb::fact::Fact::Owed(pb::ItemOwed {
+                    link: at.to_string(),
+                    lane: lane.into(),
+                    sequence,
+                    hash: hash.clone(),
+                    kind: item.kind,
+                    blob: Some(blob),
+                    ..Default::default()
+                }));
+                sent.push(pb::Item { sequence, ..item });
+            }
+        });
         let me = &self.nodes[&from].me;
-        let items = (first..)
-            .zip(items)
-            .map(|(sequence, item)| pb::Item { sequence, ..item });
         let input = Input::Items {
             link: from,
             from: (me.store, me.incarnation),
             lane,
-            items: items.collect(),
+            items: sent,
         };
         self.process(at, vec![input]);
+        self.settle();
     }
 
-    /// Starts a node again behind a record that it would not write today: these entries as applied.
-    pub fn restart_behind(&mut self, node: NodeId, entries: &[Vec<u8>]) {
+    /// Starts a node again behind a record with these entries as applied, which it would not write today.
+    pub fn restart_behind_entries(&mut self, node: NodeId, entries: &[Vec<u8>]) {
+        self.restart_behind(node, |record| {
+            for bytes in entries {
+                let (blob, _) = record.blob(bytes);
+                record.fact(pb::fact::Fact::Entry(pb::EntryStored {
+                    blob: Some(blob),
+                    verdict: pb::EntryVerdict::Applied.into(),
+                    ..Default::default()
+                }));
+            }
+        });
+    }
+
+    /// Starts a node again behind one more record.
+    fn restart_behind(&mut self, node: NodeId, write: impl FnOnce(&mut RecordWriter)) {
         let old = self.nodes.remove(&node).unwrap();
         let mut journal = MemoryJournal::new();
         for record in old.views.reader().tail(Position(0)) {
@@ -151,14 +183,7 @@ impl World {
             journal.append(journal.end(), &[payload]).unwrap();
         }
         let mut record = RecordWriter::at(journal.end().0);
-        for bytes in entries {
-            let (blob, _) = record.blob(bytes);
-            record.fact(pb::fact::Fact::Entry(pb::EntryStored {
-                blob: Some(blob),
-                verdict: pb::EntryVerdict::Applied.into(),
-                ..Default::default()
-            }));
-        }
+        write(&mut record);
         journal.append(journal.end(), &[record.finish()]).unwrap();
         self.open(old.me, journal, old.vault);
         self.process(node, vec![Input::Started]);

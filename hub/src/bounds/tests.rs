@@ -1,3 +1,5 @@
+//! Every field of every message at its limit and beyond it.
+
 use prost::encoding::{encode_key, encode_varint};
 
 use super::tables::{FieldBounds, Rule, reached};

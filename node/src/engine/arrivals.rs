@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use fengqiao_hub::custody::{Step, Verdict};
 use fengqiao_hub::directive;
-use fengqiao_hub::entry::Entry;
+use fengqiao_hub::entry::{Entry, EntryError};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::notice;
@@ -146,8 +146,8 @@ impl Group<'_> {
 
     /// Refuses what came: it is counted and said, and nothing of it is kept.
     pub(super) fn refuse_unkept(&mut self, code: &str, reason: &str, link: NodeId, bytes: usize) {
-        self.state.counts.refused += 1;
-        self.state.counts.refused_bytes += bytes as u64;
+        self.state.refused.items += 1;
+        self.state.refused.bytes += bytes as u64;
         self.alarm(code, &format!("{reason} from {link}"));
     }
 
@@ -161,7 +161,7 @@ impl Group<'_> {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
                 tracing::debug!(%link, %error, "an entry does not read");
-                self.refuse_unkept("ENTRY_REFUSED", "MALFORMED", link, bytes.len());
+                self.refuse_unkept("ENTRY_REFUSED", reason_of(error), link, bytes.len());
                 return Ok(item_hash(pb::ItemKind::Entry, bytes));
             }
         };
@@ -315,8 +315,8 @@ impl Group<'_> {
         if entry.incarnation > node.incarnation {
             return Err(Hindrance::Waits("REGISTRY_AWAITED"));
         }
-        if let Some((incarnation, last)) = node.revoked
-            && (entry.incarnation, entry.author_sequence) > (incarnation, last)
+        if let Some(revoked) = node.revoked
+            && !revoked.lets_stand(entry.incarnation, entry.author_sequence)
         {
             return Err(Hindrance::Refused("REVOKED"));
         }
@@ -361,5 +361,19 @@ impl Group<'_> {
                 .map_err(|_| Hindrance::Refused("REGISTRY_ENTRY"));
         }
         Ok(())
+    }
+}
+
+/// Why bytes are no entry, as the sender is told.
+pub(super) fn reason_of(error: EntryError) -> &'static str {
+    match error {
+        EntryError::Malformed("chain_kind") => "CHAIN_KIND",
+        EntryError::TooLarge
+        | EntryError::Misshapen(_)
+        | EntryError::Undecodable
+        | EntryError::Malformed(_)
+        | EntryError::UnknownSuite(_)
+        | EntryError::BodyHash
+        | EntryError::Signature => "MALFORMED",
     }
 }

@@ -24,10 +24,4 @@ pub struct Counts {
     /// Items received.
     #[prost(uint64, tag = "7")]
     pub received: u64,
-    /// Items refused for their shape, of which nothing was kept.
-    #[prost(uint64, tag = "8")]
-    pub refused: u64,
-    /// Their bytes.
-    #[prost(uint64, tag = "9")]
-    pub refused_bytes: u64,
 }

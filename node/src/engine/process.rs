@@ -11,7 +11,7 @@ use fengqiao_hub::id::NodeId;
 use fengqiao_hub::refusal::{Code, Refusal};
 
 use super::attempts::Unread;
-use super::group::Group;
+use super::group::{Contact, Group};
 use super::projection::Rows;
 use super::record::RecordWriter;
 use super::{Engine, EngineError, Input, Output, State};
@@ -152,6 +152,7 @@ impl Engine {
             outputs: Vec::new(),
             read_only: self.read_only,
             linked: true,
+            contact: Contact::Here,
             unread,
             pausing: false,
         };
@@ -216,6 +217,7 @@ impl Engine {
         let before = std::mem::replace(&mut self.state, fresh);
         self.state.alarms = before.alarms;
         self.state.paused = before.paused;
+        self.state.refused = before.refused;
         self.load()?;
         self.load_tops()
     }

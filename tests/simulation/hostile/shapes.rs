@@ -2,7 +2,7 @@
 
 use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::id::ChainId;
 use fengqiao_node::engine::Input;
 use fengqiao_tests::world::forger::{bytes, item, registered};
 use pb::body::Content;
@@ -32,9 +32,9 @@ fn a_number_of_two_hundred_characters_is_refused_and_nothing_of_it_is_kept() {
         alarms(world, *county),
         [format!("ENTRY_REFUSED: MALFORMED from {township}")]
     );
-    let counts = world.nodes[county].engine.counts();
+    let refused = world.nodes[county].engine.refused();
     assert_eq!(
-        (counts.refused, counts.refused_bytes),
+        (refused.items, refused.bytes),
         (1, forged.bytes().len() as u64)
     );
     let grown = journal_bytes(world, *county) - before;
@@ -72,7 +72,7 @@ fn a_folder_that_an_older_version_poisoned_starts_and_parks_what_was_brought() {
         .iter()
         .map(|entry| entry.bytes())
         .collect();
-    world.restart_behind(*county, &poison);
+    world.restart_behind_entries(*county, &poison);
     let waits = parked(&world.nodes[county].views);
     assert_eq!(waits.len(), 3, "{waits:?}");
     assert!(
@@ -281,9 +281,9 @@ fn figures_notices_counts_refusals_and_submissions_beyond_their_limits_are_refus
     assert_eq!(said.len(), sent, "{said:?}");
     let malformed = said.iter().filter(|alarm| alarm.contains("MALFORMED"));
     assert_eq!(malformed.count(), sent - 1);
-    let counts = world.nodes[county].engine.counts();
-    assert_eq!(counts.refused, sent as u64);
-    assert!(counts.refused_bytes > 30_000);
+    let refused = world.nodes[county].engine.refused();
+    assert_eq!(refused.items, sent as u64);
+    assert!(refused.bytes > 30_000);
     assert!(journal_bytes(world, *county) - before < 1_000);
     assert!(world.nodes[county].views.tallies().unwrap().is_empty());
     all_goes_on(tiers);
@@ -299,32 +299,34 @@ fn what_makes_the_engine_fail_is_put_aside_unread_and_the_rest_of_its_group_is_t
         ..
     } = &mut tiers;
     let mut forger = world.forger(*township);
-    let mut items = Vec::new();
+    let secret = |wrapped_key: &[u8]| {
+        Some(pb::ChainSecret {
+            salt: vec![1; 32],
+            wrapped_key: wrapped_key.to_vec(),
+        })
+    };
+    let content = || Content::Registered(registered("1", CLASS));
+    let mut opened = Vec::new();
     for byte in 1..=3 {
-        let content = Content::Registered(registered("1", CLASS));
-        let draft = forger.opening(case_id(byte), content);
-        let mut forged = item(&forger.sign(draft));
-        if byte == 2 {
-            // The harness's own seal breaks on it, as a fault that nobody has foreseen would.
-            forged.secret = Some(pb::ChainSecret {
-                salt: vec![1; 32],
-                wrapped_key: b"break".to_vec(),
-            });
-            let again = pb::Item {
-                secret: forged.secret.clone(),
-                ..forged.clone()
-            };
-            items.push(forged);
-            items.push(again);
-            continue;
-        }
-        items.push(forged);
+        let draft = forger.opening(case_id(byte), content());
+        opened.push(forger.sign(draft));
     }
+    let draft = forger.following(&opened[1], Content::Accepted(pb::Accepted {}));
+    let second = forger.sign(draft);
+    let mut items: Vec<pb::Item> = opened.iter().map(item).collect();
+    items[1].secret = secret(b"");
+    // The harness's own seal breaks on it, as a fault that nobody has foreseen would.
+    let breaks = pb::Item {
+        secret: secret(b"break"),
+        ..item(&second)
+    };
+    items.insert(2, breaks);
     world.faults_expected = true;
     world.hand(*county, *township, items);
     assert_eq!(world.nodes[county].engine.faults(), 1);
-    assert_eq!(world.chain(*county, case_id(1)).tree.len(), 1);
-    assert_eq!(world.chain(*county, case_id(3)).tree.len(), 1);
+    for byte in 1..=3 {
+        assert_eq!(world.chain(*county, case_id(byte)).tree.len(), 1);
+    }
     let waits = parked(&world.nodes[county].views);
     assert!(
         waits.iter().all(|row| row.starts_with("CRASHED")),
@@ -334,6 +336,5 @@ fn what_makes_the_engine_fail_is_put_aside_unread_and_the_rest_of_its_group_is_t
     assert_eq!(received.unwrap().received.unwrap().sequence, 4);
     world.restart(*county);
     assert_eq!(parked(&world.nodes[county].views), waits);
-    assert_eq!(Hash::default(), Hash::default());
     all_goes_on(tiers);
 }
