@@ -182,7 +182,11 @@ fn walk(shape: &'static MessageBounds, mut bytes: &[u8]) -> Result<(), OutOfBoun
 }
 
 /// Checks one occurrence of a field; says how many values it holds.
-fn one(field: &'static FieldBounds, wire: WireType, bytes: &mut &[u8]) -> Result<usize, OutOfBounds> {
+fn one(
+    field: &'static FieldBounds,
+    wire: WireType,
+    bytes: &mut &[u8],
+) -> Result<usize, OutOfBounds> {
     let fail = |fault| OutOfBounds {
         field: field.name,
         fault,

@@ -8,9 +8,9 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::bounds::{Bounds, OutOfBounds};
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, SubmissionId};
 use crate::rank::Rank;
-use crate::bounds::{Bounds, OutOfBounds};
 
 /// Ed25519 (strict) with SHA-256.
 pub const SUITE: u32 = 1;

@@ -5,9 +5,9 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
 use prost::Message;
 
+use crate::bounds::Bounds;
 use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::NodeId;
-use crate::bounds::Bounds;
 
 /// A message that travels signed by the node it names.
 pub trait Said: Message + Default {

@@ -4,9 +4,9 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
+use crate::bounds::Bounds;
 use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, SubmissionId};
-use crate::bounds::Bounds;
 
 /// Nodes a submission may pass.
 pub const HOPS_MAX: u32 = 8;

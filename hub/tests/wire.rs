@@ -6,12 +6,12 @@ mod support;
 use std::collections::BTreeSet;
 
 use ed25519_dalek::Signer as _;
+use fengqiao_hub::bounds::{Fault, OutOfBounds};
 use fengqiao_hub::casework::{self, action, name_of};
 use fengqiao_hub::entry::{Draft, Entry, EntryError, Move};
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_hub::payload::{self, ChainKey};
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::bounds::{Fault, OutOfBounds};
 use fengqiao_hub::tally::count_name;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -403,7 +403,10 @@ fn bytes_that_are_no_entry_say_why() {
     let longer = bent(&|e| e.author.push(0));
     assert_eq!(longer, out_of_bounds("Envelope.author", Fault::Length));
     let beyond = bent(&|e| e.author_sequence = u64::MAX);
-    assert_eq!(beyond, out_of_bounds("Envelope.author_sequence", Fault::Range));
+    assert_eq!(
+        beyond,
+        out_of_bounds("Envelope.author_sequence", Fault::Range)
+    );
     assert_eq!(bent(&|e| e.author.clear()), malformed("author"));
     assert_eq!(bent(&|e| e.chain.clear()), malformed("chain"));
     // What is a case stands in no chain of a place, and the other way round.
@@ -503,32 +506,32 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "opened",
         include_bytes!("golden/opened.bin"),
-        "5b6aab3dfea80a694538cbe5c3837c24adb9d5dab4319063b69b702a31dee95d",
+        "60869b663c50eedefa3f1c14fb2b8374a8abd52d8b059d9a20af207f47bdb99b",
     ),
     (
         "offered",
         include_bytes!("golden/offered.bin"),
-        "38b09e35774cc4576eb1913cf31c453f1a15bfcf70756e2250e3a0e20d819d08",
+        "3a12a97e4699f0c26afd5bc020a309bcbebfa19d40128df50c1d96880edc11e1",
     ),
     (
         "taken",
         include_bytes!("golden/taken.bin"),
-        "d0eea76e79e6fe7f67af32b25eb2d563c8b26ea1f8086e6c9a5fac2d6d71bdf5",
+        "f9e4ef76d14442a299f215d131bb0fcf6654b50e382c53e0224c881996979935",
     ),
     (
         "dispatched",
         include_bytes!("golden/dispatched.bin"),
-        "2cc5fe966a2dc484599bce40e0ce2b6640c148278aaf6a6811309412b51d1caf",
+        "c7ef3383f46cfb15eb837da133b002b799b12cd18f79d3259814af108ca3e1cd",
     ),
     (
         "sealed",
         include_bytes!("golden/sealed.bin"),
-        "a43c65da433e4c278a7aa905c3bf2582bd626ca26b6d646820b767bfa3b1b3b0",
+        "d0a6c22d84653f673e6dbab9b54e168b9e5ddb8d3643fe43bca76fef7f1c24a9",
     ),
     (
         "future",
         include_bytes!("golden/future.bin"),
-        "e05b064840a305e0bcff6e84224b9cf45d7a90a7b2c8086141ca82458964bb80",
+        "c4a1aeb3d3519233f5dc6b6539342717f4c960732b7e9d2b812004b87089a5be",
     ),
 ];
 

@@ -42,7 +42,7 @@ mod writing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fengqiao_hub::clock::{Contact, Moment};
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;

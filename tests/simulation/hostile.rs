@@ -5,6 +5,7 @@ mod shapes;
 
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::kit::moves;
 use fengqiao_tests::world::{World, parked};
 
 use super::{FourTiers, four_tiers, register, run};
@@ -20,12 +21,7 @@ fn all_goes_on(mut tiers: FourTiers) {
     for node in [tiers.city, tiers.county, tiers.township, tiers.village] {
         world.restart(node);
     }
-    run(
-        world,
-        tiers.village,
-        case,
-        &[fengqiao_hub::casework::Command::Accept],
-    );
+    run(world, tiers.village, case, &[moves::accept()]);
     world.settle();
     assert_eq!(world.chain(tiers.township, case).tree.len(), 2);
     for node in world.nodes.values() {

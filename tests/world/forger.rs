@@ -26,7 +26,7 @@ pub struct Forger {
 
 impl Forger {
     /// What begins a chain.
-    pub fn opening(&mut self, chain: ChainId, content: Content) -> Draft {
+    pub fn opening(&mut self, chain: ChainId, content: impl Into<Content>) -> Draft {
         self.author_sequence += 1;
         Draft {
             deployment: self.me.deployment,
@@ -46,7 +46,7 @@ impl Forger {
                 schema: 1,
                 wall_time_ms: self.now_ms,
                 catalogue_version: 1,
-                content: Some(content),
+                content: Some(content.into()),
                 ..Default::default()
             },
             payloads: Vec::new(),
@@ -54,7 +54,7 @@ impl Forger {
     }
 
     /// What follows an entry.
-    pub fn following(&mut self, before: &Entry, content: Content) -> Draft {
+    pub fn following(&mut self, before: &Entry, content: impl Into<Content>) -> Draft {
         Draft {
             rank: before.rank.clone(),
             sequence: before.sequence + 1,
@@ -94,8 +94,8 @@ pub fn bytes(kind: pb::ItemKind, payload: Vec<u8>) -> pb::Item {
 
 /// How a case begins.
 #[must_use]
-pub fn registered(number: &str, class: &str) -> pb::Registered {
-    pb::Registered {
+pub fn registered(number: &str, class: &str) -> pb::Register {
+    pb::Register {
         number: number.to_owned(),
         channel: pb::Channel::Window.into(),
         class: class.to_owned(),

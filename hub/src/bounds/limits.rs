@@ -35,7 +35,7 @@ pub(super) fn characters_max(message: &str, field: &str) -> usize {
     match (message, field) {
         // They become part of a key of the store.
         (_, "class") => 31,
-        ("Registered" | "Notice", "number") | ("AccountSet", "login") => 32,
+        ("Register" | "Notice", "number") | ("AccountSet", "login") => 32,
         // host:port
         (_, "address") => 261,
         _ => CHARACTERS_MAX,
@@ -97,7 +97,7 @@ pub(super) fn unsigned(message: &str, field: &str, most: u64) -> Rule {
         ("RankPart" | "PlaceAdded" | "PlaceMoved", "level") => Rule::Known(LEVELS),
         ("PlaceMoved", "number") => Rule::Unsigned((1 << 16) - 1),
         ("SignedSubmission", "hops") => Rule::Unsigned(crate::submission::HOPS_MAX.into()),
-        ("Rated", "score") => Rule::Unsigned(5),
+        ("Rate", "score") => Rule::Unsigned(5),
         ("ConvenedTask" | "TaskAcknowledged" | "TaskReported", "task") => {
             Rule::Unsigned((1 << 16) - 1)
         }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use fengqiao_hub::bounds::Bounds;
 use fengqiao_hub::custody::{Step, Verdict};
 use fengqiao_hub::directive;
 use fengqiao_hub::entry::{Entry, EntryError};
@@ -13,7 +14,6 @@ use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::notice;
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::bounds::Bounds;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
@@ -369,7 +369,7 @@ pub(super) fn reason_of(error: EntryError) -> &'static str {
     match error {
         EntryError::Malformed("chain_kind") => "CHAIN_KIND",
         EntryError::TooLarge
-        | EntryError::Misshapen(_)
+        | EntryError::OutOfBounds(_)
         | EntryError::Undecodable
         | EntryError::Malformed(_)
         | EntryError::UnknownSuite(_)

@@ -13,8 +13,8 @@ use fengqiao_proto::v1 as pb;
 use pb::ImportOutcome as Outcome;
 
 use super::EngineError;
-use super::commands::{Answer, Answered};
 use super::arrivals::reason_of;
+use super::commands::{Answer, Answered};
 use super::group::Group;
 use super::parking::Hindrance;
 use crate::store::{Read as _, tables};

@@ -1,12 +1,12 @@
 //! What neighbours sign besides entries: notices, figures, counts; submissions and refusals have a room of their own.
 //! Each is taken in, or put aside while its author is not known here yet, or refused with an alarm.
 
+use fengqiao_hub::bounds::Bounds;
 use fengqiao_hub::directive;
 use fengqiao_hub::entry::EntryError;
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::NodeRecord;
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::bounds::Bounds;
 use fengqiao_hub::signed::{self, Said, Unheard};
 use fengqiao_hub::tally;
 use fengqiao_proto::v1 as pb;

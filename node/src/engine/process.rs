@@ -6,12 +6,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fengqiao_hub::clock::Moment;
+use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::id::NodeId;
 use fengqiao_hub::refusal::{Code, Refusal};
 
 use super::attempts::Unread;
-use super::group::{Contact, Group};
+use super::group::Group;
 use super::projection::Rows;
 use super::record::RecordWriter;
 use super::{Engine, EngineError, Input, Output, State};

@@ -1,11 +1,9 @@
 //! Fields beyond their limits, in every message there is.
 
-use fengqiao_hub::casework::Command;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::ChainId;
 use fengqiao_node::engine::Input;
 use fengqiao_tests::world::forger::{bytes, item, registered};
-use pb::body::Content;
 use prost::Message as _;
 
 use super::*;
@@ -23,7 +21,7 @@ fn a_number_of_two_hundred_characters_is_refused_and_nothing_of_it_is_kept() {
     } = &mut tiers;
     let mut forger = world.forger(*township);
     let long = "9".repeat(200);
-    let content = Content::Registered(registered(&long, CLASS));
+    let content = registered(&long, CLASS);
     let draft = forger.opening(case_id(1), content);
     let forged = forger.sign(draft);
     let before = journal_bytes(world, *county);
@@ -56,14 +54,14 @@ fn a_folder_that_an_older_version_poisoned_starts_and_parks_what_was_brought() {
         ..
     } = &mut tiers;
     let mut forger = world.forger(*township);
-    let content = Content::Registered(registered(&"9".repeat(200), CLASS));
+    let content = registered(&"9".repeat(200), CLASS);
     let first = forger.opening(case_id(1), content);
     let first = forger.sign(first);
-    let second = forger.following(&first, Content::Accepted(pb::Accepted {}));
+    let second = forger.following(&first, pb::Accept::default());
     let second = forger.sign(second);
     // One of a kind that its chain is not.
     let ledger = ChainId::supervision_of(world.nodes[county].me.at.place);
-    let disguised = forger.opening(ledger, Content::Registered(registered("1", CLASS)));
+    let disguised = forger.opening(ledger, registered("1", CLASS));
     let disguised = forger.sign(fengqiao_hub::entry::Draft {
         kind: pb::ChainKind::Case,
         ..disguised
@@ -109,7 +107,7 @@ fn a_case_in_the_chain_of_a_places_ledger_is_refused_and_the_ledger_is_written()
     let forged: Vec<pb::Item> = reserved
         .iter()
         .map(|chain| {
-            let content = Content::Registered(registered("1", CLASS));
+            let content = registered("1", CLASS);
             let draft = forger.opening(*chain, content);
             item(&forger.sign(fengqiao_hub::entry::Draft {
                 kind: pb::ChainKind::Case,
@@ -120,13 +118,13 @@ fn a_case_in_the_chain_of_a_places_ledger_is_refused_and_the_ledger_is_written()
     world.hand(*county, *township, forged);
     assert_eq!(alarms(world, *county).len(), 3);
     // Also in its own name.
-    let own = forger.opening(reserved[0], Content::RedWarned(pb::RedWarned::default()));
+    let own = forger.opening(reserved[0], pb::RedWarned::default());
     let own = item(&forger.sign(own));
     world.hand(*county, *township, vec![own]);
     assert!(alarms(world, *county)[0].starts_with("ENTRY_REFUSED: NOT_CUSTODIAN"));
 
     let case = register(world, *county);
-    run(world, *county, case, &[Command::Accept]);
+    run(world, *county, case, &[moves::accept()]);
     let to = crate::acts::dispatch_to(world, *township);
     run(world, *county, case, &[to]);
     world.now = Moment(world.now.0 + 40 * 24 * 3_600_000);
@@ -155,7 +153,7 @@ fn a_secret_of_a_thousand_bytes_is_passed_over_also_with_an_entry_that_nobody_si
     };
     let mut forged = Vec::new();
     for (byte, sign) in [(1, true), (2, false)] {
-        let content = Content::Registered(registered("1", CLASS));
+        let content = registered("1", CLASS);
         let draft = forger.opening(case_id(byte), content);
         let mut entry = forger.sign(draft);
         if !sign {
@@ -234,7 +232,13 @@ fn figures_notices_counts_refusals_and_submissions_beyond_their_limits_are_refus
         to: node.clone(),
     });
     let mut body = pb::Body::default();
-    body.content = Some(Content::Rated(pb::Rated { score: 4_000_000 }));
+    body.content = Some(
+        pb::Rate {
+            score: 4_000_000,
+            ..Default::default()
+        }
+        .into(),
+    );
     let submission = pb::Submission {
         submission: vec![1; 16],
         deployment: forger.me.deployment.to_vec(),
@@ -305,13 +309,13 @@ fn what_makes_the_engine_fail_is_put_aside_unread_and_the_rest_of_its_group_is_t
             wrapped_key: wrapped_key.to_vec(),
         })
     };
-    let content = || Content::Registered(registered("1", CLASS));
+    let content = || registered("1", CLASS);
     let mut opened = Vec::new();
     for byte in 1..=3 {
         let draft = forger.opening(case_id(byte), content());
         opened.push(forger.sign(draft));
     }
-    let draft = forger.following(&opened[1], Content::Accepted(pb::Accepted {}));
+    let draft = forger.following(&opened[1], pb::Accept::default());
     let second = forger.sign(draft);
     let mut items: Vec<pb::Item> = opened.iter().map(item).collect();
     items[1].secret = secret(b"");
