@@ -1,6 +1,7 @@
 //! A world of engines in one thread: the code that ships, on journals and stores in memory, with links that carry items
 //! only when told to.
 
+pub mod forger;
 mod founding;
 mod losing;
 mod root;
@@ -58,6 +59,8 @@ pub struct World {
     pub now: Moment,
     /// What waits of one neighbour before its link pauses, for a node that starts from now on.
     pub parked_max: u64,
+    /// Whether an engine may meet what nobody has foreseen.
+    pub faults_expected: bool,
     requests: u64,
     founding: Founding,
 }
@@ -88,6 +91,7 @@ impl World {
             cut: BTreeSet::new(),
             now: Moment::parse_rfc3339("2023-02-16T09:00:00+08:00").unwrap(),
             requests: 0,
+            faults_expected: false,
             parked_max: PARKED_MAX,
             founding: Founding::new(seed, shipped_catalogue()),
         };
@@ -314,6 +318,12 @@ impl World {
             }
             step += 1;
         }
+        let faults = node.engine.faults();
+        let alarms = node.engine.alarms();
+        assert!(
+            self.faults_expected || faults == 0,
+            "{faults} faults: {alarms:?}"
+        );
         node.registry.store(node.engine.registry());
         outputs
     }

@@ -8,6 +8,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::bounds::{Bounds, OutOfBounds};
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, SubmissionId};
 use crate::rank::Rank;
 
@@ -26,6 +27,9 @@ pub enum EntryError {
     /// Longer than [`ENTRY_BYTES_MAX`].
     #[error("entry is larger than {ENTRY_BYTES_MAX} bytes")]
     TooLarge,
+    /// A field is longer, larger or of another form than any may be.
+    #[error("{0}")]
+    OutOfBounds(#[from] OutOfBounds),
     /// Not a `SignedEntry`, or its envelope is no `Envelope`.
     #[error("entry does not decode")]
     Undecodable,
@@ -244,15 +248,20 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLarge);
         }
+        Bounds::Entry.check(bytes)?;
         let signed = pb::SignedEntry::decode(bytes).map_err(|_| EntryError::Undecodable)?;
-        Self::from_signed(signed)
+        Self::read(signed)
     }
 
     /// Reads an entry from its decoded outer message.
     ///
     /// # Errors
     /// As [`Entry::parse`].
-    pub fn from_signed(signed: pb::SignedEntry) -> Result<Self, EntryError> {
+    pub fn from_signed(signed: &pb::SignedEntry) -> Result<Self, EntryError> {
+        Self::parse(&signed.encode_to_vec())
+    }
+
+    fn read(signed: pb::SignedEntry) -> Result<Self, EntryError> {
         let envelope =
             pb::Envelope::decode(&signed.envelope[..]).map_err(|_| EntryError::Undecodable)?;
         if envelope.suite != SUITE {
@@ -266,7 +275,9 @@ impl Entry {
         }
         let kind = envelope.chain_kind();
         let kind_class = envelope.kind_class();
-        if kind == pb::ChainKind::Unspecified {
+        let chain = field(ChainId::from_bytes(&envelope.chain), "chain")?;
+        // So no chain can stand where a place's own will, nor be taken for another kind.
+        if chain.kind() != Some(kind) {
             return Err(EntryError::Malformed("chain_kind"));
         }
         if envelope.sequence == 0 || (envelope.sequence == 1) != envelope.previous.is_empty() {
@@ -279,7 +290,7 @@ impl Entry {
             hash: hash_of(&signed.envelope),
             deployment: field(DeploymentId::from_bytes(&envelope.deployment), "deployment")?,
             kind,
-            chain: field(ChainId::from_bytes(&envelope.chain), "chain")?,
+            chain,
             rank: field(Rank::from_wire(&envelope.rank), "rank")?,
             sequence: envelope.sequence,
             previous: optional(&envelope.previous, Hash::from_bytes, "previous")?,
@@ -423,7 +434,7 @@ mod tests {
         Draft {
             deployment: DeploymentId([1; 10]),
             kind: pb::ChainKind::Case,
-            chain: ChainId([2; 16]),
+            chain: ChainId::drawn(pb::ChainKind::Case, [2; 15]),
             rank: Rank::default(),
             sequence: 1,
             previous: None,

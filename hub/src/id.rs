@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use fengqiao_proto::v1::ChainKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -165,39 +166,73 @@ id!(
     16
 );
 
+/// Bytes of a chain id between a place's id and the kind; all zero in a place's own chains and in no other.
+const OWN: std::ops::Range<usize> = 10..15;
+
 impl ChainId {
-    /// The registry chain of a place: its id and six zero bytes.
+    /// The id of a chain that is no place's own: random but for its last byte, which is the kind.
+    #[must_use]
+    pub fn drawn(kind: ChainKind, random: [u8; 15]) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..15].copy_from_slice(&random);
+        if bytes[OWN] == [0; 5] {
+            bytes[14] = 1;
+        }
+        bytes[15] = tag(kind);
+        Self(bytes)
+    }
+
+    /// The registry chain of a place.
     #[must_use]
     pub fn of_place(place: PlaceId) -> Self {
-        Self::own(place, 0)
+        Self::own(place, ChainKind::Registry)
     }
 
     /// The supervision ledger of a place.
     #[must_use]
     pub fn supervision_of(place: PlaceId) -> Self {
-        Self::own(place, 4)
+        Self::own(place, ChainKind::Supervision)
     }
 
     /// The administration log of a place's centre, or of a department's own node: each has one writer.
     #[must_use]
     pub fn administration_of(place: PlaceId, unit: Option<UnitId>) -> Self {
-        Self::own(unit.map_or(place, |unit| PlaceId(unit.0)), 5)
+        let owner = unit.map_or(place, |unit| PlaceId(unit.0));
+        Self::own(owner, ChainKind::Administration)
     }
 
-    /// The place whose own chain this is, when the last six bytes say so.
+    /// What the chain is about, as its id says: a place's own chains have five zero bytes before the kind, and no other
+    /// chain has. `None` for an id that is no chain's.
+    #[must_use]
+    pub fn kind(self) -> Option<ChainKind> {
+        let kind = ChainKind::try_from(i32::from(self.0[15])).ok()?;
+        let is_own = self.0[OWN] == [0; 5];
+        let owned = match kind {
+            ChainKind::Registry | ChainKind::Supervision | ChainKind::Administration => true,
+            ChainKind::Case | ChainKind::Directive => false,
+            ChainKind::Unspecified => return None,
+        };
+        (is_own == owned).then_some(kind)
+    }
+
+    /// The place, or unit, whose own chain this is.
     #[must_use]
     pub fn place(self) -> Option<PlaceId> {
-        (self.0[10..15] == [0; 5] && self.0[15] < 8)
+        (self.kind().is_some() && self.0[OWN] == [0; 5])
             .then(|| PlaceId::from_bytes(&self.0[..10]))
             .flatten()
     }
 
-    fn own(place: PlaceId, tag: u8) -> Self {
+    fn own(place: PlaceId, kind: ChainKind) -> Self {
         let mut bytes = [0; 16];
         bytes[..10].copy_from_slice(&place.0);
-        bytes[15] = tag;
+        bytes[15] = tag(kind);
         Self(bytes)
     }
+}
+
+fn tag(kind: ChainKind) -> u8 {
+    u8::try_from(i32::from(kind)).unwrap_or_default()
 }
 
 /// A SHA-256 value.
@@ -302,9 +337,28 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_a_place_names_it() {
+    fn a_chain_id_says_what_the_chain_is_about_and_a_places_own_whose() {
         let place = PlaceId([9; 10]);
-        assert_eq!(ChainId::of_place(place).place(), Some(place));
-        assert_eq!(ChainId([9; 16]).place(), None);
+        for (own, kind) in [
+            (ChainId::of_place(place), ChainKind::Registry),
+            (ChainId::supervision_of(place), ChainKind::Supervision),
+            (
+                ChainId::administration_of(place, None),
+                ChainKind::Administration,
+            ),
+        ] {
+            assert_eq!((own.place(), own.kind()), (Some(place), Some(kind)));
+        }
+        // Also where the dice fall like a place's own chain.
+        for random in [[9; 15], [0; 15]] {
+            let case = ChainId::drawn(ChainKind::Case, random);
+            assert_eq!((case.place(), case.kind()), (None, Some(ChainKind::Case)));
+        }
+        assert_eq!(ChainId([9; 16]).kind(), None);
+        assert_eq!(ChainId([0; 16]).kind(), None);
+        assert_eq!(ChainId([1; 16]).kind(), Some(ChainKind::Case));
+        let mut disguised = ChainId::supervision_of(place);
+        disguised.0[15] = 1;
+        assert_eq!(disguised.kind(), None, "a case in a place's own chain");
     }
 }

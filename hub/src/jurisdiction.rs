@@ -22,7 +22,7 @@ use crate::unit::Unit;
 pub use code::{Code, CodeError};
 use moving::Moving;
 use node::node_record;
-pub use node::{LOST_NOT_DISTRUSTED, NodeRecord};
+pub use node::{NodeRecord, Revoked};
 
 /// Longest name of a place or unit, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
@@ -91,7 +91,7 @@ pub struct Registry {
     centres: BTreeMap<PlaceId, NodeId>,
     versions: BTreeMap<PlaceId, u64>,
     /// Revocations, and by whom, of nodes that no chain known here pins.
-    revoked_unknown: BTreeMap<(NodeId, PlaceId), (u32, u64)>,
+    revoked_unknown: BTreeMap<(NodeId, PlaceId), Revoked>,
     moving: BTreeMap<PlaceId, Moving>,
     /// By place, the sequence in its registry chain of the last place it moved.
     last_move_by: BTreeMap<PlaceId, u64>,

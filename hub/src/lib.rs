@@ -3,6 +3,7 @@
 //! Everything here is pure and deterministic: time, randomness and ids are arguments, nothing touches a disk, a
 //! network, a clock or a thread (`hub/.clippy.toml` keeps it so). The simulator runs this very code.
 
+pub mod bounds;
 pub mod id;
 pub mod name;
 pub mod number;

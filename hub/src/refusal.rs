@@ -289,6 +289,8 @@ codes! {
     Recovering = "RECOVERING", TryAgain, "正在恢复，须等上下级节点说明其所存", "recovering: a neighbour has not yet said what it holds";
     /// The node is shutting down or overloaded.
     Busy = "BUSY", TryAgain, "系统繁忙，请稍后重试", "busy; try again";
+    /// The node failed at it.
+    Internal = "INTERNAL", State, "本节点无法完成此操作，未作任何更改，已记入告警；请用 fengqiao status 查看并联系管理员", "this node failed at it; nothing was changed, and an alarm says why: see `fengqiao status`";
     /// Texts cannot be read here.
     TextSealed = "TEXT_SEALED", Forbidden, "本级无权查看正文", "the texts are sealed to this tier";
 }

@@ -5,6 +5,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
 use prost::Message;
 
+use crate::bounds::Bounds;
 use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::NodeId;
 
@@ -14,6 +15,8 @@ pub trait Said: Message + Default {
     type Signed: Message + Default;
     /// What a signature over it is made under.
     const DOMAIN: &'static str;
+    /// What its bytes may look like.
+    const BOUNDS: Bounds;
     /// The field that names the node.
     const AUTHOR: &'static str;
 
@@ -30,6 +33,7 @@ macro_rules! said {
         $(impl Said for pb::$said {
             type Signed = pb::$signed;
             const DOMAIN: &'static str = $domain;
+            const BOUNDS: Bounds = Bounds::$said;
             const AUTHOR: &'static str = stringify!($author);
 
             fn author(&self) -> &[u8] {
@@ -76,12 +80,13 @@ pub enum Unheard {
 /// Reads a message and checks it with the key found for the node it names.
 ///
 /// # Errors
-/// `AuthorUnknown` when no key is found; `Wrong` with `Undecodable`, `Malformed` with the field that should name the
+/// `AuthorUnknown` when no key is found; `Wrong` with `OutOfBounds`, `Undecodable`, `Malformed` with the field that should name the
 /// node, or `Signature`.
 pub fn read<S: Said>(
     bytes: &[u8],
     key_of: impl Fn(NodeId) -> Option<VerifyingKey>,
 ) -> Result<S, Unheard> {
+    S::BOUNDS.check(bytes).map_err(EntryError::from)?;
     let signed = S::Signed::decode(bytes).map_err(|_| EntryError::Undecodable)?;
     let (bytes, signature) = S::apart(signed);
     let said = S::decode(&bytes[..]).map_err(|_| EntryError::Undecodable)?;
@@ -94,6 +99,7 @@ pub fn read<S: Said>(
 /// Reads what was checked when it was kept; `None` when it does not read.
 #[must_use]
 pub fn kept<S: Said>(bytes: &[u8]) -> Option<S> {
+    S::BOUNDS.check(bytes).ok()?;
     let (said, _) = S::apart(S::Signed::decode(bytes).ok()?);
     S::decode(&said[..]).ok()
 }

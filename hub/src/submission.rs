@@ -4,6 +4,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
+use crate::bounds::Bounds;
 use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, SubmissionId};
 
@@ -52,14 +53,12 @@ impl Submission {
     /// Reads a submission.
     ///
     /// # Errors
-    /// `Undecodable` or `Malformed`.
+    /// `OutOfBounds`, `Undecodable` or `Malformed`.
     pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
+        Bounds::Submission.check(bytes)?;
         let signed = pb::SignedSubmission::decode(bytes).map_err(|_| EntryError::Undecodable)?;
         let inner =
             pb::Submission::decode(&signed.submission[..]).map_err(|_| EntryError::Undecodable)?;
-        if signed.hops > HOPS_MAX {
-            return Err(EntryError::Malformed("hops"));
-        }
         let commitments = inner
             .commitments
             .iter()
@@ -72,7 +71,9 @@ impl Submission {
                 .ok_or(EntryError::Malformed("submission"))?,
             deployment: DeploymentId::from_bytes(&inner.deployment)
                 .ok_or(EntryError::Malformed("deployment"))?,
-            case: ChainId::from_bytes(&inner.case).ok_or(EntryError::Malformed("case"))?,
+            case: ChainId::from_bytes(&inner.case)
+                .filter(|case| case.kind() == Some(pb::ChainKind::Case))
+                .ok_or(EntryError::Malformed("case"))?,
             author: NodeId::from_bytes(&inner.author).ok_or(EntryError::Malformed("author"))?,
             body: pb::Body::decode(&inner.body[..]).map_err(|_| EntryError::Malformed("body"))?,
             commitments,

@@ -475,6 +475,7 @@ fn only_who_enrolled_a_node_or_stands_above_it_revokes_it() {
         node: node_of(node).to_vec(),
         incarnation: 1,
         last_author_sequence: 1,
+        lost: false,
     };
     for issuer in [OTHER_COUNTY, NEXT_TOWNSHIP, VILLAGE] {
         assert!(world.try_registers(issuer, revoked(TOWNSHIP)).is_err());

@@ -258,6 +258,7 @@ fn a_place_without_a_node_becomes_neither_custodian_nor_party() {
         node: node_of(VILLAGE).to_vec(),
         incarnation: 1,
         last_author_sequence: 1,
+        lost: false,
     };
     world.registers(TOWNSHIP, revoked);
     let book = Book::accepted(&world, TOWNSHIP);

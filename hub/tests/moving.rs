@@ -9,7 +9,7 @@ use fengqiao_hub::centre;
 use fengqiao_hub::custody::{Tree, Verdict, Violation, Waiting};
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
-use fengqiao_hub::jurisdiction::{LOST_NOT_DISTRUSTED, Registry, level};
+use fengqiao_hub::jurisdiction::{Registry, level};
 use fengqiao_hub::refusal::Code;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -154,7 +154,8 @@ proptest! {
         let revoked = pb::NodeRevoked {
             node: node_of(TOWNSHIP).to_vec(),
             incarnation: 1,
-            last_author_sequence: LOST_NOT_DISTRUSTED,
+            last_author_sequence: 0,
+            lost: true,
         };
         chains.write_knowing(OTHER_COUNTY, revoked, &heard);
         let next = enrolled(NodeId([0x98; 10]), TOWNSHIP, None, 2);

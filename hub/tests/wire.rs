@@ -6,9 +6,10 @@ mod support;
 use std::collections::BTreeSet;
 
 use ed25519_dalek::Signer as _;
+use fengqiao_hub::bounds::{Fault, OutOfBounds};
 use fengqiao_hub::casework::{self, action, name_of};
 use fengqiao_hub::entry::{Draft, Entry, EntryError, Move};
-use fengqiao_hub::id::Hash;
+use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_hub::payload::{self, ChainKey};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::tally::count_name;
@@ -214,6 +215,7 @@ fn every_change() -> Vec<Content> {
             node: node_of(COUNTY).to_vec(),
             incarnation: 1,
             last_author_sequence: 99,
+            lost: false,
         }
         .into(),
         renewed(node_of(CITY), 2).into(),
@@ -406,7 +408,7 @@ fn bytes_that_are_no_entry_say_why() {
             envelope: envelope.encode_to_vec(),
             ..entry.signed.clone()
         };
-        Entry::from_signed(signed).unwrap_err()
+        Entry::from_signed(&signed).unwrap_err()
     };
     let malformed = EntryError::Malformed;
     assert_eq!(bent(&|e| e.suite = 2), EntryError::UnknownSuite(2));
@@ -417,8 +419,20 @@ fn bytes_that_are_no_entry_say_why() {
     assert_eq!(bent(&|e| e.sequence = 2), malformed("sequence"));
     assert_eq!(bent(&|e| e.previous = vec![1; 32]), malformed("sequence"));
     assert_eq!(bent(&|e| e.incarnation = 0), malformed("author_sequence"));
-    assert_eq!(bent(&|e| e.author.push(0)), malformed("author"));
+    let out_of_bounds = |field, fault| EntryError::OutOfBounds(OutOfBounds { field, fault });
+    let longer = bent(&|e| e.author.push(0));
+    assert_eq!(longer, out_of_bounds("Envelope.author", Fault::Length));
+    let beyond = bent(&|e| e.author_sequence = u64::MAX);
+    assert_eq!(
+        beyond,
+        out_of_bounds("Envelope.author_sequence", Fault::Range)
+    );
+    assert_eq!(bent(&|e| e.author.clear()), malformed("author"));
     assert_eq!(bent(&|e| e.chain.clear()), malformed("chain"));
+    // What is a case stands in no chain of a place, and the other way round.
+    let own = ChainId::of_place(VILLAGE).to_vec();
+    assert_eq!(bent(&|e| e.chain.clone_from(&own)), malformed("chain_kind"));
+    assert_eq!(bent(&|e| e.chain_kind = 2), malformed("chain_kind"));
     assert_eq!(bent(&|e| e.key.clear()), malformed("key"));
     let part = |level| pb::RankPart {
         level,
@@ -437,7 +451,7 @@ fn bytes_that_are_no_entry_say_why() {
     );
     assert_eq!(
         Entry::parse(&[0xff; 9]).unwrap_err(),
-        EntryError::Undecodable
+        out_of_bounds("SignedEntry", Fault::Undecodable)
     );
 }
 
@@ -512,17 +526,17 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "opened",
         include_bytes!("golden/opened.bin"),
-        "5b6aab3dfea80a694538cbe5c3837c24adb9d5dab4319063b69b702a31dee95d",
+        "60869b663c50eedefa3f1c14fb2b8374a8abd52d8b059d9a20af207f47bdb99b",
     ),
     (
         "offered",
         include_bytes!("golden/offered.bin"),
-        "38b09e35774cc4576eb1913cf31c453f1a15bfcf70756e2250e3a0e20d819d08",
+        "3a12a97e4699f0c26afd5bc020a309bcbebfa19d40128df50c1d96880edc11e1",
     ),
     (
         "taken",
         include_bytes!("golden/taken.bin"),
-        "d0eea76e79e6fe7f67af32b25eb2d563c8b26ea1f8086e6c9a5fac2d6d71bdf5",
+        "f9e4ef76d14442a299f215d131bb0fcf6654b50e382c53e0224c881996979935",
     ),
     (
         "dispatched",
@@ -532,12 +546,12 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "sealed",
         include_bytes!("golden/sealed.bin"),
-        "a43c65da433e4c278a7aa905c3bf2582bd626ca26b6d646820b767bfa3b1b3b0",
+        "d0a6c22d84653f673e6dbab9b54e168b9e5ddb8d3643fe43bca76fef7f1c24a9",
     ),
     (
         "future",
         include_bytes!("golden/future.bin"),
-        "e05b064840a305e0bcff6e84224b9cf45d7a90a7b2c8086141ca82458964bb80",
+        "c4a1aeb3d3519233f5dc6b6539342717f4c960732b7e9d2b812004b87089a5be",
     ),
 ];
 

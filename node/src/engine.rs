@@ -27,11 +27,13 @@ mod merging;
 mod moving;
 mod parking;
 mod passing;
+mod process;
 mod projection;
 mod receipts;
 pub mod record;
 mod recovery;
 mod root;
+mod secrets;
 mod submissions;
 mod supervision;
 pub mod vault;
@@ -41,7 +43,7 @@ mod writing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fengqiao_hub::clock::{Contact, Moment};
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;
@@ -66,9 +68,6 @@ use crate::replication::route::Standpoint;
 use crate::replication::session::{LANES, Receipt};
 use crate::store::{Store, StoreError, all_rows, tables};
 use chains::Chains;
-use group::Group;
-use projection::Rows;
-use record::RecordWriter;
 use vault::Vault;
 
 /// Inputs of one group.
@@ -122,7 +121,7 @@ pub trait Seals: Send {
 }
 
 /// What comes in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Input {
     /// A move on a case, by a person or program.
     Act(Box<CaseCommand>),
@@ -220,7 +219,7 @@ pub enum Output {
     Errand(Errand),
 }
 
-/// What ends the engine: its process must end too and open everything anew.
+/// Why something was not done. Where it is the machine's fault, the process must end and open everything anew.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The journal took nothing more.
@@ -232,9 +231,28 @@ pub enum EngineError {
     /// The key store failed.
     #[error("the key store refused")]
     Keys(#[from] KeyStoreError),
+    /// The store did not take what the journal holds by now.
+    #[error("the store failed behind the journal")]
+    Diverged(#[source] StoreError),
     /// A record or a kept row does not read.
     #[error("{0} does not read")]
     Unreadable(&'static str),
+    /// What came in cannot be applied, though nothing that was asked before refused it.
+    #[error("{0} cannot be applied")]
+    Unfit(&'static str),
+}
+
+impl EngineError {
+    /// Whether disk, store or keys failed, rather than what came in.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Journal(_) | Self::Diverged(_) | Self::Unreadable(_) => true,
+            Self::Store(error) => !error.is_refusal(),
+            Self::Keys(error) => !error.is_refusal(),
+            Self::Unfit(_) => false,
+        }
+    }
 }
 
 /// State that is neither journal nor store: caches and counters, all derived.
@@ -249,6 +267,7 @@ pub(crate) struct State {
     pub(crate) awaiting_top: BTreeMap<NodeId, Vec<AwaitingTop>>,
     pub(crate) top_reached: BTreeMap<(NodeId, pb::Lane), u64>,
     pub(crate) alarms: std::collections::VecDeque<String>,
+    pub(crate) refused: Refused,
     /// What waits of one neighbour, at most.
     pub(crate) parked_max: u64,
     /// Lanes at an item for which there was no room to wait.
@@ -256,6 +275,14 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Notes something a person should look at; the oldest gives way.
+    pub(crate) fn alarm(&mut self, text: String) {
+        if self.alarms.len() >= ALARMS_MAX {
+            self.alarms.pop_front();
+        }
+        self.alarms.push_back(text);
+    }
+
     pub(crate) fn empty(chains_held_max: usize, parked_max: u64) -> Self {
         Self {
             registry: Arc::new(Registry::default()),
@@ -266,10 +293,20 @@ impl State {
             awaiting_top: BTreeMap::new(),
             top_reached: BTreeMap::new(),
             alarms: std::collections::VecDeque::new(),
+            refused: Refused::default(),
             parked_max,
             paused: std::collections::BTreeSet::new(),
         }
     }
+}
+
+/// What neighbours sent since the start and was refused with nothing of it kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Items.
+    pub items: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -294,6 +331,8 @@ pub struct Engine {
     read_only: bool,
     older_copy: bool,
     suspicion: attempts::Suspicion,
+    /// Inputs that could not be applied since the engine was built, for no reason that was foreseen.
+    faults: u64,
 }
 
 impl std::fmt::Debug for Engine {
@@ -348,82 +387,12 @@ impl Engine {
             read_only: false,
             older_copy: false,
             suspicion: attempts::Suspicion::default(),
+            faults: 0,
         };
         engine.load()?;
         engine.catch_up(progress)?;
         engine.load_tops()?;
         Ok(engine)
-    }
-
-    fn decide(
-        &mut self,
-        now: Moment,
-        inputs: Vec<Input>,
-        unread: attempts::Unread,
-    ) -> Result<Vec<Output>, EngineError> {
-        let position = self.journal.end();
-        let mut group = Group {
-            me: &self.me,
-            catalogue: &self.catalogue,
-            zone_offset_minutes: self.zone_offset_minutes,
-            now,
-            reader: self.reader.as_ref(),
-            vault: &self.vault,
-            enroller: self.enroller.as_deref_mut(),
-            state: &mut self.state,
-            overlay: Rows::over(self.store.as_ref()),
-            record: RecordWriter::at(position.0),
-            secrets: BTreeMap::new(),
-            touched: BTreeMap::new(),
-            tallies: BTreeMap::new(),
-            stored: std::collections::BTreeSet::new(),
-            owed: std::collections::BTreeSet::new(),
-            noticed: std::collections::BTreeSet::new(),
-            retry_too: std::collections::BTreeSet::new(),
-            repeated: BTreeMap::new(),
-            moved: std::collections::BTreeSet::new(),
-            registry_changed: false,
-            outputs: Vec::new(),
-            read_only: self.read_only,
-            older_copy: self.older_copy,
-            linked: true,
-            contact: Contact::Here,
-            unread,
-            pausing: false,
-        };
-        for input in inputs {
-            group.take(input)?;
-        }
-        group.finish()?;
-        let registry_changed = group.registry_changed;
-        self.older_copy = group.older_copy;
-        let Group {
-            overlay,
-            record,
-            secrets,
-            owed,
-            mut outputs,
-            ..
-        } = group;
-        if !secrets.is_empty() {
-            let secrets: Vec<_> = secrets
-                .into_iter()
-                .map(|(chain, secret)| (chain.0, secret))
-                .collect();
-            self.vault.put_many(&secrets)?;
-        }
-        // What a neighbour has stored is known again at its next greeting, so it needs no record of its own.
-        let mut end = position;
-        if !record.is_empty() {
-            end = self.journal.append(position, &[record.finish()])?.end;
-            self.syncs += 1;
-        }
-        overlay.commit(end.0)?;
-        outputs.extend(owed.into_iter().map(Output::Owed));
-        if registry_changed {
-            outputs.push(Output::RegistryChanged);
-        }
-        Ok(outputs)
     }
 
     /// The registry as it stands.
@@ -438,10 +407,28 @@ impl Engine {
         self.state.counts
     }
 
+    /// Entries that this node has written in this life.
+    #[must_use]
+    pub fn author_sequence(&self) -> u64 {
+        self.state.author_sequence
+    }
+
     /// Syncs of the journal since the engine was built.
     #[must_use]
     pub fn syncs(&self) -> u64 {
         self.syncs
+    }
+
+    /// Inputs that could not be applied since the engine was built, for no reason that was foreseen.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// What neighbours sent since the start and was refused with nothing of it kept.
+    #[must_use]
+    pub fn refused(&self) -> Refused {
+        self.state.refused
     }
 
     /// Alarms since the start, newest first.

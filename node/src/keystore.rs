@@ -42,6 +42,9 @@ pub const WRAPS_MAX: usize = 256;
 pub struct CaseSecret {
     /// Of the payload commitments.
     pub salt: [u8; 32],
+    /// Whether the salt was drawn here, or fits what an entry commits to whose author was checked. Until then it is only
+    /// what a neighbour said, and gives way to one that fits.
+    pub proven: bool,
     /// The case key, when this node may use it.
     pub key: Option<[u8; 32]>,
     /// The case key sealed to this node; may be empty.
@@ -81,12 +84,17 @@ impl CaseSecret {
 
     /// Adds what is missing from `other`; `true` when anything was.
     ///
-    /// Sealed copies differ each time they are made, so the first one stays.
+    /// Sealed copies differ each time they are made; whoever puts another one knows that the first does not open.
     fn merge(&mut self, case: CaseId, other: &Self) -> Result<bool, KeyStoreError> {
         if self.salt != other.salt {
-            return Err(KeyStoreError::SaltConflict { case });
+            if self.proven || !other.proven {
+                return Err(KeyStoreError::SaltConflict { case });
+            }
+            self.clone_from(other);
+            return Ok(true);
         }
-        let mut added = false;
+        let mut added = other.proven && !self.proven;
+        self.proven |= other.proven;
         match (&self.key, &other.key) {
             (Some(mine), Some(theirs)) if mine != theirs => {
                 return Err(KeyStoreError::KeyConflict { case });
@@ -97,7 +105,7 @@ impl CaseSecret {
             }
             (Some(_), _) | (None, None) => {}
         }
-        if self.wrapped.is_empty() && !other.wrapped.is_empty() {
+        if !other.wrapped.is_empty() && self.wrapped != other.wrapped {
             self.wrapped.clone_from(&other.wrapped);
             added = true;
         }
@@ -222,6 +230,25 @@ pub enum KeyStoreError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl KeyStoreError {
+    /// Whether the key store is sound and refuses what it was given: nothing was written.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Erased { .. }
+            | Self::KeyConflict { .. }
+            | Self::SaltConflict { .. }
+            | Self::TooLarge { .. } => true,
+            Self::Damaged { .. }
+            | Self::FormatVersion { .. }
+            | Self::Poisoned
+            | Self::DiskFull
+            | Self::ReadOnly
+            | Self::Io { .. } => false,
+        }
+    }
 }
 
 impl From<crate::journal::disk::DiskError> for KeyStoreError {

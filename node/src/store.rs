@@ -153,6 +153,26 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the store is sound and refuses what it was given: nothing was written.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::KeyLength(_)
+            | Self::ValueTooLong(_)
+            | Self::LimitTooLarge(_)
+            | Self::PrefixTooLong(_) => true,
+            Self::PositionGoesBack { .. }
+            | Self::Broken
+            | Self::Damaged(_)
+            | Self::InUse(_)
+            | Self::StillHeld(_)
+            | Self::Files { .. }
+            | Self::Engine { .. } => false,
+        }
+    }
+}
+
 /// Refuses a key that no store would keep.
 fn check_key(key: &[u8]) -> Result<(), StoreError> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
@@ -166,15 +186,15 @@ fn check_batch(batch: &Batch, applied: u64, asked: u64) -> Result<(), StoreError
     if asked < applied {
         return Err(StoreError::PositionGoesBack { applied, asked });
     }
-    for (key, value) in batch.iter() {
-        check_key(key)?;
-        if let Some(value) = value
-            && value.len() > VALUE_BYTES_MAX
-        {
-            return Err(StoreError::ValueTooLong(value.len()));
-        }
+    batch.check()
+}
+
+fn check_row(key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {
+    check_key(key)?;
+    match value {
+        Some(value) if value.len() > VALUE_BYTES_MAX => Err(StoreError::ValueTooLong(value.len())),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses a range without a bound; says whether there is anything to look for.

@@ -44,7 +44,7 @@ impl Intruder {
         let mut registry = Registry::default();
         for signed in folder.first_entries().unwrap() {
             registry
-                .apply(&Entry::from_signed(signed).unwrap())
+                .apply(&Entry::from_signed(&signed).unwrap())
                 .unwrap();
         }
         let registrar = Arc::new(RegistryRegistrar::new(Arc::new(registry.clone())));

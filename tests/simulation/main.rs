@@ -5,6 +5,7 @@ mod acts;
 mod attempts;
 mod beside;
 mod clocks;
+mod hostile;
 mod importing;
 mod lanes;
 mod merging;

@@ -64,7 +64,7 @@ impl World {
     /// What the root key signs is signed here.
     #[must_use]
     pub fn sign_by_root(&self, written: pb::SignedEntry) -> Entry {
-        Entry::from_signed(sign_written(written, &self.founding.root_key)).unwrap()
+        Entry::from_signed(&sign_written(written, &self.founding.root_key)).unwrap()
     }
 
     /// A second entry at the place of a case's head, by the same node: as when a machine was put back and forgot.

@@ -32,20 +32,36 @@ pub struct NodeRecord {
     pub pinned_at: (PlaceId, u64),
     /// Node that wrote the pinning entry.
     pub pinned_by: NodeId,
-    /// Set when revoked: incarnation and last author sequence that still counts.
-    pub revoked: Option<(u32, u64)>,
+    /// Set when revoked.
+    pub revoked: Option<Revoked>,
 }
 
-/// Last author sequence in the revocation of a node that is succeeded: it may not connect or go on, but it was lost and
-/// not distrusted, so what it wrote stands wherever it turns up.
-pub const LOST_NOT_DISTRUSTED: u64 = u64::MAX;
+/// The end of a node's right to write and to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revoked {
+    /// Place whose registry says so.
+    pub by: PlaceId,
+    /// Incarnation that was revoked.
+    pub incarnation: u32,
+    /// Last author sequence that still counts.
+    pub last_author_sequence: u64,
+    /// It was lost and is succeeded, not distrusted: what it wrote stands wherever it turns up.
+    pub lost: bool,
+}
+
+impl Revoked {
+    /// Whether an entry of an incarnation and author sequence still counts.
+    #[must_use]
+    pub fn lets_stand(&self, incarnation: u32, author_sequence: u64) -> bool {
+        self.lost || (incarnation, author_sequence) <= (self.incarnation, self.last_author_sequence)
+    }
+}
 
 impl NodeRecord {
     /// Whether its word counts: it serves, or it was lost and succeeded, which is no reason to distrust what it signed.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
-        self.revoked
-            .is_none_or(|(_, last)| last == LOST_NOT_DISTRUSTED)
+        self.revoked.is_none_or(|revoked| revoked.lost)
     }
 }
 
@@ -189,7 +205,12 @@ impl Registry {
             .values_mut()
             .filter(|node| (node.place, node.unit) == (issuer, None) && node.id != record.id);
         for before in serving.filter(|node| node.revoked.is_none()) {
-            before.revoked = Some((before.incarnation, LOST_NOT_DISTRUSTED));
+            before.revoked = Some(Revoked {
+                by: issuer,
+                incarnation: before.incarnation,
+                last_author_sequence: 0,
+                lost: true,
+            });
         }
         self.pin(record);
         Ok(())
@@ -202,7 +223,12 @@ impl Registry {
         revoked: &pb::NodeRevoked,
     ) -> Result<(), RegistryError> {
         let id = NodeId::from_bytes(&revoked.node).ok_or(RegistryError::Malformed("node"))?;
-        let from = (revoked.incarnation, revoked.last_author_sequence);
+        let from = Revoked {
+            by: issuer,
+            incarnation: revoked.incarnation,
+            last_author_sequence: revoked.last_author_sequence,
+            lost: revoked.lost,
+        };
         let Some(node) = self.nodes.get(&id) else {
             // The node of a place moved here is pinned in a chain that not everybody below holds.
             if self.moving.is_empty() {

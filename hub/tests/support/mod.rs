@@ -24,7 +24,9 @@ use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
 pub const DEPLOYMENT: DeploymentId = DeploymentId([7; 10]);
-pub const CASE: ChainId = ChainId([0xca; 16]);
+pub const CASE: ChainId = ChainId([
+    0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 0xca, 1,
+]);
 /// 16 February 2023, 08:00 in Shandong.
 pub const START: Moment = Moment(1_676_505_600_000);
 pub const HOUR_MS: i64 = 3_600_000;

@@ -57,7 +57,7 @@ impl RootCommand {
             .await?;
         let prepared = prepared.entry.unwrap_or_default();
         // The key that may do everything signs this one thing and nothing that a node might slip under it.
-        let read = Entry::from_signed(prepared.clone()).ok();
+        let read = Entry::from_signed(&prepared).ok();
         if !read.is_some_and(|entry| {
             matches!(
                 registry_change(entry.body.content.as_ref()),

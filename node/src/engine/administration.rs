@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId, UnitId, base32};
-use fengqiao_hub::jurisdiction::{LOST_NOT_DISTRUSTED, level};
+use fengqiao_hub::jurisdiction::level;
 use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -25,7 +25,7 @@ use crate::store::{Read as _, tables};
 const PLACES_MAX: usize = 1_000;
 
 /// What is wanted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Administration {
     /// Places directly below this one; one that stands already with this code and name keeps its id.
     AddPlaces(Vec<pb::AddPlaceRequest>),
@@ -426,6 +426,7 @@ impl Group<'_> {
             node: node.to_vec(),
             incarnation: record.incarnation,
             last_author_sequence: self.last_author_sequence(node)?,
+            lost: false,
         });
         self.registry_entry(actor.person, content)?;
         Ok(Ok(Answer::of(&pb::RevokeNodeResponse {})))
@@ -519,7 +520,8 @@ impl Group<'_> {
             let revoked = Content::from(pb::NodeRevoked {
                 node: before.id.to_vec(),
                 incarnation: before.incarnation,
-                last_author_sequence: LOST_NOT_DISTRUSTED,
+                last_author_sequence: 0,
+                lost: true,
             });
             self.registry_entry(None, revoked)?;
         }

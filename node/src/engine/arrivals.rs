@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
+use fengqiao_hub::bounds::Bounds;
 use fengqiao_hub::custody::{Step, Verdict};
 use fengqiao_hub::directive;
-use fengqiao_hub::entry::Entry;
+use fengqiao_hub::entry::{Entry, EntryError};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key, issuer};
 use fengqiao_hub::notice;
@@ -17,14 +18,12 @@ use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
 
-use super::attempts::unread_hash;
 use super::chains::author_place;
 use super::group::Group;
 use super::parking::Hindrance;
 use super::projection::lane_row;
 use super::record::reference_to;
 use super::{EngineError, Output};
-use crate::keystore::CaseSecret;
 use crate::replication::session::{item_hash, lane_hash};
 use crate::store::Read as _;
 use crate::store::tables::{self, Place};
@@ -100,7 +99,7 @@ impl Group<'_> {
         let (reference, _) = self.record.blob(&item.payload);
         let died = Hindrance::Refused("CRASHED");
         self.park(None, &item.payload, reference, died, Some(link))?;
-        Ok(unread_hash(item))
+        Ok(item_hash(item.kind(), &item.payload))
     }
 
     /// Handles an item and gives its hash.
@@ -119,22 +118,37 @@ impl Group<'_> {
             | pb::ItemKind::Submission
             | pb::ItemKind::Refusal
             | pb::ItemKind::DirectiveCount => self.arrive_signed(link, item.kind(), &item.payload),
-            pb::ItemKind::Sealed => self.arrive_sealed(&item.payload),
+            pb::ItemKind::Sealed => self.arrive_sealed(link, &item.payload),
             pb::ItemKind::HandedOver => self.arrive_handed_over(link, &item.payload),
             pb::ItemKind::Parked => {
-                if let Ok(report) = pb::ParkedReport::decode(&item.payload[..]) {
-                    self.alarm(
-                        "PARKED_AT_NEIGHBOUR",
-                        &format!("{} at {link}", report.reason),
-                    );
-                }
+                self.arrive_report(link, &item.payload);
                 Ok(())
             }
             pb::ItemKind::Entry | pb::ItemKind::Unspecified => {
-                self.alarm("ITEM_UNKNOWN", &link.to_string());
+                self.refuse_unkept("ITEM_UNKNOWN", "kind", link, item.payload.len());
                 Ok(())
             }
         }
+    }
+
+    fn arrive_report(&mut self, link: NodeId, bytes: &[u8]) {
+        let shaped = Bounds::Parked.check(bytes).is_ok();
+        match pb::ParkedReport::decode(bytes) {
+            Ok(report) if shaped => {
+                let detail = format!("{} at {link}", report.reason);
+                self.alarm("PARKED_AT_NEIGHBOUR", &detail);
+            }
+            Ok(_) | Err(_) => {
+                self.refuse_unkept("PARKED_REFUSED", "MALFORMED", link, bytes.len());
+            }
+        }
+    }
+
+    /// Refuses what came: it is counted and said, and nothing of it is kept.
+    pub(super) fn refuse_unkept(&mut self, code: &str, reason: &str, link: NodeId, bytes: usize) {
+        self.state.refused.items += 1;
+        self.state.refused.bytes += bytes as u64;
+        self.alarm(code, &format!("{reason} from {link}"));
     }
 
     fn arrive_entry(
@@ -146,19 +160,16 @@ impl Group<'_> {
         let entry = match Entry::parse(bytes) {
             Ok(entry) => Arc::new(entry),
             Err(error) => {
-                let (reference, _) = self.record.blob(bytes);
                 tracing::debug!(%link, %error, "an entry does not read");
-                let malformed = Hindrance::Refused("MALFORMED");
-                self.park(None, bytes, reference, malformed, Some(link))?;
+                self.refuse_unkept("ENTRY_REFUSED", reason_of(error), link, bytes.len());
                 return Ok(item_hash(pb::ItemKind::Entry, bytes));
             }
         };
-        if let Some(secret) = secret {
-            self.learn_secret(entry.chain, secret);
-        }
+        let secret = secret.filter(|secret| Bounds::Secret.check(&secret.encode_to_vec()).is_ok());
         // One that is here is not kept a second time: what is signed is the same, but not every byte around it is.
         if let Some(at) = self.kept_at(&entry)? {
             self.keep_entry_at(&entry, reference_to(&at), at, Some(link))?;
+            self.learn_secret(&entry, secret);
             if entry.kind == pb::ChainKind::Case {
                 let repeated = self.repeated.entry((entry.chain, link)).or_default();
                 repeated.insert(entry.hash);
@@ -169,12 +180,16 @@ impl Group<'_> {
         match self.admissible(&entry)? {
             Ok(()) => {
                 self.keep_entry_at(&entry, reference, at, Some(link))?;
+                self.learn_secret(&entry, secret);
                 if entry.kind == pb::ChainKind::Case && self.state.registry.has_moves() {
                     self.noticed.insert(entry.chain);
                 }
             }
             Err(hindrance) => {
-                self.park(Some(&entry), bytes, reference, hindrance, Some(link))?;
+                let waits = self.park(Some(&entry), bytes, reference, hindrance, Some(link))?;
+                if waits && matches!(hindrance, Hindrance::Waits(_)) {
+                    self.note_secret(&entry, secret);
+                }
             }
         }
         Ok(entry.hash)
@@ -223,9 +238,8 @@ impl Group<'_> {
         let Some(place) = author_place(&registry, entry) else {
             return Ok(Err(Hindrance::Waits("REGISTRY_AWAITED")));
         };
-        if let Some(salt) = self.salt(entry.chain)
-            && entry.check_payloads(&salt).is_err()
-        {
+        let salt = self.held_secret(entry.chain).filter(|secret| secret.proven);
+        if salt.is_some_and(|secret| entry.check_payloads(&secret.salt).is_err()) {
             return Ok(Err(Hindrance::Refused("COMMITMENT")));
         }
         let step = Step::of(entry, place);
@@ -301,8 +315,8 @@ impl Group<'_> {
         if entry.incarnation > node.incarnation {
             return Err(Hindrance::Waits("REGISTRY_AWAITED"));
         }
-        if let Some((incarnation, last)) = node.revoked
-            && (entry.incarnation, entry.author_sequence) > (incarnation, last)
+        if let Some(revoked) = node.revoked
+            && !revoked.lets_stand(entry.incarnation, entry.author_sequence)
         {
             return Err(Hindrance::Refused("REVOKED"));
         }
@@ -348,22 +362,18 @@ impl Group<'_> {
         }
         Ok(())
     }
+}
 
-    fn learn_secret(&mut self, chain: ChainId, secret: &pb::ChainSecret) {
-        let Ok(salt) = <[u8; 32]>::try_from(&secret.salt[..]) else {
-            return;
-        };
-        let known = self.vault.secret(chain);
-        if known.as_ref().is_some_and(|known| known.salt != salt) {
-            self.alarm("SALT_CONFLICT", &chain.to_string());
-            return;
-        }
-        // One that was sealed to a lost machine's key opens no more, and gives way.
-        if known.is_some_and(|known| self.vault.opened(chain, &known).is_some()) {
-            return;
-        }
-        let mut learnt = CaseSecret::with_salt(salt);
-        learnt.wrapped.clone_from(&secret.wrapped_key);
-        self.secrets.entry(chain).or_insert(learnt);
+/// Why bytes are no entry, as the sender is told.
+pub(super) fn reason_of(error: EntryError) -> &'static str {
+    match error {
+        EntryError::Malformed("chain_kind") => "CHAIN_KIND",
+        EntryError::TooLarge
+        | EntryError::OutOfBounds(_)
+        | EntryError::Undecodable
+        | EntryError::Malformed(_)
+        | EntryError::UnknownSuite(_)
+        | EntryError::BodyHash
+        | EntryError::Signature => "MALFORMED",
     }
 }

@@ -5,13 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::NodeId;
 use fengqiao_proto::v1 as pb;
-use prost::Message as _;
 
 use super::projection::lane_row;
-use super::{Engine, EngineError, Input, Output};
+use super::{Engine, EngineError, Input};
 
 /// Deaths at one item after which it is parked unread.
 const DEATHS_MAX: u32 = 3;
@@ -82,29 +80,14 @@ impl Engine {
         self.acquit()
     }
 
-    /// Decides a group of inputs and makes it durable.
-    ///
-    /// # Errors
-    /// An [`EngineError`]: nothing of the group was answered; the engine must not be used again.
-    pub fn process(&mut self, now: Moment, inputs: Vec<Input>) -> Result<Vec<Output>, EngineError> {
-        if !inputs.iter().any(|input| self.suspicion.suspects(input)) {
-            return self.begin(now, inputs);
-        }
-        let mut outputs = Vec::new();
-        for input in inputs.into_iter().flat_map(one_by_one) {
-            outputs.extend(self.begin(now, vec![input])?);
-            self.acquit()?;
-        }
-        Ok(outputs)
-    }
-
-    fn begin(&mut self, now: Moment, inputs: Vec<Input>) -> Result<Vec<Output>, EngineError> {
+    /// Notes what is about to be applied; gives the items of it at which the process died too often.
+    pub(super) fn begin(&mut self, inputs: &[Input]) -> Unread {
         let attempts: Vec<Attempt> = inputs
             .iter()
             .filter_map(|input| self.suspicion.attempt(input))
             .collect();
         if attempts.is_empty() {
-            return self.decide(now, inputs, Unread::new());
+            return Unread::new();
         }
         let unread = attempts
             .iter()
@@ -118,18 +101,21 @@ impl Engine {
             })
             .collect();
         self.suspicion.note(attempts);
-        let decided = self.decide(now, inputs, unread);
-        if let Err(EngineError::Journal(_) | EngineError::Store(_) | EngineError::Keys(_)) =
-            &decided
+        unread
+    }
+
+    /// Where disk, store or keys failed, it was not the items.
+    pub(super) fn end<T>(&mut self, ended: Result<T, EngineError>) -> Result<T, EngineError> {
+        if let Err(error) = &ended
+            && error.is_of_machine()
         {
-            // The disk's fault and not the item's.
             self.suspicion.note(Vec::new());
         }
-        decided
+        ended
     }
 
     /// What has been stored is suspected no longer.
-    fn acquit(&mut self) -> Result<(), EngineError> {
+    pub(super) fn acquit(&mut self) -> Result<(), EngineError> {
         let mut suspects = std::mem::take(&mut self.suspicion.suspects);
         let mut failed = None;
         suspects.retain(|suspect| {
@@ -172,7 +158,7 @@ impl Suspicion {
         })
     }
 
-    fn suspects(&self, input: &Input) -> bool {
+    pub(super) fn suspects(&self, input: &Input) -> bool {
         self.attempt(input).is_some_and(|attempt| attempt.begun > 1)
     }
 
@@ -180,34 +166,5 @@ impl Suspicion {
         if let Some(noted) = self.attempts.as_mut() {
             noted.note(&Attempted { attempts });
         }
-    }
-}
-
-/// A batch as its items, so that a death is the one item's.
-fn one_by_one(input: Input) -> Vec<Input> {
-    let Input::Items {
-        link,
-        from,
-        lane,
-        items,
-    } = input
-    else {
-        return vec![input];
-    };
-    let alone = |item| Input::Items {
-        link,
-        from,
-        lane,
-        items: vec![item],
-    };
-    items.into_iter().map(alone).collect()
-}
-
-/// The hash an entry has as long as nobody reads further into it: what its sender has in the running hash of the lane.
-pub(crate) fn unread_hash(item: &pb::Item) -> fengqiao_hub::id::Hash {
-    let entry = pb::SignedEntry::decode(&item.payload[..]).ok();
-    match entry.filter(|_| item.kind() == pb::ItemKind::Entry) {
-        Some(entry) => fengqiao_hub::entry::hash_of(&entry.envelope),
-        None => crate::replication::session::bytes_hash(&item.payload),
     }
 }

@@ -163,6 +163,12 @@ impl Chains {
         }
     }
 
+    /// Chains it holds at most.
+    #[must_use]
+    pub fn held_max(&self) -> usize {
+        self.held_max
+    }
+
     /// A chain, if it is in memory.
     #[must_use]
     pub fn get(&self, id: ChainId) -> Option<&Chain> {

@@ -24,7 +24,7 @@ pub struct Caller {
 }
 
 /// A write that somebody waits for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request<T> {
     /// Who waits.
     pub ticket: Ticket,
@@ -39,7 +39,7 @@ pub struct Request<T> {
 }
 
 /// An action on a case.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CaseMove {
     /// Case; `None` to register one.
     pub case: Option<ChainId>,
@@ -235,7 +235,7 @@ impl Group<'_> {
             register(&group.view(&registry), actor, asked.clone(), numbering)
         };
         accept!(decide(self, &numbering));
-        let chain = ChainId(self.vault.draw());
+        let chain = ChainId::drawn(pb::ChainKind::Case, self.vault.draw());
         self.draw_secret(chain);
         let payloads = match self.seal(chain, content) {
             Ok(payloads) => payloads,
@@ -385,7 +385,7 @@ fn taking(action: pb::Action) -> Option<pb::Take> {
 
 /// What a notice says stands before the next entry.
 pub(crate) fn before_of(notice: &pb::Notice) -> Result<Before, EngineError> {
-    let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unreadable("a notice"))?;
+    let rank = Rank::from_wire(&notice.rank).ok_or(EngineError::Unfit("a notice"))?;
     Ok(Before {
         rank,
         sequence: notice.sequence,

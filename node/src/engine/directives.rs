@@ -41,7 +41,7 @@ impl Group<'_> {
         if issued.due_ms != 0 && issued.due_ms < self.now.0 {
             return Ok(Err(Refusal::of(Code::DueBeforeStart, "due_ms")));
         }
-        let chain = ChainId(self.vault.draw());
+        let chain = ChainId::drawn(pb::ChainKind::Directive, self.vault.draw());
         self.draw_secret(chain);
         let payloads = accept!(self.seal(chain, text));
         let act = Act {

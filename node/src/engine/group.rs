@@ -86,19 +86,19 @@ pub(crate) struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// Takes one input.
-    pub(crate) fn take(&mut self, input: Input) -> Result<(), EngineError> {
+    pub(crate) fn take(&mut self, input: &Input) -> Result<(), EngineError> {
         if let Some(closed) = self.closed() {
-            return self.turn_away(input, closed);
+            return self.turn_away(input.clone(), closed);
         }
         match input {
             Input::Act(request) => {
                 let ticket = request.ticket;
-                let answer = self.act(*request)?;
+                let answer = self.act((**request).clone())?;
                 self.outputs.push(Output::Answer(ticket, answer));
             }
             Input::Administer(request) => {
                 let ticket = request.ticket;
-                let answer = self.administer(*request)?;
+                let answer = self.administer((**request).clone())?;
                 self.outputs.push(Output::Answer(ticket, answer));
             }
             Input::Items {
@@ -106,16 +106,16 @@ impl<'a> Group<'a> {
                 from,
                 lane,
                 items,
-            } => self.arrive(link, from, lane, &items)?,
-            Input::PeerStored { link, receipt } => self.peer_stored(link, &receipt)?,
-            Input::Join { ticket, request } => self.join(ticket, &request)?,
-            Input::Enrol { registration } => self.enrol(&registration)?,
-            Input::Alarm { code, detail } => self.alarm(&code, &detail),
-            Input::Tick { clock_believed } => self.tick(clock_believed)?,
+            } => self.arrive(*link, *from, *lane, items)?,
+            Input::PeerStored { link, receipt } => self.peer_stored(*link, receipt)?,
+            Input::Join { ticket, request } => self.join(*ticket, request)?,
+            Input::Enrol { registration } => self.enrol(registration)?,
+            Input::Alarm { code, detail } => self.alarm(code, detail),
+            Input::Tick { clock_believed } => self.tick(*clock_believed)?,
             Input::Started => self.started()?,
-            Input::Errand(errand) => self.run_errand(errand)?,
-            Input::Introduced(entries) => self.introduced(&entries)?,
-            Input::OlderCopy { link, found } => self.close_as_older_copy(link, found),
+            Input::Errand(errand) => self.run_errand(errand.clone())?,
+            Input::Introduced(entries) => self.introduced(entries)?,
+            Input::OlderCopy { link, found } => self.close_as_older_copy(*link, found.clone()),
             Input::NoOlderCopy { .. } => {}
         }
         Ok(())
@@ -313,24 +313,15 @@ impl<'a> Group<'a> {
         self.vault.chain_key(chain)
     }
 
-    /// The salt of a chain's commitments, when it is known.
-    pub(crate) fn salt(&self, chain: ChainId) -> Option<[u8; 32]> {
-        let pending = self.secrets.get(&chain).map(|secret| secret.salt);
-        pending.or_else(|| self.vault.secret(chain).map(|secret| secret.salt))
-    }
-
     /// Notes something a person should look at.
     pub(crate) fn alarm(&mut self, code: &str, detail: &str) {
         tracing::warn!(code, detail, "alarm");
-        if self.state.alarms.len() >= super::ALARMS_MAX {
-            self.state.alarms.pop_front();
-        }
         let text = if detail.is_empty() {
             code.to_owned()
         } else {
             format!("{code}: {detail}")
         };
-        self.state.alarms.push_back(text);
+        self.state.alarm(text);
     }
 }
 

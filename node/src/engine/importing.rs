@@ -13,6 +13,7 @@ use fengqiao_proto::v1 as pb;
 use pb::ImportOutcome as Outcome;
 
 use super::EngineError;
+use super::arrivals::reason_of;
 use super::commands::{Answer, Answered};
 use super::group::Group;
 use super::parking::Hindrance;
@@ -43,7 +44,7 @@ impl Group<'_> {
     fn import_entry(&mut self, bytes: &[u8]) -> Result<pb::ImportedEntry, EngineError> {
         let entry = match Entry::parse(bytes) {
             Ok(entry) => Arc::new(entry),
-            Err(_) => return Ok(refused("MALFORMED")),
+            Err(error) => return Ok(refused(reason_of(error))),
         };
         // What else an export holds would be another node's ledger or log.
         if !matches!(entry.kind, pb::ChainKind::Case | pb::ChainKind::Registry) {

@@ -1,7 +1,9 @@
 //! What neighbours sign besides entries: notices, figures, counts; submissions and refusals have a room of their own.
 //! Each is taken in, or put aside while its author is not known here yet, or refused with an alarm.
 
+use fengqiao_hub::bounds::Bounds;
 use fengqiao_hub::directive;
+use fengqiao_hub::entry::EntryError;
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::NodeRecord;
 use fengqiao_hub::rank::Rank;
@@ -30,7 +32,7 @@ impl Group<'_> {
         match self.take_in(link, kind, bytes, false)? {
             Ok(()) => {}
             Err(Hindrance::Waits(reason)) => self.park_item(link, kind, bytes, reason)?,
-            Err(Hindrance::Refused(reason)) => self.refuse_item(link, kind, reason),
+            Err(Hindrance::Refused(reason)) => self.refuse_item(link, kind, reason, bytes.len()),
         }
         Ok(())
     }
@@ -58,9 +60,15 @@ impl Group<'_> {
     }
 
     /// What is wrong with an item is said; nothing of it is kept.
-    pub(super) fn refuse_item(&mut self, link: NodeId, kind: pb::ItemKind, reason: &str) {
+    pub(super) fn refuse_item(
+        &mut self,
+        link: NodeId,
+        kind: pb::ItemKind,
+        reason: &str,
+        bytes: usize,
+    ) {
         let what = kind.as_str_name().trim_start_matches("ITEM_KIND_");
-        self.alarm(&format!("{what}_REFUSED"), &format!("{reason} from {link}"));
+        self.refuse_unkept(&format!("{what}_REFUSED"), reason, link, bytes);
     }
 
     /// Reads and checks what was said; gives who said it.
@@ -69,7 +77,8 @@ impl Group<'_> {
         let key_of = |node| registry.node(node).map(|node| node.signing_key);
         let said = signed::read::<S>(bytes, key_of).map_err(|unheard| match unheard {
             Unheard::AuthorUnknown(_) => AUTHOR_AWAITED,
-            Unheard::Wrong(_) => Hindrance::Refused("SIGNATURE"),
+            Unheard::Wrong(EntryError::Signature) => Hindrance::Refused("SIGNATURE"),
+            Unheard::Wrong(_) => Hindrance::Refused("MALFORMED"),
         })?;
         let author = NodeId::from_bytes(said.author()).and_then(|node| registry.node(node));
         author
@@ -196,12 +205,13 @@ impl Group<'_> {
     }
 
     /// A sealed frame is stored and passed on; whom it speaks of is not seen here (PROTOCOL.md 17).
-    pub(super) fn arrive_sealed(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+    pub(super) fn arrive_sealed(&mut self, link: NodeId, bytes: &[u8]) -> Result<(), EngineError> {
         let registry = self.registry();
-        let Ok(frame) = pb::SealedFrame::decode(bytes) else {
-            return Ok(());
-        };
-        let Some(recipient) = PlaceId::from_bytes(&frame.recipient) else {
+        let shaped = Bounds::Sealed.check(bytes).is_ok();
+        let frame = pb::SealedFrame::decode(bytes).ok().filter(|_| shaped);
+        let recipient = frame.and_then(|frame| PlaceId::from_bytes(&frame.recipient));
+        let Some(recipient) = recipient else {
+            self.refuse_item(link, pb::ItemKind::Sealed, "MALFORMED", bytes.len());
             return Ok(());
         };
         if recipient == self.me.at.place {

@@ -206,6 +206,7 @@ impl Group<'_> {
             Ok(()) => {
                 self.fact(Fact::ParkingEnded(waiting.ended))?;
                 self.keep_entry_at(entry, reference, waiting.at, link)?;
+                self.learn_secret(entry, None);
                 Ok(true)
             }
             Err(Hindrance::Waits(_)) => Ok(false),
@@ -222,7 +223,9 @@ impl Group<'_> {
         let kind = waiting.row.kind();
         match self.take_in(link, kind, &waiting.bytes, true)? {
             Err(Hindrance::Waits(_)) => return Ok(false),
-            Err(Hindrance::Refused(reason)) => self.refuse_item(link, kind, reason),
+            Err(Hindrance::Refused(reason)) => {
+                self.refuse_item(link, kind, reason, waiting.bytes.len());
+            }
             Ok(()) => {}
         }
         self.fact(Fact::ParkingEnded(waiting.ended))?;

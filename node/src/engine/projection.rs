@@ -42,6 +42,15 @@ struct Projection<'a, 's> {
 }
 
 impl Projection<'_, '_> {
+    /// Applies one fact of a record that is read again. What cannot be applied by what is known today is put aside: a
+    /// record that was written once must never keep a node from starting.
+    pub(crate) fn replay(&mut self, fact: &Fact, blobs: &[Place]) -> Result<(), EngineError> {
+        match self.apply(fact, blobs) {
+            Err(error) if !error.is_of_machine() => self.unfit(fact, blobs, &error),
+            applied => applied,
+        }
+    }
+
     /// Applies one fact of a record whose blobs stand at `blobs`.
     fn apply(&mut self, fact: &Fact, blobs: &[Place]) -> Result<(), EngineError> {
         let blob = |reference: Option<&pb::BlobReference>| {
@@ -55,7 +64,18 @@ impl Projection<'_, '_> {
                 match (stored.verdict(), entry) {
                     (pb::EntryVerdict::Applied, Some(entry)) => {
                         let from = stored.link.parse::<NodeId>().ok();
-                        self.entry(&Arc::new(entry), at, from)?;
+                        let reason = match self.entry(&Arc::new(entry.clone()), at, from)? {
+                            Verdict::Waits(waiting) => waiting.code(),
+                            Verdict::Refused(violation) => violation.code(),
+                            Verdict::Known
+                            | Verdict::Extended
+                            | Verdict::Overtook
+                            | Verdict::Joined => return Ok(()),
+                        };
+                        self.put_aside(Some(&entry), &bytes, at, stored, reason)?;
+                    }
+                    (pb::EntryVerdict::Applied, None) => {
+                        self.put_aside(None, &bytes, at, stored, "MALFORMED")?;
                     }
                     (_, entry) => self.parked(entry.as_ref(), &bytes, at, stored)?,
                 }
@@ -161,15 +181,13 @@ impl Projection<'_, '_> {
         if self.knows(entry)? {
             return Ok(Verdict::Known);
         }
+        let mut registry = Arc::clone(&self.state.registry);
+        let place = author_place(&registry, entry).ok_or(EngineError::Unfit("an author"))?;
         if entry.kind == pb::ChainKind::Registry {
-            let applied = Arc::make_mut(&mut self.state.registry).apply(entry);
-            applied.map_err(|_| EngineError::Unreadable("a registry entry"))?;
-            self.put(tables::registry(entry.chain), Vec::new());
+            let applied = Arc::make_mut(&mut registry).apply(entry);
+            applied.map_err(|_| EngineError::Unfit("a registry entry"))?;
         }
-        let place = author_place(&self.state.registry, entry)
-            .ok_or(EngineError::Unreadable("an author"))?;
         load_chain(self.rows, self.reader, self.record, self.state, entry.chain)?;
-        let registry = Arc::clone(&self.state.registry);
         let chain = self
             .state
             .chains
@@ -184,6 +202,10 @@ impl Projection<'_, '_> {
             return Ok(verdict);
         }
         let is_whole = chain.case.is_some();
+        if entry.kind == pb::ChainKind::Registry {
+            self.state.registry = registry;
+            self.put(tables::registry(entry.chain), Vec::new());
+        }
         self.state.counts.entries += 1;
         if fresh && entry.kind == pb::ChainKind::Case {
             self.state.counts.cases += 1;
@@ -213,6 +235,50 @@ impl Projection<'_, '_> {
         self.remember(entry)?;
         self.refresh(entry.chain)?;
         Ok(verdict)
+    }
+
+    /// Puts an entry aside that was applied once and cannot be by what is known today.
+    fn put_aside(
+        &mut self,
+        entry: Option<&Entry>,
+        bytes: &[u8],
+        at: Place,
+        stored: &pb::EntryStored,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        self.alarm_unfit(reason);
+        let stored = pb::EntryStored {
+            reason: reason.to_owned(),
+            ..stored.clone()
+        };
+        self.parked(entry, bytes, at, &stored)
+    }
+
+    /// A fact that was written once and cannot be applied: what it brought is kept for a person to look at.
+    fn unfit(
+        &mut self,
+        fact: &Fact,
+        blobs: &[Place],
+        error: &EngineError,
+    ) -> Result<(), EngineError> {
+        match fact {
+            Fact::Entry(stored) => {
+                let at = place_of(stored.blob.as_ref(), blobs);
+                let at = at.ok_or(EngineError::Unreadable("a blob reference"))?;
+                let bytes = read_bytes(self.record, self.reader, &at)?;
+                let entry = Entry::parse(&bytes).ok();
+                self.put_aside(entry.as_ref(), &bytes, at, stored, "UNFIT")
+            }
+            _ => {
+                self.alarm_unfit(&error.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    fn alarm_unfit(&mut self, reason: &str) {
+        tracing::warn!(reason, "a record holds what cannot be applied");
+        self.state.alarm(format!("RECORD_UNFIT: {reason}"));
     }
 
     /// Whether what follows an entry goes by the link it came by: everything goes up, and down to where its author is.

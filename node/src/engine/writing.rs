@@ -65,6 +65,7 @@ impl Group<'_> {
     pub(crate) fn draw_secret(&mut self, chain: ChainId) {
         let mut secret = CaseSecret::with_salt(self.vault.draw());
         secret.key = Some(self.vault.draw());
+        secret.proven = true;
         self.secrets.insert(chain, secret);
     }
 
@@ -111,7 +112,7 @@ impl Group<'_> {
                 before
                     .rank
                     .raised(level, generation)
-                    .ok_or(EngineError::Unreadable("an own generation"))?
+                    .ok_or(EngineError::Unfit("an own generation"))?
             }
             Move::Dispatched(to) => {
                 let issuer = registry.added_by(to);
@@ -129,7 +130,7 @@ impl Group<'_> {
             kind,
             chain,
             rank,
-            sequence: before.sequence + 1,
+            sequence: before.sequence.saturating_add(1),
             previous: before.hash,
             author: self.me.at.node,
             incarnation: self.me.incarnation,
@@ -143,11 +144,16 @@ impl Group<'_> {
         };
         let entry = Arc::new(draft.sign(&self.me.signing_key));
         let bytes = entry.bytes();
+        // Nobody would take what does not read, this node at its next start neither.
+        Entry::parse(&bytes).map_err(|error| {
+            tracing::error!(%error, "an own entry does not read");
+            EngineError::Unfit("an own entry")
+        })?;
         let verdict = self.keep_entry(&entry, &bytes, None)?;
         if !matches!(verdict, Verdict::Extended | Verdict::Overtook) {
             // What this node itself decides and signs always continues its own head.
             tracing::error!(?verdict, "an own entry did not become the head");
-            return Err(EngineError::Unreadable("an own entry"));
+            return Err(EngineError::Unfit("an own entry"));
         }
         Ok(entry)
     }

@@ -95,8 +95,15 @@ impl EnrolRefusal {
         chinese: "该地区已有节点。若原机器已丢失，请上级用 --successor 重新邀请。",
     };
 
+    /// The node failed at it.
+    pub const INTERNAL: Self = Self {
+        code: "ENROL_INTERNAL",
+        english: "This node failed at the request; nothing was changed. Its administrator sees why in its alarms.",
+        chinese: "本节点处理请求失败，未作任何更改；请联系其管理员查看告警。",
+    };
+
     /// Every refusal that is not one of the trust floor's codes.
-    pub const OWN: [Self; 11] = [
+    pub const OWN: [Self; 12] = [
         Self::RATE,
         Self::LEVELS,
         Self::HOURS,
@@ -108,6 +115,7 @@ impl EnrolRefusal {
         Self::REVOKED,
         Self::OLDER_COPY,
         Self::PLACE_HAS_NODE,
+        Self::INTERNAL,
     ];
 
     /// The refusal of a code, if this version knows it.

@@ -151,11 +151,11 @@ fn newest(
 fn first_chain(told: &[pb::SignedEntry], root_key: &AuthorityKey) -> Result<Newest, AnswerError> {
     let bad = |position| move |source| AnswerError::Entry { position, source };
     let genesis = told.first().ok_or(AnswerError::NotRegistered)?;
-    let genesis = Entry::from_signed(genesis.clone()).map_err(bad(1))?;
+    let genesis = Entry::from_signed(genesis).map_err(bad(1))?;
     let mut entries = Vec::new();
     let (mut sequence, mut head) = (0, Hash::default());
     for (index, signed) in told.iter().enumerate() {
-        let entry = Entry::from_signed(signed.clone()).map_err(bad(index + 1))?;
+        let entry = Entry::from_signed(signed).map_err(bad(index + 1))?;
         if entry.chain == genesis.chain {
             (sequence, head) = (entry.sequence, entry.hash);
             entries.push(signed.clone());

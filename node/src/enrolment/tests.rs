@@ -161,7 +161,7 @@ impl Centre {
         let mut registry = Registry::default();
         let mut head = None;
         for signed in &entries {
-            let entry = Entry::from_signed(signed.clone()).unwrap();
+            let entry = Entry::from_signed(signed).unwrap();
             registry.apply(&entry).unwrap();
             if entry.chain == ChainId::of_place(folder.identity.place) {
                 head = Some((entry.sequence, entry.hash));

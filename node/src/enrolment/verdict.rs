@@ -199,7 +199,7 @@ pub(super) fn prove_registry(
     for (index, signed) in entries.iter().enumerate() {
         let position = index + 1;
         let bad = |source| AnswerError::Entry { position, source };
-        let entry = Entry::from_signed(signed.clone()).map_err(bad)?;
+        let entry = Entry::from_signed(signed).map_err(bad)?;
         let head = heads.insert(entry.chain, (entry.sequence, entry.hash));
         let follows = match head {
             None => entry.sequence == 1,

@@ -2,8 +2,8 @@
 //!
 //! The file is a header of 16 bytes (magic 8, format version u32, CRC-32C u32)
 //! and records in the form of the journal's, positions counted from the first.
-//! Payload: kind u8, case 16, and for a held case: salt 32, key present u8 and key
-//! 32 (zeros when absent), wrapped as u16 length and bytes, count of wraps u16,
+//! Payload: kind u8, case 16, and for a held case: salt 32, flags u8 (1: the key is
+//! present, 2: the salt is proven) and key 32 (zeros when absent), wrapped as u16 length and bytes, count of wraps u16,
 //! each recipient 10, u16 length, bytes. A later record of a case replaces the
 //! earlier one: it holds all of it.
 
@@ -17,6 +17,8 @@ const MAGIC: &[u8; 8] = b"FQKEYSTO";
 const FORMAT_VERSION: u32 = 1;
 const HELD: u8 = 1;
 const ERASED: u8 = 2;
+const KEY_PRESENT: u8 = 1;
+const PROVEN: u8 = 2;
 
 pub(super) fn header() -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
@@ -47,7 +49,8 @@ pub(super) fn encode(
     payload.extend_from_slice(case);
     if let Some(secret) = secret {
         payload.extend_from_slice(&secret.salt);
-        payload.push(u8::from(secret.key.is_some()));
+        let key_present = if secret.key.is_some() { KEY_PRESENT } else { 0 };
+        payload.push(key_present | if secret.proven { PROVEN } else { 0 });
         payload.extend_from_slice(secret.key.as_ref().unwrap_or(&[0; 32]));
         push_sealed(&mut payload, &secret.wrapped);
         payload.extend_from_slice(&short(secret.wraps.len()).to_le_bytes());
@@ -123,9 +126,10 @@ fn decode(payload: &[u8]) -> Option<(CaseId, Option<Box<CaseSecret>>)> {
     }
     let mut secret = Box::<CaseSecret>::default();
     secret.salt = *take(&mut rest)?;
-    let [present] = *take::<1>(&mut rest)?;
+    let [flags] = *take::<1>(&mut rest)?;
     let key = take::<32>(&mut rest)?;
-    secret.key = (present == 1).then_some(*key);
+    secret.key = (flags & KEY_PRESENT != 0).then_some(*key);
+    secret.proven = flags & PROVEN != 0;
     secret.wrapped = take_sealed(&mut rest)?;
     for _ in 0..u16::from_le_bytes(*take(&mut rest)?) {
         let recipient = *take(&mut rest)?;

@@ -108,11 +108,11 @@ impl Snapshot {
         self.0.len() - self.held()
     }
 
-    /// The salt of a case's commitments.
+    /// The salt of a case's commitments, where it is proven.
     #[must_use]
     pub fn salt(&self, case: &CaseId) -> Option<[u8; 32]> {
         let secret = self.0.get(case)?.as_ref()?;
-        Some(secret.salt)
+        secret.proven.then_some(secret.salt)
     }
 }
 

@@ -34,6 +34,7 @@ fn case(value: u8) -> CaseId {
 /// Bytes that occur nowhere else: a flipped pattern by case.
 fn full(value: u8) -> CaseSecret {
     CaseSecret {
+        proven: true,
         salt: [value ^ 0x55; 32],
         key: Some([value ^ 0xAA; 32]),
         wrapped: vec![value ^ 0x33; 48],

@@ -59,9 +59,10 @@ mod machine;
 pub use code::Code;
 pub use machine::Session;
 
-use fengqiao_hub::entry::Entry;
+use fengqiao_hub::entry::hash_of;
 use fengqiao_hub::id::{Hash, NodeId, StoreId};
 use fengqiao_proto::v1 as pb;
+use prost::Message as _;
 
 /// Lowest protocol version spoken.
 pub const VERSION_MIN: u32 = 1;
@@ -81,9 +82,9 @@ pub const LANES: [pb::Lane; 3] = [pb::Lane::Control, pb::Lane::Cases, pb::Lane::
 #[must_use]
 pub fn item_hash(kind: pb::ItemKind, payload: &[u8]) -> Hash {
     if kind == pb::ItemKind::Entry
-        && let Ok(entry) = Entry::parse(payload)
+        && let Ok(signed) = pb::SignedEntry::decode(payload)
     {
-        return entry.hash;
+        return hash_of(&signed.envelope);
     }
     bytes_hash(payload)
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::{StoreError, check_row};
+
 /// Rows to put and rows to remove; a later write to the same key wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -52,6 +54,23 @@ impl Batch {
     /// Adds the writes of `later`, which win.
     pub fn extend(&mut self, later: Batch) {
         self.writes.extend(later.writes);
+    }
+
+    /// Whether every store would take it.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyLength`], [`StoreError::ValueTooLong`].
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.iter()
+            .try_for_each(|(key, value)| check_row(key, value))
+    }
+
+    /// Leaves out the rows that no store would take; says how many.
+    pub fn retain_fitting(&mut self) -> usize {
+        let before = self.len();
+        self.writes
+            .retain(|key, value| check_row(key, value.as_deref()).is_ok());
+        before - self.len()
     }
 
     /// How many keys it writes.

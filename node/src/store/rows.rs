@@ -13,7 +13,7 @@
 use super::digest::Digest;
 
 /// Marks the layout of this table; another one is set aside and rebuilt.
-pub(super) const FORMAT: &[u8] = b"fengqiao store 2";
+pub(super) const FORMAT: &[u8] = b"fengqiao store 3";
 /// Where the format marker stands.
 pub(super) const FORMAT_KEY: &[u8] = &[0];
 /// The longest row in the file, in bytes.

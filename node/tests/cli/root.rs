@@ -65,7 +65,7 @@ async fn a_renewal_is_handed_in_with_the_root_keys_signature_on_it() {
     let content = Content::from(pb::RootRenewed::default());
     let (code, signed, key) = renew(content).await;
     assert_eq!(code, 0);
-    let entry = Entry::from_signed(signed.unwrap()).unwrap();
+    let entry = Entry::from_signed(&signed.unwrap()).unwrap();
     entry
         .check_signature(&key.entry_key().verifying_key())
         .unwrap();

@@ -1540,9 +1540,14 @@ pub struct NodeRevoked {
     /// Incarnation whose later entries are refused.
     #[prost(uint32, tag = "2")]
     pub incarnation: u32,
-    /// Last author sequence that still counts.
+    /// Last author sequence that still counts: up to there the revoker has stored all without a gap. Says nothing of a node
+    /// that was lost.
     #[prost(uint64, tag = "3")]
     pub last_author_sequence: u64,
+    /// It was lost and is succeeded, not distrusted: it may not connect or go on, but what it wrote stands wherever it
+    /// turns up.
+    #[prost(bool, tag = "4")]
+    pub lost: bool,
 }
 /// First entry of the first place's registry, signed by the root key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

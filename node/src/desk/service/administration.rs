@@ -256,7 +256,7 @@ impl NodeService for Desk {
     ) -> Answer<pb::RenewRootResponse> {
         let write = self.write("renew-root", &request, |message| &message.request_id)?;
         let entry = request.into_inner().entry.unwrap_or_default();
-        let entry = Entry::from_signed(entry)
+        let entry = Entry::from_signed(&entry)
             .map_err(|_| status(&Refusal::of(Code::Malformed, "entry")))?;
         let what = Administration::RenewRoot(Box::new(entry));
         self.administer(write, what).await

@@ -98,8 +98,13 @@ pub(crate) fn replay(
         record: &RecordWriter::at(u64::MAX),
     };
     for fact in &facts {
-        projection.apply(fact, &blobs)?;
+        projection.replay(fact, &blobs)?;
     }
     projection.keep_counts();
-    rows.commit(record.next.0)
+    let mut batch = rows.changes();
+    let unfit = batch.retain_fitting();
+    if unfit > 0 {
+        state.alarm(format!("RECORD_UNFIT: {unfit} rows"));
+    }
+    Ok(store.apply(&batch, record.next.0)?)
 }

@@ -6,11 +6,10 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use crate::engine::EngineError;
-use crate::store::{Overlay, Read, Row, Store, StoreError, tables};
+use crate::store::{Batch, Overlay, Read, Row, Store, StoreError, tables};
 
 /// A store, and over it the rows that are changed and not yet applied.
 pub(crate) struct Rows<'s> {
-    store: &'s dyn Store,
     overlay: Overlay<'s>,
 }
 
@@ -18,7 +17,6 @@ impl<'s> Rows<'s> {
     /// The rows of a store, none of them changed.
     pub(crate) fn over(store: &'s dyn Store) -> Self {
         Self {
-            store,
             overlay: Overlay::new(store),
         }
     }
@@ -31,12 +29,9 @@ impl<'s> Rows<'s> {
         self.overlay.batch.remove(key);
     }
 
-    /// Applies all changes at once, with the position of the journal that they bring the store to.
-    pub(crate) fn commit(self, applied: u64) -> Result<(), EngineError> {
-        if self.overlay.batch.is_empty() {
-            return Ok(());
-        }
-        Ok(self.store.apply(&self.overlay.batch, applied)?)
+    /// All changes, to be applied at once.
+    pub(crate) fn changes(self) -> Batch {
+        self.overlay.batch
     }
 }
 

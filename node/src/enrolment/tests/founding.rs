@@ -16,7 +16,7 @@ fn the_genesis_is_signed_by_the_root_key_and_grants_the_first_place() {
     let [genesis] = &entries[..] else {
         panic!("{} entries", entries.len());
     };
-    let genesis = Entry::from_signed(genesis.clone()).unwrap();
+    let genesis = Entry::from_signed(genesis).unwrap();
     let root = made.folder.root.key.verifying_key();
     genesis.check_signature(root).unwrap();
     let identity = &made.folder.identity;

@@ -214,7 +214,7 @@ impl World {
         city.with(|state| {
             state.book = book;
             for signed in &entries[1..] {
-                let entry = Entry::from_signed(signed.clone()).unwrap();
+                let entry = Entry::from_signed(signed).unwrap();
                 state.registry.apply(&entry).unwrap();
                 state.head = Some((entry.sequence, entry.hash));
             }

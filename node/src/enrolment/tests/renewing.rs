@@ -158,6 +158,7 @@ async fn a_revoked_node_renews_nothing() {
         node: county.identity.node.to_vec(),
         incarnation: 1,
         last_author_sequence: 0,
+        lost: false,
     };
     let trust = world.city.trust_of(&county);
     world.city.with(|state| {
