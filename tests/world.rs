@@ -29,7 +29,7 @@ use prost::Message as _;
 
 use crate::rows;
 
-pub use founding::{EVERY_ROLE, Founding, account, administration, derived, shipped_catalogue};
+pub use founding::{EVERY_ROLE, Founding, account, administration, derived, first_bundle};
 pub use losing::Backup;
 pub use seals::SeededSeals;
 
@@ -89,12 +89,16 @@ impl World {
             now: Moment::parse_rfc3339("2023-02-16T09:00:00+08:00").unwrap(),
             requests: 0,
             parked_max: PARKED_MAX,
-            founding: Founding::new(seed, shipped_catalogue()),
+            founding: Founding::new(seed),
         };
         let me = world.founding.newcomer(0, world.founding.place(0), None);
         let node = me.at.node;
         let genesis = world.founding.genesis(&me, world.now);
+        let place = me.at.place;
         world.start(me, &[genesis]);
+        world
+            .administer(node, "admin", first_bundle(place))
+            .unwrap();
         (world, node)
     }
 
@@ -121,7 +125,6 @@ impl World {
     fn open(&mut self, me: Me, journal: MemoryJournal, vault: Arc<Vault>) {
         let parts = Parts {
             me: me.clone(),
-            catalogue: Arc::clone(&self.founding.catalogue),
             zone_offset_minutes: 480,
             journal: Box::new(journal),
             store: Arc::new(MemoryStore::default()),

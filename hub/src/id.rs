@@ -184,6 +184,12 @@ impl ChainId {
         Self::own(unit.map_or(place, |unit| PlaceId(unit.0)), 5)
     }
 
+    /// The rules that a place issues.
+    #[must_use]
+    pub fn rulebook_of(place: PlaceId) -> Self {
+        Self::own(place, 6)
+    }
+
     /// The place whose own chain this is, when the last six bytes say so.
     #[must_use]
     pub fn place(self) -> Option<PlaceId> {

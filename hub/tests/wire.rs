@@ -233,6 +233,20 @@ fn every_change() -> Vec<Content> {
             unit: vec![],
         }
         .into(),
+        pb::BundleIssued {
+            issuer: CITY.to_vec(),
+            effective_ms: START.0,
+            files: vec![pb::BundleFile {
+                name: "rules.toml".to_owned(),
+                content: b"[below]".to_vec(),
+            }],
+            blob: Some(pb::BlobName {
+                hash: hash(),
+                length: 70_000,
+            }),
+            note: "2027".to_owned(),
+        }
+        .into(),
         pb::AccountSet {
             person: vec![8; 10],
             login: "li.na".to_owned(),
@@ -270,8 +284,14 @@ fn an_entry_of_every_body_survives_the_wire_byte_for_byte() {
         kinds.insert(name_of(Some(&change)));
         survives(change);
     }
-    assert_eq!(changes.len(), 12);
-    let expected = ["administration", "directive", "registry", "supervision"];
+    assert_eq!(changes.len(), 13);
+    let expected = [
+        "administration",
+        "directive",
+        "registry",
+        "rulebook",
+        "supervision",
+    ];
     assert_eq!(kinds, BTreeSet::from(expected));
 }
 
@@ -311,7 +331,13 @@ fn from_the_future(on: &Entry) -> Vec<u8> {
         schema: 2,
         actor: vec![8; 10],
         wall_time_ms: START.0,
-        catalogue_version: 1,
+        judged_by: Some(pb::JudgedBy {
+            versions: vec![pb::RulebookVersion {
+                place: CITY.to_vec(),
+                sequence: 1,
+            }],
+            class: None,
+        }),
         unsettled: false,
         content: None,
     }
@@ -492,32 +518,32 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "opened",
         include_bytes!("golden/opened.bin"),
-        "5b6aab3dfea80a694538cbe5c3837c24adb9d5dab4319063b69b702a31dee95d",
+        "756341f5eb57071dbaa092d950ead2b7439a622faedd4372ff6e06494e4e4fda",
     ),
     (
         "offered",
         include_bytes!("golden/offered.bin"),
-        "38b09e35774cc4576eb1913cf31c453f1a15bfcf70756e2250e3a0e20d819d08",
+        "1b524a829e36c1b54c2b7d97659b11ccc0fe441299056dcbfe78d0991863f528",
     ),
     (
         "taken",
         include_bytes!("golden/taken.bin"),
-        "d0eea76e79e6fe7f67af32b25eb2d563c8b26ea1f8086e6c9a5fac2d6d71bdf5",
+        "db02d2f198e35fa0e66a6d43a6024147aeee5471b1f342a683e1b49321f24208",
     ),
     (
         "dispatched",
         include_bytes!("golden/dispatched.bin"),
-        "2cc5fe966a2dc484599bce40e0ce2b6640c148278aaf6a6811309412b51d1caf",
+        "0785b9f1cfd34f325d79e19e867fa87ab761ad4cb528155ed14a8a778c90c1d4",
     ),
     (
         "sealed",
         include_bytes!("golden/sealed.bin"),
-        "a43c65da433e4c278a7aa905c3bf2582bd626ca26b6d646820b767bfa3b1b3b0",
+        "a62ad16dd22ade912c7bf5cbbfd89a08979b4b2bd99ef5f372141f62353819bd",
     ),
     (
         "future",
         include_bytes!("golden/future.bin"),
-        "e05b064840a305e0bcff6e84224b9cf45d7a90a7b2c8086141ca82458964bb80",
+        "732b67250624730e45bd782e53b5a6ca305a5b932a70f1174fb1a01b186a9ac4",
     ),
 ];
 

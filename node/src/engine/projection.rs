@@ -165,6 +165,7 @@ impl Projection<'_, '_> {
             let applied = Arc::make_mut(&mut self.state.registry).apply(entry);
             applied.map_err(|_| EngineError::Unreadable("a registry entry"))?;
             self.put(tables::registry(entry.chain), Vec::new());
+            self.stand_at(self.me.at.place);
         }
         let place = author_place(&self.state.registry, entry)
             .ok_or(EngineError::Unreadable("an author"))?;
@@ -187,6 +188,10 @@ impl Projection<'_, '_> {
         self.state.counts.entries += 1;
         if fresh && entry.kind == pb::ChainKind::Case {
             self.state.counts.cases += 1;
+        }
+        if entry.kind == pb::ChainKind::Rulebook && verdict == Verdict::Extended {
+            Arc::make_mut(&mut self.state.rulebooks).apply(entry, place);
+            self.put(tables::rulebook(entry.chain), Vec::new());
         }
         // Above a gap the notice stays: other takings from it are judged by it until the chain has come.
         if is_whole && self.rows.get(&tables::notice(entry.chain))?.is_some() {
@@ -213,6 +218,14 @@ impl Projection<'_, '_> {
         self.remember(entry)?;
         self.refresh(entry.chain)?;
         Ok(verdict)
+    }
+
+    /// The rules follow the way up of this place.
+    fn stand_at(&mut self, place: PlaceId) {
+        let registry = Arc::clone(&self.state.registry);
+        if self.state.rulebooks.stands_otherwise(place, &registry) {
+            Arc::make_mut(&mut self.state.rulebooks).stand_at(place, &registry);
+        }
     }
 
     /// Whether what follows an entry goes by the link it came by: everything goes up, and down to where its author is.
