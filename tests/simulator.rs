@@ -36,7 +36,6 @@ use std::sync::Arc;
 
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{NodeId, PlaceId, UnitId};
-use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_node::engine::{Input, Output};
 use fengqiao_node::replication::session::Event as Heard;
 use fengqiao_node::store::MemoryStore;
@@ -168,19 +167,18 @@ pub struct Simulator {
 
 /// Plays one seed.
 #[must_use]
-pub fn play(seed: u64, mode: Mode, catalogue: &Arc<Rulebook>) -> Outcome {
+pub fn play(seed: u64, mode: Mode) -> Outcome {
     let mut dice = Dice::new(seed ^ if mode == Mode::Safety { 0x5afe } else { 0 });
     let plan = Plan::draw(&mut dice, mode);
-    let mut simulator = Simulator::new(seed, plan, &mut dice, catalogue);
+    let mut simulator = Simulator::new(seed, plan, &mut dice);
     let broken = simulator.run(mode).err();
     simulator.outcome(broken)
 }
 
 /// Plays one seed; a panic of the code under test is a broken promise too.
 #[must_use]
-pub fn played(seed: u64, mode: Mode, catalogue: &Arc<Rulebook>) -> Outcome {
-    let caught =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(seed, mode, catalogue)));
+pub fn played(seed: u64, mode: Mode) -> Outcome {
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(seed, mode)));
     caught.unwrap_or_else(|panic| {
         let said = panic
             .downcast_ref::<String>()
@@ -207,7 +205,7 @@ pub fn replay_line(seed: u64, mode: Mode) -> String {
 }
 
 impl Simulator {
-    fn new(seed: u64, plan: Plan, dice: &mut Dice, catalogue: &Arc<Rulebook>) -> Self {
+    fn new(seed: u64, plan: Plan, dice: &mut Dice) -> Self {
         let beginning = Moment::parse_rfc3339(BEGINNING).map_or(0, |moment| moment.0);
         Self {
             plan,
@@ -220,7 +218,7 @@ impl Simulator {
             },
             agenda: Agenda::at(beginning),
             began_ms: beginning,
-            founding: Founding::new(seed, Arc::clone(catalogue)),
+            founding: Founding::new(seed),
             machines: Vec::new(),
             wire: Wire::default(),
             people: People::default(),
@@ -495,6 +493,7 @@ impl Simulator {
             Output::Paused(link) => self.hear(machine, link, Heard::paused()),
             // Said by whoever carries the links: here nobody says it.
             Output::OlderCopy(..) | Output::NoOlderCopy(_) => Ok(()),
+            Output::RulebookChanged => Ok(()),
             Output::RegistryChanged => {
                 self.leave_former_parent(machine);
                 self.dial_after(machine, 1_000);

@@ -30,7 +30,7 @@ use prost::Message as _;
 
 use crate::rows;
 
-pub use founding::{EVERY_ROLE, Founding, account, administration, derived, shipped_catalogue};
+pub use founding::{EVERY_ROLE, Founding, account, administration, derived, first_bundle};
 pub use losing::Backup;
 pub use seals::SeededSeals;
 
@@ -93,12 +93,16 @@ impl World {
             requests: 0,
             faults_expected: false,
             parked_max: PARKED_MAX,
-            founding: Founding::new(seed, shipped_catalogue()),
+            founding: Founding::new(seed),
         };
         let me = world.founding.newcomer(0, world.founding.place(0), None);
         let node = me.at.node;
         let genesis = world.founding.genesis(&me, world.now);
+        let place = me.at.place;
         world.start(me, &[genesis]);
+        world
+            .administer(node, "admin", first_bundle(place))
+            .unwrap();
         (world, node)
     }
 
@@ -125,7 +129,6 @@ impl World {
     fn open(&mut self, me: Me, journal: MemoryJournal, vault: Arc<Vault>) {
         let parts = Parts {
             me: me.clone(),
-            catalogue: Arc::clone(&self.founding.catalogue),
             zone_offset_minutes: 480,
             journal: Box::new(journal),
             store: Arc::new(MemoryStore::default()),

@@ -201,6 +201,12 @@ impl ChainId {
         Self::own(owner, ChainKind::Administration)
     }
 
+    /// The rules that a place issues.
+    #[must_use]
+    pub fn rulebook_of(place: PlaceId) -> Self {
+        Self::own(place, ChainKind::Rulebook)
+    }
+
     /// What the chain is about, as its id says: a place's own chains have five zero bytes before the kind, and no other
     /// chain has. `None` for an id that is no chain's.
     #[must_use]
@@ -208,7 +214,10 @@ impl ChainId {
         let kind = ChainKind::try_from(i32::from(self.0[15])).ok()?;
         let is_own = self.0[OWN] == [0; 5];
         let owned = match kind {
-            ChainKind::Registry | ChainKind::Supervision | ChainKind::Administration => true,
+            ChainKind::Registry
+            | ChainKind::Supervision
+            | ChainKind::Administration
+            | ChainKind::Rulebook => true,
             ChainKind::Case | ChainKind::Directive => false,
             ChainKind::Unspecified => return None,
         };

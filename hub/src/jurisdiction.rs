@@ -105,6 +105,7 @@ pub fn registry_change(content: Option<&Content>) -> Option<&Change> {
         Some(
             Content::Action(_)
             | Content::Directive(_)
+            | Content::Rulebook(_)
             | Content::Supervision(_)
             | Content::Administration(_),
         )
@@ -138,6 +139,7 @@ fn change_of(entry: &Entry) -> Result<Option<&Change>, RegistryError> {
         Some(
             Content::Action(_)
             | Content::Directive(_)
+            | Content::Rulebook(_)
             | Content::Supervision(_)
             | Content::Administration(_),
         ) => Err(RegistryError::Foreign),

@@ -167,6 +167,18 @@ codes! {
     DueTooLate = "DUE_TOO_LATE", Invalid, "办理期限过远，最晚为", "the due time lies too far away; the latest is";
     /// A number of a case whose check character does not fit.
     NumberCheck = "NUMBER_CHECK", Invalid, "编号校验位不符，请逐位核对", "the check character of the number does not fit; compare it character by character";
+    /// The case is of this class already.
+    ClassUnchanged = "CLASS_UNCHANGED", Invalid, "已是此类别", "the case is of this class already";
+    /// No rules have come from above yet.
+    RulebookAwaited = "RULEBOOK_AWAITED", TryAgain, "尚未收到上级下发的规则包", "the rulebook has not come from above yet";
+    /// No such bundle.
+    BundleUnknown = "BUNDLE_UNKNOWN", NotFound, "没有此规则包", "no such bundle";
+    /// A bundle is not sound.
+    BundleUnsound = "BUNDLE_UNSOUND", Invalid, "规则包有误，请用 fengqiao bundle check 逐项核对", "the bundle is not sound; `fengqiao bundle check` says all that is wrong";
+    /// A bundle would be effective too early.
+    BundleTooEarly = "BUNDLE_TOO_EARLY", Invalid, "生效时间不得早于现在，也不得早于上一规则包，最早为", "a bundle is effective neither in the past nor before the one that came before it; the earliest is";
+    /// A bundle says nothing new.
+    BundleUnchanged = "BUNDLE_UNCHANGED", State, "与现行规则包相同", "these files are in force already";
     /// No such case.
     CaseUnknown = "CASE_UNKNOWN", NotFound, "没有此诉求", "no such case";
     /// Two cases bear the number.

@@ -5,7 +5,10 @@
 //! was judged by, and nobody judges it again (PROTOCOL.md 6). A due time is written with all that a lamp needs
 //! ([`pb::Due`]), so that no reader of an entry asks a rulebook, which may be another one by then.
 
+mod bundle;
 mod class;
+mod definition;
+mod diff;
 mod finding;
 mod limit;
 mod problem;
@@ -13,17 +16,24 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use fengqiao_proto::v1 as pb;
 
+pub use bundle::{
+    BUNDLE_BYTES_MAX, Bundle, BundleRefused, NOTE_CHARACTERS_MAX, PassedOver, Rulebooks, Versions,
+    issued_in, versions_of,
+};
 pub use class::{CLASSES_MAX, Class};
+pub use diff::{Change, changes};
 pub use limit::{Kind, Limit, Preset, Red, Step, urgency_word};
 pub use problem::{Part, Problem, Unsound};
+pub use rules::Grant;
 
 use crate::clock::{self, Calendar, Moment, Span, Warning};
 use crate::refusal::{Code, Refusal};
+use bundle::{Folding, Layer};
 use rules::{DEFAULT, Rules};
 
 /// Where no rule names an amber lead, this share of the time before a due time is amber: one part in so many.
@@ -42,53 +52,117 @@ pub struct Sources<'a> {
     pub calendar: &'a str,
 }
 
-/// What is in force at one version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is in force for one place at one version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rulebook {
-    /// Version, from 1.
-    pub version: u32,
+    /// Version of the rules of each place on the way, from the top down.
+    pub versions: Versions,
     rules: Arc<Rules>,
     classes: Arc<BTreeMap<String, Class>>,
     calendar: Arc<Calendar>,
+    /// Classes that a place below the top added or changed.
+    own_below: Arc<BTreeSet<String>>,
+    passed_over: Arc<Vec<PassedOver>>,
 }
 
 impl Rulebook {
-    /// Reads a whole rulebook.
+    /// Reads the whole rulebook of one place.
     ///
     /// # Errors
     /// Everything that is wrong with the texts, by file and line.
-    pub fn read(sources: &Sources<'_>, version: u32) -> Result<Self, Unsound> {
-        let mut problems = Vec::new();
-        let mut keep = |found: Vec<Problem>| problems.extend(found);
-        let rules = rules::read(sources.rules).map_err(&mut keep).ok();
-        let classes = rules
-            .as_ref()
-            .and_then(|rules| class::read(sources.classes, rules).map_err(&mut keep).ok());
-        let local = rules.as_ref().map(|rules| rules.local.clone());
-        let calendar = Calendar::parse(
-            sources.calendar,
-            version.into(),
-            local.unwrap_or_else(clock::LocalTime::china),
-        );
-        let calendar = calendar
-            .map_err(|error| keep(vec![of_calendar(&error)]))
-            .ok();
-        match (rules, classes, calendar) {
-            (Some(rules), Some(classes), Some(calendar)) => Ok(Self {
-                version,
-                rules: Arc::new(rules),
-                classes: Arc::new(classes),
-                calendar: Arc::new(calendar),
-            }),
-            (_, _, _) => Err(Unsound(problems)),
+    pub fn read(sources: &Sources<'_>, calendar_version: u64) -> Result<Self, Unsound> {
+        let layer = Layer {
+            rules: Some(sources.rules),
+            classes: Some(sources.classes),
+            lists: vec![sources.calendar],
+            listed: calendar_version,
+        };
+        let folding = Folding::base(&layer).map_err(Unsound)?;
+        Ok(folding.book(Versions::new()))
+    }
+
+    /// What an entry says it was judged by.
+    #[must_use]
+    pub fn judged_by(&self) -> Option<pb::JudgedBy> {
+        let versions = self.versions.iter();
+        let versions: Vec<_> = versions
+            .map(|(place, sequence)| pb::RulebookVersion {
+                place: place.to_vec(),
+                sequence: *sequence,
+            })
+            .collect();
+        (!versions.is_empty()).then_some(pb::JudgedBy {
+            versions,
+            class: None,
+        })
+    }
+
+    /// The definition that goes along with a case of a class which the top did not issue.
+    #[must_use]
+    pub fn definition(&self, class: &str) -> Option<pb::ClassDefinition> {
+        let class = self.classes.get(class)?;
+        let below = self.own_below.contains(&class.id);
+        below.then(|| definition::of_class(class))
+    }
+
+    /// Whether a class that came with a case is taken for what it says: one that is not known here; and one that is
+    /// known otherwise, where the rules let a place below change it and that place's are not all here.
+    fn takes(&self, class: &Class, all_known: bool) -> bool {
+        match self.classes.get(&class.id) {
+            None => true,
+            Some(_) => !all_known && self.rules.below.contains(&Grant::ClassLimits),
         }
+    }
+
+    /// The same with a class that came with a case. It goes no deeper than the class it belongs to.
+    fn keeping(&self, class: Class) -> Self {
+        let parent = self.classes.get(&class.parent);
+        let lowest = parent.map_or(class.level_lowest, |parent| parent.level_lowest);
+        let class = Class {
+            level_lowest: class.level_lowest.min(lowest),
+            ..class
+        };
+        let (mut classes, mut below) = ((*self.classes).clone(), (*self.own_below).clone());
+        below.insert(class.id.clone());
+        classes.insert(class.id.clone(), class);
+        Self {
+            classes: Arc::new(classes),
+            own_below: Arc::new(below),
+            ..self.clone()
+        }
+    }
+
+    /// What places on the way issued and the rules above do not allow, or what no longer fits them.
+    #[must_use]
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
+    }
+
+    /// Whether it says anything: not before the first bundle has come.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+
+    /// Judges the change of a case's class: the class it is to be of from now on.
+    ///
+    /// # Errors
+    /// As [`Self::case_class`], and `CLASS_UNCHANGED`.
+    pub fn reclassified(&self, from: &str, to: &str) -> Result<&Class, Refusal> {
+        if from == to {
+            return Err(Refusal::of(Code::ClassUnchanged, "class"));
+        }
+        self.case_class(to)
     }
 
     /// A class by its id.
     ///
     /// # Errors
-    /// `CLASS_UNKNOWN`.
+    /// `CLASS_UNKNOWN`, `RULEBOOK_AWAITED` before the first bundle has come.
     pub fn class(&self, id: &str) -> Result<&Class, Refusal> {
+        if self.is_empty() {
+            return Err(Refusal::of(Code::RulebookAwaited, "class"));
+        }
         self.classes.get(id).ok_or_else(|| {
             Refusal::of(Code::ClassUnknown, "class")
                 .because(id.chars().take(64).collect::<String>())

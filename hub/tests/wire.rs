@@ -235,6 +235,20 @@ fn every_change() -> Vec<Content> {
             unit: vec![],
         }
         .into(),
+        pb::BundleIssued {
+            issuer: CITY.to_vec(),
+            effective_ms: START.0,
+            files: vec![pb::BundleFile {
+                name: "rules.toml".to_owned(),
+                content: b"[below]".to_vec(),
+            }],
+            blob: Some(pb::BlobName {
+                hash: hash(),
+                length: 70_000,
+            }),
+            note: "2027".to_owned(),
+        }
+        .into(),
         pb::AccountSet {
             person: vec![8; 10],
             login: "li.na".to_owned(),
@@ -272,8 +286,14 @@ fn an_entry_of_every_body_survives_the_wire_byte_for_byte() {
         kinds.insert(name_of(Some(&change)));
         survives(change);
     }
-    assert_eq!(changes.len(), 12);
-    let expected = ["administration", "directive", "registry", "supervision"];
+    assert_eq!(changes.len(), 13);
+    let expected = [
+        "administration",
+        "directive",
+        "registry",
+        "rulebook",
+        "supervision",
+    ];
     assert_eq!(kinds, BTreeSet::from(expected));
 }
 
@@ -327,7 +347,13 @@ fn from_the_future(on: &Entry, content: &[u8]) -> Vec<u8> {
         schema: 2,
         actor: vec![8; 10],
         wall_time_ms: START.0,
-        catalogue_version: 1,
+        judged_by: Some(pb::JudgedBy {
+            versions: vec![pb::RulebookVersion {
+                place: CITY.to_vec(),
+                sequence: 1,
+            }],
+            class: None,
+        }),
         unsettled: false,
         content: None,
     }

@@ -4,6 +4,7 @@
 //! given about a person it hands on and never prints or logs.
 
 pub mod backup;
+pub mod bundle;
 pub mod case;
 pub mod command;
 pub mod connection;
@@ -45,6 +46,9 @@ pub enum ClientCommands {
     /// Issue directives to centres below, answer those received (指令)
     #[command(subcommand)]
     Directive(directive::DirectiveCommand),
+    /// Check, issue and show bundles of rules: classes, limits, days off (规则包)
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Register requests from a table, by a mapping file (导入)
     Import(import::ImportArgs),
     /// Show the daily figures of this node and those below it (统计)
@@ -88,6 +92,7 @@ pub async fn run(command: ClientCommands, globals: Globals, streams: Streams) ->
 async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Failure> {
     match command {
         ClientCommands::Case(args) => args.run(context).await,
+        ClientCommands::Bundle(command) => command.run(context).await,
         ClientCommands::Directive(command) => command.run(context).await,
         ClientCommands::Import(args) => args.run(context).await,
         ClientCommands::Tally(args) => args.run(context).await,

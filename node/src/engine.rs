@@ -11,6 +11,7 @@ mod aftermath;
 mod arrivals;
 pub mod attempts;
 pub mod awaiting;
+mod bundles;
 pub mod chains;
 mod closed;
 mod commands;
@@ -47,11 +48,12 @@ use fengqiao_hub::clock::Moment;
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::Refusal;
-use fengqiao_hub::rulebook::Rulebook;
+use fengqiao_hub::rulebook::Rulebooks;
 use fengqiao_proto::v1 as pb;
 
 pub use accounts::{AccountChange, token_hash};
 pub use administration::Administration;
+pub use bundles::{change_view, problem_view};
 pub use closed::Closed;
 pub use commands::{Caller, CaseCommand, CaseMove, Request};
 pub use counts::Counts;
@@ -215,6 +217,8 @@ pub enum Output {
     NoOlderCopy(NodeId),
     /// The registry changed: links may have come or gone.
     RegistryChanged,
+    /// Rules came, or this place's way up changed.
+    RulebookChanged,
     /// There is more of it to do: [`Input::Errand`] is to follow.
     Errand(Errand),
 }
@@ -259,6 +263,7 @@ impl EngineError {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) registry: Arc<Registry>,
+    pub(crate) rulebooks: Arc<Rulebooks>,
     pub(crate) chains: Chains,
     pub(crate) author_sequence: u64,
     pub(crate) counts: Counts,
@@ -286,6 +291,7 @@ impl State {
     pub(crate) fn empty(chains_held_max: usize, parked_max: u64) -> Self {
         Self {
             registry: Arc::new(Registry::default()),
+            rulebooks: Arc::new(Rulebooks::default()),
             chains: Chains::new(chains_held_max),
             author_sequence: 0,
             counts: Counts::default(),
@@ -319,7 +325,6 @@ pub(crate) struct AwaitingTop {
 /// The engine of one node.
 pub struct Engine {
     me: Arc<Me>,
-    catalogue: Arc<Rulebook>,
     zone_offset_minutes: i32,
     journal: Box<dyn Journal>,
     reader: Arc<dyn JournalReader>,
@@ -348,8 +353,6 @@ impl std::fmt::Debug for Engine {
 pub struct Parts {
     /// Who the node is.
     pub me: Me,
-    /// Catalogue in force.
-    pub catalogue: Arc<Rulebook>,
     /// Minutes east of UTC in which days are counted.
     pub zone_offset_minutes: i32,
     /// The truth.
@@ -375,7 +378,6 @@ impl Engine {
         let reader = parts.journal.reader();
         let mut engine = Self {
             me: Arc::new(parts.me),
-            catalogue: parts.catalogue,
             zone_offset_minutes: parts.zone_offset_minutes,
             reader,
             journal: parts.journal,
@@ -399,6 +401,12 @@ impl Engine {
     #[must_use]
     pub fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.state.registry)
+    }
+
+    /// The rules as they stand.
+    #[must_use]
+    pub fn rulebooks(&self) -> Arc<Rulebooks> {
+        Arc::clone(&self.state.rulebooks)
     }
 
     /// Figures for the status.
@@ -520,6 +528,13 @@ impl Engine {
             self.state.author_sequence = u64::from_be_bytes(bytes);
         }
         loading::load_registry(self.store.as_ref(), self.reader.as_ref(), &mut self.state)?;
+        let place = self.me.at.place;
+        loading::load_rulebooks(
+            self.store.as_ref(),
+            self.reader.as_ref(),
+            &mut self.state,
+            place,
+        )?;
         for (key, value) in all_rows(self.store.as_ref(), &tables::invitations())? {
             let id = String::from_utf8_lossy(&key[1..]).into_owned();
             self.state

@@ -5,6 +5,7 @@
 //! private/        signing.pem transport.pem encryption.key [authority.pem]
 //! trust/          chain.pem root.pem [authority.pem]
 //! root/           authority.pem: the deployment's root key, only where it was made
+//! rulebook.bin    the rules to issue at the first run, where the deployment was made
 //! genesis.bin     the deployment's first entry, where it was made; or
 //! registry.bin    the registry as it was handed over at the join
 //! lock, journal/, witness, keys, store ...   the durable stores beside it
@@ -53,7 +54,7 @@ pub use written::FORMAT;
 
 use error::{damaged, key_error, locking};
 use files::{
-    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, GENESIS, IDENTITY, REGISTRY, ROOT, ROOT_KEY,
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, GENESIS, IDENTITY, REGISTRY, ROOT, ROOT_KEY, RULEBOOK,
     SIGNING_KEY, TRANSPORT_KEY, put, read,
 };
 use written::{of_json, to_json};
@@ -217,6 +218,19 @@ impl Folder {
             entries.push(entry.map_err(damaged(REGISTRY))?);
         }
         Ok(entries)
+    }
+
+    /// The rules that the node is to issue at its first run, if it was made with any.
+    ///
+    /// # Errors
+    /// [`FolderError::Damaged`], or reading failed.
+    pub fn first_rulebook(&self) -> Result<Vec<pb::BundleFile>, FolderError> {
+        if !self.path().join(RULEBOOK).exists() {
+            return Ok(Vec::new());
+        }
+        let bytes = read(self.path(), RULEBOOK)?;
+        let files = pb::BundleFiles::decode(&bytes[..]).map_err(damaged(RULEBOOK))?;
+        Ok(files.files)
     }
 
     /// The file of the deployment's root key, where it has not been taken away.

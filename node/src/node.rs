@@ -21,7 +21,7 @@ use arc_swap::ArcSwap;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_hub::rulebook::Rulebook;
+use fengqiao_hub::rulebook::{Rulebook, Rulebooks};
 use fengqiao_proto::v1 as pb;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -98,8 +98,8 @@ pub struct Node {
     pub registry: Arc<ArcSwap<Registry>>,
     /// The trust floor's view of the same.
     pub registrar: Arc<RegistryRegistrar>,
-    /// Catalogue in force.
-    pub catalogue: Arc<Rulebook>,
+    /// Rules as they stand.
+    pub rulebooks: ArcSwap<Rulebooks>,
     /// Time.
     pub clock: Clock,
     /// Data folder.
@@ -144,8 +144,6 @@ pub struct NodeParts {
     pub me: Me,
     /// Keys, shared with the engine.
     pub vault: Arc<Vault>,
-    /// Catalogue in force.
-    pub catalogue: Arc<Rulebook>,
     /// Time.
     pub clock: Clock,
     /// Data folder.
@@ -179,7 +177,7 @@ impl Node {
             vault: parts.vault,
             registrar: Arc::new(RegistryRegistrar::new(Arc::clone(&registry))),
             registry: Arc::new(ArcSwap::from(registry)),
-            catalogue: parts.catalogue,
+            rulebooks: ArcSwap::from(parts.engine.rulebooks()),
             clock: parts.clock,
             folder: parts.folder,
             figures: ArcSwap::default(),
@@ -275,6 +273,12 @@ impl Node {
         {
             self.publish_registry(engine);
         }
+        if outputs
+            .iter()
+            .any(|output| matches!(output, Output::RulebookChanged))
+        {
+            self.rulebooks.store(engine.rulebooks());
+        }
         for output in outputs {
             match output {
                 Output::Answer(ticket, answer) => {
@@ -316,7 +320,7 @@ impl Node {
                         lock(&self.inbox).push_back(Input::Started);
                     }
                 }
-                Output::RegistryChanged => {}
+                Output::RegistryChanged | Output::RulebookChanged => {}
                 // A step asks for the next, so there are never more than the errands begun; the inbox takes it even when full.
                 Output::Errand(errand) => lock(&self.inbox).push_back(Input::Errand(errand)),
             }
@@ -381,6 +385,12 @@ impl Node {
 
     fn up(&self) -> Option<NodeId> {
         self.me.at.up(&self.registry.load())
+    }
+
+    /// The rules in force now.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rulebook> {
+        self.rulebooks.load().in_force(self.clock.now())
     }
 
     fn publish_registry(&self, engine: &Engine) {

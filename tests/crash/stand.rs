@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use fengqiao_hub::id::{ChainId, Hash};
-use fengqiao_hub::rulebook::Rulebook;
+use fengqiao_node::cli::bundle::shipped;
 use fengqiao_node::config::{Config, Overrides};
 use fengqiao_node::engine::{Administration, Caller, CaseMove};
 use fengqiao_node::enrolment::{InitOptions, init};
@@ -18,7 +18,6 @@ use fengqiao_node::store::{Opening, Quarantined, Settings, SledStore, open_guard
 use fengqiao_node::trust::random::{OsRandom, draw};
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::kit::moves;
-use fengqiao_tests::world::shipped_catalogue;
 use prost::Message as _;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -31,7 +30,6 @@ const SETTINGS: Settings = Settings {
 
 /// What every node of this process shares.
 struct Shared {
-    catalogue: Arc<Rulebook>,
     pool: Pool,
     config: Config,
     runtime: Runtime,
@@ -46,7 +44,6 @@ fn shared() -> anyhow::Result<&'static Shared> {
         .set("--set", "journal.segment_bytes", SEGMENT_BYTES)
         .set("--set", "journal.group_bytes_max", SEGMENT_BYTES);
     let made = Shared {
-        catalogue: shipped_catalogue(),
         pool: Pool::start(1)?,
         config: Config::load(None, std::iter::empty(), &small)?,
         runtime: tokio::runtime::Builder::new_current_thread().build()?,
@@ -61,6 +58,7 @@ pub(crate) fn make(folder: &Path) -> anyhow::Result<()> {
         code: "371402".to_owned(),
         level: 40,
         deployment: None,
+        rulebook: shipped(),
     };
     init(folder, &options, Clock::System.now(), &mut OsRandom)?;
     Ok(())
@@ -93,7 +91,6 @@ impl Standing {
         let opened = open_guarded(&path.join("store"), SETTINGS, &opening).context("the store")?;
         let shared = shared()?;
         let opener = Opener {
-            catalogue: Arc::clone(&shared.catalogue),
             clock: Clock::System,
             pool: shared.pool.clone(),
             chains_held_max: 64,

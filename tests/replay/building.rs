@@ -78,6 +78,7 @@ impl World {
             code: String::new(),
             level: 30,
             deployment: None,
+            rulebook: plan.rulebook(),
         };
         let now = Clock::of_file(world.ground.clock()).now();
         let made = init(&world.ground.data(Tier::City), &options, now, &mut OsRandom)?;

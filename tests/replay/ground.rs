@@ -41,7 +41,7 @@ pub(super) fn folder_name(tier: Tier, place: usize) -> String {
 }
 
 impl Ground {
-    /// Makes the folders, the catalogue and the settings of all four processes.
+    /// Makes the folders and the settings of all four processes.
     pub(super) fn make(folder: Option<&Path>, plan: &Plan, start: Moment) -> anyhow::Result<Self> {
         let temporary = folder.is_none();
         let root = match folder {
@@ -70,7 +70,6 @@ impl Ground {
             root,
             temporary,
         };
-        std::fs::write(ground.catalogue(), &plan.catalogue)?;
         ground.set_clock(start)?;
         for tier in Tier::DOWNWARDS {
             if tier != Tier::City {
@@ -122,10 +121,6 @@ impl Ground {
     /// The file all clocks are set by.
     pub(super) fn clock(&self) -> PathBuf {
         self.root.join("clock")
-    }
-
-    fn catalogue(&self) -> PathBuf {
-        self.root.join("catalogue.csv")
     }
 
     fn settings(&self, tier: Tier) -> PathBuf {
@@ -186,8 +181,6 @@ impl Ground {
             .arg(self.data(tier))
             .arg("--config")
             .arg(self.settings(tier))
-            .arg("--catalogue")
-            .arg(self.catalogue())
             .arg("--clock")
             .arg(self.clock())
             .args(["--workers", &workers.to_string()]);

@@ -15,6 +15,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fengqiao_hub::rulebook::Part;
+use fengqiao_node::cli::bundle::shipped;
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::kit::failed::{Done, Failed};
 
@@ -154,6 +156,19 @@ pub(super) struct Plan {
     pub(super) cases: Vec<Planned>,
     /// The catalogue as CSV.
     pub(super) catalogue: String,
+}
+
+impl Plan {
+    /// The rules that ship, with the catalogue of the plan.
+    pub(super) fn rulebook(&self) -> Vec<pb::BundleFile> {
+        let mut files = shipped();
+        for file in &mut files {
+            if file.name == Part::Classes.file() {
+                file.content = self.catalogue.clone().into_bytes();
+            }
+        }
+        files
+    }
 }
 
 const UNPLACED: &str = "unplaced";

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use fengqiao_tests::simulator::coverage::{Report, holes, summary};
 use fengqiao_tests::simulator::{Mode, played, replay_line};
-use fengqiao_tests::world::shipped_catalogue;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Fewer seeds than these need not have exercised everything.
@@ -72,7 +71,7 @@ fn run() -> anyhow::Result<bool> {
 
 fn play_one(seed: u64, mode: Mode) -> bool {
     let started = Instant::now();
-    let outcome = played(seed, mode, &shipped_catalogue());
+    let outcome = played(seed, mode);
     println!(
         "{} {} events, {} of {} node-days busy, {:.3} s, trace {}",
         replay_line(seed, mode),
@@ -102,7 +101,6 @@ fn play_many(first: u64, seeds: u64, modes: &[Mode]) -> bool {
         let workers: Vec<_> = (0..cores)
             .map(|_| {
                 scope.spawn(|| {
-                    let catalogue = shipped_catalogue();
                     let mut busy = Duration::ZERO;
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -111,7 +109,7 @@ fn play_many(first: u64, seeds: u64, modes: &[Mode]) -> bool {
                         }
                         let mode = modes[usize::try_from(seed).unwrap_or(0) % modes.len()];
                         let began = Instant::now();
-                        let outcome = played(seed, mode, &catalogue);
+                        let outcome = played(seed, mode);
                         busy += began.elapsed();
                         if let Some(broken) = &outcome.broken {
                             let line = format!("{}  # {broken}", replay_line(seed, mode));

@@ -50,7 +50,7 @@ pub(super) fn body(world: &World, content: Content) -> pb::Body {
         schema: 1,
         actor: vec![7; 10],
         wall_time_ms: world.now.0,
-        catalogue_version: 1,
+        judged_by: None,
         content: Some(content),
         ..Default::default()
     }

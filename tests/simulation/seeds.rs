@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use fengqiao_tests::simulator::moves::names;
 use fengqiao_tests::simulator::tally::{Counts, Family, add};
 use fengqiao_tests::simulator::{Mode, played, replay_line};
-use fengqiao_tests::world::shipped_catalogue;
 
 /// Seeds of an everyday run, half of them in each mode.
 const SEEDS: u64 = 60;
@@ -27,13 +26,12 @@ fn play_all(seeds: &[(u64, Mode)]) -> (Counts, Vec<String>) {
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
-                let catalogue = shipped_catalogue();
                 loop {
                     let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap();
                     let Some((seed, mode)) = seeds.get(at).copied() else {
                         return;
                     };
-                    let outcome = played(seed, mode, &catalogue);
+                    let outcome = played(seed, mode);
                     let mut done = done.lock().unwrap();
                     add(&mut done.0, &outcome.counts);
                     if let Some(broken) = outcome.broken {

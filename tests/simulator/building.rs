@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::people::STAFF;
 use super::wire::Line;
 use super::{Broken, HOUR_MS, Simulator};
-use crate::world::{EVERY_ROLE, account, administration};
+use crate::world::{EVERY_ROLE, account, administration, first_bundle};
 
 impl Simulator {
     pub(super) fn build(&mut self) -> Result<(), Broken> {
@@ -61,7 +61,9 @@ impl Simulator {
         let genesis = self.founding.genesis(&me, now);
         let place = me.at.place;
         self.ledger.ground.insert(place, Ground::below(None, 30));
-        self.move_in(me, vec![genesis])
+        let first = self.move_in(me, vec![genesis])?;
+        self.administer(first, first_bundle(place))?;
+        Ok(first)
     }
 
     /// A place below a machine's, with a machine of its own.

@@ -186,7 +186,6 @@ impl Machine {
         };
         let parts = Parts {
             me: self.me.clone(),
-            catalogue: Arc::clone(&founding.catalogue),
             zone_offset_minutes: 480,
             journal: Box::new(opened.journal),
             store: store.clone(),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use fengqiao_hub::id::Hash;
-use fengqiao_node::cli::ground::shipped_catalogue;
 use fengqiao_node::config::{Config, Overrides};
 use fengqiao_node::engine::{Caller, CaseMove};
 use fengqiao_node::folder::Folder;
@@ -137,7 +136,6 @@ fn open(data: &Path) -> anyhow::Result<Arc<Node>> {
     };
     let store = open_guarded(&data.join("store"), settings, &opening)?.store;
     let opener = Opener {
-        catalogue: shipped_catalogue(None)?,
         clock: Clock::System,
         pool: Pool::start(1)?,
         chains_held_max: 1_024,

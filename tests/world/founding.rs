@@ -1,13 +1,11 @@
 //! How a deployment begins: its root key, its first entry, and who its nodes are.
 
-use std::sync::Arc;
-
 use ed25519_dalek::SigningKey;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::{Draft, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, StoreId, UnitId};
 use fengqiao_hub::rank::Rank;
-use fengqiao_hub::rulebook::{Rulebook, Sources};
+use fengqiao_node::cli::bundle::shipped;
 use fengqiao_node::engine::{AccountChange, Administration, Caller, Input, Me, Request};
 use fengqiao_node::replication::route::Standpoint;
 use fengqiao_proto::v1 as pb;
@@ -31,8 +29,6 @@ pub struct Founding {
     pub deployment: DeploymentId,
     /// Key that opens the first place's registry.
     pub root_key: SigningKey,
-    /// Catalogue in force.
-    pub catalogue: Arc<Rulebook>,
 }
 
 /// Bytes that follow from the seed and a word.
@@ -44,26 +40,27 @@ pub fn derived<const N: usize>(seed: u64, what: &str) -> [u8; N] {
     bytes
 }
 
-/// The catalogue and calendar that ship.
+/// What the first node issues first: the rules that ship.
 #[must_use]
-pub fn shipped_catalogue() -> Arc<Rulebook> {
-    let sources = Sources {
-        rules: include_str!("../../deploy/catalogue/rules.toml"),
-        classes: include_str!("../../deploy/catalogue/classes.csv"),
-        calendar: include_str!("../../deploy/calendar/holidays_cn.json"),
-    };
-    Arc::new(Rulebook::read(&sources, 1).unwrap())
+pub fn first_bundle(place: PlaceId) -> Administration {
+    Administration::IssueBundle {
+        issued: pb::BundleIssued {
+            issuer: place.to_vec(),
+            files: shipped(),
+            ..Default::default()
+        },
+        dry_run: false,
+    }
 }
 
 impl Founding {
     /// A deployment drawn from a seed.
     #[must_use]
-    pub fn new(seed: u64, catalogue: Arc<Rulebook>) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self {
             seed,
             deployment: DeploymentId(derived(seed, "deployment")),
             root_key: SigningKey::from_bytes(&derived(seed, "root")),
-            catalogue,
         }
     }
 

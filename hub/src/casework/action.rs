@@ -242,6 +242,7 @@ pub fn name_of(content: Option<&Content>) -> &'static str {
             Some(pb::administration_change::Change::AccountSet(_)) => "account-set",
             None => UNKNOWN,
         },
+        Some(Content::Rulebook(_)) => "rulebook",
         None => UNKNOWN,
     }
 }
@@ -254,6 +255,7 @@ pub fn action_of(entry: &Entry) -> Option<&pb::Action> {
         Some(
             Content::Registry(_)
             | Content::Directive(_)
+            | Content::Rulebook(_)
             | Content::Supervision(_)
             | Content::Administration(_),
         )
@@ -284,15 +286,25 @@ pub fn fold<'a>(entries: impl IntoIterator<Item = (&'a Entry, PlaceId)>) -> Opti
     Some(case)
 }
 
-/// The case after its first entry; `None` when that does not register one.
+/// What a content registers; `None` for other contents.
 #[must_use]
-pub fn open(entry: &Entry, place: PlaceId) -> Option<Case> {
-    let Some(pb::action::Family::Intake(intake)) = &action_of(entry)?.family else {
+pub fn registration(content: Option<&Content>) -> Option<&pb::Register> {
+    let Some(Content::Action(action)) = content else {
+        return None;
+    };
+    let Some(pb::action::Family::Intake(intake)) = &action.family else {
         return None;
     };
     let Some(pb::intake_action::Action::Register(register)) = &intake.action else {
         return None;
     };
+    Some(register)
+}
+
+/// The case after its first entry; `None` when that does not register one.
+#[must_use]
+pub fn open(entry: &Entry, place: PlaceId) -> Option<Case> {
+    let register = registration(entry.body.content.as_ref())?;
     let written = Written::of(entry, place);
     Some(Case::open(Intake::registered(register, &written)))
 }

@@ -131,7 +131,7 @@ pub struct WorkingHours {
 }
 
 /// The local clock of a place: a fixed offset and its working hours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct LocalTime {
     /// Minutes east of UTC; China is 480.
     pub offset_minutes: i32,
@@ -265,11 +265,12 @@ struct Listed {
 ///
 /// Equal calendars give equal due times; [`Calendar::fingerprint`] lets two tiers see that equal
 /// version numbers really mean equal calendars.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Calendar {
     version: u64,
     local: LocalTime,
-    years: BTreeSet<i16>,
+    lists: BTreeMap<i16, BTreeMap<Date, Listed>>,
+    /// All lists as one; where two name one date, the later year's stands.
     days: BTreeMap<Date, Listed>,
 }
 
@@ -292,32 +293,50 @@ struct WrittenDay {
 }
 
 impl Calendar {
-    /// Reads the lists of all years at once; where two lists name one date, the later year's stands.
+    /// A calendar that knows no year.
+    ///
+    /// # Errors
+    /// `WorkingHours`, `Offset`.
+    pub fn unknown(version: u64, local: LocalTime) -> Result<Self, CalendarError> {
+        local.check()?;
+        Ok(Self {
+            version,
+            local,
+            lists: BTreeMap::new(),
+            days: BTreeMap::new(),
+        })
+    }
+
+    /// Reads the lists of some years at once; where two lists name one date, the later year's stands.
     ///
     /// # Errors
     /// Every [`CalendarError`]; nothing is taken over from a refused text.
     pub fn parse(json: &str, version: u64, local: LocalTime) -> Result<Self, CalendarError> {
-        local.check()?;
+        Self::unknown(version, local)?.with_lists(json)
+    }
+
+    /// The same with the lists of further years; a year that it holds already is replaced whole.
+    ///
+    /// # Errors
+    /// Every [`CalendarError`] of a text.
+    pub fn with_lists(mut self, json: &str) -> Result<Self, CalendarError> {
         let written: WrittenCalendar =
             serde_json::from_str(json).map_err(|error| CalendarError::NotReadable {
                 line: error.line(),
                 column: error.column(),
             })?;
-        let mut lists = BTreeMap::new();
         for (key, list) in written.years {
-            lists.insert(year_of(&key)?, list.days);
+            let year = year_of(&key)?;
+            self.lists.insert(year, days_of(year, list.days)?);
         }
-        let years = lists.keys().copied().collect();
-        let mut days = BTreeMap::new();
-        for (year, list) in lists {
-            days.extend(days_of(year, list)?);
-        }
-        Ok(Self {
-            version,
-            local,
-            years,
-            days,
-        })
+        self.days = self.lists.values().flatten().map(cloned).collect();
+        Ok(self)
+    }
+
+    /// The same under a version.
+    #[must_use]
+    pub(crate) fn at_version(self, version: u64) -> Self {
+        Self { version, ..self }
     }
 
     /// The version this calendar was issued under.
@@ -334,8 +353,14 @@ impl Calendar {
 
     /// The years whose lists it holds.
     #[must_use]
-    pub fn years(&self) -> &BTreeSet<i16> {
-        &self.years
+    pub fn years(&self) -> BTreeSet<i16> {
+        self.lists.keys().copied().collect()
+    }
+
+    /// The days that the list of a year names: off or made up, with their names.
+    pub fn listed(&self, year: i16) -> impl Iterator<Item = (Date, DayKind, &str)> {
+        let list = self.lists.get(&year).into_iter().flatten();
+        list.map(|(date, listed)| (*date, listed.kind, listed.name.as_str()))
     }
 
     /// SHA-256 over everything that a due time depends on; the version and the names of days are not part of it.
@@ -348,7 +373,7 @@ impl Calendar {
             hash.update(interval.from_minute.to_be_bytes());
             hash.update(interval.until_minute.to_be_bytes());
         }
-        for year in &self.years {
+        for year in self.lists.keys() {
             hash.update(b"y");
             hash.update(year.to_be_bytes());
         }
@@ -450,20 +475,25 @@ impl Calendar {
         let this = today.year();
         let next = (today.month() >= NEXT_LIST_FROM_MONTH).then_some(this + 1);
         let mut wanted = [Some(this), next].into_iter().flatten();
-        let year = wanted.find(|year| !self.years.contains(year))?;
+        let year = wanted.find(|year| !self.lists.contains_key(year))?;
         Some(Warning::CalendarYearMissing { year })
     }
 
     fn missing_list(&self, date: Date) -> Option<i16> {
         let year = date.year();
-        if !self.years.contains(&year) {
+        if !self.lists.contains_key(&year) {
             return Some(year);
         }
         let next = year.checked_add(1)?;
-        let open =
-            date.month() == 12 && date.day() >= YEAR_END_OPEN_FROM && !self.years.contains(&next);
+        let open = date.month() == 12
+            && date.day() >= YEAR_END_OPEN_FROM
+            && !self.lists.contains_key(&next);
         open.then_some(next)
     }
+}
+
+fn cloned((date, listed): (&Date, &Listed)) -> (Date, Listed) {
+    (*date, listed.clone())
 }
 
 fn year_of(key: &str) -> Result<i16, CalendarError> {

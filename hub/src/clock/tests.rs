@@ -9,7 +9,7 @@ use fengqiao_proto::v1 as pb;
 use super::calendar::DAY_MS;
 use super::*;
 
-const HOLIDAYS: &str = include_str!("../../../deploy/calendar/holidays_cn.json");
+const HOLIDAYS: &str = include_str!("../../../deploy/rulebook/calendar.json");
 
 fn china() -> Calendar {
     Calendar::parse(HOLIDAYS, 1, LocalTime::china()).unwrap()

@@ -1,11 +1,11 @@
 //! Reads classes.csv, the dispatch catalogue: what may be asked for, who leads, how low it may go, which clock runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::limit::{Kind, Preset, Step};
 use super::problem::{Part, Problem};
-use super::rules::{Rules, is_name};
+use super::rules::{Grant, Rules, is_name, not_granted};
 use crate::clock::{SPAN_DAYS_MAX, Span};
 use crate::jurisdiction::level;
 use crate::rank::Level;
@@ -63,47 +63,40 @@ pub struct Class {
     pub is_group: bool,
 }
 
-/// Reads the table, one row a class, or says all that is wrong with it.
-pub(super) fn read(text: &str, rules: &Rules) -> Result<BTreeMap<String, Class>, Vec<Problem>> {
+/// What one classes.csv says: sound rows by id with their lines, and what is wrong with the others.
+#[derive(Debug)]
+pub(super) struct ClassesFile {
+    rows: BTreeMap<String, (u64, Class)>,
+    problems: Vec<Problem>,
+}
+
+/// Reads a table, one row a class, under the rules in force.
+pub(super) fn read(text: &str, rules: &Rules) -> ClassesFile {
+    let mut file = ClassesFile {
+        rows: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     let text = text.trim_start_matches('\u{feff}');
     let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = match reader.headers() {
-        Ok(headers) => headers.clone(),
-        Err(error) => return Err(vec![unreadable(&error)]),
+    let columns = match reader.headers() {
+        Ok(headers) => columns_of(headers),
+        Err(error) => Err(vec![unreadable(&error)]),
     };
-    let columns = columns_of(&headers)?;
-    let mut problems = Vec::new();
-    let mut classes = BTreeMap::new();
-    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                problems.push(unreadable(&error));
-                continue;
-            }
-        };
-        let line = record.position().map_or(0, csv::Position::line);
-        let row = Row {
-            line,
-            record: &record,
-            columns: &columns,
-        };
-        match row.class(rules) {
-            Ok(class) => {
-                if let Some(first) = lines.insert(class.id.clone(), line) {
-                    problems.push(row.wrong(
-                        "id",
-                        format!("the class stands in line {first} already"),
-                        format!("类别与第{first}行重复"),
-                    ));
-                }
-                classes.insert(class.id.clone(), class);
-            }
-            Err(mut found) => problems.append(&mut found),
+    let columns = match columns {
+        Ok(columns) => columns,
+        Err(problems) => {
+            file.problems = problems;
+            return file;
         }
-        if classes.len() > CLASSES_MAX {
-            problems.push(row.wrong(
+    };
+    for record in reader.records() {
+        match record {
+            Ok(record) => file.take(&record, &columns, rules),
+            Err(error) => file.problems.push(unreadable(&error)),
+        }
+        if file.rows.len() > CLASSES_MAX {
+            file.problems.push(problem(
+                0,
                 "",
                 format!("more than {CLASSES_MAX} classes"),
                 format!("类别超过{CLASSES_MAX}个"),
@@ -111,59 +104,191 @@ pub(super) fn read(text: &str, rules: &Rules) -> Result<BTreeMap<String, Class>,
             break;
         }
     }
-    if classes.is_empty() && problems.is_empty() {
-        problems.push(problem(0, "", "there is no class", "没有类别"));
+    if file.rows.is_empty() && file.problems.is_empty() {
+        let none = problem(0, "", "there is no class", "没有类别");
+        file.problems.push(none);
     }
-    family_problems(&mut classes, &lines, &mut problems);
-    if problems.is_empty() {
-        Ok(classes)
-    } else {
-        Err(problems)
+    file
+}
+
+impl ClassesFile {
+    fn take(&mut self, record: &csv::StringRecord, columns: &Columns, rules: &Rules) {
+        let line = record.position().map_or(0, csv::Position::line);
+        let row = Row {
+            line,
+            record,
+            columns,
+        };
+        match row.class(rules) {
+            Err(mut found) => self.problems.append(&mut found),
+            Ok(class) => match self.rows.get(&class.id) {
+                Some((first, _)) => self.problems.push(row.wrong(
+                    "id",
+                    format!("the class stands in line {first} already"),
+                    format!("类别与第{first}行重复"),
+                )),
+                None => {
+                    self.rows.insert(class.id.clone(), (line, class));
+                }
+            },
+        }
+    }
+
+    /// As the catalogue of the top: all of it sound, or all that is wrong.
+    pub(super) fn whole(mut self) -> Result<BTreeMap<String, Class>, Vec<Problem>> {
+        let classes: BTreeMap<String, Class> = self.classes();
+        for (line, class) in self.rows.values() {
+            self.problems.extend(misplaced(class, *line, &classes));
+        }
+        if self.problems.is_empty() {
+            Ok(grouped(classes))
+        } else {
+            Err(self.problems)
+        }
+    }
+
+    /// Laid over the classes from above, row by row, with what is passed over; says which classes are its own.
+    pub(super) fn over(
+        mut self,
+        above: &BTreeMap<String, Class>,
+        granted: &BTreeSet<Grant>,
+    ) -> (BTreeMap<String, Class>, BTreeSet<String>, Vec<Problem>) {
+        let mut together = above.clone();
+        together.extend(self.classes());
+        let mut classes = above.clone();
+        let mut own = BTreeSet::new();
+        for (line, class) in self.rows.values() {
+            let wrong = match above.get(&class.id) {
+                Some(known) => changed(known, class, *line, granted),
+                None => added(class, *line, &together, granted),
+            };
+            let wrong = wrong.or_else(|| misplaced(class, *line, &together));
+            match wrong {
+                Some(wrong) => self.problems.push(wrong),
+                None => {
+                    own.insert(class.id.clone());
+                    classes.insert(class.id.clone(), class.clone());
+                }
+            }
+        }
+        // What belonged to a row that was passed over goes with it.
+        while let Some(orphan) = own
+            .iter()
+            .find(|id| {
+                let parent = classes.get(*id).map(|class| class.parent.as_str());
+                parent.is_some_and(|parent| !parent.is_empty() && !classes.contains_key(parent))
+            })
+            .cloned()
+        {
+            own.remove(&orphan);
+            classes.remove(&orphan);
+        }
+        (grouped(classes), own, self.problems)
+    }
+
+    fn classes(&self) -> BTreeMap<String, Class> {
+        let rows = self.rows.iter();
+        rows.map(|(id, (_, class))| (id.clone(), class.clone()))
+            .collect()
     }
 }
 
-/// Each parent stands in the table and above no class of its own ancestors; two names are two classes.
-fn family_problems(
-    classes: &mut BTreeMap<String, Class>,
-    lines: &BTreeMap<String, u64>,
-    problems: &mut Vec<Problem>,
-) {
-    let line = |class: &Class| lines.get(&class.id).copied().unwrap_or_default();
-    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-    for class in classes.values() {
-        if let Some(other) = names.insert(&class.name_zh, &class.id) {
-            problems.push(problem(
-                line(class),
-                "name_zh",
-                format!("{other} bears this name too"),
-                format!("与类别 {other} 重名"),
-            ));
-        }
-        if class.parent.is_empty() {
-            continue;
-        }
-        if !classes.contains_key(&class.parent) {
-            problems.push(problem(
-                line(class),
-                "parent",
-                format!("no class is called {}", class.parent),
-                format!("没有类别 {}", class.parent),
-            ));
-        } else if is_own_ancestor(classes, &class.id) {
-            problems.push(problem(
-                line(class),
-                "parent",
-                "the class belongs to itself",
-                "类别上下级关系成环",
-            ));
-        }
+/// Why a centre may not change a class from above so, if it may not.
+fn changed(known: &Class, wanted: &Class, line: u64, granted: &BTreeSet<Grant>) -> Option<Problem> {
+    if !granted.contains(&Grant::ClassLimits) {
+        return Some(not_granted(Part::Classes, line, "id", Grant::ClassLimits));
     }
-    let parents: Vec<String> = classes.values().map(|class| class.parent.clone()).collect();
-    for parent in parents {
-        if let Some(group) = classes.get_mut(&parent) {
-            group.is_group = true;
-        }
+    let what_it_is = |class: &Class| {
+        let names = [&class.parent, &class.name_zh, &class.name_en];
+        (
+            names.map(Clone::clone),
+            class.lead_unit_kind.clone(),
+            class.level_lowest,
+            class.kind,
+        )
+    };
+    (what_it_is(known) != what_it_is(wanted)).then(|| {
+        problem(
+            line,
+            "id",
+            "of a class from above only its limits may be changed",
+            "上级类别只可调整时限",
+        )
+    })
+}
+
+/// Why a centre may not add a class so, if it may not.
+fn added(
+    class: &Class,
+    line: u64,
+    together: &BTreeMap<String, Class>,
+    granted: &BTreeSet<Grant>,
+) -> Option<Problem> {
+    if !granted.contains(&Grant::SubClasses) {
+        return Some(not_granted(Part::Classes, line, "id", Grant::SubClasses));
     }
+    if class.parent.is_empty() {
+        return Some(problem(
+            line,
+            "parent",
+            "a class added below belongs to one from above",
+            "下级增设的类别须归入上级类别",
+        ));
+    }
+    let parent = together.get(&class.parent)?;
+    (class.level_lowest > parent.level_lowest).then(|| {
+        let lowest = parent.level_lowest;
+        problem(
+            line,
+            "level_lowest",
+            format!("not deeper than its parent's {lowest}"),
+            format!("不得低于所属类别的{lowest}"),
+        )
+    })
+}
+
+/// What is wrong with where a class stands among the others: its parent is there and no member of its own, and its name
+/// is its own.
+fn misplaced(class: &Class, line: u64, classes: &BTreeMap<String, Class>) -> Option<Problem> {
+    let twin = classes
+        .values()
+        .find(|other| other.name_zh == class.name_zh && other.id != class.id);
+    if let Some(twin) = twin {
+        return Some(problem(
+            line,
+            "name_zh",
+            format!("{} bears this name too", twin.id),
+            format!("与类别 {} 重名", twin.id),
+        ));
+    }
+    if class.parent.is_empty() {
+        return None;
+    }
+    if !classes.contains_key(&class.parent) {
+        return Some(problem(
+            line,
+            "parent",
+            format!("no class is called {}", class.parent),
+            format!("没有类别 {}", class.parent),
+        ));
+    }
+    is_own_ancestor(classes, &class.id).then(|| {
+        problem(
+            line,
+            "parent",
+            "the class belongs to itself",
+            "类别上下级关系成环",
+        )
+    })
+}
+
+/// Says of each class whether others belong to it.
+fn grouped(mut classes: BTreeMap<String, Class>) -> BTreeMap<String, Class> {
+    let parents: BTreeSet<String> = classes.values().map(|class| class.parent.clone()).collect();
+    for class in classes.values_mut() {
+        class.is_group = parents.contains(&class.id);
+    }
+    classes
 }
 
 fn is_own_ancestor(classes: &BTreeMap<String, Class>, id: &str) -> bool {

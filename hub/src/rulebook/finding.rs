@@ -23,8 +23,9 @@ impl Rulebook {
     /// `NAME_AMBIGUOUS` with the choices; `CLASS_UNKNOWN` with those most like it.
     pub fn class_called(&self, text: &str) -> Result<&Class, Refusal> {
         const FIELD: &str = "class";
-        if let Ok(class) = self.class(text) {
-            return Ok(class);
+        let known = self.class(text);
+        if known.is_ok() || self.is_empty() {
+            return known;
         }
         let called = likeness(text);
         let bearing = |bears: &dyn Fn(&str) -> bool| -> Vec<&Class> {

@@ -25,9 +25,16 @@ macro_rules! words {
             /// The word in Chinese.
             #[must_use]
             pub const fn chinese(self) -> &'static str { match self { $(Self::$variant => $chinese,)* } }
+
+            /// What a word stands for.
+            #[must_use]
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word)
+            }
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// A step of the work that has a clock; its word is the name of that clock.

@@ -1,4 +1,7 @@
-//! Reads rules.toml: working hours, presets, kinds of unit.
+//! Reads rules.toml: working hours, presets, kinds of unit, and what centres below may set for themselves.
+//!
+//! The top's says everything. A centre below says only what it sets for itself, and its rules are laid over those from
+//! above where these allow it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,7 +11,7 @@ use fengqiao_proto::v1 as pb;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::limit::{Kind, Limit, Preset, Red, Step};
+use super::limit::{Kind, Limit, Preset, Red, Step, words};
 use super::problem::{Part, Problem};
 use crate::clock::{LocalTime, Span, SpanError, WorkingHours};
 
@@ -19,21 +22,67 @@ const PRESETS_MAX: usize = 64;
 /// Most limits of a preset.
 const LIMITS_MAX: usize = 128;
 
-/// What rules.toml says.
+words! {
+    /// Something a centre may set for itself and those below it, where the rules above say so.
+    Grant {
+        /// Classes that belong to one from above.
+        SubClasses = "sub-classes", "增设小类";
+        /// The limits of a class from above: preset, grace, returns, answer and annex.
+        ClassLimits = "class-limits", "调整类别时限";
+        /// Presets of other names than those from above.
+        Presets = "presets", "增设时限方案";
+        /// Time zone and working hours.
+        WorkingHours = "working-hours", "调整工作时间";
+        /// Lists of days off.
+        DaysOff = "days-off", "调整放假安排";
+        /// Further kinds of unit.
+        UnitKinds = "unit-kinds", "增设单位类型";
+    }
+}
+
+/// The rules in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rules {
     pub(super) local: LocalTime,
     pub(super) by_hand_max: Span,
     pub(super) presets: BTreeMap<String, Arc<Preset>>,
     pub(super) unit_kinds: BTreeMap<String, String>,
+    /// What centres below may set for themselves.
+    pub(super) below: BTreeSet<Grant>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            local: LocalTime::china(),
+            by_hand_max: Span::days(0),
+            presets: BTreeMap::new(),
+            unit_kinds: BTreeMap::new(),
+            below: BTreeSet::new(),
+        }
+    }
+}
+
+/// What one rules.toml says; each part may be missing.
+#[derive(Debug)]
+pub(super) struct RulesFile {
+    local: Option<LocalTime>,
+    by_hand_max: Option<Span>,
+    presets: BTreeMap<String, (u64, Preset)>,
+    unit_kinds: BTreeMap<String, String>,
+    below: BTreeSet<Grant>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    local: Spanned<WrittenLocal>,
-    by_hand: WrittenByHand,
+    local: Option<Spanned<WrittenLocal>>,
+    by_hand: Option<WrittenByHand>,
+    #[serde(default)]
+    below: WrittenBelow,
+    #[serde(default)]
     preset: Vec<Spanned<WrittenPreset>>,
+    #[serde(default)]
     unit_kinds: BTreeMap<String, String>,
 }
 
@@ -48,6 +97,12 @@ struct WrittenLocal {
 #[serde(deny_unknown_fields)]
 struct WrittenByHand {
     within_max: WrittenSpan,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct WrittenBelow {
+    may_set: BTreeSet<Grant>,
 }
 
 #[derive(Deserialize)]
@@ -92,20 +147,18 @@ impl TryFrom<String> for WrittenSpan {
     }
 }
 
-/// Reads the text, or says all that is wrong with it.
-pub(super) fn read(text: &str) -> Result<Rules, Vec<Problem>> {
+/// Reads a text, or says all that is wrong with it.
+pub(super) fn read(text: &str) -> Result<RulesFile, Vec<Problem>> {
     let written: Written = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_of(text, &span));
         vec![problem(line, "", error.message(), "内容不合规定格式")]
     })?;
     let mut problems = Vec::new();
-    let local_line = line_of(text, &written.local.span());
-    let local = local_of(&written.local.into_inner()).unwrap_or_else(|found| {
-        problems.push(Problem {
-            line: local_line,
-            ..found
-        });
-        LocalTime::china()
+    let local = written.local.and_then(|local| {
+        let line = line_of(text, &local.span());
+        let read = local_of(&local.into_inner());
+        read.map_err(|found| problems.push(Problem { line, ..found }))
+            .ok()
     });
     let presets = presets_of(text, written.preset, &mut problems);
     for (name, title) in &written.unit_kinds {
@@ -119,22 +172,138 @@ pub(super) fn read(text: &str) -> Result<Rules, Vec<Problem>> {
         }
     }
     if problems.is_empty() {
-        Ok(Rules {
+        Ok(RulesFile {
             local,
-            by_hand_max: written.by_hand.within_max.0,
+            by_hand_max: written.by_hand.map(|by_hand| by_hand.within_max.0),
             presets,
             unit_kinds: written.unit_kinds,
+            below: written.below.may_set,
         })
     } else {
         Err(problems)
     }
 }
 
+impl RulesFile {
+    /// As the rules of the top, which say everything.
+    pub(super) fn whole(self) -> Result<Rules, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut missing = |section: &str| {
+            problems.push(problem(0, section, "the section is missing", "缺少此部分"));
+        };
+        if self.local.is_none() {
+            missing("local");
+        }
+        if self.by_hand_max.is_none() {
+            missing("by_hand");
+        }
+        if self.unit_kinds.is_empty() {
+            missing("unit_kinds");
+        }
+        for step in [Step::Accept, Step::HandOver, Step::Answer, Step::Visit] {
+            let default = self.presets.get(DEFAULT);
+            let limit = default
+                .and_then(|(_, preset)| preset.limit(step, pb::Urgency::Ordinary, Kind::Ordinary));
+            if limit.is_none() {
+                problems.push(problem(
+                    0,
+                    "preset",
+                    format!("the preset `default` has no limit for {}", step.as_str()),
+                    format!("default 方案缺少“{}”的时限", step.chinese()),
+                ));
+            }
+        }
+        match (self.local, self.by_hand_max) {
+            (Some(local), Some(by_hand_max)) if problems.is_empty() => Ok(Rules {
+                local,
+                by_hand_max,
+                presets: shared(self.presets),
+                unit_kinds: self.unit_kinds,
+                below: self.below,
+            }),
+            (_, _) => Err(problems),
+        }
+    }
+
+    /// Laid over the rules from above, with what is passed over because they do not allow it.
+    pub(super) fn over(self, above: &Rules) -> (Rules, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut allowed = |grant: Grant, line: u64, field: &str| {
+            let allowed = above.below.contains(&grant);
+            if !allowed {
+                problems.push(not_granted(Part::Rules, line, field, grant));
+            }
+            allowed
+        };
+        let mut rules = above.clone();
+        if let Some(local) = self.local
+            && allowed(Grant::WorkingHours, 0, "local")
+        {
+            rules.local = local;
+        }
+        if !self.unit_kinds.is_empty() && allowed(Grant::UnitKinds, 0, "unit_kinds") {
+            for (name, title) in self.unit_kinds {
+                rules.unit_kinds.entry(name).or_insert(title);
+            }
+        }
+        let (line, any) = self
+            .presets
+            .values()
+            .next()
+            .map_or((0, false), |(line, _)| (*line, true));
+        if any && allowed(Grant::Presets, line, "preset") {
+            for (name, (line, preset)) in self.presets {
+                if above.presets.contains_key(&name) {
+                    problems.push(problem(
+                        line,
+                        "name",
+                        format!("{name} is a preset from above"),
+                        format!("“{name}”是上级的时限方案"),
+                    ));
+                } else {
+                    rules.presets.insert(name, Arc::new(preset));
+                }
+            }
+        }
+        if self.by_hand_max.is_some() {
+            problems.push(problem(
+                0,
+                "by_hand",
+                "only the top says how far a due time set by hand may lie",
+                "手工设定期限的上限只由最上级规定",
+            ));
+        }
+        rules.below = self.below.intersection(&above.below).copied().collect();
+        (rules, problems)
+    }
+}
+
+/// Says that the rules above keep something for themselves.
+pub(super) fn not_granted(part: Part, line: u64, field: &str, grant: Grant) -> Problem {
+    Problem::at(
+        part,
+        line,
+        field,
+        format!(
+            "the rules above do not allow {} below them ([below] may_set)",
+            grant.as_str()
+        ),
+        format!("上级规则未允许下级{}（[below] may_set）", grant.chinese()),
+    )
+}
+
+fn shared(presets: BTreeMap<String, (u64, Preset)>) -> BTreeMap<String, Arc<Preset>> {
+    presets
+        .into_iter()
+        .map(|(name, (_, preset))| (name, Arc::new(preset)))
+        .collect()
+}
+
 fn presets_of(
     text: &str,
     written: Vec<Spanned<WrittenPreset>>,
     problems: &mut Vec<Problem>,
-) -> BTreeMap<String, Arc<Preset>> {
+) -> BTreeMap<String, (u64, Preset)> {
     if written.len() > PRESETS_MAX {
         let (english, chinese) = (
             format!("more than {PRESETS_MAX} presets"),
@@ -148,7 +317,7 @@ fn presets_of(
         let line = line_of(text, &preset.span());
         let preset = preset_of(text, line, preset.into_inner(), problems);
         if presets
-            .insert(preset.name.clone(), Arc::new(preset))
+            .insert(preset.name.clone(), (line, preset))
             .is_some()
         {
             problems.push(problem(
@@ -156,19 +325,6 @@ fn presets_of(
                 "name",
                 "two presets bear this name",
                 "时限方案重名",
-            ));
-        }
-    }
-    for step in [Step::Accept, Step::HandOver, Step::Answer, Step::Visit] {
-        let default = presets.get(DEFAULT);
-        let limit =
-            default.and_then(|preset| preset.limit(step, pb::Urgency::Ordinary, Kind::Ordinary));
-        if limit.is_none() {
-            problems.push(problem(
-                0,
-                "preset",
-                format!("the preset `default` has no limit for {}", step.as_str()),
-                format!("default 方案缺少“{}”的时限", step.chinese()),
             ));
         }
     }
@@ -279,7 +435,7 @@ fn offset_of(text: &str) -> Option<i32> {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+')?),
     };
-    Some(sign * i32::from(minute_of(rest)?))
+    Some(sign * i32::from(minute_of(rest)?)).filter(|minutes| minutes.abs() <= 18 * 60)
 }
 
 fn hours_of(text: &str) -> Option<WorkingHours> {

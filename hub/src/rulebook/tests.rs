@@ -4,9 +4,9 @@
 use super::*;
 use crate::clock::{Contact, Lamp};
 
-const RULES: &str = include_str!("../../../deploy/catalogue/rules.toml");
-const CLASSES: &str = include_str!("../../../deploy/catalogue/classes.csv");
-const CALENDAR: &str = include_str!("../../../deploy/calendar/holidays_cn.json");
+const RULES: &str = include_str!("../../../deploy/rulebook/rules.toml");
+const CLASSES: &str = include_str!("../../../deploy/rulebook/classes.csv");
+const CALENDAR: &str = include_str!("../../../deploy/rulebook/calendar.json");
 
 const ORDINARY: pb::Urgency = pb::Urgency::Ordinary;
 const HOUR_MS: i64 = 3_600_000;
@@ -395,7 +395,6 @@ fn every_wrong_row_of_a_catalogue_is_told_by_line_and_column() {
         ("parent", "no-such-parent"),
         ("parent", "d"),
         ("name_zh", ""),
-        ("name_zh", "类"),
         ("name_en", "a\u{7}b"),
         ("lead_unit_kind", ""),
         ("lead_unit_kind", "hausing"),
@@ -414,6 +413,9 @@ fn every_wrong_row_of_a_catalogue_is_told_by_line_and_column() {
     ] {
         wrong(column, cell);
     }
+    let twins = read(&table(&[&row(&[]), &row(&[("id", "d")])])).unwrap_err();
+    let told = twins.0.iter().map(|twin| (twin.line, twin.field.as_str()));
+    assert!(told.eq([(2, "name_zh"), (3, "name_zh")]), "{twins}");
     let twice = read(&table(&[&row(&[]), &row(&[])])).unwrap_err();
     assert!(
         twice
@@ -467,7 +469,7 @@ fn wrong_rules_are_told_by_line_and_key() {
         (
             "utc_offset = \"+08:00\"",
             "utc_offset = \"+19:00\"",
-            "working_hours",
+            "utc_offset",
         ),
         ("08:30-12:00", "12:00-08:30", "working_hours"),
         ("08:30-12:00", "08:30-14:00", "working_hours"),
@@ -477,7 +479,7 @@ fn wrong_rules_are_told_by_line_and_key() {
             "",
             "no limit for visit",
         ),
-        ("step = \"hand-over\"", "step = \"hand_over\"", "line 24"),
+        ("step = \"hand-over\"", "step = \"hand_over\"", "line 31"),
         ("within = \"3 h\"", "within = \"3 weeks\"", "not a span"),
         (
             "amber_before = \"1 h\"",

@@ -583,7 +583,7 @@ impl Book {
                 schema: 1,
                 actor: actor.person.map(PersonId::to_vec).unwrap_or_default(),
                 wall_time_ms: self.now.0,
-                catalogue_version: 1,
+                judged_by: None,
                 unsettled: false,
                 content: Some(act.content),
             },

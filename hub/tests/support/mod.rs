@@ -32,7 +32,7 @@ pub const START: Moment = Moment(1_676_505_600_000);
 pub const HOUR_MS: i64 = 3_600_000;
 
 /// The limits that ship.
-pub const RULES: &str = include_str!("../../../deploy/catalogue/rules.toml");
+pub const RULES: &str = include_str!("../../../deploy/rulebook/rules.toml");
 
 /// A list of days off that knows one year.
 pub const CALENDAR: &str =
@@ -266,7 +266,7 @@ pub fn draft(place: PlaceId, content: impl Into<Content>) -> Draft {
             schema: 1,
             actor: vec![8; 10],
             wall_time_ms: START.0,
-            catalogue_version: 1,
+            judged_by: None,
             unsettled: false,
             content: Some(content.into()),
         },

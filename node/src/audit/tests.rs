@@ -28,6 +28,7 @@ impl Ground {
             code: "3714".to_owned(),
             level: 30,
             deployment: None,
+            rulebook: Vec::new(),
         };
         let now = Moment(1_700_000_000_000);
         let made = init(

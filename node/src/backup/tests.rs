@@ -35,6 +35,7 @@ impl Ground {
             code: "3714".to_owned(),
             level: 30,
             deployment: None,
+            rulebook: Vec::new(),
         };
         let made = init(
             &room.path().join("data"),

@@ -8,6 +8,7 @@ use fengqiao_proto::v1 as pb;
 use hyper_util::rt::TokioIo;
 use pb::casework_service_client::CaseworkServiceClient;
 use pb::node_service_client::NodeServiceClient;
+use pb::rulebook_service_client::RulebookServiceClient;
 use tokio::net::UnixStream;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -39,6 +40,18 @@ impl Context {
     pub async fn node(&self) -> Result<NodeServiceClient<Channel>, Failure> {
         let channel = self.connect().await?;
         Ok(NodeServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+    }
+
+    /// Connects for the rules.
+    ///
+    /// # Errors
+    /// `NotConnected`, or a usage failure when no socket is named.
+    pub async fn rulebook(&self) -> Result<RulebookServiceClient<Channel>, Failure> {
+        let channel = self.connect().await?;
+        let client = RulebookServiceClient::new(channel);
+        Ok(client
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX))
     }
 
     async fn connect(&self) -> Result<Channel, Failure> {

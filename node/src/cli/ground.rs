@@ -2,9 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use fengqiao_hub::rulebook::{Rulebook, Sources};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{Config, Overrides};
@@ -185,25 +183,6 @@ pub(crate) fn load(
         std::env::vars(),
         &overrides,
     )?)
-}
-
-/// The catalogue and calendar that ship with the binary.
-///
-/// # Errors
-/// The files in the source tree are not sound: a broken build.
-pub fn shipped_catalogue(file: Option<&PathBuf>) -> anyhow::Result<Arc<Rulebook>> {
-    let classes = match file {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| {
-            anyhow::Error::new(error).context(format!("CATALOGUE_UNREADABLE: {}", file.display()))
-        })?,
-        None => include_str!("../../../deploy/catalogue/classes.csv").to_owned(),
-    };
-    let sources = Sources {
-        rules: include_str!("../../../deploy/catalogue/rules.toml"),
-        classes: &classes,
-        calendar: include_str!("../../../deploy/calendar/holidays_cn.json"),
-    };
-    Ok(Arc::new(Rulebook::read(&sources, 1)?))
 }
 
 pub(crate) fn bar() -> ProgressBar {

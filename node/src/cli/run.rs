@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-use super::ground::{Failed, Ground, bar, clock_of, load, shipped_catalogue};
+use super::ground::{Failed, Ground, bar, clock_of, load};
 use crate::config::Config;
 use crate::host::Host;
 use crate::log;
@@ -23,9 +23,6 @@ pub struct RunArgs {
     /// A configuration value, such as link.listen=0.0.0.0:7443; may be given often
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Dispatch catalogue, CSV; the one that ships unless given
-    #[arg(long, value_name = "FILE")]
-    catalogue: Option<PathBuf>,
     /// Threads that run engines; 0 chooses by the number of hosted places
     #[arg(long, default_value_t = 0)]
     workers: usize,
@@ -55,7 +52,6 @@ pub fn run(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
 
 fn serve(args: &RunArgs, ground: &Ground, config: Config) -> Result<(), Failed> {
     config.check_ports_differ()?;
-    let catalogue = shipped_catalogue(args.catalogue.as_ref())?;
     let nodes = config.places.host.len().max(1);
     let workers = if args.workers > 0 {
         args.workers
@@ -63,7 +59,6 @@ fn serve(args: &RunArgs, ground: &Ground, config: Config) -> Result<(), Failed> 
         nodes.min(8)
     };
     let opener = Opener {
-        catalogue,
         clock: clock_of(args.clock.as_ref()),
         pool: Pool::start(workers).map_err(anyhow::Error::new)?,
         chains_held_max: if nodes > 1 { 64 } else { 1_024 },

@@ -1,11 +1,14 @@
 //! Commands of this machine: make a folder, join, run, show the configuration, verify.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use fengqiao_hub::rulebook::Problem;
+use fengqiao_proto::v1 as pb;
 
+use super::bundle;
 use super::ground::{Failed, Ground, clock_of, data_of, load, say};
 use super::join::{JoinArgs, join};
 use crate::config::{Origins, render_defaults};
@@ -49,6 +52,9 @@ pub struct InitArgs {
     /// Level of its tier: 20 province, 30 city, 40 county, 50 township, 60 village
     #[arg(long, default_value_t = 30)]
     level: u32,
+    /// Folder with the rules to begin with: rules.toml, classes.csv, calendar.json; those that ship unless given
+    #[arg(long, value_name = "FOLDER")]
+    rulebook: Option<PathBuf>,
     /// Read the clock from a file instead of the machine (for demonstrations)
     #[arg(long, hide = true)]
     clock: Option<PathBuf>,
@@ -117,6 +123,7 @@ fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
         code: args.code.clone(),
         level: args.level,
         deployment: None,
+        rulebook: first_rulebook(args.rulebook.as_deref())?,
     };
     let now = clock_of(args.clock.as_ref()).now();
     let made = crate::enrolment::init(&data, &options, now, &mut OsRandom)?;
@@ -136,6 +143,20 @@ fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
     );
     say(ground.json, &object, &text);
     Ok(())
+}
+
+/// The files that a deployment begins with: sound by themselves, or nothing is made.
+fn first_rulebook(folder: Option<&Path>) -> Result<Vec<pb::BundleFile>, Failed> {
+    let Some(folder) = folder else {
+        return Ok(bundle::shipped());
+    };
+    let files = bundle::read_files(folder)
+        .map_err(|error| Failed::usage("BUNDLE_UNREADABLE", error.to_string(), error.chinese()))?;
+    bundle::whole(&files).map_err(|unsound| {
+        let chinese: Vec<String> = unsound.0.iter().map(Problem::in_chinese).collect();
+        Failed::usage("BUNDLE_UNSOUND", unsound.to_string(), chinese.join("\n"))
+    })?;
+    Ok(files)
 }
 
 fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {

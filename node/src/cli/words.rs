@@ -1,6 +1,6 @@
 //! Words of the command line: choices, times, texts, request ids.
 
-use fengqiao_hub::clock::Moment;
+use fengqiao_hub::clock::{Moment, Warning};
 use fengqiao_hub::id::base32;
 use fengqiao_hub::jurisdiction::level;
 use fengqiao_hub::private::Private;
@@ -134,6 +134,19 @@ pub fn split_role(text: &str) -> (&'static str, &str) {
         .split_once('=')
         .and_then(|(role, rest)| Some((ROLES.into_iter().find(|known| *known == role)?, rest)));
     named.unwrap_or(("text", text))
+}
+
+/// What is to be said where a year has no list of days off, a line each language; nothing for 0.
+#[must_use]
+pub fn calendar_warning(year_missing: u32) -> Option<String> {
+    let year = i16::try_from(year_missing).ok().filter(|year| *year != 0)?;
+    let warning = Warning::CalendarYearMissing { year };
+    Some(format!(
+        "{}: {}\n{}\n",
+        warning.code(),
+        warning.message_en(),
+        warning.message_zh()
+    ))
 }
 
 /// The request id given, or a new one.

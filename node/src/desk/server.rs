@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fengqiao_hub::rulebook::BUNDLE_BYTES_MAX;
 use fengqiao_proto::v1 as pb;
 use pb::casework_service_server::CaseworkServiceServer;
 use pb::node_service_server::NodeServiceServer;
+use pb::rulebook_service_server::RulebookServiceServer;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -101,6 +103,7 @@ async fn router(desk: Desk) -> anyhow::Result<Router> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<CaseworkServiceServer<Desk>>().await;
     health.set_serving::<NodeServiceServer<Desk>>().await;
+    health.set_serving::<RulebookServiceServer<Desk>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fengqiao_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -117,8 +120,13 @@ async fn router(desk: Desk) -> anyhow::Result<Router> {
             CaseworkServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(
-            NodeServiceServer::new(desk)
+            NodeServiceServer::new(desk.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(64 << 20),
+        )
+        .add_service(
+            RulebookServiceServer::new(desk)
+                .max_decoding_message_size(BUNDLE_BYTES_MAX + REQUEST_BYTES_MAX)
                 .max_encoding_message_size(64 << 20),
         ))
 }

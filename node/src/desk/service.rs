@@ -2,6 +2,7 @@
 
 mod administration;
 mod casework;
+mod rulebook;
 
 pub(crate) use administration::digest_of;
 
@@ -15,6 +16,7 @@ use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::number::{self, NumberError};
 use fengqiao_hub::payload;
 use fengqiao_hub::refusal::{Code, Refusal};
+use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use tonic::{Request, Status};
 
@@ -102,10 +104,15 @@ impl Desk {
         }
     }
 
-    fn background<'a>(&'a self, registry: &'a Registry, contact: Contact) -> Background<'a> {
+    fn background<'a>(
+        &'a self,
+        registry: &'a Registry,
+        rules: &'a Rulebook,
+        contact: Contact,
+    ) -> Background<'a> {
         Background {
             registry,
-            catalogue: &self.node().catalogue,
+            catalogue: rules,
             now: self.node().clock.now(),
             contact,
             here: self.node().me.at,
@@ -169,7 +176,9 @@ impl Desk {
                 let custodian =
                     fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
                 let contact = self.contact(registry, custodian);
-                Ok(notice_view(notice, &self.background(registry, contact)))
+                let rules = self.node().rules();
+                let background = self.background(registry, &rules, contact);
+                Ok(notice_view(notice, &background))
             }
         }
     }
@@ -190,7 +199,8 @@ impl Desk {
             .custody()
             .map_or(case.custody.custodian, |custody| custody.custodian);
         let contact = self.contact(registry, custodian);
-        let background = self.background(registry, contact);
+        let rules = self.rules_of(chain);
+        let background = self.background(registry, &rules, contact);
         let texts_key = match reader {
             Reader::Texts(actor) => Some(self.texts_key(registry, id, chain, actor)?),
             Reader::Steps(_) | Reader::List => None,
@@ -223,19 +233,31 @@ impl Desk {
                 case,
                 tree: &chain.tree,
             };
-            let steps = centre::next_steps(&self.centre(registry, contact), &state, actor);
+            let steps = centre::next_steps(&self.centre(registry, &rules, contact), &state, actor);
             shown.next = steps.into_iter().map(next_step).collect();
         }
         Ok(shown)
     }
 
+    /// The rules that a case is judged by: those it was opened under.
+    fn rules_of(&self, chain: &Chain) -> Arc<Rulebook> {
+        let node = self.node();
+        let now = node.clock.now();
+        node.rulebooks.load().of_case(chain.judged_by(), now)
+    }
+
     /// What a decision here looks at beside the case.
-    fn centre<'a>(&'a self, registry: &'a Registry, contact: Contact) -> DecisionContext<'a> {
+    fn centre<'a>(
+        &'a self,
+        registry: &'a Registry,
+        rulebook: &'a Rulebook,
+        contact: Contact,
+    ) -> DecisionContext<'a> {
         let node = self.node();
         DecisionContext {
             place: node.me.at.place,
             registry,
-            rulebook: &node.catalogue,
+            rulebook,
             now: node.clock.now(),
             contact,
         }
@@ -272,7 +294,7 @@ impl Desk {
         let sealed = || status(&Refusal::of(Code::TextSealed, "show_texts"));
         let case = chain.case.as_ref().ok_or_else(sealed)?;
         centre::may_read(
-            &self.centre(registry, Contact::Here),
+            &self.centre(registry, &self.rules_of(chain), Contact::Here),
             case,
             actor,
             Purpose::Handling,

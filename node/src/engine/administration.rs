@@ -68,6 +68,13 @@ pub enum Administration {
     RenewRoot(Box<Entry>),
     /// A directive.
     IssueDirective(pb::DirectiveIssued, Option<pb::PrivateContent>),
+    /// A bundle of rules, or what would come of it.
+    IssueBundle {
+        /// The bundle.
+        issued: pb::BundleIssued,
+        /// Whether it is judged only.
+        dry_run: bool,
+    },
     /// A directive acknowledged, or its execution reported.
     AnswerDirective(ChainId, bool),
     /// Entries of an export.
@@ -101,6 +108,13 @@ impl Group<'_> {
             }
             Administration::AnswerDirective(id, executed) => {
                 self.answer_directive(&actor, id, executed)?
+            }
+            Administration::IssueBundle { issued, dry_run } => {
+                let answer = self.issue_bundle(&actor, issued, dry_run)?;
+                if dry_run {
+                    return Ok(answer.map(Answer::unkept));
+                }
+                answer
             }
             Administration::Waive(link) => self.waive(&actor, link)?,
             Administration::Bootstrap(_) => return Ok(Ok(Vec::new())),
@@ -178,6 +192,7 @@ impl Group<'_> {
             Administration::PrepareRenewal(approved_by) => self.prepare_renewal(&approved_by),
             Administration::RenewRoot(entry) => self.renew_root(&Arc::new(*entry)),
             Administration::IssueDirective(..)
+            | Administration::IssueBundle { .. }
             | Administration::AnswerDirective(..)
             | Administration::Waive(_)
             | Administration::ImportEntries(_)

@@ -93,7 +93,7 @@ impl Group<'_> {
         let registry = self.registry();
         let mut extents = match chain.kind {
             pb::ChainKind::Case => self.case_extents(id, chain, &registry)?,
-            pb::ChainKind::Registry => {
+            pb::ChainKind::Registry | pb::ChainKind::Rulebook => {
                 let mut links = id.place().map_or_else(Vec::new, |place| {
                     route::of_registry(&self.me.at, place, &registry)
                 });
@@ -156,7 +156,11 @@ impl Group<'_> {
             self.owe_notice_below(id, link)?;
         }
         // A new recipient: the back-log is owed in this very record, the key with its first entry.
-        let mut secret_of = Some(id).filter(|_| chain.kind != pb::ChainKind::Registry);
+        let sealed = !matches!(
+            chain.kind,
+            pb::ChainKind::Registry | pb::ChainKind::Rulebook
+        );
+        let mut secret_of = Some(id).filter(|_| sealed);
         for (entry, at) in self.whole(id, chain)? {
             self.owe_entry(link, lane, &entry, at, secret_of.take())?;
         }

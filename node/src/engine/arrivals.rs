@@ -342,6 +342,7 @@ impl Group<'_> {
             pb::ChainKind::Case => return Ok(()),
             pb::ChainKind::Registry => issuer(entry) == Some(place),
             pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
+            pb::ChainKind::Rulebook => entry.chain == ChainId::rulebook_of(place),
             pb::ChainKind::Administration => entry.chain == ChainId::administration_of(place, None),
             pb::ChainKind::Directive => directive::issued(entry.body.content.as_ref())
                 .is_none_or(|issued| PlaceId::from_bytes(&issued.issuer) == Some(place)),
@@ -349,6 +350,10 @@ impl Group<'_> {
         };
         if !owned || entry.rank != Rank::default() {
             return Err(Hindrance::Refused("NOT_CUSTODIAN"));
+        }
+        // Which came first would decide what is in force.
+        if entry.kind == pb::ChainKind::Rulebook && verdict == Verdict::Joined {
+            return Err(Hindrance::Refused("RULEBOOK_FORKED"));
         }
         // Two versions at one place of a registry: both are proof, neither changes what stands (PROTOCOL.md 23).
         if entry.kind == pb::ChainKind::Registry {

@@ -70,6 +70,16 @@ impl Chain {
             .collect()
     }
 
+    /// What the first entry of a case was judged by.
+    pub(crate) fn judged_by(&self) -> Option<&pb::JudgedBy> {
+        let (first, _) = self.entries.get(self.tree.standing().first()?)?;
+        first
+            .body
+            .judged_by
+            .as_ref()
+            .filter(|_| first.sequence == 1)
+    }
+
     /// The clocks of a case that run, the one that ends first at the head.
     #[must_use]
     pub fn clocks(&self) -> Vec<Running> {

@@ -91,6 +91,11 @@ impl Answer {
         }
     }
 
+    /// The answer of a request that is not kept, for it changed nothing.
+    pub(crate) fn unkept(self) -> Vec<u8> {
+        self.now
+    }
+
     /// An answer with a secret; a repeat gets `later`, which says that there was one. Journal, store and every backup
     /// hold what is kept, so a secret must not be in it.
     pub(crate) fn once<M: prost::Message>(now: &M, later: &M) -> Self {
@@ -231,8 +236,14 @@ impl Group<'_> {
             secret_hash: Hash::of("fengqiao/secret-code/1", &[secret_code.as_bytes()]),
         };
         // Judged before anything is drawn from the block of numbers, and written with the number.
+        let rules = self.rules();
         let decide = |group: &Self, numbering: &Numbering| {
-            register(&group.view(&registry), actor, asked.clone(), numbering)
+            register(
+                &group.view(&registry, &rules),
+                actor,
+                asked.clone(),
+                numbering,
+            )
         };
         accept!(decide(self, &numbering));
         let chain = ChainId::drawn(pb::ChainKind::Case, self.vault.draw());
@@ -290,7 +301,8 @@ impl Group<'_> {
         let texts = content.map_or(&[][..], |content| &content.texts);
         let texts = texts.iter().filter(|text| !text.text.trim().is_empty());
         let texts: Vec<String> = texts.map(|text| text.role.clone()).collect();
-        let view = self.view(&registry);
+        let rules = self.rules_of(chain);
+        let view = self.view(&registry, &rules);
         let decision = accept!(centre::decide(&view, &state, action, actor, &texts));
         // A department's node writes no chain of a case: it submits to its centre.
         let decision = match decision {
@@ -348,7 +360,9 @@ impl Group<'_> {
             return Ok(Err(Refusal::of(Code::TextSealed, "texts")));
         }
         let registry = self.registry();
-        let act = accept!(take_noticed(&self.view(&registry), &notice, take, actor));
+        let rules = self.rules();
+        let view = self.view(&registry, &rules);
+        let act = accept!(take_noticed(&view, &notice, take, actor));
         let before = before_of(&notice)?;
         accept!(self.gate(id)?);
         let writing = Writing {

@@ -47,7 +47,6 @@ pub(crate) struct Touched {
 
 pub(crate) struct Group<'a> {
     pub(crate) me: &'a Me,
-    pub(crate) catalogue: &'a Rulebook,
     pub(crate) zone_offset_minutes: i32,
     pub(crate) now: Moment,
     pub(crate) reader: &'a dyn JournalReader,
@@ -156,11 +155,25 @@ impl<'a> Group<'a> {
         Arc::clone(&self.state.registry)
     }
 
-    pub(crate) fn view<'v>(&'v self, registry: &'v Registry) -> DecisionContext<'v> {
+    /// The rules in force now, for what begins now.
+    pub(crate) fn rules(&self) -> Arc<Rulebook> {
+        self.state.rulebooks.in_force(self.now)
+    }
+
+    /// The rules that a case is judged by: those it was opened under.
+    pub(crate) fn rules_of(&self, chain: &Chain) -> Arc<Rulebook> {
+        self.state.rulebooks.of_case(chain.judged_by(), self.now)
+    }
+
+    pub(crate) fn view<'v>(
+        &'v self,
+        registry: &'v Registry,
+        rulebook: &'v Rulebook,
+    ) -> DecisionContext<'v> {
         DecisionContext {
             place: self.me.at.place,
             registry,
-            rulebook: self.catalogue,
+            rulebook,
             now: self.now,
             contact: self.contact,
         }
@@ -236,7 +249,7 @@ impl<'a> Group<'a> {
         let mut fresh = case.annex_open(&chain.tree);
         fresh.retain(|entry| !chain.annex_due.contains_key(entry));
         let due = self
-            .catalogue
+            .rules_of(chain)
             .annex_due(&case.intake.class, case.intake.urgency, self.now)
             .ok();
         if fresh.is_empty() || due.is_none() {

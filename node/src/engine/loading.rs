@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash};
+use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -114,6 +114,28 @@ pub(crate) fn load_registry(
         }
         waiting = later;
     }
+    Ok(())
+}
+
+/// Folds every rulebook chain in the store, for a place.
+pub(crate) fn load_rulebooks(
+    read: &dyn Read,
+    reader: &dyn JournalReader,
+    state: &mut State,
+    place: PlaceId,
+) -> Result<(), EngineError> {
+    let writer = RecordWriter::at(u64::MAX);
+    let rulebooks = Arc::make_mut(&mut state.rulebooks);
+    for (key, _) in all_rows(read, &tables::rulebooks())? {
+        let id = ChainId::from_bytes(&key[1..]).ok_or(EngineError::Unreadable("a chain"))?;
+        for row in &all_rows(read, &tables::entries(id))? {
+            let entry = read_entry(reader, &writer, row)?;
+            if let Some(issuer) = author_place(&state.registry, &entry) {
+                rulebooks.apply(&entry, issuer);
+            }
+        }
+    }
+    rulebooks.stand_at(place, &state.registry);
     Ok(())
 }
 

@@ -130,18 +130,22 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Owes every registry chain known here to those of the links asked for that carry it from now on.
+    /// Owes every registry and rulebook chain known here to those of the links asked for that carry it from now on.
     pub(crate) fn owe_registries(
         &mut self,
         asked_for: impl Fn(NodeId) -> bool,
     ) -> Result<(), EngineError> {
         let registry = self.registry();
-        let places: Vec<PlaceId> = registry.versions().map(|(place, _)| place).collect();
-        for place in places {
+        let registries = registry.versions().map(|(place, _)| place);
+        let mut chains: Vec<(PlaceId, ChainId)> = registries
+            .map(|place| (place, ChainId::of_place(place)))
+            .collect();
+        let issuers = self.state.rulebooks.issuers();
+        chains.extend(issuers.map(|place| (place, ChainId::rulebook_of(place))));
+        for (place, id) in chains {
             let mut links = route::of_registry(&self.me.at, place, &registry);
             links.retain(|link| asked_for(*link));
             for link in links {
-                let id = ChainId::of_place(place);
                 let chain = self.shared_chain(id)?;
                 self.spread_full(id, &chain, link, &[])?;
             }

@@ -182,7 +182,7 @@ impl Group<'_> {
 
     /// A case that is passed on without a running clock gets that of its class.
     fn handling_due(&self, class: &str, urgency: pb::Urgency) -> Option<pb::Due> {
-        self.catalogue.handling_due(class, urgency, self.now).ok()
+        self.rules().handling_due(class, urgency, self.now).ok()
     }
 
     fn take_and_dispatch(

@@ -27,6 +27,7 @@ struct Decided {
     secrets: Vec<([u8; 16], CaseSecret)>,
     owed: std::collections::BTreeSet<NodeId>,
     registry_changed: bool,
+    rulebook_changed: bool,
     outputs: Vec<Output>,
 }
 
@@ -130,9 +131,9 @@ impl Engine {
         inputs: &[Input],
         unread: Unread,
     ) -> Result<Decided, EngineError> {
+        let rulebooks = self.rulebooks();
         let mut group = Group {
             me: &self.me,
-            catalogue: &self.catalogue,
             zone_offset_minutes: self.zone_offset_minutes,
             now,
             reader: self.reader.as_ref(),
@@ -188,6 +189,7 @@ impl Engine {
             secrets,
             owed,
             registry_changed,
+            rulebook_changed: !Arc::ptr_eq(&rulebooks, &self.state.rulebooks),
             outputs,
         })
     }
@@ -211,6 +213,9 @@ impl Engine {
         outputs.extend(decided.owed.into_iter().map(Output::Owed));
         if decided.registry_changed {
             outputs.push(Output::RegistryChanged);
+        }
+        if decided.rulebook_changed {
+            outputs.push(Output::RulebookChanged);
         }
         Ok(outputs)
     }

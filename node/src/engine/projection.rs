@@ -186,6 +186,10 @@ impl Projection<'_, '_> {
         if entry.kind == pb::ChainKind::Registry {
             let applied = Arc::make_mut(&mut registry).apply(entry);
             applied.map_err(|_| EngineError::Unfit("a registry entry"))?;
+            let applied = Arc::make_mut(&mut self.state.registry).apply(entry);
+            applied.map_err(|_| EngineError::Unreadable("a registry entry"))?;
+            self.put(tables::registry(entry.chain), Vec::new());
+            self.stand_at(self.me.at.place);
         }
         load_chain(self.rows, self.reader, self.record, self.state, entry.chain)?;
         let chain = self
@@ -209,6 +213,10 @@ impl Projection<'_, '_> {
         self.state.counts.entries += 1;
         if fresh && entry.kind == pb::ChainKind::Case {
             self.state.counts.cases += 1;
+        }
+        if entry.kind == pb::ChainKind::Rulebook && verdict == Verdict::Extended {
+            Arc::make_mut(&mut self.state.rulebooks).apply(entry, place);
+            self.put(tables::rulebook(entry.chain), Vec::new());
         }
         // Above a gap the notice stays: other takings from it are judged by it until the chain has come.
         if is_whole && self.rows.get(&tables::notice(entry.chain))?.is_some() {
@@ -279,6 +287,14 @@ impl Projection<'_, '_> {
     fn alarm_unfit(&mut self, reason: &str) {
         tracing::warn!(reason, "a record holds what cannot be applied");
         self.state.alarm(format!("RECORD_UNFIT: {reason}"));
+    }
+
+    /// The rules follow the way up of this place.
+    fn stand_at(&mut self, place: PlaceId) {
+        let registry = Arc::clone(&self.state.registry);
+        if self.state.rulebooks.stands_otherwise(place, &registry) {
+            Arc::make_mut(&mut self.state.rulebooks).stand_at(place, &registry);
+        }
     }
 
     /// Whether what follows an entry goes by the link it came by: everything goes up, and down to where its author is.

@@ -34,7 +34,11 @@ impl Group<'_> {
             deployment: self.me.deployment.to_vec(),
             case: case.to_vec(),
             author: self.me.at.node.to_vec(),
-            body: self.body(actor.person, act.content).encode_to_vec(),
+            body: pb::Body {
+                judged_by: self.judged_by(pb::ChainKind::Case, case, &act.content),
+                ..self.body(actor.person, act.content)
+            }
+            .encode_to_vec(),
             commitments: payloads
                 .iter()
                 .map(|(_, commitment)| commitment.to_vec())
@@ -121,7 +125,8 @@ impl Group<'_> {
             case,
             tree: &chain.tree,
         };
-        let adopted = centre::adopt(&self.view(&registry), &known, &content, &actor);
+        let rules = self.rules_of(&chain);
+        let adopted = centre::adopt(&self.view(&registry, &rules), &known, &content, &actor);
         let act = match adopted {
             Ok(act) => act,
             Err(refusal) => return self.refuse(submission, refusal.code.as_str()),

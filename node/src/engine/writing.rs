@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fengqiao_hub::casework::Act;
+use fengqiao_hub::casework::{Act, registration};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Draft, ENTRY_BYTES_MAX, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId};
@@ -123,6 +123,7 @@ impl Group<'_> {
         };
         let body = pb::Body {
             unsettled,
+            judged_by: self.judged_by(kind, chain, &act.content),
             ..self.body(writing.person, act.content)
         };
         let draft = Draft {
@@ -203,10 +204,32 @@ impl Group<'_> {
             schema: 1,
             actor: person.map(PersonId::to_vec).unwrap_or_default(),
             wall_time_ms: self.now.0,
-            catalogue_version: self.catalogue.version,
+            judged_by: None,
             unsettled: false,
             content: Some(content),
         }
+    }
+
+    /// What an entry of a case is judged by: what the case was opened under, or the rules in force where it begins now,
+    /// with its class where others may not know that.
+    pub(crate) fn judged_by(
+        &self,
+        kind: pb::ChainKind,
+        chain: ChainId,
+        content: &Content,
+    ) -> Option<pb::JudgedBy> {
+        if kind != pb::ChainKind::Case {
+            return None;
+        }
+        if let Some(registered) = registration(Some(content)) {
+            let rules = self.rules();
+            return Some(pb::JudgedBy {
+                class: rules.definition(&registered.class),
+                ..rules.judged_by()?
+            });
+        }
+        let chain = self.state.chains.get(chain)?;
+        self.rules_of(chain).judged_by()
     }
 
     /// A plain entry of one of this place's own chains.

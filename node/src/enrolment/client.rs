@@ -230,6 +230,7 @@ impl Joined<'_> {
             root: &verdict.root,
             root_authority: None,
             first_entries: &self.response.registry,
+            rulebook: &[],
         })?)
     }
 }

@@ -41,6 +41,9 @@ pub struct InitOptions {
     pub level: u32,
     /// The deployment's id; drawn where none is given.
     pub deployment: Option<DeploymentId>,
+    /// The rules it begins with, which its node issues as the first bundle; without any, no case can be registered
+    /// before one is issued.
+    pub rulebook: Vec<pb::BundleFile>,
 }
 
 /// A deployment that was made.
@@ -115,6 +118,7 @@ pub fn init(
         root: &root,
         root_authority: Some(&root_authority),
         first_entries: &[genesis],
+        rulebook: &options.rulebook,
     })?;
     let root_key_file = folder.root_key_file().ok_or(FolderError::Missing {
         file: "root/authority.pem",
@@ -265,7 +269,7 @@ fn genesis(
             schema: 1,
             actor: Vec::new(),
             wall_time_ms: now.0,
-            catalogue_version: 0,
+            judged_by: None,
             unsettled: false,
             content: Some(pb::body::Content::from(granted)),
         },

@@ -110,6 +110,7 @@ pub fn recover_at_the_top(
         root: &root,
         root_authority: None,
         first_entries: &entries,
+        rulebook: &[],
     })?)
 }
 

@@ -301,6 +301,7 @@ fn city_options() -> InitOptions {
         code: "3714".to_owned(),
         level: 30,
         deployment: None,
+        rulebook: Vec::new(),
     }
 }
 

@@ -64,6 +64,7 @@ fn kind_of(entry: &Entry) -> &'static str {
         pb::ChainKind::Case => "case",
         pb::ChainKind::Registry => "registry",
         pb::ChainKind::Directive => "directive",
+        pb::ChainKind::Rulebook => "rulebook",
         pb::ChainKind::Supervision => "supervision",
         pb::ChainKind::Administration => "administration",
         pb::ChainKind::Unspecified => "unknown",

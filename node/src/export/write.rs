@@ -200,6 +200,7 @@ impl Pass<'_> {
             pb::ChainKind::Registry => true,
             pb::ChainKind::Case => asked(&entry.chain),
             pb::ChainKind::Directive
+            | pb::ChainKind::Rulebook
             | pb::ChainKind::Supervision
             | pb::ChainKind::Administration
             | pb::ChainKind::Unspecified => false,

@@ -18,6 +18,7 @@ pub(super) const ROOT: &str = "trust/root.pem";
 pub(super) const ROOT_KEY: &str = "root/authority.pem";
 pub(super) const GENESIS: &str = "genesis.bin";
 pub(super) const REGISTRY: &str = "registry.bin";
+pub(super) const RULEBOOK: &str = "rulebook.bin";
 pub(super) const OLDER_COPY: &str = "older-copy.json";
 
 pub(super) fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {

@@ -13,7 +13,7 @@ use prost::Message as _;
 use super::error::{FolderError, damaged, key_error, locking, locking_or};
 use super::files::{
     AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, GENESIS, IDENTITY, OLDER_COPY, REGISTRY,
-    ROOT, ROOT_KEY, SIGNING_KEY, TRANSPORT_KEY, put,
+    ROOT, ROOT_KEY, RULEBOOK, SIGNING_KEY, TRANSPORT_KEY, put,
 };
 use super::identity::{Identity, Restored};
 use super::{Folder, NodeKeys, Root, write_identity};
@@ -23,7 +23,9 @@ use crate::trust::authority::Chain;
 use crate::trust::keys::Fingerprint;
 
 /// What a making writes at the top of a folder, besides who the node is.
-const MADE: [&str; 6] = ["private", "trust", "root", GENESIS, REGISTRY, OLDER_COPY];
+const MADE: [&str; 7] = [
+    "private", "trust", "root", GENESIS, REGISTRY, RULEBOOK, OLDER_COPY,
+];
 
 /// Everything a new folder holds.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct NewFolder<'a> {
     /// What the engine is to store first: the genesis alone where the
     /// deployment is made here, else the registry as it was handed over.
     pub first_entries: &'a [pb::SignedEntry],
+    /// The rules that the node is to issue at its first run, where the deployment is made here.
+    pub rulebook: &'a [pb::BundleFile],
 }
 
 /// A folder that is being made; gone when dropped unfinished.
@@ -225,6 +229,12 @@ impl Making {
     }
 
     fn write_first_entries(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
+        if !new.rulebook.is_empty() {
+            let files = pb::BundleFiles {
+                files: new.rulebook.to_vec(),
+            };
+            put(&self.aside, RULEBOOK, &files.encode_to_vec())?;
+        }
         if let (Some(_), [genesis]) = (new.root_authority, new.first_entries) {
             put(&self.aside, GENESIS, &genesis.encode_to_vec())?;
             return Ok(());

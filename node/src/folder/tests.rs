@@ -20,6 +20,7 @@ fn city(path: &Path, seed: u64) -> Folder {
         level: 30,
         // The same for all, so that only what a test changes differs.
         deployment: Some(DeploymentId([5; 10])),
+        rulebook: Vec::new(),
     };
     init(path, &options, NOW, &mut Seeded::new(seed))
         .unwrap()
@@ -242,6 +243,7 @@ fn a_making_that_is_given_up_or_fails_leaves_nothing() {
         root: &model.root,
         root_authority: None,
         first_entries: &[],
+        rulebook: &[],
     };
     let making = Making::begin(&path).unwrap();
     // Something comes in between; the rename finds it.

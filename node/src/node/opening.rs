@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_hub::jurisdiction::NodeRecord;
-use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -61,8 +60,6 @@ pub enum OpeningError {
 /// What one process opens its nodes with.
 #[derive(Debug, Clone)]
 pub struct Opener {
-    /// Catalogue in force.
-    pub catalogue: Arc<Rulebook>,
     /// Time.
     pub clock: Clock,
     /// Workers.
@@ -150,7 +147,6 @@ impl Opener {
         let mut engine = Engine::open(
             Parts {
                 me: me.clone(),
-                catalogue: Arc::clone(&self.catalogue),
                 zone_offset_minutes,
                 journal: Box::new(opened.journal),
                 store,
@@ -174,7 +170,6 @@ impl Opener {
             older_copy,
             me,
             vault,
-            catalogue: Arc::clone(&self.catalogue),
             clock: self.clock.clone(),
             folder: folder.path().to_owned(),
             pool: self.pool.clone(),
@@ -222,6 +217,19 @@ impl Opener {
                 FIRST_LOGIN,
                 Administration::SetAccount(account),
             ));
+            let files = folder.first_rulebook()?;
+            if !files.is_empty() {
+                let issued = pb::BundleIssued {
+                    issuer: folder.identity.place.to_vec(),
+                    files,
+                    ..Default::default()
+                };
+                let what = Administration::IssueBundle {
+                    issued,
+                    dry_run: false,
+                };
+                inputs.push(administration(3, FIRST_LOGIN, what));
+            }
         }
         inputs.push(Input::Started);
         engine.process(now, inputs)?;

@@ -5,6 +5,7 @@
 //! | `e` chain sequence hash | [`EntryRow`] | an entry of a tree, where its bytes stand |
 //! | `h` chain | [`ChainRow`] | what is known of a chain in short |
 //! | `g` chain | empty | registry chains, so that opening finds them |
+//! | `j` chain | empty | rulebook chains, the same |
 //! | `n` case | `SignedNotice` | the notice of a case whose chain is not here |
 //! | `a` number 0 chain | empty | cases by their readable number; a copied machine may have given one out twice |
 //! | `w` due chain | empty | open cases by due time, those without one last |
@@ -325,6 +326,16 @@ pub fn registry(chain: ChainId) -> Vec<u8> {
 #[must_use]
 pub fn registries() -> Vec<u8> {
     vec![b'g']
+}
+/// `j`.
+#[must_use]
+pub fn rulebook(chain: ChainId) -> Vec<u8> {
+    key(b'j', &[&chain.0])
+}
+/// All of `j`.
+#[must_use]
+pub fn rulebooks() -> Vec<u8> {
+    vec![b'j']
 }
 /// `n`.
 #[must_use]

@@ -779,6 +779,8 @@ pub enum ChainKind {
     Supervision = 4,
     /// Accounts and other administration of a place: written by that place, never leaves it.
     Administration = 5,
+    /// The rules a place issues to itself and all below it: written by that place.
+    Rulebook = 6,
 }
 impl ChainKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -793,6 +795,7 @@ impl ChainKind {
             Self::Directive => "CHAIN_KIND_DIRECTIVE",
             Self::Supervision => "CHAIN_KIND_SUPERVISION",
             Self::Administration => "CHAIN_KIND_ADMINISTRATION",
+            Self::Rulebook => "CHAIN_KIND_RULEBOOK",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -804,6 +807,7 @@ impl ChainKind {
             "CHAIN_KIND_DIRECTIVE" => Some(Self::Directive),
             "CHAIN_KIND_SUPERVISION" => Some(Self::Supervision),
             "CHAIN_KIND_ADMINISTRATION" => Some(Self::Administration),
+            "CHAIN_KIND_RULEBOOK" => Some(Self::Rulebook),
             _ => None,
         }
     }
@@ -1658,6 +1662,676 @@ impl UnitPresence {
         }
     }
 }
+/// Asks for a bundle to be issued.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IssueBundleRequest {
+    /// Id of this request, 1 to 64 characters; with the same id it happens once.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Its files.
+    #[prost(message, repeated, tag = "2")]
+    pub files: ::prost::alloc::vec::Vec<BundleFile>,
+    /// From when it is effective, Unix milliseconds; 0 is at once.
+    #[prost(int64, tag = "3")]
+    pub effective_ms: i64,
+    /// What changes and why, one line.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    /// Whether it is judged only: nothing is written, and what is wrong is answered instead of refused.
+    #[prost(bool, tag = "5")]
+    pub dry_run: bool,
+}
+/// What came of a bundle, or would.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct IssueBundleResponse {
+    /// Its sequence, 0 in a dry run.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// From when it is effective, Unix milliseconds.
+    #[prost(int64, tag = "2")]
+    pub effective_ms: i64,
+    /// In a dry run, all that is wrong.
+    #[prost(message, repeated, tag = "3")]
+    pub problems: ::prost::alloc::vec::Vec<RuleProblem>,
+    /// What differs from what is in force now.
+    #[prost(message, repeated, tag = "4")]
+    pub changes: ::prost::alloc::vec::Vec<RuleChange>,
+}
+/// One thing that is wrong with a file, or that is passed over because the rules above do not allow it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleProblem {
+    /// File.
+    #[prost(string, tag = "1")]
+    pub file: ::prost::alloc::string::String,
+    /// Line, from 1; 0 is the whole file.
+    #[prost(uint64, tag = "2")]
+    pub line: u64,
+    /// Column of a table or key, or empty.
+    #[prost(string, tag = "3")]
+    pub field: ::prost::alloc::string::String,
+    /// What is wrong, in English.
+    #[prost(string, tag = "4")]
+    pub english: ::prost::alloc::string::String,
+    /// What is wrong, in Chinese.
+    #[prost(string, tag = "5")]
+    pub chinese: ::prost::alloc::string::String,
+    /// Who issued it, where it is passed over.
+    #[prost(string, tag = "6")]
+    pub place_name: ::prost::alloc::string::String,
+}
+/// One difference.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RuleChange {
+    /// File it is of.
+    #[prost(string, tag = "1")]
+    pub file: ::prost::alloc::string::String,
+    /// Class, preset, year or section it is about.
+    #[prost(string, tag = "2")]
+    pub of: ::prost::alloc::string::String,
+    /// What changes, in English.
+    #[prost(string, tag = "3")]
+    pub english: ::prost::alloc::string::String,
+    /// What changes, in Chinese.
+    #[prost(string, tag = "4")]
+    pub chinese: ::prost::alloc::string::String,
+}
+/// Asks for the rulebook.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRulebookRequest {
+    /// Place whose bundle is asked for with its files: id, code or name on the way to this one; empty is this place.
+    #[prost(string, tag = "1")]
+    pub place: ::prost::alloc::string::String,
+    /// Sequence of that bundle; 0 is the files in force.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    /// Whether to send files.
+    #[prost(bool, tag = "3")]
+    pub files: bool,
+}
+/// The rulebook of this centre.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRulebookResponse {
+    /// Bundles, from the top down and in the order in which they were issued.
+    #[prost(message, repeated, tag = "1")]
+    pub bundles: ::prost::alloc::vec::Vec<BundleView>,
+    /// The files asked for.
+    #[prost(message, repeated, tag = "2")]
+    pub files: ::prost::alloc::vec::Vec<BundleFile>,
+    /// Years whose days off are known.
+    #[prost(uint32, repeated, tag = "3")]
+    pub years: ::prost::alloc::vec::Vec<u32>,
+    /// Year whose list is missing now; 0 is none.
+    #[prost(uint32, tag = "4")]
+    pub calendar_year_missing: u32,
+    /// What is passed over.
+    #[prost(message, repeated, tag = "5")]
+    pub passed_over: ::prost::alloc::vec::Vec<RuleProblem>,
+    /// Classes that take cases.
+    #[prost(uint32, tag = "6")]
+    pub classes: u32,
+}
+/// A bundle in short.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BundleView {
+    /// Place that issued it.
+    #[prost(string, tag = "1")]
+    pub place: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "2")]
+    pub place_name: ::prost::alloc::string::String,
+    /// Sequence in its chain.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+    /// From when it is effective, Unix milliseconds.
+    #[prost(int64, tag = "4")]
+    pub effective_ms: i64,
+    /// When it was issued, Unix milliseconds.
+    #[prost(int64, tag = "5")]
+    pub issued_ms: i64,
+    /// What changed, for people.
+    #[prost(string, tag = "6")]
+    pub note: ::prost::alloc::string::String,
+    /// Names of its files.
+    #[prost(string, repeated, tag = "7")]
+    pub files: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether its rules are the ones in force.
+    #[prost(bool, tag = "8")]
+    pub in_force: bool,
+}
+/// What an entry was judged by.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JudgedBy {
+    /// Versions of the rules in force for its author, from the top down; empty when none was needed.
+    #[prost(message, repeated, tag = "1")]
+    pub versions: ::prost::alloc::vec::Vec<RulebookVersion>,
+    /// In the first entry of a case of a class that the top did not issue: what the class is, for who does not know it.
+    #[prost(message, optional, tag = "2")]
+    pub class: ::core::option::Option<ClassDefinition>,
+}
+/// The rules that one place had issued.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RulebookVersion {
+    /// Place whose rulebook chain is meant, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub place: ::prost::alloc::vec::Vec<u8>,
+    /// Sequence in it of the last bundle with rules or classes that was effective, from 1.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+}
+/// An entry of a rulebook chain.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RulebookChange {
+    /// What happened.
+    #[prost(oneof = "rulebook_change::Change", tags = "1")]
+    pub change: ::core::option::Option<rulebook_change::Change>,
+}
+/// Nested message and enum types in `RulebookChange`.
+pub mod rulebook_change {
+    /// What happened.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Change {
+        /// Rules are issued.
+        #[prost(message, tag = "1")]
+        BundleIssued(super::BundleIssued),
+    }
+}
+/// A bundle of rules is issued to the issuer's own place and to all below it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BundleIssued {
+    /// Place that issues it, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub issuer: ::prost::alloc::vec::Vec<u8>,
+    /// From when its rules and classes are effective, Unix milliseconds; its days off are known at once.
+    #[prost(int64, tag = "2")]
+    pub effective_ms: i64,
+    /// Its files, each whole; what the bundle does not hold goes on as it was. Empty where a blob holds them.
+    #[prost(message, repeated, tag = "3")]
+    pub files: ::prost::alloc::vec::Vec<BundleFile>,
+    /// The blob that holds an encoded BundleFiles, where they are larger than an entry.
+    #[prost(message, optional, tag = "4")]
+    pub blob: ::core::option::Option<BlobName>,
+    /// What changes and why, for people: one line without personal data.
+    #[prost(string, tag = "5")]
+    pub note: ::prost::alloc::string::String,
+}
+/// The files of a bundle.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BundleFiles {
+    /// At most one of a name.
+    #[prost(message, repeated, tag = "1")]
+    pub files: ::prost::alloc::vec::Vec<BundleFile>,
+}
+/// One file of a bundle, as it was written.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BundleFile {
+    /// Name: rules.toml, classes.csv, calendar.json.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its bytes, UTF-8.
+    #[prost(bytes = "vec", tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+/// Names a blob by what it holds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BlobName {
+    /// SHA-256 of its bytes under their domain, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub hash: ::prost::alloc::vec::Vec<u8>,
+    /// Its length in bytes.
+    #[prost(uint64, tag = "2")]
+    pub length: u64,
+}
+/// A class with its limits, whole, for a centre whose own rulebook does not have it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ClassDefinition {
+    /// Stable name.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Class it belongs to, or empty.
+    #[prost(string, tag = "2")]
+    pub parent: ::prost::alloc::string::String,
+    /// Name in Chinese.
+    #[prost(string, tag = "3")]
+    pub name_zh: ::prost::alloc::string::String,
+    /// Name in English.
+    #[prost(string, tag = "4")]
+    pub name_en: ::prost::alloc::string::String,
+    /// Kind of department that leads.
+    #[prost(string, tag = "5")]
+    pub lead_unit_kind: ::prost::alloc::string::String,
+    /// Word of its kind.
+    #[prost(string, tag = "6")]
+    pub kind: ::prost::alloc::string::String,
+    /// Deepest level a case of it may be dispatched to.
+    #[prost(uint32, tag = "7")]
+    pub level_lowest: u32,
+    /// Its limits.
+    #[prost(message, optional, tag = "8")]
+    pub preset: ::core::option::Option<PresetDefinition>,
+    /// How long past its due time a case may stay before the tier above may take it, minutes.
+    #[prost(uint32, tag = "9")]
+    pub grace_minutes: u32,
+    /// How often a case may be returned before a unit must be designated.
+    #[prost(uint32, tag = "10")]
+    pub returns_max: u32,
+    /// Span in which the parent answers an offer, or empty.
+    #[prost(string, tag = "11")]
+    pub answer_within: ::prost::alloc::string::String,
+    /// Span in which what was overtaken is adopted or declined, or empty.
+    #[prost(string, tag = "12")]
+    pub annex_within: ::prost::alloc::string::String,
+}
+/// A named set of limits.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PresetDefinition {
+    /// Stable name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Title in Chinese.
+    #[prost(string, tag = "2")]
+    pub title_zh: ::prost::alloc::string::String,
+    /// Title in English.
+    #[prost(string, tag = "3")]
+    pub title_en: ::prost::alloc::string::String,
+    /// The limits.
+    #[prost(message, repeated, tag = "4")]
+    pub limits: ::prost::alloc::vec::Vec<LimitDefinition>,
+}
+/// One limit; words and spans are written as in rules.toml.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LimitDefinition {
+    /// Step it is for.
+    #[prost(string, tag = "1")]
+    pub step: ::prost::alloc::string::String,
+    /// Urgency it is for, or empty.
+    #[prost(string, tag = "2")]
+    pub urgency: ::prost::alloc::string::String,
+    /// Kind it is for, or empty.
+    #[prost(string, tag = "3")]
+    pub kind: ::prost::alloc::string::String,
+    /// How long the step may take.
+    #[prost(string, tag = "4")]
+    pub within: ::prost::alloc::string::String,
+    /// How long before the due time the lamp turns amber, or empty.
+    #[prost(string, tag = "5")]
+    pub amber_before: ::prost::alloc::string::String,
+    /// The most that extensions may add, or empty.
+    #[prost(string, tag = "6")]
+    pub extension_max: ::prost::alloc::string::String,
+    /// When it turns red.
+    #[prost(string, tag = "7")]
+    pub red: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod rulebook_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The rules of this centre, for people: what is in force, and new bundles.
+    #[derive(Debug, Clone)]
+    pub struct RulebookServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> RulebookServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RulebookServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RulebookServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Issues a bundle for this place and all below it, or says what would come of it.
+        pub async fn issue_bundle(
+            &mut self,
+            request: impl tonic::IntoRequest<super::IssueBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueBundleResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.RulebookService/IssueBundle",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.RulebookService", "IssueBundle"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Shows the bundles on the way from the top down to this place, and what is in force.
+        pub async fn get_rulebook(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRulebookRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRulebookResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.RulebookService/GetRulebook",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.RulebookService", "GetRulebook"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod rulebook_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RulebookServiceServer.
+    #[async_trait]
+    pub trait RulebookService: std::marker::Send + std::marker::Sync + 'static {
+        /// Issues a bundle for this place and all below it, or says what would come of it.
+        async fn issue_bundle(
+            &self,
+            request: tonic::Request<super::IssueBundleRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::IssueBundleResponse>,
+            tonic::Status,
+        >;
+        /// Shows the bundles on the way from the top down to this place, and what is in force.
+        async fn get_rulebook(
+            &self,
+            request: tonic::Request<super::GetRulebookRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRulebookResponse>,
+            tonic::Status,
+        >;
+    }
+    /// The rules of this centre, for people: what is in force, and new bundles.
+    #[derive(Debug)]
+    pub struct RulebookServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RulebookServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RulebookServiceServer<T>
+    where
+        T: RulebookService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fengqiao.v1.RulebookService/IssueBundle" => {
+                    #[allow(non_camel_case_types)]
+                    struct IssueBundleSvc<T: RulebookService>(pub Arc<T>);
+                    impl<
+                        T: RulebookService,
+                    > tonic::server::UnaryService<super::IssueBundleRequest>
+                    for IssueBundleSvc<T> {
+                        type Response = super::IssueBundleResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::IssueBundleRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RulebookService>::issue_bundle(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = IssueBundleSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.RulebookService/GetRulebook" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRulebookSvc<T: RulebookService>(pub Arc<T>);
+                    impl<
+                        T: RulebookService,
+                    > tonic::server::UnaryService<super::GetRulebookRequest>
+                    for GetRulebookSvc<T> {
+                        type Response = super::GetRulebookResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRulebookRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RulebookService>::get_rulebook(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRulebookSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RulebookServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fengqiao.v1.RulebookService";
+    impl<T> tonic::server::NamedService for RulebookServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// The body of an entry. Hashed as written; an unknown content is kept, relayed and shown as unknown.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Body {
@@ -1670,14 +2344,14 @@ pub struct Body {
     /// Author's wall clock, Unix milliseconds: testimony, never order.
     #[prost(int64, tag = "3")]
     pub wall_time_ms: i64,
-    /// Version of the catalogue judged by; 0 when none was needed.
-    #[prost(uint32, tag = "4")]
-    pub catalogue_version: u32,
+    /// What it was judged by; absent when no rules were needed.
+    #[prost(message, optional, tag = "4")]
+    pub judged_by: ::core::option::Option<JudgedBy>,
     /// An act with effect outside, done by the actor while the parent was not reached or had not stored what it builds on.
     #[prost(bool, tag = "5")]
     pub unsettled: bool,
     /// What happened, by the kind of chain.
-    #[prost(oneof = "body::Content", tags = "10, 11, 12, 13, 14")]
+    #[prost(oneof = "body::Content", tags = "10, 11, 12, 13, 14, 15")]
     pub content: ::core::option::Option<body::Content>,
 }
 /// Nested message and enum types in `Body`.
@@ -1700,6 +2374,9 @@ pub mod body {
         /// In the log of a centre's administration.
         #[prost(message, tag = "14")]
         Administration(super::AdministrationChange),
+        /// Of the rules.
+        #[prost(message, tag = "15")]
+        Rulebook(super::RulebookChange),
     }
 }
 /// An entry of a directive's chain.
@@ -7028,6 +7705,7 @@ impl From<RootRenewed> for body::Content { fn from(message: RootRenewed) -> Self
 impl From<DirectiveIssued> for body::Content { fn from(message: DirectiveIssued) -> Self { body::Content::Directive(DirectiveChange { change: Some(directive_change::Change::DirectiveIssued(message)) }) } }
 impl From<RedWarned> for body::Content { fn from(message: RedWarned) -> Self { body::Content::Supervision(SupervisionChange { change: Some(supervision_change::Change::RedWarned(message)) }) } }
 impl From<AccountSet> for body::Content { fn from(message: AccountSet) -> Self { body::Content::Administration(AdministrationChange { change: Some(administration_change::Change::AccountSet(message)) }) } }
+impl From<BundleIssued> for body::Content { fn from(message: BundleIssued) -> Self { body::Content::Rulebook(RulebookChange { change: Some(rulebook_change::Change::BundleIssued(message)) }) } }
 impl From<Register> for Action { fn from(message: Register) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Register(message)) })) } } }
 impl From<Accept> for Action { fn from(message: Accept) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Accept(message)) })) } } }
 impl From<Decline> for Action { fn from(message: Decline) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Decline(message)) })) } } }

@@ -54,9 +54,10 @@ impl CaseworkService for Desk {
             ),
             None => None,
         };
+        let rules = self.node().rules();
         let names = Names {
             registry: &registry,
-            rulebook: &self.node().catalogue,
+            rulebook: &rules,
             place: self.node().me.at.place,
             tree: chain.as_ref().map(|chain| &chain.tree),
             now_ms: self.node().clock.now().0,
@@ -111,7 +112,9 @@ impl CaseworkService for Desk {
         let notice = notice.and_then(|notice| {
             let custodian = PlaceId::from_bytes(&notice.custodian)?;
             let contact = self.contact(&registry, custodian);
-            crate::desk::view::notice_view(&notice, &self.background(&registry, contact))
+            let rules = self.node().rules();
+            let background = self.background(&registry, &rules, contact);
+            crate::desk::view::notice_view(&notice, &background)
         });
         match notice {
             Some(_) => Ok(Response::new(pb::GetCaseResponse { case: notice })),

@@ -68,9 +68,9 @@ fn world() -> World {
         chain.insert(Arc::new(entry.clone()), *place, &registry);
     }
     let sources = Sources {
-        rules: include_str!("../../../../deploy/catalogue/rules.toml"),
-        classes: include_str!("../../../../deploy/catalogue/classes.csv"),
-        calendar: include_str!("../../../../deploy/calendar/holidays_cn.json"),
+        rules: include_str!("../../../../deploy/rulebook/rules.toml"),
+        classes: include_str!("../../../../deploy/rulebook/classes.csv"),
+        calendar: include_str!("../../../../deploy/rulebook/calendar.json"),
     };
     World {
         registry,

@@ -62,6 +62,7 @@ fn the_deployment_may_be_given_and_is_drawn_otherwise() {
     let given = fengqiao_hub::id::DeploymentId([5; 10]);
     let options = InitOptions {
         deployment: Some(given),
+        rulebook: Vec::new(),
         ..city_options()
     };
     let path = room.path().join("given");
@@ -96,6 +97,7 @@ fn a_first_place_that_cannot_be_is_refused_and_nothing_is_left() {
             code: code.to_owned(),
             level,
             deployment: None,
+            rulebook: Vec::new(),
         };
         let error = init(&path, &options, NOW, &mut Seeded::new(1)).unwrap_err();
         assert_eq!((error.code(), error.exit_code()), ("ENROL_OPTION", 64));
