@@ -45,7 +45,6 @@ impl Forger {
             body: pb::Body {
                 schema: 1,
                 wall_time_ms: self.now_ms,
-                catalogue_version: 1,
                 content: Some(content.into()),
                 ..Default::default()
             },

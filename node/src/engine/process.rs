@@ -5,6 +5,7 @@
 //! unread, or refused to whoever asked. Only journal, store and key store end the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::id::NodeId;
