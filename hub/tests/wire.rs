@@ -552,32 +552,32 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "opened",
         include_bytes!("golden/opened.bin"),
-        "60869b663c50eedefa3f1c14fb2b8374a8abd52d8b059d9a20af207f47bdb99b",
+        "c23f0df7290f4da640b7cf139d286fbe0711519f1fa20f24c47b8b677df9d19d",
     ),
     (
         "offered",
         include_bytes!("golden/offered.bin"),
-        "3a12a97e4699f0c26afd5bc020a309bcbebfa19d40128df50c1d96880edc11e1",
+        "9ee87a6c8657dd591ad969f74b79d5573c4044abd8673ef91ee8b370fb309072",
     ),
     (
         "taken",
         include_bytes!("golden/taken.bin"),
-        "f9e4ef76d14442a299f215d131bb0fcf6654b50e382c53e0224c881996979935",
+        "af2aff4a8558aeed0cd27bbbb96bb0f44e2edf03bc63a7747fbc89cb027c77c7",
     ),
     (
         "dispatched",
         include_bytes!("golden/dispatched.bin"),
-        "97a5de8eeeb22744afee92d1fdc436918bf8780b26e6aa0edc0d2088df2df074",
+        "d946ff3d7916006f566fa8777bb6306d91f969a09efdfada2bd2d22ebe2c48cd",
     ),
     (
         "sealed",
         include_bytes!("golden/sealed.bin"),
-        "d0a6c22d84653f673e6dbab9b54e168b9e5ddb8d3643fe43bca76fef7f1c24a9",
+        "9be21b039bd6fc2cbce6c5ea760af2426c81bb26442a90005285f8b57614c33b",
     ),
     (
         "future",
         include_bytes!("golden/future.bin"),
-        "c4a1aeb3d3519233f5dc6b6539342717f4c960732b7e9d2b812004b87089a5be",
+        "64903f2afce9842e426ff21501aaf06a4cc99a91c098dc569b3f19c1ab763a40",
     ),
 ];
 

@@ -62,6 +62,8 @@ pub(super) fn bytes(message: &str, field: &str) -> Rule {
         ("SignedEntry" | "SignedSubmission", "payloads") | ("SealedFrame", "sealed") => {
             Rule::Bytes { most: 64 << 10 }
         }
+        // A file of a rulebook, judged as one when it is read.
+        ("BundleFile", "content") => Rule::Bytes { most: 64 << 10 },
         // Encapsulated key, key and tag, and room for another suite.
         ("ChainSecret", "wrapped_key") => Rule::Bytes { most: 256 },
         ("SignedEntry", "envelope") => Rule::Message("Envelope"),
