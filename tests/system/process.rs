@@ -47,7 +47,7 @@ async fn a_node_starts_and_works_while_its_log_has_no_room() {
 async fn a_node_works_while_nobody_empties_its_log() {
     let ground = City::new();
     let mut city = ground.init("德州市");
-    city.settings.push("log.filter=trace,sled=off".to_owned());
+    city.settings.push("log.filter=trace".to_owned());
     // Held open and never read: the pipe takes 64 KiB and then blocks whoever writes.
     let (_reader, writer) = std::io::pipe().unwrap();
     city.spawn_saying_to(writer);

@@ -64,7 +64,7 @@ impl Ground {
         fengqiao_hub::entry::Draft {
             deployment: identity.deployment,
             kind: pb::ChainKind::Case,
-            chain: ChainId([7; 16]),
+            chain: ChainId::drawn(pb::ChainKind::Case, [7; 15]),
             rank: fengqiao_hub::rank::Rank::default(),
             sequence,
             previous,

@@ -148,6 +148,7 @@ fn small() -> Options {
 
 fn secret(byte: u8) -> CaseSecret {
     let mut secret = CaseSecret::with_salt([byte; 32]);
+    secret.proven = true;
     secret.key = Some([byte + 100; 32]);
     secret
 }

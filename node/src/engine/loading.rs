@@ -178,7 +178,7 @@ mod tests {
         let draft = Draft {
             deployment: DeploymentId([1; 10]),
             kind: pb::ChainKind::Case,
-            chain: ChainId([2; 16]),
+            chain: ChainId::drawn(pb::ChainKind::Case, [2; 15]),
             rank: Rank::default(),
             sequence: 1,
             previous: None,

@@ -60,7 +60,10 @@ async fn every_refusal_exits_1_or_75_and_never_leaves_the_effect_open() {
     for code in Code::ALL {
         let line = ["case", "accept", "N", "--output", "json"];
         let ended = refused(status(&Refusal::of(*code, "")), &line).await;
-        let again = matches!(code, Code::Busy | Code::ReadOnly | Code::Recovering);
+        let again = matches!(
+            code,
+            Code::Busy | Code::ReadOnly | Code::Recovering | Code::RulebookAwaited
+        );
         assert_eq!(ended.code, if again { 75 } else { 1 }, "{}", code.as_str());
         let error = error_of(&ended);
         assert_eq!(error["code"], code.as_str());
