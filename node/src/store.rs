@@ -186,7 +186,22 @@ fn check_batch(batch: &Batch, applied: u64, asked: u64) -> Result<(), StoreError
     if asked < applied {
         return Err(StoreError::PositionGoesBack { applied, asked });
     }
-    batch.check()
+    check_rows(batch)
+}
+
+/// Refuses rows that no store would take.
+///
+/// # Errors
+/// [`StoreError::KeyLength`], [`StoreError::ValueTooLong`].
+pub fn check_rows(batch: &Batch) -> Result<(), StoreError> {
+    batch
+        .iter()
+        .try_for_each(|(key, value)| check_row(key, value))
+}
+
+/// Leaves out the rows that no store would take; says how many.
+pub fn retain_fitting(batch: &mut Batch) -> usize {
+    batch.retain(|key, value| check_row(key, value).is_ok())
 }
 
 fn check_row(key: &[u8], value: Option<&[u8]>) -> Result<(), StoreError> {

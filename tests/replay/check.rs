@@ -35,6 +35,13 @@ impl Checked {
             self.differences.push(what);
         }
     }
+
+    /// As [`Self::differs`], but told before what follows from it.
+    pub(super) fn differs_first(&mut self, what: String) {
+        self.count += 1;
+        self.differences.insert(0, what);
+        self.differences.truncate(DIFFERENCES_MAX);
+    }
 }
 
 /// Compares everything.

@@ -232,7 +232,7 @@ async fn replay(
         .unwrap_or_else(PoisonError::into_inner)
         .iter()
     {
-        checked.differs(format!("case {id} was refused a move: {code}"));
+        checked.differs_first(format!("case {id} was refused a move: {code}"));
     }
     let mut latencies_ms = std::mem::take(
         &mut *meters

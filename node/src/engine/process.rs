@@ -180,7 +180,7 @@ impl Engine {
             .map(|(chain, secret)| (chain.0, secret))
             .collect();
         let batch = overlay.changes();
-        batch.check()?;
+        crate::store::check_rows(&batch)?;
         if record.len() > RECORD_BYTES_MAX {
             return Err(EngineError::Unfit("a record above its limit"));
         }

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{StoreError, check_row};
-
 /// Rows to put and rows to remove; a later write to the same key wins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -56,20 +54,11 @@ impl Batch {
         self.writes.extend(later.writes);
     }
 
-    /// Whether every store would take it.
-    ///
-    /// # Errors
-    /// [`StoreError::KeyLength`], [`StoreError::ValueTooLong`].
-    pub fn check(&self) -> Result<(), StoreError> {
-        self.iter()
-            .try_for_each(|(key, value)| check_row(key, value))
-    }
-
-    /// Leaves out the rows that no store would take; says how many.
-    pub fn retain_fitting(&mut self) -> usize {
+    /// Keeps the writes that are as asked; says how many went.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&[u8], Option<&[u8]>) -> bool) -> usize {
         let before = self.len();
         self.writes
-            .retain(|key, value| check_row(key, value.as_deref()).is_ok());
+            .retain(|key, value| is_kept(key, value.as_deref()));
         before - self.len()
     }
 

@@ -102,7 +102,7 @@ pub(crate) fn replay(
     }
     projection.keep_counts();
     let mut batch = rows.changes();
-    let unfit = batch.retain_fitting();
+    let unfit = crate::store::retain_fitting(&mut batch);
     if unfit > 0 {
         state.alarm(format!("RECORD_UNFIT: {unfit} rows"));
     }
