@@ -202,11 +202,9 @@ impl World {
         let registry = self.nodes[&above].engine.registry();
         let way = registry.named_on_way_down(self.nodes[&above].me.at.place);
         let mut bootstrap = Vec::new();
-        for place in way {
-            let chain = self.nodes[&above]
-                .views
-                .chain(&registry, ChainId::of_place(place))
-                .unwrap();
+        let registries = way.iter().copied().map(ChainId::of_place);
+        for id in registries.chain(way.iter().copied().map(ChainId::rulebook_of)) {
+            let chain = self.nodes[&above].views.chain(&registry, id).unwrap();
             bootstrap.extend(chain.standing().iter().map(|(entry, _)| entry.bytes()));
         }
         self.start(me, &bootstrap);

@@ -87,10 +87,12 @@ impl Scene {
         Ok(())
     }
 
-    /// People at each centre: one who takes in, one who approves and decides; and the units of the stories.
+    /// People at each centre: one who takes in, one who had no hand in a case and visits, one who approves and
+    /// decides; and the units of the stories.
     async fn staff(&self) -> Done<()> {
         for node in &self.nodes {
             node.add_account("clerk", "", &[pb::Role::Clerk]).await?;
+            node.add_account("visitor", "", &[pb::Role::Clerk]).await?;
             node.add_account("leader", "", &[pb::Role::Leader, pb::Role::Approver])
                 .await?;
         }

@@ -112,10 +112,10 @@ impl Play<'_> {
     /// Return visit, rating, closing as solved.
     async fn visit_and_close(&self, at: At, case: &str, score: u32) -> Done<()> {
         let visit = moves::return_visit(true);
-        self.act(at, "clerk", case, visit, &[]).await?;
-        self.act(at, "clerk", case, moves::rate(score), &[]).await?;
+        self.act(at, "visitor", case, visit, &[]).await?;
+        self.act(at, "visitor", case, moves::rate(score), &[]).await?;
         let close = moves::close(pb::Outcome::Solved);
-        self.act(at, "clerk", case, close, &[]).await
+        self.act(at, "visitor", case, close, &[]).await
     }
 }
 

@@ -22,6 +22,8 @@ use super::plan::{CITY, Plan, Tier, Tree, login_of};
 
 /// The account that acts for a centre.
 pub(super) const ADMIN: &str = "admin";
+/// The account that had no hand in a case, visits and closes.
+pub(super) const VISITOR: &str = "visitor";
 /// A node that answers nothing for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How long a process may take to drain.
@@ -129,7 +131,13 @@ impl World {
     async fn add_units(&mut self, tier: Tier) -> anyhow::Result<()> {
         let mut adding = JoinSet::new();
         for place in self.tree.of(tier) {
-            for agency in self.tree.places[place].units.clone() {
+            let agencies = self.tree.places[place].units.clone();
+            if !agencies.is_empty() {
+                self.desks[place]
+                    .account(VISITOR, &[pb::Role::Clerk], "")
+                    .await?;
+            }
+            for agency in agencies {
                 let desk = self.desks[place].clone();
                 adding.spawn(async move {
                     let unit = desk.add_unit(&agency).await?;

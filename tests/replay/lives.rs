@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::building::{ADMIN, World};
+use super::building::{ADMIN, VISITOR, World};
 use super::plan::{Planned, Tier, login_of};
 
 /// Clocks stand so far before the oldest request under way: no due of a request under way lies behind them.
@@ -258,13 +258,13 @@ impl Life {
         let reply = plain(&request.resolution);
         self.act(handler, &unit, case, draft, &[("reply", &reply)])
             .await?;
-        for rest in [
-            ("approve", moves::approve_reply()),
-            ("send", moves::send_reply()),
-            ("visit", moves::return_visit(reasonable)),
-            ("close", moves::close(self.case.outcome)),
+        for (login, rest) in [
+            (ADMIN, ("approve", moves::approve_reply())),
+            (ADMIN, ("send", moves::send_reply())),
+            (VISITOR, ("visit", moves::return_visit(reasonable))),
+            (VISITOR, ("close", moves::close(self.case.outcome))),
         ] {
-            self.act(handler, ADMIN, case, rest, &[]).await?;
+            self.act(handler, login, case, rest, &[]).await?;
         }
         Ok(())
     }

@@ -127,15 +127,13 @@ impl Simulator {
         };
         let registry = running.engine.registry();
         let told = self.machines[above].me.at.place;
-        let way = registry.named_on_way_down(place);
-        way.into_iter()
-            .filter(|named| *named == told || *named != place)
-            .filter_map(|place| {
-                running
-                    .views
-                    .chain(&registry, ChainId::of_place(place))
-                    .ok()
-            })
+        let mut way = registry.named_on_way_down(place);
+        way.retain(|named| *named == told || *named != place);
+        let registries = way.iter().copied().map(ChainId::of_place);
+        let rulebooks = way.iter().copied().map(ChainId::rulebook_of);
+        registries
+            .chain(rulebooks)
+            .filter_map(|id| running.views.chain(&registry, id).ok())
             .flat_map(|chain| {
                 let standing = chain.standing().into_iter();
                 standing.map(|(entry, _)| entry.bytes()).collect::<Vec<_>>()

@@ -556,8 +556,11 @@ impl Group<'_> {
         let mut names = registry.named_on_way_down(place);
         // What the newcomer's own place has written comes by its link.
         names.retain(|named| *named == self.me.at.place || *named != place);
-        for place in names {
-            let chain = self.chain(ChainId::of_place(place))?;
+        // The rules come along: whoever joins takes cases in before its first link.
+        let registries = names.iter().copied().map(ChainId::of_place);
+        let rulebooks = names.iter().copied().map(ChainId::rulebook_of);
+        for id in registries.chain(rulebooks) {
+            let chain = self.chain(id)?;
             entries.extend(
                 chain
                     .standing()

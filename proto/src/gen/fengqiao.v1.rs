@@ -4688,7 +4688,8 @@ pub struct JoinResponse {
     /// Root certificate, PEM.
     #[prost(string, tag = "5")]
     pub root: ::prost::alloc::string::String,
-    /// Registry chains on the way from the first place to the joiner's parent, in order.
+    /// Registry chains on the way from the first place to the joiner's parent, in order, then the rulebook chains of the
+    /// same places.
     #[prost(message, repeated, tag = "6")]
     pub registry: ::prost::alloc::vec::Vec<SignedEntry>,
     /// Incarnation.
