@@ -43,9 +43,10 @@ impl Intruder {
         let folder = Folder::open(&node.data).unwrap();
         let mut registry = Registry::default();
         for signed in folder.first_entries().unwrap() {
-            registry
-                .apply(&Entry::from_signed(&signed).unwrap())
-                .unwrap();
+            let entry = Entry::from_signed(&signed).unwrap();
+            if entry.kind == pb::ChainKind::Registry {
+                registry.apply(&entry).unwrap();
+            }
         }
         let registrar = Arc::new(RegistryRegistrar::new(Arc::new(registry.clone())));
         let clock = Arc::new(Clock::of_file(node.clock_file().to_owned()));

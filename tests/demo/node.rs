@@ -153,9 +153,10 @@ impl Node {
     }
 
     /// Adds a unit of this centre with an account that handles for it.
-    pub(super) async fn add_unit(&self, name: &str, login: &str) -> Done<()> {
-        self.told("unit add", self.desk("admin").add_unit(name).await)?;
-        self.add_account(login, name, &[pb::Role::Handler]).await
+    pub(super) async fn add_unit(&self, name: &str, login: &str) -> Done<String> {
+        let unit = self.told("unit add", self.desk("admin").add_unit(name).await)?;
+        self.add_account(login, name, &[pb::Role::Handler]).await?;
+        Ok(unit)
     }
 
     /// Opens an account.

@@ -26,6 +26,8 @@ const OFFSET_MINUTES: i32 = 480;
 pub(super) struct Scene {
     nodes: Vec<Node>,
     clock: PathBuf,
+    /// Id of the town's unit of the stories.
+    pub(super) town_unit: String,
 }
 
 impl Scene {
@@ -38,6 +40,7 @@ impl Scene {
         let mut scene = Self {
             nodes: Vec::new(),
             clock,
+            town_unit: String::new(),
         };
         scene.set_clock(FIRST_MORNING)?;
         for at in At::ALL {
@@ -89,7 +92,7 @@ impl Scene {
 
     /// People at each centre: one who takes in, one who had no hand in a case and visits, one who approves and
     /// decides; and the units of the stories.
-    async fn staff(&self) -> Done<()> {
+    async fn staff(&mut self) -> Done<()> {
         for node in &self.nodes {
             node.add_account("clerk", "", &[pb::Role::Clerk]).await?;
             node.add_account("visitor", "", &[pb::Role::Clerk]).await?;
@@ -100,9 +103,11 @@ impl Scene {
             .add_unit("市城市管理局", "chengguan")
             .await?;
         self.node(At::City).add_unit("市公安局", "gongan").await?;
-        self.node(At::Zhengjiazhai)
+        self.town_unit = self
+            .node(At::Zhengjiazhai)
             .add_unit("镇综合行政执法队", "zhifa")
-            .await
+            .await?;
+        Ok(())
     }
 
     /// A node.

@@ -19,10 +19,8 @@ use tokio::task::JoinSet;
 use super::building::{ADMIN, VISITOR, World};
 use super::plan::{Planned, Tier, login_of};
 
-/// Clocks stand so far before the oldest request under way: no due of a request under way lies behind them.
-const CLOCK_BEHIND_MS: i64 = 3_600_000;
-/// Clocks are set when they would move by so much.
-const CLOCK_STEP_MS: i64 = 1_800_000;
+/// Clocks are set when they would move by so much; a request may not come from further ahead than five minutes.
+const CLOCK_STEP_MS: i64 = 240_000;
 /// Escalations measured from the village to the city.
 const SAMPLES: usize = 400;
 /// Between two looks at whether a case has arrived.
@@ -68,16 +66,23 @@ pub(super) async fn replay(
     let mut living = JoinSet::new();
     for (number, case) in cases.into_iter().enumerate() {
         let turn = Arc::clone(&turns).acquire_owned().await?;
-        let key = (case.request.created, case.request.id.clone());
-        let oldest = {
-            let mut under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            under_way.insert(key.clone());
-            under_way.first().map_or(key.0, |(created, _)| *created)
-        };
-        let behind = Moment(oldest.0.saturating_sub(CLOCK_BEHIND_MS));
-        if behind.0 >= clock.0.saturating_add(CLOCK_STEP_MS) {
-            world.ground.set_clock(behind)?;
-            clock = behind;
+        let created = case.request.created;
+        // No due of a request under way may lie behind the clocks.
+        while first_due(&under_way).is_some_and(|due| due <= created) {
+            let Some(ended) = living.join_next().await else {
+                break;
+            };
+            ended?;
+        }
+        let due = case.request.due.unwrap_or(Moment(i64::MAX));
+        let key = (due, case.request.id.clone());
+        under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.clone());
+        if created.0 >= clock.0.saturating_add(CLOCK_STEP_MS) {
+            world.ground.set_clock(created)?;
+            clock = created;
         }
         let life = Life {
             world: Arc::clone(world),
@@ -112,6 +117,11 @@ pub(super) async fn replay(
         ended?;
     }
     Ok(())
+}
+
+fn first_due(under_way: &Mutex<BTreeSet<(Moment, String)>>) -> Option<Moment> {
+    let under_way = under_way.lock().unwrap_or_else(PoisonError::into_inner);
+    under_way.first().map(|(due, _)| *due)
 }
 
 struct Life {

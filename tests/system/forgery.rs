@@ -19,7 +19,7 @@ fn opening(intruder: &Intruder, chain: u8, number: u64) -> Draft {
     Draft {
         deployment: intruder.folder.identity.deployment,
         kind: pb::ChainKind::Case,
-        chain: ChainId([chain; 16]),
+        chain: ChainId::drawn(pb::ChainKind::Case, [chain; 15]),
         rank: Rank::default(),
         sequence: 1,
         previous: None,

@@ -229,7 +229,7 @@ async fn county_and_township_restored_from_backups_of_different_age_agree_again(
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_older_copy_of_a_folder_is_noticed_and_recovered_where_it_stands() {
     let ground = City::new();
-    let city = ground.found("德州市").await;
+    let mut city = ground.found("德州市").await;
     let mut township = ground.join(&city, "新华街道", TOWNSHIP).await;
     let mut cases = vec![township.desk().register("快照之前").await.case];
     agree(&[&city, &township]).await;
@@ -243,8 +243,11 @@ async fn an_older_copy_of_a_folder_is_noticed_and_recovered_where_it_stands() {
     std::fs::remove_dir_all(&township.data).unwrap();
     copy(&snapshot, &township.data);
 
+    // It cannot know that it is one while its parent is away.
+    city.kill();
     township.start().await;
     cases.push(township.desk().register("旧副本上登记").await.case);
+    city.start().await;
     city.desk().alarmed("CURSOR").await;
     township.kill();
     recover(&city, &mut township).await;

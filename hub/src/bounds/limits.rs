@@ -33,8 +33,9 @@ const LEVELS: &[u64] = &[
 /// Longest text of a field, in characters.
 pub(super) fn characters_max(message: &str, field: &str) -> usize {
     match (message, field) {
-        // They become part of a key of the store.
-        (_, "class") => 31,
+        // A rulebook's own limits.
+        (_, "class") => 64,
+        ("BundleIssued", "note") => crate::rulebook::NOTE_CHARACTERS_MAX,
         ("Register" | "Notice", "number") | ("AccountSet", "login") => 32,
         // host:port
         (_, "address") => 261,

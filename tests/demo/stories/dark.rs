@@ -209,7 +209,7 @@ fn warned(play: &Play<'_>, at: At, responsible: &str, case: &str) -> Done<bool> 
         due: Moment(ms(DUE)?),
         clock: "handling".to_owned(),
         place: responsible.parse().map_err(|_| unread())?,
-        unit: None,
+        unit: Some(play.scene.town_unit.parse().map_err(|_| unread())?),
         amber_ms: 0,
         red_ms: 0,
         grace_ms: 0,
