@@ -134,7 +134,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "",
             register(),
             text("text", "  "),
-            (invalid, "FIELD_EMPTY", "texts.text"),
+            (invalid, "FIELD_EMPTY", "text"),
         ),
         (
             "a megabyte of text",
@@ -142,7 +142,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "",
             register(),
             text("text", &megabyte),
-            (invalid, "FIELD_TOO_LONG", "texts.text"),
+            (invalid, "FIELD_TOO_LONG", "text"),
         ),
         (
             "control characters",
@@ -150,7 +150,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "",
             register(),
             text("text", "a\u{7}b"),
-            (invalid, "CONTROL_CHARACTER", "texts.text"),
+            (invalid, "CONTROL_CHARACTER", "text"),
         ),
         (
             "a role that is none",
@@ -222,7 +222,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "",
             moves::escalate(),
             none(),
-            (invalid, "FIELD_EMPTY", "texts.reason"),
+            (invalid, "FIELD_EMPTY", "reason"),
         ),
         (
             "a handler registers",
@@ -230,7 +230,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "handler",
             register(),
             text("text", "x"),
-            (forbidden, "ROLE_MISSING", ""),
+            (forbidden, "NOT_CENTRE_STAFF", ""),
         ),
         (
             "a clerk decides",
@@ -367,7 +367,7 @@ async fn a_request_repeated_is_answered_alike_and_reused_is_refused() {
     check(
         "no move",
         &city.desk().ask(bare).await.unwrap_err(),
-        (Code::InvalidArgument, "FIELD_EMPTY", "command"),
+        (Code::InvalidArgument, "FIELD_EMPTY", "action"),
     );
 }
 
