@@ -113,7 +113,8 @@ impl Play<'_> {
     async fn visit_and_close(&self, at: At, case: &str, score: u32) -> Done<()> {
         let visit = moves::return_visit(true);
         self.act(at, "visitor", case, visit, &[]).await?;
-        self.act(at, "visitor", case, moves::rate(score), &[]).await?;
+        self.act(at, "visitor", case, moves::rate(score), &[])
+            .await?;
         let close = moves::close(pb::Outcome::Solved);
         self.act(at, "visitor", case, close, &[]).await
     }

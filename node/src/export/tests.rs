@@ -76,7 +76,10 @@ fn a_file_is_read_back_as_it_was_written() {
     assert_eq!((summary.texts, summary.sha256), (1, written.sha256));
     assert_eq!(lines[0]["kind"], "registry");
     assert_eq!(lines[0]["move"], "root-granted");
-    assert_eq!(lines[0]["body"]["registry"]["rootGranted"]["place"]["name"], "德州市");
+    assert_eq!(
+        lines[0]["body"]["registry"]["rootGranted"]["place"]["name"],
+        "德州市"
+    );
     assert_eq!(lines[2]["sequence"], 2);
     assert_eq!(lines[2]["place_name"], "德州市");
     assert_eq!(lines[2]["texts"][0]["text"], "信河路废弃铁轨");
