@@ -61,7 +61,7 @@ pub fn read(text: &str) -> Result<String, NumberError> {
     let place = place.filter(|place| has_shape(&plain, *place));
     let place = place.ok_or(NumberError::Shape)?;
     let (stem, check) = plain.split_at(length - 1);
-    if check.chars().next() != Some(check_character(stem)) {
+    if !check.starts_with(check_character(stem)) {
         return Err(NumberError::Check);
     }
     let (before, after) = plain.split_at(place);

@@ -130,7 +130,6 @@ pub fn convene(meeting_ms: i64, parties: Vec<pb::Party>) -> Action {
     pb::Convene {
         meeting_ms,
         parties,
-        ..Default::default()
     }
     .into()
 }
@@ -222,7 +221,6 @@ pub fn rate(score: u32) -> Action {
     pb::Rate {
         score,
         source: pb::RatingSource::Phone.into(),
-        ..Default::default()
     }
     .into()
 }
@@ -274,7 +272,6 @@ pub fn decide() -> Action {
 pub fn adopt_annex(entry: &str) -> Action {
     pb::AdoptAnnex {
         entry: entry.to_owned(),
-        ..Default::default()
     }
     .into()
 }

@@ -26,9 +26,12 @@ fn request<T>(login: &str, request_id: &str, what: T) -> Box<Request<T>> {
 }
 
 fn ask(world: &mut World, node: NodeId, input: Input) -> Result<Vec<u8>, Refusal> {
-    let answer = |output| match output {
-        Output::Answer(_, answer) => Some(answer),
-        _ => None,
+    let answer = |output| {
+        if let Output::Answer(_, answer) = output {
+            Some(answer)
+        } else {
+            None
+        }
     };
     let outputs = world.process(node, vec![input]);
     outputs.into_iter().find_map(answer).unwrap()

@@ -87,7 +87,7 @@ impl Simulator {
                     caller,
                     what: CaseMove {
                         case,
-                        action,
+                        action: *action,
                         content,
                         linked,
                         contact: Contact::Never,
@@ -146,7 +146,7 @@ impl Simulator {
                     self.people.last_at.insert(case, machine);
                 }
                 (
-                    spec_of(&command).map_or("unknown", |spec| spec.name),
+                    spec_of(command).map_or("unknown", |spec| spec.name),
                     hash_of(&response.entry),
                 )
             }
@@ -198,7 +198,7 @@ impl Simulator {
         self.tally.count(Family::Refusal, refusal.code.as_str());
         if let Wanted::Move(None, action, _) = &asked.what
             && refusal.code != Code::ClassUnknown
-            && *action != pb::Action::default()
+            && **action != pb::Action::default()
             && self.machines[machine].me.at.unit.is_none()
         {
             self.tally

@@ -38,7 +38,7 @@ pub(super) struct Asked {
 
 #[derive(Debug, Clone)]
 pub(super) enum Wanted {
-    Move(Option<ChainId>, pb::Action, bool),
+    Move(Option<ChainId>, Box<pb::Action>, bool),
     Directive(Vec<PlaceId>),
     AnswerDirective(ChainId, bool),
     Unit(String),
@@ -117,7 +117,7 @@ impl Simulator {
         Some(Asked {
             machine,
             login: self.dice.people.pick(&["admin", "clerk"]).into(),
-            what: Wanted::Move(None, command, self.dice.people.roll(4) > 0),
+            what: Wanted::Move(None, Box::new(command), self.dice.people.roll(4) > 0),
         })
     }
 
@@ -160,7 +160,7 @@ impl Simulator {
         Some(Asked {
             machine,
             login: dice.pick(&logins).into(),
-            what: Wanted::Move(Some(case), command, dice.roll(3) == 0),
+            what: Wanted::Move(Some(case), Box::new(command), dice.roll(3) == 0),
         })
     }
 
@@ -178,7 +178,7 @@ impl Simulator {
         Some(Asked {
             machine: self.centre_of(place)?,
             login: "leader".into(),
-            what: Wanted::Move(Some(case), moves::take_because(reason), false),
+            what: Wanted::Move(Some(case), Box::new(moves::take_because(reason)), false),
         })
     }
 
@@ -220,7 +220,11 @@ impl Simulator {
                 return Some(Asked {
                     machine,
                     login: login.into(),
-                    what: Wanted::Move(Some(case), command, self.dice.people.roll(3) == 0),
+                    what: Wanted::Move(
+                        Some(case),
+                        Box::new(command),
+                        self.dice.people.roll(3) == 0,
+                    ),
                 });
             }
         }
@@ -312,7 +316,7 @@ impl Simulator {
             .filter(|child| registry.node_of(*child).is_some())
             .collect();
         let dice = &mut self.dice.people;
-        let to_a_unit = involves(&command).0.len() > 0;
+        let to_a_unit = !involves(&command).0.is_empty();
         if to_a_unit || children.is_empty() {
             return command;
         }

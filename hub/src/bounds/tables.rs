@@ -159,9 +159,12 @@ pub(super) fn reached(names: &[&'static str]) -> Vec<&'static MessageBounds> {
     while let Some(name) = open.pop() {
         let shape = message(name);
         if reached.insert(name, shape).is_none() {
-            open.extend(shape.fields.iter().filter_map(|field| match field.rule {
-                Rule::Message(name) => Some(name),
-                _ => None,
+            open.extend(shape.fields.iter().filter_map(|field| {
+                if let Rule::Message(name) = field.rule {
+                    Some(name)
+                } else {
+                    None
+                }
             }));
         }
     }

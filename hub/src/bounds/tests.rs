@@ -131,9 +131,10 @@ fn a_list_has_a_longest_count_and_what_is_no_list_stands_once() {
     for shape in reached(&Bounds::ALL.map(Bounds::name)) {
         for known in shape.fields() {
             let (passes, _) = at_limit_and_beyond(&known.rule);
-            let value = match &known.rule {
-                Rule::Text { .. } => text("x"),
-                _ => passes[0].clone(),
+            let value = if matches!(known.rule, Rule::Text { .. }) {
+                text("x")
+            } else {
+                passes[0].clone()
             };
             if matches!(known.rule, Rule::Bytes { .. }) {
                 continue;

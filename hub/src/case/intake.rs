@@ -68,7 +68,7 @@ impl Intake {
     }
 
     /// The case is to be handed over, again or for the first time.
-    pub(crate) fn to_be_handed_over(&mut self, due: Option<&pb::Due>) {
+    pub(crate) fn await_hand_over(&mut self, due: Option<&pb::Due>) {
         self.accept_due = None;
         self.hand_over_due = due.cloned();
     }

@@ -355,7 +355,7 @@ impl Rules for pb::DecideObjection {
         case.custody.in_hand = false;
         case.decided = false;
         case.handling.due = None;
-        case.intake.to_be_handed_over(self.hand_over_due.as_ref());
+        case.intake.await_hand_over(self.hand_over_due.as_ref());
     }
 }
 

@@ -215,7 +215,7 @@ impl Rules for pb::Take {
     }
 
     fn fold(&self, case: &mut Case, _written: &Written) {
-        case.intake.to_be_handed_over(self.hand_over_due.as_ref());
+        case.intake.await_hand_over(self.hand_over_due.as_ref());
         case.visit.due.clone_from(&self.visit_due);
     }
 }
@@ -376,7 +376,7 @@ impl Rules for pb::Decide {
         case.reply = crate::case::Reply::default();
         case.visit.begins_anew();
         if let Some(due) = &self.hand_over_due {
-            case.intake.to_be_handed_over(Some(due));
+            case.intake.await_hand_over(Some(due));
         }
     }
 }

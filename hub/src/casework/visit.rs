@@ -134,7 +134,7 @@ impl Rules for pb::OrderRedo {
         case.visit.redo = true;
         case.decided = false;
         case.handling.due = None;
-        case.intake.to_be_handed_over(self.hand_over_due.as_ref());
+        case.intake.await_hand_over(self.hand_over_due.as_ref());
     }
 }
 

@@ -244,11 +244,12 @@ fn read_fields(
         let known: pb::FieldRule = rule_of
             .and_then(|rule| read(&options, rule))
             .unwrap_or_default();
-        let fields = match descriptor.kind() {
-            Kind::Message(inner) if !known.written => {
-                read_fields(&inner, &format!("{path}."), rule)
-            }
-            _ => Vec::new(),
+        let fields = if let Kind::Message(inner) = descriptor.kind()
+            && !known.written
+        {
+            read_fields(&inner, &format!("{path}."), rule)
+        } else {
+            Vec::new()
         };
         Field {
             descriptor,

@@ -112,13 +112,13 @@ fn fill(
             }
             continue;
         }
-        match message.get_field_mut(&field.descriptor) {
-            Value::List(values) => {
-                for value in values {
-                    resolve_value(value, field, names, sealed)?;
-                }
+        let value = message.get_field_mut(&field.descriptor);
+        if let Value::List(values) = value {
+            for value in values {
+                resolve_value(value, field, names, sealed)?;
             }
-            value => resolve_value(value, field, names, sealed)?,
+        } else {
+            resolve_value(value, field, names, sealed)?;
         }
     }
     Ok(())
@@ -136,10 +136,8 @@ fn resolve_value(
             plain(text, path)?;
             *text = names.resolve(text, field.rule.names(), path)?;
         }
-        Value::I64(moment) if path.ends_with("_ms") => {
-            if !(0..=TIME_MS_MAX).contains(moment) {
-                return Err(Refusal::of(Code::OutOfRange, path));
-            }
+        Value::I64(moment) if path.ends_with("_ms") && !(0..=TIME_MS_MAX).contains(moment) => {
+            return Err(Refusal::of(Code::OutOfRange, path));
         }
         Value::EnumNumber(number) => {
             if let Kind::Enum(list) = field.descriptor.kind()
@@ -153,7 +151,16 @@ fn resolve_value(
             return Err(Refusal::of(Code::OutOfRange, path).because(range));
         }
         Value::Message(inner) => fill(inner, &field.fields, names, sealed)?,
-        _ => {}
+        Value::Bool(_)
+        | Value::I32(_)
+        | Value::I64(_)
+        | Value::U32(_)
+        | Value::U64(_)
+        | Value::F32(_)
+        | Value::F64(_)
+        | Value::Bytes(_)
+        | Value::List(_)
+        | Value::Map(_) => {}
     }
     Ok(())
 }
@@ -174,15 +181,13 @@ fn take_sealed(
     }
     let value = message.get_field(&field.descriptor).into_owned();
     message.clear_field(&field.descriptor);
-    match value {
-        Value::String(text) => sealed.texts.push(pb::PrivateText {
-            role: field.rule.sealed.clone(),
-            text,
-        }),
-        Value::Message(person) => {
-            sealed.requester = pb::Requester::decode(&person.encode_to_vec()[..]).ok();
-        }
-        _ => return Err(Refusal::of(Code::Malformed, field.path.as_str())),
+    if let Value::String(text) = value {
+        let role = field.rule.sealed.clone();
+        sealed.texts.push(pb::PrivateText { role, text });
+    } else if let Value::Message(person) = value {
+        sealed.requester = pb::Requester::decode(&person.encode_to_vec()[..]).ok();
+    } else {
+        return Err(Refusal::of(Code::Malformed, field.path.as_str()));
     }
     Ok(())
 }

@@ -47,11 +47,9 @@ fn show(
         if !message.has_field(&field.descriptor) && (!flag || silent) {
             continue;
         }
-        match &*message.get_field(&field.descriptor) {
-            Value::List(values) => values
-                .iter()
-                .for_each(|value| show_value(value, field, naming, shown)),
-            value => show_value(value, field, naming, shown),
+        let value = message.get_field(&field.descriptor);
+        for value in value.as_list().unwrap_or(std::slice::from_ref(&*value)) {
+            show_value(value, field, naming, shown);
         }
     }
 }
@@ -109,7 +107,12 @@ fn words(value: &Value, field: &Field, naming: &Naming<'_>) -> (String, String, 
         Value::U64(number) => same(number.to_string()),
         Value::I32(number) => same(number.to_string()),
         Value::I64(number) => same(number.to_string()),
-        _ => same(String::new()),
+        Value::F32(_)
+        | Value::F64(_)
+        | Value::Bytes(_)
+        | Value::Message(_)
+        | Value::List(_)
+        | Value::Map(_) => same(String::new()),
     }
 }
 

@@ -81,13 +81,16 @@ impl Group<'_> {
     pub(crate) fn turn_away(&mut self, input: Input, closed: Closed) -> Result<(), EngineError> {
         match input {
             Input::Act(request) => self.turn_away_write(request.ticket, closed),
-            Input::Administer(request) => match request.what {
-                Administration::Waive(link) if closed == Closed::OlderCopy => {
+            Input::Administer(request) => {
+                if let Administration::Waive(link) = request.what
+                    && closed == Closed::OlderCopy
+                {
                     let answer = self.disbelieve(&request.caller, link)?;
                     self.outputs.push(Output::Answer(request.ticket, answer));
+                } else {
+                    self.turn_away_write(request.ticket, closed);
                 }
-                _ => self.turn_away_write(request.ticket, closed),
-            },
+            }
             Input::Join { ticket, .. } => {
                 let refusal = match closed {
                     Closed::Revoked => EnrolRefusal::REVOKED,

@@ -112,7 +112,7 @@ impl<'a> Group<'a> {
             Input::Alarm { code, detail } => self.alarm(code, detail),
             Input::Tick { clock_believed } => self.tick(*clock_believed)?,
             Input::Started => self.started()?,
-            Input::Errand(errand) => self.run_errand(errand.clone())?,
+            Input::Errand(errand) => self.run_errand(*errand)?,
             Input::Introduced(entries) => self.introduced(entries)?,
             Input::OlderCopy { link, found } => self.close_as_older_copy(*link, found.clone()),
             Input::NoOlderCopy { .. } => {}

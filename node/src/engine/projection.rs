@@ -269,19 +269,15 @@ impl Projection<'_, '_> {
         blobs: &[Place],
         error: &EngineError,
     ) -> Result<(), EngineError> {
-        match fact {
-            Fact::Entry(stored) => {
-                let at = place_of(stored.blob.as_ref(), blobs);
-                let at = at.ok_or(EngineError::Unreadable("a blob reference"))?;
-                let bytes = read_bytes(self.record, self.reader, &at)?;
-                let entry = Entry::parse(&bytes).ok();
-                self.put_aside(entry.as_ref(), &bytes, at, stored, "UNFIT")
-            }
-            _ => {
-                self.alarm_unfit(&error.to_string());
-                Ok(())
-            }
-        }
+        let Fact::Entry(stored) = fact else {
+            self.alarm_unfit(&error.to_string());
+            return Ok(());
+        };
+        let at = place_of(stored.blob.as_ref(), blobs);
+        let at = at.ok_or(EngineError::Unreadable("a blob reference"))?;
+        let bytes = read_bytes(self.record, self.reader, &at)?;
+        let entry = Entry::parse(&bytes).ok();
+        self.put_aside(entry.as_ref(), &bytes, at, stored, "UNFIT")
     }
 
     fn alarm_unfit(&mut self, reason: &str) {

@@ -212,9 +212,10 @@ impl Dialer {
             return Ok(ending);
         }
         // With TLS 1.3 a refused certificate may show as late as here.
-        let why = match ending.code {
-            Code::Cut => self.down(verdict.unreached(), presenting),
-            told => Down::Session(told),
+        let why = if ending.code == Code::Cut {
+            self.down(verdict.unreached(), presenting)
+        } else {
+            Down::Session(ending.code)
         };
         self.port.down(&self.link, why);
         Ok(ending)

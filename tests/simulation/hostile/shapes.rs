@@ -231,14 +231,14 @@ fn figures_notices_counts_refusals_and_submissions_beyond_their_limits_are_refus
         author: node.clone(),
         to: node.clone(),
     });
-    let mut body = pb::Body::default();
-    body.content = Some(
-        pb::Rate {
-            score: 4_000_000,
-            ..Default::default()
-        }
-        .into(),
-    );
+    let rating = pb::Rate {
+        score: 4_000_000,
+        ..Default::default()
+    };
+    let body = pb::Body {
+        content: Some(rating.into()),
+        ..Default::default()
+    };
     let submission = pb::Submission {
         submission: vec![1; 16],
         deployment: forger.me.deployment.to_vec(),

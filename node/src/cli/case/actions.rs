@@ -321,12 +321,11 @@ fn group(field: &'static Field, text: &str) -> Result<Value, Failure> {
         let inner = asked()
             .find(|inner| flag(inner) == key.trim())
             .ok_or_else(|| refused(format!("the keys are {keys}")))?;
-        let value = match inner.holds() {
-            Holds::Moment => {
-                let moment = parse_time(value.trim()).map_err(&refused)?;
-                Value::I64(moment.0)
-            }
-            _ => Value::String(value.trim().to_owned()),
+        let value = if matches!(inner.holds(), Holds::Moment) {
+            let moment = parse_time(value.trim()).map_err(&refused)?;
+            Value::I64(moment.0)
+        } else {
+            Value::String(value.trim().to_owned())
         };
         message.set_field(&inner.descriptor, value);
     }
