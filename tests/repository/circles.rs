@@ -151,9 +151,9 @@ impl Walk<'_> {
 }
 
 fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        syn::Meta::List(list) if list.path.is_ident("cfg") => list.tokens.to_string() == "test",
-        _ => false,
+    attributes.iter().any(|attribute| {
+        let list = attribute.meta.require_list();
+        list.is_ok_and(|list| list.path.is_ident("cfg") && list.tokens.to_string() == "test")
     })
 }
 
@@ -243,7 +243,9 @@ fn meant(path: &[String], all: &BTreeMap<Module, Names>) -> Option<Module> {
         let further = names.passed_on.get(name).cloned();
         let from_all = || {
             let mut globs = names.passed_on_all.iter();
-            globs.find_map(|glob| meant(&[glob.as_slice(), &[name.clone()]].concat(), all))
+            globs.find_map(|glob| {
+                meant(&[glob.as_slice(), std::slice::from_ref(name)].concat(), all)
+            })
         };
         match further.filter(|further| *further != path[..=at]) {
             Some(further) => path = [further.as_slice(), &path[at + 1..]].concat(),
