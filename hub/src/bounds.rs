@@ -2,7 +2,7 @@
 //!
 //! One pass over the encoded bytes, by the descriptors of the messages themselves: every text has a longest length and
 //! no control or direction character, every id its one length, every list a longest count, every number a range in which
-//! there is room to count on. Whatever is not named in [`limits`] gets the strict rule of its type, so a new message is
+//! there is room to count on. Whatever is not named in `limits` gets the strict rule of its type, so a new message is
 //! covered from its first day. Nothing here judges business: the same bytes pass or fail at every node.
 
 mod limits;

@@ -2,7 +2,7 @@
 //!
 //! Four processes on loopback, one a tier, each hosting the places of its tier, with their own certificates and
 //! folders. What drives them knows only their sockets, and kills from outside. In the end every node says what its own
-//! journal holds, and that is compared with what [`oracle`] computes from the file alone.
+//! journal holds, and that is compared with what [`oracle()`] computes from the file alone.
 
 mod building;
 mod check;

@@ -1,6 +1,6 @@
 //! The table of actions: one line each, and what every action has to say for itself.
 //!
-//! A new action is its message in `proto/fengqiao/v1/casework/<family>.proto`, its [`Rules`] in the family's file and its
+//! A new action is its message in `proto/fengqiao/v1/casework/<family>.proto`, its `Rules` in the family's file and its
 //! line here. Everything else, from the command line to the page, reads the descriptor and this table.
 
 use fengqiao_proto::v1 as pb;

@@ -7,7 +7,7 @@ use crate::trust::name::{NameError, NodeId, PlaceId};
 /// Why a chain gives no identity. `position` counts from the leaf, which is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum IdentityError {
-    /// Fewer than a leaf and a root, or more than [`CHAIN_CERTIFICATES_MAX`].
+    /// Fewer than a leaf and a root, or more than `CHAIN_CERTIFICATES_MAX`.
     #[error("a chain of {0} certificates")]
     ChainLength(usize),
     /// Not one whole certificate of version 3, too large, or a field that cannot be read.
