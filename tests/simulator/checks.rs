@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Tree;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_hub::{casework, tally};
 use fengqiao_node::engine::PARKED_MAX;
 use fengqiao_node::replication::session::LANES;
 use fengqiao_node::store::tables;
@@ -11,6 +13,7 @@ use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
 use super::agenda::MachineId;
+use super::machine::ZONE_OFFSET_MINUTES;
 use super::tally::Family;
 use super::{Broken, Simulator};
 use crate::rows;
@@ -179,6 +182,68 @@ impl Simulator {
         Ok(())
     }
 
+    /// A machine's daily figures are what its own entries that stand come to, each with the class and the lead that its
+    /// case had then.
+    fn check_figures(&mut self, machine: MachineId) -> Result<(), Broken> {
+        const PROMISE: &str = "S9 figures follow the log";
+        let broken = |detail: String| Broken::at(PROMISE, detail);
+        let Some(running) = &self.machines[machine].running else {
+            return Ok(());
+        };
+        let me = &self.machines[machine].me;
+        let unread = |error: fengqiao_node::engine::EngineError| broken(error.to_string());
+        let mut expected: BTreeMap<(i32, Vec<u8>, String, String), u64> = BTreeMap::new();
+        for id in running.views.chain_ids().map_err(unread)? {
+            let Some(chain) = self.chain(machine, id) else {
+                continue;
+            };
+            let standing = chain.standing();
+            for (at, (entry, _)) in standing.iter().enumerate() {
+                let own = entry.author == me.at.node && entry.incarnation == me.incarnation;
+                let so_far = standing[..=at].iter();
+                let case = casework::fold(so_far.map(|(entry, place)| (entry.as_ref(), *place)));
+                let Some(case) = case.filter(|_| own) else {
+                    continue;
+                };
+                let key = (
+                    tally::day_of(Moment(entry.body.wall_time_ms), ZONE_OFFSET_MINUTES),
+                    case.dispatching
+                        .lead
+                        .map(UnitId::to_vec)
+                        .unwrap_or_default(),
+                    case.intake.class,
+                    tally::count_name(entry.body.content.as_ref()),
+                );
+                *expected.entry(key).or_default() += 1;
+            }
+        }
+        let mut counted = BTreeMap::new();
+        for tally in running.views.tallies().map_err(unread)? {
+            let own = tally.node == me.at.node.to_vec() && tally.incarnation == me.incarnation;
+            for count in tally.counts.iter().filter(|count| own && count.count > 0) {
+                let key = (
+                    tally.day,
+                    tally.unit.clone(),
+                    tally.class.clone(),
+                    count.name.clone(),
+                );
+                counted.insert(key, count.count);
+            }
+        }
+        self.tally.count(Family::Property, PROMISE);
+        if counted == expected {
+            return Ok(());
+        }
+        let wrong = counted
+            .iter()
+            .find(|(key, count)| expected.get(*key) != Some(*count));
+        let missing = expected.iter().find(|(key, _)| !counted.contains_key(*key));
+        Err(broken(format!(
+            "{}: counted {wrong:?}, missing {missing:?}",
+            self.told(machine)
+        )))
+    }
+
     /// The store of a machine is, row by row, what its journal says.
     pub(super) fn check_store(&mut self, machine: MachineId) -> Result<(), Broken> {
         const PROMISE: &str = "S8 a store follows its journal";
@@ -213,6 +278,7 @@ impl Simulator {
         for machine in 0..self.machines.len() {
             self.check_parked(machine)?;
             self.check_recovered(machine)?;
+            self.check_figures(machine)?;
             self.check_settles(machine)?;
         }
         let cases: BTreeSet<ChainId> = self

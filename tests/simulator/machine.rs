@@ -26,6 +26,9 @@ use super::disk::SimDisk;
 use super::wire::StreamId;
 use crate::world::{Founding, SeededSeals};
 
+/// Days of the figures begin by Chinese time.
+pub(super) const ZONE_OFFSET_MINUTES: i32 = 480;
+
 /// The data folder on a machine's disk.
 pub const FOLDER: &str = "/data";
 
@@ -186,7 +189,7 @@ impl Machine {
         };
         let parts = Parts {
             me: self.me.clone(),
-            zone_offset_minutes: 480,
+            zone_offset_minutes: ZONE_OFFSET_MINUTES,
             journal: Box::new(opened.journal),
             store: store.clone(),
             vault: Arc::clone(&vault),

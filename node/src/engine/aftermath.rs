@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
@@ -12,7 +13,7 @@ use pb::fact::Fact;
 use prost::Message as _;
 
 use super::chains::{Chain, author_place};
-use super::group::{Group, NewEntry, Owed, Touched};
+use super::group::{Group, NewEntry, Owed, TallyKey, Touched};
 use super::projection::{lane_row, receipt_row};
 use super::{AwaitingTop, EngineError, Output};
 use crate::replication::route;
@@ -318,62 +319,55 @@ impl Group<'_> {
         )
     }
 
-    /// Notes for the daily figures that an own entry came to stand, or that own entries stand no longer.
-    pub(crate) fn count(
-        &mut self,
-        entry: &Entry,
-        verdict: Verdict,
-        before: &[Hash],
-    ) -> Result<(), EngineError> {
-        if entry.kind != pb::ChainKind::Case {
-            return Ok(());
-        }
-        if verdict == Verdict::Extended {
-            if entry.author == self.me.at.node {
-                self.count_one(entry.chain, entry, 1);
-            }
-            return Ok(());
-        }
-        let Some(chain) = self.state.chains.get(entry.chain) else {
-            return Ok(());
+    /// Notes for the daily figures which own entries came to stand and which stand no longer. What an earlier
+    /// incarnation wrote stands in that one's figures.
+    pub(crate) fn count(&mut self, entry: &Entry, verdict: Verdict, before: &[Hash]) {
+        let chain = self.state.chains.get(entry.chain);
+        let Some(chain) = chain.filter(|chain| chain.kind == pb::ChainKind::Case) else {
+            return;
         };
-        let after: BTreeSet<Hash> = chain.tree.standing().into_iter().collect();
-        let before: BTreeSet<Hash> = before.iter().copied().collect();
-        let own = |hash: &Hash| {
-            let entry = chain
-                .entries
-                .get(hash)
-                .map(|(entry, _)| std::sync::Arc::clone(entry));
-            entry.filter(|entry| entry.author == self.me.at.node)
+        let (gone, come) = if verdict == Verdict::Extended {
+            (Vec::new(), vec![entry.hash])
+        } else {
+            let after = whole(chain, &chain.tree.standing());
+            let before = whole(chain, before);
+            (
+                before.difference(&after).copied().collect(),
+                after.difference(&before).copied().collect(),
+            )
         };
-        let gone: Vec<_> = before.difference(&after).filter_map(own).collect();
-        let come: Vec<_> = after.difference(&before).filter_map(own).collect();
-        gone.iter()
-            .for_each(|entry| self.count_one(entry.chain, entry, -1));
-        come.iter()
-            .for_each(|entry| self.count_one(entry.chain, entry, 1));
-        Ok(())
+        let changes = [(gone, -1), (come, 1)].map(|(hashes, by)| {
+            let keys = hashes.iter().filter_map(|hash| self.figure_of(chain, hash));
+            keys.map(|key| (key, by)).collect::<Vec<_>>()
+        });
+        for (key, by) in changes.into_iter().flatten() {
+            *self.tallies.entry(key).or_default() += by;
+        }
     }
 
-    fn count_one(&mut self, chain: ChainId, entry: &Entry, by: i64) {
-        let case = self
-            .state
-            .chains
-            .get(chain)
-            .and_then(|chain| chain.case.as_ref());
-        let class = case
-            .map(|case| case.intake.class.clone())
-            .unwrap_or_default();
-        let unit = case
-            .and_then(|case| case.dispatching.lead)
-            .map(UnitId::to_vec)
-            .unwrap_or_default();
-        let day = tally::day_of(
-            fengqiao_hub::clock::Moment(entry.body.wall_time_ms),
-            self.zone_offset_minutes,
-        );
-        let name = tally::count_name(entry.body.content.as_ref());
-        *self.tallies.entry((day, unit, class, name)).or_default() += by;
+    /// The figure in which an own entry counts. Class and unit are those the case had with this entry, so that it leaves
+    /// the figure it entered, whatever became of the case.
+    fn figure_of(&self, chain: &Chain, hash: &Hash) -> Option<TallyKey> {
+        let (entry, _) = chain.entries.get(hash)?;
+        let own = entry.author == self.me.at.node && entry.incarnation == self.me.incarnation;
+        if !own {
+            return None;
+        }
+        let is_head = chain.tree.head().is_some_and(|head| head.hash == *hash);
+        let folded = if is_head { None } else { chain.case_at(*hash) };
+        let case = if is_head {
+            chain.case.as_ref()
+        } else {
+            folded.as_ref()
+        }?;
+        let day = tally::day_of(Moment(entry.body.wall_time_ms), self.zone_offset_minutes);
+        let unit = case.dispatching.lead.map(UnitId::to_vec);
+        Some((
+            day,
+            unit.unwrap_or_default(),
+            case.intake.class.clone(),
+            tally::count_name(entry.body.content.as_ref()),
+        ))
     }
 
     fn send_tallies(&mut self) -> Result<(), EngineError> {
@@ -532,6 +526,15 @@ impl Group<'_> {
             .get(&tables::notice(case))?
             .as_deref()
             .and_then(signed::kept))
+    }
+}
+
+/// A standing chain that is here from its first entry on; nothing counts above a gap.
+fn whole(chain: &Chain, standing: &[Hash]) -> BTreeSet<Hash> {
+    let first = standing.first().and_then(|hash| chain.entries.get(hash));
+    match first {
+        Some((first, _)) if first.sequence == 1 => standing.iter().copied().collect(),
+        Some(_) | None => BTreeSet::new(),
     }
 }
 

@@ -70,6 +70,19 @@ impl Chain {
             .collect()
     }
 
+    /// The case as it was with this entry, whatever came after. `None` while an entry before it is awaited.
+    #[must_use]
+    pub fn case_at(&self, hash: Hash) -> Option<Case> {
+        let mut way = Vec::new();
+        let mut next = Some(hash);
+        while let Some(hash) = next {
+            let (entry, place) = self.entries.get(&hash)?;
+            way.push((entry.as_ref(), *place));
+            next = entry.previous;
+        }
+        casework::fold(way.into_iter().rev())
+    }
+
     /// What the first entry of a case was judged by.
     pub(crate) fn judged_by(&self) -> Option<&pb::JudgedBy> {
         let (first, _) = self.entries.get(self.tree.standing().first()?)?;

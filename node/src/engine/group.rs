@@ -227,7 +227,7 @@ impl<'a> Group<'a> {
             if let Some(Change::PlaceMoved(moved)) = registry_change(entry.body.content.as_ref()) {
                 self.moved.extend(PlaceId::from_bytes(&moved.place));
             }
-            self.count(entry, verdict, &old_standing)?;
+            self.count(entry, verdict, &old_standing);
         }
         if entry.kind == pb::ChainKind::Case
             && matches!(verdict, Verdict::Overtook | Verdict::Joined)
