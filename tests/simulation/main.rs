@@ -5,6 +5,7 @@ mod acts;
 mod attempts;
 mod beside;
 mod clocks;
+mod figures;
 mod hostile;
 mod importing;
 mod lanes;
