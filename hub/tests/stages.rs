@@ -76,6 +76,7 @@ fn table() -> Vec<(pb::Action, &'static str, Code)> {
     let drafts = "accepted handling in-hand decided redo replied";
     let escalates = "registered accepted dispatched handling objected in-hand decided redo";
     let designates = "accepted in-hand objected decided redo";
+    let leads = "dispatched handling objected drafted approved replied visited";
     let decides = "accepted handling in-hand decided redo replied";
     vec![
         (registered().into(), "", forbids),
@@ -89,6 +90,7 @@ fn table() -> Vec<(pb::Action, &'static str, Code)> {
         (upheld(true).into(), "objected", forbids),
         (designate(WATER).into(), designates, forbids),
         (give_back().into(), "", Code::NotDispatchedDown),
+        (pb::Urge::default().into(), leads, forbids),
         (contact(true).into(), works, forbids),
         (act().into(), works, forbids),
         (interim().into(), works, forbids),

@@ -210,7 +210,7 @@ macro_rules! actions {
 actions! {
     Intake in intake_action { Register, Accept, Decline, AnswerAtOnce }
     Dispatching in dispatching_action {
-        Dispatch, SignFor, Object, DecideObjection, Designate, Return,
+        Dispatch, SignFor, Object, DecideObjection, Designate, Return, Urge,
     }
     Handling in handling_action { Contact, TakeAction, ReportInterim, Supplement }
     Reply in reply_action { DraftReply, ApproveReply, SendBackReply, SendReply }

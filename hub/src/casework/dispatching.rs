@@ -6,7 +6,7 @@ use fengqiao_proto::v1 as pb;
 use pb::Role;
 
 use super::action::{Rules, Spec};
-use super::authority::{CLERK_OR_LEADER, Who};
+use super::authority::{CLERK_OR_LEADER, Who, require};
 use super::context::{Context, DecisionContext};
 use super::escalation::parent;
 use crate::case::{Case, Objection, Obligation, OfferKind, Receiver, Stage, Written};
@@ -458,4 +458,52 @@ impl Rules for pb::Return {
                 .offered(OfferKind::Returned, written.hash, to, due);
         }
     }
+}
+
+impl Rules for pb::Urge {
+    const SPEC: Spec = Spec::new(
+        "urge",
+        "催办",
+        "Press whoever has the case to go on with it",
+        Who::Concerned,
+    )
+    .submittable();
+
+    /// A centre urges the unit it gave the case to; a centre above, the custodian. Nobody urges upwards or themselves.
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        let actor = context.actor;
+        if actor.unit.is_some() {
+            return Err(Refusal::of(Code::NotCentreStaff, ""));
+        }
+        require(actor, CLERK_OR_LEADER)?;
+        let custodian = context.case.custody.custodian;
+        if context.centre.registry.is_above(actor.place, custodian) {
+            return Ok(());
+        }
+        if actor.place != custodian {
+            return Err(Refusal::of(Code::NotAbove, ""));
+        }
+        match context.case.dispatching.lead {
+            Some(_) => Ok(()),
+            None => Err(Refusal::of(Code::StageForbids, "").because(context.case.stage().as_str())),
+        }
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let case = context.case;
+        let custodian = case.custody.custodian;
+        let lead = case.dispatching.lead;
+        let unit = lead.filter(|_| context.actor.place == custodian);
+        let clocks = case.clocks(None);
+        let mut theirs = clocks.iter().filter(|clock| clock.place == custodian);
+        let urge = Self {
+            unit: unit.map(|unit| unit.to_string()).unwrap_or_default(),
+            place: custodian.to_string(),
+            overdue: theirs.any(|clock| clock.is_red(context.centre.now)),
+            ..self
+        };
+        Ok((urge, Move::None))
+    }
+
+    fn fold(&self, _case: &mut Case, _written: &Written) {}
 }

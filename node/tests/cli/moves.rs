@@ -244,6 +244,13 @@ fn table() -> Vec<Row> {
             }),
         ),
         ("supplement N --text r", of(pb::Supplement { text: r() })),
+        (
+            "urge N --reason r",
+            of(pb::Urge {
+                reason: r(),
+                ..Default::default()
+            }),
+        ),
     ]
 }
 

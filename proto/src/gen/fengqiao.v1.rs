@@ -257,7 +257,7 @@ pub struct WorkOnSite {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DispatchingAction {
     /// What is done.
-    #[prost(oneof = "dispatching_action::Action", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "dispatching_action::Action", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub action: ::core::option::Option<dispatching_action::Action>,
 }
 /// Nested message and enum types in `DispatchingAction`.
@@ -283,6 +283,9 @@ pub mod dispatching_action {
         /// Returns a case to the centre above that dispatched it.
         #[prost(message, tag = "6")]
         Return(super::Return),
+        /// Presses whoever has it.
+        #[prost(message, tag = "7")]
+        Urge(super::Urge),
     }
 }
 /// The case goes to a unit of this centre, or to a centre below, which becomes custodian.
@@ -362,6 +365,22 @@ pub struct Return {
     /// Until when the dispatcher answers.
     #[prost(message, optional, tag = "20")]
     pub answer_due: ::core::option::Option<Due>,
+}
+/// The dispatching side presses whoever has the case to go on with it; no clock changes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Urge {
+    /// What is expected, and by when.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+    /// Unit that is urged; empty for the centre.
+    #[prost(string, tag = "20")]
+    pub unit: ::prost::alloc::string::String,
+    /// Centre that is urged.
+    #[prost(string, tag = "21")]
+    pub place: ::prost::alloc::string::String,
+    /// Whether one of its clocks had run out.
+    #[prost(bool, tag = "22")]
+    pub overdue: bool,
 }
 /// The actions of escalation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -7671,6 +7690,7 @@ impl From<Object> for body::Content { fn from(message: Object) -> Self { body::C
 impl From<DecideObjection> for body::Content { fn from(message: DecideObjection) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::DecideObjection(message)) })) }) } }
 impl From<Designate> for body::Content { fn from(message: Designate) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Designate(message)) })) }) } }
 impl From<Return> for body::Content { fn from(message: Return) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Return(message)) })) }) } }
+impl From<Urge> for body::Content { fn from(message: Urge) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Urge(message)) })) }) } }
 impl From<Contact> for body::Content { fn from(message: Contact) -> Self { body::Content::Action(Action { family: Some(action::Family::Handling(HandlingAction { action: Some(handling_action::Action::Contact(message)) })) }) } }
 impl From<TakeAction> for body::Content { fn from(message: TakeAction) -> Self { body::Content::Action(Action { family: Some(action::Family::Handling(HandlingAction { action: Some(handling_action::Action::TakeAction(message)) })) }) } }
 impl From<ReportInterim> for body::Content { fn from(message: ReportInterim) -> Self { body::Content::Action(Action { family: Some(action::Family::Handling(HandlingAction { action: Some(handling_action::Action::ReportInterim(message)) })) }) } }
@@ -7717,6 +7737,7 @@ impl From<Object> for Action { fn from(message: Object) -> Self { Action { famil
 impl From<DecideObjection> for Action { fn from(message: DecideObjection) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::DecideObjection(message)) })) } } }
 impl From<Designate> for Action { fn from(message: Designate) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Designate(message)) })) } } }
 impl From<Return> for Action { fn from(message: Return) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Return(message)) })) } } }
+impl From<Urge> for Action { fn from(message: Urge) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Urge(message)) })) } } }
 impl From<Contact> for Action { fn from(message: Contact) -> Self { Action { family: Some(action::Family::Handling(HandlingAction { action: Some(handling_action::Action::Contact(message)) })) } } }
 impl From<TakeAction> for Action { fn from(message: TakeAction) -> Self { Action { family: Some(action::Family::Handling(HandlingAction { action: Some(handling_action::Action::TakeAction(message)) })) } } }
 impl From<ReportInterim> for Action { fn from(message: ReportInterim) -> Self { Action { family: Some(action::Family::Handling(HandlingAction { action: Some(handling_action::Action::ReportInterim(message)) })) } } }
