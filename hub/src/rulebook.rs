@@ -97,6 +97,15 @@ impl Rulebook {
         })
     }
 
+    /// The version for people: the number of each place's rules, from the top down, as 3 or 3.1; empty where there is
+    /// none.
+    #[must_use]
+    pub fn version_text(&self) -> String {
+        let versions = self.versions.iter();
+        let numbers: Vec<String> = versions.map(|(_, number)| number.to_string()).collect();
+        numbers.join(".")
+    }
+
     /// The definition that goes along with a case of a class which the top did not issue.
     #[must_use]
     pub fn definition(&self, class: &str) -> Option<pb::ClassDefinition> {
@@ -211,7 +220,8 @@ impl Rulebook {
     /// What is to be said of the calendar now: the list of this year is missing, or, from October on, that of the next.
     #[must_use]
     pub fn calendar_warning(&self, now: Moment) -> Option<Warning> {
-        self.calendar.warning_at(now)
+        let warning = self.calendar.warning_at(now);
+        warning.filter(|_| !self.is_empty())
     }
 
     /// Until when a centre accepts or declines what was registered at `start`.

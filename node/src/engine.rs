@@ -277,6 +277,8 @@ pub(crate) struct State {
     pub(crate) parked_max: u64,
     /// Lanes at an item for which there was no room to wait.
     pub(crate) paused: std::collections::BTreeSet<(NodeId, pb::Lane)>,
+    /// Day, since 1970 in UTC, on which the calendar was last looked at.
+    pub(crate) calendar_looked_at: Option<i64>,
 }
 
 impl State {
@@ -302,6 +304,7 @@ impl State {
             refused: Refused::default(),
             parked_max,
             paused: std::collections::BTreeSet::new(),
+            calendar_looked_at: None,
         }
     }
 }

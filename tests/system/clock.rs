@@ -1,8 +1,10 @@
-//! Clocks that are wrong: shown, and not believed for warnings; writing goes on.
+//! Clocks that are wrong: shown, and not believed for warnings; writing goes on. A calendar that ends: said in time.
 
+use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::Desk;
-use fengqiao_tests::city::{COUNTY, City, TOWNSHIP, VILLAGE, agree, until};
+use fengqiao_tests::city::process::Node;
+use fengqiao_tests::city::{COUNTY, City, DAY_MS, TOWNSHIP, VILLAGE, agree, until};
 use fengqiao_tests::kit::moves::{accept, dispatch};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -42,7 +44,7 @@ async fn a_clock_more_than_an_hour_off_warns_nobody_and_work_goes_on() {
         "{seen}"
     );
 
-    let due = |node: &fengqiao_tests::city::process::Node| node.now().0 + 10 * 60_000;
+    let due = |node: &Node| node.now().0 + 10 * 60_000;
     let a = dispatch_due(&right.desk(), "新湖社区", due(&right)).await;
     let b = dispatch_due(&wrong.desk(), "新华社区", due(&wrong)).await;
     right_village.desk().sees_stage(&a, "dispatched").await;
@@ -96,4 +98,79 @@ async fn a_clock_more_than_an_hour_off_warns_nobody_and_work_goes_on() {
         &wrong_village,
     ])
     .await;
+}
+
+/// What `doctor` says of the rules: the state, and whether it names a missing list.
+fn rules_found(node: &Node) -> (String, bool) {
+    let said = node.machine(&["doctor"]).json();
+    let checks = said["checks"].as_array().unwrap().clone();
+    let rules = checks.iter().find(|check| check["check"] == "rules");
+    let rules = rules.unwrap_or_else(|| panic!("{said}"));
+    let named = rules["message"].as_str().unwrap();
+    (
+        rules["state"].as_str().unwrap().to_owned(),
+        named.contains(MISSING),
+    )
+}
+
+/// Code of the warning.
+const MISSING: &str = "CALENDAR_YEAR_MISSING";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn from_october_on_a_missing_list_of_next_year_is_said_everywhere_and_before_nowhere() {
+    let ground = City::new();
+    // The rules that ship know the days off until the end of 2026.
+    let september = Moment::parse_rfc3339("2026-09-30T09:00:00+08:00").unwrap();
+    ground.time.advance(september.0 - ground.time.now(0).0);
+    let city = ground.found("德州市").await;
+    let county = ground.join(&city, "德城区", COUNTY).await;
+    agree(&[&city, &county]).await;
+    let nodes = [&city, &county];
+    let registered = |node: &Node| {
+        let desk = node.desk();
+        async move { desk.register("井盖缺失").await.number }
+    };
+
+    for node in nodes {
+        let number = registered(node).await;
+        for words in [
+            &["status"][..],
+            &["case", "accept", &number],
+            &["case", "show", &number],
+            &["case", "list"],
+        ] {
+            let said = node.say(words).unwrap();
+            assert_eq!(said.code, 0, "{said:?}");
+            assert!(!said.out.contains(MISSING), "{words:?}: {said:?}");
+        }
+        let said = node.cli(&["status"]).json();
+        assert!(said["calendar_year_missing"].is_null(), "{said}");
+        assert_eq!(rules_found(node), ("ok".to_owned(), false));
+        assert!(!node.log_text().contains(MISSING), "{}", node.log_text());
+    }
+
+    ground.time.advance(DAY_MS);
+    for node in nodes {
+        node.set_clock();
+        node.logs(&[MISSING, "2027"]).await;
+        let number = registered(node).await;
+        for words in [
+            &["status"][..],
+            &["case", "accept", &number],
+            &["case", "show", &number],
+            &["case", "list"],
+        ] {
+            let said = node.say(words).unwrap();
+            assert_eq!(said.code, 0, "{said:?}");
+            let told = said.out.contains(MISSING) && said.out.contains("2027");
+            assert!(told, "{words:?}: {said:?}");
+        }
+        let said = node.cli(&["status"]).json();
+        assert_eq!(said["calendar_year_missing"], 2027, "{said}");
+        let said = node.cli(&["case", "show", &number]).json();
+        assert_eq!(said["calendar_year_missing"], 2027, "{said}");
+        let said = node.cli(&["case", "list"]).json();
+        assert_eq!(said["cases"][0]["calendar_year_missing"], 2027, "{said}");
+        assert_eq!(rules_found(node), ("warn".to_owned(), true));
+    }
 }

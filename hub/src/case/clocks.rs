@@ -26,6 +26,8 @@ pub struct Running {
     pub red_ms: i64,
     /// Instant after which a tier above may take the case, Unix milliseconds; 0 is the due time.
     pub grace_ms: i64,
+    /// Year whose list of days off was missing when it was computed; 0 is none.
+    pub calendar_year_missing: u32,
 }
 
 impl Running {
@@ -38,6 +40,7 @@ impl Running {
             amber_ms: due.amber_ms,
             red_ms: due.red_ms,
             grace_ms: due.grace_ms,
+            calendar_year_missing: due.calendar_year_missing,
         }
     }
 
@@ -50,6 +53,7 @@ impl Running {
             amber_ms: self.amber_ms,
             red_ms: self.red_ms,
             grace_ms: self.grace_ms,
+            calendar_year_missing: self.calendar_year_missing,
             ..Default::default()
         }
     }
@@ -83,6 +87,7 @@ impl Running {
             amber_ms: running.amber_ms,
             red_ms: running.red_ms,
             grace_ms: running.grace_ms,
+            calendar_year_missing: running.calendar_year_missing,
         })
     }
 
@@ -97,6 +102,7 @@ impl Running {
             amber_ms: self.amber_ms,
             red_ms: self.red_ms,
             grace_ms: self.grace_ms,
+            calendar_year_missing: self.calendar_year_missing,
         }
     }
 }

@@ -4,7 +4,7 @@ mod files;
 
 use clap::{Args, Subcommand};
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::rulebook::{Rulebook, Unsound, Versions, changes};
+use fengqiao_hub::rulebook::{Rulebook, Unsound, changes};
 use fengqiao_proto::v1 as pb;
 use serde_json::{Value, json};
 
@@ -336,14 +336,4 @@ fn book_json(book: &pb::GetRulebookResponse) -> Value {
         "bundles": bundles, "years": book.years, "classes": book.classes,
         "calendar_year_missing": book.calendar_year_missing, "passed_over": passed_over,
     })
-}
-
-/// Versions as they are told: the number of each place's rules, from the top down.
-#[must_use]
-pub fn versions_text(versions: &Versions) -> String {
-    let numbers: Vec<String> = versions
-        .iter()
-        .map(|(_, sequence)| sequence.to_string())
-        .collect();
-    numbers.join(".")
 }

@@ -99,6 +99,7 @@ fn act_text(done: &pb::ActResponse) -> String {
         ("submission 提交", done.submission.clone()),
         ("secret code 查询码", done.secret_code.clone()),
     ]);
+    text.push_str(&show::calendar_words(after.calendar_year_missing));
     if !done.submission.is_empty() {
         text.push_str(
             "Sent to the custodian; it takes effect when adopted there. 已提交当前责任单位，采纳后生效。\n",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::failure::{Call, Failure};
 use super::output::{list, ms_or_null, or_dash, or_null, table, time};
+use super::words::calendar_warning;
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
@@ -58,6 +59,7 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
         ("level 层级", status.level.to_string()),
         ("incarnation 代次", status.incarnation.to_string()),
         ("starts 启动次数", status.boot.to_string()),
+        ("rules 规则版本", or_dash(&status.rulebook)),
         ("cases 案卷", status.cases.to_string()),
         ("notices 摘要", status.notices.to_string()),
         ("entries 记录", status.entries.to_string()),
@@ -77,6 +79,7 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
     if let Some(closed) = &status.closed {
         text.push_str(&trouble_text("closed 停止写入", closed));
     }
+    text.push_str(&calendar_warning(status.calendar_year_missing).unwrap_or_default());
     if !status.links.is_empty() {
         text.push_str(&format!("\nLinks 链路\n{}", links_text(&status.links)));
     }
@@ -201,6 +204,8 @@ fn status_json(status: &pb::GetStatusResponse) -> Value {
         "syncs": status.syncs,
         "boot": status.boot,
         "read_only": status.read_only,
+        "rulebook": or_null(&status.rulebook),
+        "calendar_year_missing": (status.calendar_year_missing != 0).then_some(status.calendar_year_missing),
         "closed": status.closed.as_ref().map(trouble_json),
         "links": status.links.iter().map(link_json).collect::<Vec<_>>(),
         "alarms": status.alarms,

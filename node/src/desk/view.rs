@@ -6,7 +6,7 @@ use fengqiao_hub::case::{
     Case, Obligation, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice,
 };
 use fengqiao_hub::casework::{action_of, name_of, spec_of};
-use fengqiao_hub::clock::{Contact, Lamp, Moment};
+use fengqiao_hub::clock::{Contact, Lamp, Moment, Warning};
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
@@ -116,6 +116,7 @@ pub fn view(
             .collect(),
         offer: (case.custody.offer.as_ref()).map(|offer| offer_view(offer, registry)),
         annex_open: count(case.annex_open(tree).len()),
+        calendar_year_missing: year_missing(&clocks, background),
         own_overtaken: count(own_annex(chain, background.here.node)),
         clocks,
         channel: word_of(case.intake.channel.as_str_name(), "CHANNEL_"),
@@ -173,9 +174,20 @@ fn clock_views(clocks: &[Running], background: &Background<'_>) -> Vec<pb::Clock
             due_ms: running.due.0,
             lamp: lamp_word(lamp).to_owned(),
             responsible: background.registry.name(running.place),
+            calendar_year_missing: running.calendar_year_missing,
         }
     };
     clocks.iter().map(view).collect()
+}
+
+/// The year whose list of days off is missing: to a clock of the case, or here now.
+fn year_missing(clocks: &[pb::ClockView], background: &Background<'_>) -> u32 {
+    let mut of_clock = clocks.iter().map(|clock| clock.calendar_year_missing);
+    let now = background.catalogue.calendar_warning(background.now);
+    of_clock
+        .find(|year| *year != 0)
+        .or_else(|| now.map(Warning::year))
+        .unwrap_or_default()
 }
 
 fn offer_view(offer: &OpenOffer, registry: &Registry) -> pb::OfferView {
@@ -233,6 +245,7 @@ pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<p
         first_receiver: receiver(&notice.first_receiver).unwrap_or_default(),
         head: hexadecimal(&notice.head),
         annex_open: notice.open_annexes,
+        calendar_year_missing: year_missing(&clocks, background),
         clocks,
         ..Default::default()
     })

@@ -15,10 +15,13 @@ use crate::store::{Pages, Read as _, tables};
 const WARNINGS_A_TICK_MAX: usize = 512;
 /// Clocks read at once.
 const CLOCKS_A_PAGE: usize = 512;
+/// A day, milliseconds.
+const DAY_MS: i64 = 86_400_000;
 
 impl Group<'_> {
     /// Writes the red warnings that are due. None while this node's clock is not believed.
     pub(crate) fn tick(&mut self, clock_believed: bool) -> Result<(), EngineError> {
+        self.look_at_the_calendar();
         if !clock_believed || self.read_only || self.me.at.unit.is_some() {
             return Ok(());
         }
@@ -45,6 +48,19 @@ impl Group<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says once a day that a list of days off is missing.
+    fn look_at_the_calendar(&mut self) {
+        let day = self.now.0.div_euclid(DAY_MS);
+        if self.state.calendar_looked_at == Some(day) {
+            return;
+        }
+        self.state.calendar_looked_at = Some(day);
+        if let Some(missing) = self.rules().calendar_warning(self.now) {
+            let (code, year) = (missing.code(), missing.year());
+            tracing::warn!(code, year, place = %self.me.at.place, "{}", missing.message_en());
+        }
     }
 
     /// Warns of the clocks of a case that ran out; says how many warnings were written.

@@ -48,6 +48,7 @@ fn case() -> pb::CaseView {
             due_ms: EIGHT_PM_MS,
             lamp: "amber".into(),
             responsible: "德城区".into(),
+            calendar_year_missing: 0,
         }],
         ..Default::default()
     }
@@ -85,6 +86,7 @@ fn overtaken() -> pb::CaseView {
             due_ms: EIGHT_PM_MS,
             lamp: "red".into(),
             responsible: "德州市".into(),
+            calendar_year_missing: 0,
         }],
         annex_open: 1,
         own_overtaken: 2,

@@ -2851,6 +2851,9 @@ pub struct RunningClock {
     /// Instant after which a tier above may take it, as in the due time.
     #[prost(int64, tag = "7")]
     pub grace_ms: i64,
+    /// Year whose list of days off was missing, as in the due time.
+    #[prost(uint32, tag = "8")]
+    pub calendar_year_missing: u32,
 }
 /// A notice with its author's signature.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3579,6 +3582,9 @@ pub struct CaseView {
     /// Name of the place it concerns, or empty.
     #[prost(string, tag = "31")]
     pub place: ::prost::alloc::string::String,
+    /// Year whose list of days off is missing: to a clock of the case, or at this centre now; 0 is none.
+    #[prost(uint32, tag = "40")]
+    pub calendar_year_missing: u32,
     /// How often a dispatch was returned with its objection upheld.
     #[prost(uint32, tag = "32")]
     pub bounces: u32,
@@ -3623,6 +3629,9 @@ pub struct ClockView {
     /// Name of the centre that is to act before it ends.
     #[prost(string, tag = "4")]
     pub responsible: ::prost::alloc::string::String,
+    /// Year whose list of days off was missing when the end was computed, so that weekends were assumed; 0 is none.
+    #[prost(uint32, tag = "5")]
+    pub calendar_year_missing: u32,
 }
 /// An open offer to the parent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5653,6 +5662,12 @@ pub struct GetStatusResponse {
     /// The disk has no room: nothing new is taken in until it has.
     #[prost(bool, tag = "18")]
     pub read_only: bool,
+    /// Version of the rules in force, from the top down, as 3 or 3.1; empty before any have come.
+    #[prost(string, tag = "40")]
+    pub rulebook: ::prost::alloc::string::String,
+    /// Year whose list of days off is missing now, from October on that of the next; 0 is none.
+    #[prost(uint32, tag = "41")]
+    pub calendar_year_missing: u32,
     /// Nothing is written any more: this node is revoked, or its folder is an older copy of itself. Unset when it may write.
     #[prost(message, optional, tag = "19")]
     pub closed: ::core::option::Option<Trouble>,

@@ -213,6 +213,7 @@ fn warned(play: &Play<'_>, at: At, responsible: &str, case: &str) -> Done<bool> 
         amber_ms: 0,
         red_ms: 0,
         grace_ms: 0,
+        calendar_year_missing: 0,
     };
     let warning = warning_id(id, &running);
     let found = holding(&play.scene.node(at).folder().join("journal"), &warning.0);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
 use crate::cli::output::{list, ms_or_null, or_dash, or_null, table, time};
+use crate::cli::words::calendar_warning;
 
 const STAGES: [Stage; 15] = [
     Stage::Registered,
@@ -181,11 +182,17 @@ fn case_text(view: &pb::CaseView) -> String {
             "Only the notice is held here; the record is below. 本级仅有摘要，案卷在下级。\n",
         );
     }
+    text.push_str(&calendar_words(view.calendar_year_missing));
     text.push_str(&annex_words(view));
     text.push_str(&tasks_text(&view.tasks));
     text.push_str(&entries_text("Entries 记录", &view.entries));
     text.push_str(&entries_text("Annex 附卷", &view.annex));
     text
+}
+
+/// What is to be said of a missing year, or nothing.
+pub(super) fn calendar_words(year_missing: u32) -> String {
+    calendar_warning(year_missing).unwrap_or_default()
 }
 
 /// Which centre owes a reply to which, outermost first.
@@ -392,6 +399,14 @@ fn page_text(page: &pb::ListCasesResponse) -> String {
         "",
     ];
     let mut text = table(&header, &rows);
+    let mut missing: Vec<u32> = (page.cases.iter())
+        .map(|view| view.calendar_year_missing)
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    for year in missing {
+        text.push_str(&calendar_words(year));
+    }
     if !page.next_page_token.is_empty() {
         text.push_str(&format!("More: --page-token {}\n", page.next_page_token));
     }
@@ -433,6 +448,7 @@ pub(super) fn case_json(view: &pb::CaseView) -> Value {
         "offer": view.offer.as_ref().map(offer_json),
         "annex_open": view.annex_open,
         "own_overtaken": view.own_overtaken,
+        "calendar_year_missing": year_or_null(view.calendar_year_missing),
         "channel": or_null(&view.channel),
         "urgency": or_null(&view.urgency),
         "external_number": or_null(&view.external_number),
@@ -470,7 +486,12 @@ fn clock_json(running: &pb::ClockView) -> Value {
         "due_ms": running.due_ms,
         "lamp": running.lamp,
         "responsible": running.responsible,
+        "calendar_year_missing": year_or_null(running.calendar_year_missing),
     })
+}
+
+fn year_or_null(year: u32) -> Value {
+    if year == 0 { Value::Null } else { json!(year) }
 }
 
 fn offer_json(offer: &pb::OfferView) -> Value {

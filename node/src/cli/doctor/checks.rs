@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use fengqiao_hub::clock::Moment;
+use fengqiao_hub::clock::{Moment, Warning};
 
 use super::finding::{Finding, Patient, words};
 use crate::engine::Closed;
@@ -41,7 +41,53 @@ pub(super) async fn all(patient: &Patient<'_>) -> Vec<Finding> {
     }
     findings.push(ports(patient));
     findings.push(running(patient));
+    findings.extend(rules(patient));
     findings
+}
+
+/// What the running node says of its rules: whether there are any, and whether the days off are known.
+fn rules(patient: &Patient<'_>) -> Option<Finding> {
+    let status = patient.status.as_ref()?;
+    let check = "rules";
+    if status.rulebook.is_empty() {
+        return Some(Finding::warn(
+            check,
+            words(
+                "no rules have come from above yet: no case can be registered",
+                "尚未收到上级下发的规则包，暂不能登记诉求",
+            ),
+            words(
+                "bring the link to the parent up; at the top, `fengqiao bundle issue FOLDER`",
+                "请恢复与上级的连接；最上级请用 fengqiao bundle issue 下发",
+            ),
+        ));
+    }
+    let year = i16::try_from(status.calendar_year_missing).ok()?;
+    if year == 0 {
+        return Some(Finding::ok(
+            check,
+            words(
+                format!("version {}", status.rulebook),
+                format!("版本 {}", status.rulebook),
+            ),
+        ));
+    }
+    let missing = Warning::CalendarYearMissing { year };
+    Some(Finding::warn(
+        check,
+        words(
+            format!("{}: {}", missing.code(), missing.message_en()),
+            format!("{}：{}", missing.code(), missing.message_zh()),
+        ),
+        words(
+            format!(
+                "issue the State Council's list of {year} at the top: `fengqiao bundle issue {year}.json`"
+            ),
+            format!(
+                "请在最上级下发国务院办公厅{year}年放假安排：fengqiao bundle issue {year}.json"
+            ),
+        ),
+    ))
 }
 
 fn folder(patient: &Patient<'_>) -> Finding {

@@ -40,6 +40,7 @@ impl NodeService for Desk {
         let node = self.node();
         let registry = self.registry();
         let figures = node.figures.load();
+        let rules = node.rules();
         let place = registry.place(node.me.at.place);
         let up = node.me.at.up(&registry);
         let awaited = crate::engine::awaiting::awaited(&**node.views.store(), &node.me, &registry)
@@ -71,6 +72,10 @@ impl NodeService for Desk {
             submissions: figures.counts.submissions,
             parked_items: parked.into_iter().map(parked_item).collect(),
             read_only: node.is_read_only(),
+            rulebook: rules.version_text(),
+            calendar_year_missing: rules
+                .calendar_warning(node.clock.now())
+                .map_or(0, fengqiao_hub::clock::Warning::year),
             closed: node.closed().map(|closed| closed_trouble(node, closed)),
         }))
     }
