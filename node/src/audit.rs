@@ -20,11 +20,11 @@ use crate::journal::{FileReader, JournalError, JournalReader as _, Location, Pos
 pub(crate) mod tests;
 
 /// Problems listed by one audit; those beyond are counted.
-pub const LISTED_MAX: usize = 1_000;
+pub(crate) const LISTED_MAX: usize = 1_000;
 
 /// What does not hold, where, and the way to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// Stable code.
     pub code: &'static str,
     /// In English: where, what, and what to do.
@@ -35,7 +35,7 @@ pub struct Problem {
 
 /// What an audit found.
 #[derive(Debug, Default)]
-pub struct Audited {
+pub(crate) struct Audited {
     /// Records read.
     pub records: u64,
     /// Chains in them.
@@ -56,7 +56,7 @@ pub struct Audited {
 
 impl Audited {
     /// Adds a problem found elsewhere.
-    pub fn add(&mut self, problem: Problem) {
+    pub(crate) fn add(&mut self, problem: Problem) {
         self.problems_total += 1;
         if self.problems.len() < LISTED_MAX {
             self.problems.push(problem);
@@ -65,14 +65,14 @@ impl Audited {
 }
 
 /// The salt of a chain's commitments, where it is known.
-pub type Salts<'a> = &'a dyn Fn(&ChainId) -> Option<[u8; 32]>;
+pub(crate) type Salts<'a> = &'a dyn Fn(&ChainId) -> Option<[u8; 32]>;
 
 /// Checks a journal as far as the reader sees it. Payloads are compared with their commitments where `salts` knows how.
 /// `progress` hears bytes done and bytes in all, for each of the two passes.
 ///
 /// # Errors
 /// The disk does not read, or a format is not known. What does not hold is no error, it is the answer.
-pub fn audit(
+pub(crate) fn audit(
     reader: &FileReader,
     root_key: &VerifyingKey,
     salts: Salts<'_>,
@@ -116,7 +116,7 @@ pub fn audit(
 
 /// What entries have proven so far, taken one after the other as they were stored, from the root key on.
 #[derive(Debug)]
-pub struct Proof {
+pub(crate) struct Proof {
     root_key: VerifyingKey,
     registry: Registry,
     chains: BTreeMap<ChainId, Tree>,
@@ -125,7 +125,7 @@ pub struct Proof {
 impl Proof {
     /// Nothing yet.
     #[must_use]
-    pub fn new(root_key: &VerifyingKey) -> Self {
+    pub(crate) fn new(root_key: &VerifyingKey) -> Self {
         Self {
             root_key: *root_key,
             registry: Registry::default(),
@@ -135,13 +135,13 @@ impl Proof {
 
     /// The registry as proven.
     #[must_use]
-    pub fn registry(&self) -> &Registry {
+    pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }
 
     /// Chains begun.
     #[must_use]
-    pub fn chains(&self) -> usize {
+    pub(crate) fn chains(&self) -> usize {
         self.chains.len()
     }
 
@@ -149,7 +149,7 @@ impl Proof {
     ///
     /// # Errors
     /// A stable code and what does not hold; nothing was added.
-    pub fn add(&mut self, entry: &Entry) -> Result<(), (&'static str, String)> {
+    pub(crate) fn add(&mut self, entry: &Entry) -> Result<(), (&'static str, String)> {
         // What a neighbour sends again is stored again, and changes nothing.
         let known = self.chains.get(&entry.chain);
         if known.is_some_and(|tree| tree.contains(&entry.hash)) {

@@ -25,10 +25,10 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
-pub use case_keys::{CaseKeys, KEYS_DAYS_MAX, Passphrase};
-pub use copying::Progress;
-pub use create::{Made, create, create_keys};
-pub use error::BackupError;
-pub use manifest::{FORMAT, Manifest};
-pub use read::{Backup, Listed, list};
-pub use restore::{Wanted, restore};
+pub(crate) use case_keys::{CaseKeys, KEYS_DAYS_MAX, Passphrase};
+pub(crate) use copying::Progress;
+pub(crate) use create::{Made, create, create_keys};
+pub(crate) use error::BackupError;
+pub(crate) use manifest::Manifest;
+pub(crate) use read::{Backup, list};
+pub(crate) use restore::{Wanted, restore};

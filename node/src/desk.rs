@@ -4,9 +4,9 @@
 //! writes a text or a person into an error.
 
 pub mod error;
-pub mod server;
-pub mod service;
-pub mod view;
+pub(crate) mod server;
+pub(crate) mod service;
+pub(crate) mod view;
 
 pub(crate) use service::digest_of;
 

@@ -36,7 +36,7 @@ const ADDRESSES_MAX: usize = 16;
 
 /// Whom to dial, and how to know it.
 #[derive(Clone)]
-pub struct Dial<'a> {
+pub(crate) struct Dial<'a> {
     /// `host:port`, looked up at each dial.
     pub address: &'a str,
     /// From which address of this machine, where it matters.
@@ -138,7 +138,7 @@ fn bare(sentence: &str) -> &str {
 }
 
 /// An open connection whose other end is proven.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: Watched,
     /// What the other end has shown, leaf first.
     pub chain: Vec<CertificateDer<'static>>,
@@ -157,7 +157,7 @@ impl std::fmt::Debug for Connection {
 
 /// Why TLS ended a connection that stood; empty as long as it did not.
 #[derive(Debug, Clone, Default)]
-pub struct TlsVerdict {
+pub(crate) struct TlsVerdict {
     address: String,
     why: Arc<OnceLock<Why>>,
 }
@@ -165,7 +165,7 @@ pub struct TlsVerdict {
 impl TlsVerdict {
     /// What TLS said, or else that the connection broke.
     #[must_use]
-    pub fn unreached(&self) -> Unreached {
+    pub(crate) fn unreached(&self) -> Unreached {
         let why = self.why.get().copied().unwrap_or(Why::Broken);
         Unreached::of(&self.address, why)
     }
@@ -176,7 +176,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Unreached`]: the other end ended it.
-    pub async fn channel(self, endpoint: Endpoint) -> Result<Channel, Unreached> {
+    pub(crate) async fn channel(self, endpoint: Endpoint) -> Result<Channel, Unreached> {
         let mut stream = Some(TokioIo::new(self.stream));
         let once = tower::service_fn(move |_: tonic::codegen::http::Uri| {
             let stream = stream.take();
@@ -192,7 +192,7 @@ impl Dial<'_> {
     ///
     /// # Errors
     /// [`Unreached`], of the address whose failure tells the most.
-    pub async fn connect(&self) -> Result<Connection, Unreached> {
+    pub(crate) async fn connect(&self) -> Result<Connection, Unreached> {
         let addresses = self.addresses().await?;
         let (from, limit) = (self.from, self.limit);
         let connector = TlsConnector::from(Arc::clone(&self.config));

@@ -12,14 +12,14 @@
 use fengqiao_hub::clock::Moment;
 use jiff::Timestamp;
 
-pub mod client;
-pub mod enroller;
+mod client;
+mod enroller;
 mod error;
-pub mod init;
+mod init;
 mod introduction;
-pub mod refusal;
+mod refusal;
 mod registrar;
-pub mod server;
+mod server;
 mod succession;
 mod verdict;
 

@@ -17,7 +17,7 @@ use crate::folder::FolderError;
 use crate::journal::JournalError;
 use crate::trust::keys::{Fingerprint, PublicKey};
 
-pub mod access;
+pub(crate) mod access;
 mod decoded;
 mod read;
 mod write;
@@ -25,21 +25,21 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use read::read;
-pub use write::{Wanted, write};
+pub(crate) use read::read;
+pub(crate) use write::{Wanted, write};
 
 /// Version of the form.
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 const DOMAIN: &[u8] = b"fengqiao/export/1\0";
 
 /// Texts of entries in clear, by the entry's hash: role and words.
-pub type Texts = BTreeMap<Hash, Vec<Text>>;
+pub(crate) type Texts = BTreeMap<Hash, Vec<Text>>;
 
 /// A text in clear.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Text {
+pub(crate) struct Text {
     /// What it is: `text`, `requester`, `reply`, `reason` and so on.
     pub role: String,
     /// The words.
@@ -49,7 +49,7 @@ pub struct Text {
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Header {
+pub(crate) struct Header {
     /// `header`.
     pub record: String,
     /// Version of the form.
@@ -77,7 +77,7 @@ pub struct Header {
 /// The last line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct End {
+pub(crate) struct End {
     /// `end`.
     pub record: String,
     /// Lines between header and end.
@@ -92,7 +92,7 @@ pub struct End {
 
 /// What a file holds.
 #[derive(Debug, Clone)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Its first line.
     pub header: Header,
     /// Entries.

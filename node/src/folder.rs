@@ -38,7 +38,7 @@ mod glance;
 mod identity;
 mod making;
 mod older_copy;
-pub mod restored;
+mod restored;
 mod written;
 
 #[cfg(test)]

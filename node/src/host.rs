@@ -6,7 +6,7 @@ mod stores;
 mod upward;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,10 +42,10 @@ const TICK_GRACE: Duration = Duration::from_secs(60);
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Reports of long work to whoever watches the start: what, done, total.
-pub type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(&str, u64, u64);
 
 /// A process with its nodes.
-pub struct Host {
+pub(crate) struct Host {
     /// Nodes in the order of their folders.
     pub hosted: Vec<Arc<Hosted>>,
     trust: Trust,
@@ -106,7 +106,11 @@ impl Host {
     ///
     /// # Errors
     /// Whatever keeps one of them from being opened; none is served then.
-    pub fn open(config: Config, opener: &Opener, progress: Progress<'_>) -> anyhow::Result<Self> {
+    pub(crate) fn open(
+        config: Config,
+        opener: &Opener,
+        progress: Progress<'_>,
+    ) -> anyhow::Result<Self> {
         let folders = folders_of(&config);
         let opened = folders
             .iter()
@@ -162,12 +166,12 @@ impl Host {
 
     /// What it was opened by.
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
     /// Dials the parent at another address from now on; `None` is the one that was learnt.
-    pub fn dial_parent_at(&self, address: Option<String>) {
+    pub(crate) fn dial_parent_at(&self, address: Option<String>) {
         self.parent_address.send_if_modified(|now| {
             let changed = *now != address;
             *now = address;
@@ -179,7 +183,7 @@ impl Host {
     ///
     /// # Errors
     /// A port cannot be listened on.
-    pub async fn serve(self: Arc<Self>, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    pub(crate) async fn serve(self: Arc<Self>, stop: watch::Receiver<bool>) -> anyhow::Result<()> {
         let mut tasks = JoinSet::new();
         let enrols = self
             .hosted
@@ -391,7 +395,7 @@ impl Host {
 
 /// The data folders of a configuration.
 #[must_use]
-pub fn folders_of(config: &Config) -> Vec<PathBuf> {
+pub(crate) fn folders_of(config: &Config) -> Vec<PathBuf> {
     if config.places.host.is_empty() {
         return vec![config.data.folder.clone()];
     }
@@ -405,7 +409,7 @@ pub fn folders_of(config: &Config) -> Vec<PathBuf> {
 
 /// When room on the disk is short.
 #[must_use]
-pub fn space_limits(config: &Config) -> SpaceLimits {
+pub(crate) fn space_limits(config: &Config) -> SpaceLimits {
     SpaceLimits {
         attachments: Threshold {
             percent: 10,
@@ -485,15 +489,9 @@ fn draw() -> Draw {
     })
 }
 
-/// Whether a path is a folder that could hold a node.
-#[must_use]
-pub fn is_folder(path: &Path) -> bool {
-    path.join("identity.json").exists()
-}
-
 /// Names the kinds of failure of [`Host::open`] that have a stable code.
 #[must_use]
-pub fn code_of(error: &anyhow::Error) -> Option<&'static str> {
+pub(crate) fn code_of(error: &anyhow::Error) -> Option<&'static str> {
     for cause in error.chain() {
         if let Some(folder) = cause.downcast_ref::<crate::folder::FolderError>() {
             return Some(folder.code());

@@ -11,12 +11,11 @@ mod run;
 mod seat;
 mod serve;
 
-pub use dial::{Credentials, Dialer, Otherwise, Presenting, endpoint};
-pub use down::{Down, OwnTime, Words};
-pub use local::LocalLink;
-pub use run::{Ending, drive};
-pub use seat::{Leave, Seat, Seats};
-pub use serve::{Admit, Admitted, Listener, Refused};
+pub(crate) use dial::{Dialer, Otherwise, Presenting};
+pub(crate) use down::{Down, OwnTime, Words};
+pub(crate) use local::LocalLink;
+pub(crate) use seat::Seats;
+pub(crate) use serve::{Admit, Admitted, Listener, Refused};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,11 +39,11 @@ pub(crate) const PENDING_RESETS_MAX: usize = 20;
 pub(crate) const ERROR_RESETS_MAX: usize = 100;
 
 /// Evenly drawn numbers that nobody can guess: nonces and pauses are made of them.
-pub type Draw = Arc<dyn Fn() -> u64 + Send + Sync>;
+pub(crate) type Draw = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What a link needs of the node behind it. Called on the task that moves the bytes: nothing here may block; what takes
 /// time is queued and answered as an [`Event`].
-pub trait Port: Send + Sync + 'static {
+pub(crate) trait Port: Send + Sync + 'static {
     /// The two ends of a link; `None` when there is no such link, or no more.
     fn identity(&self, link: &str) -> Option<Identity>;
 
@@ -92,7 +91,7 @@ pub trait Port: Send + Sync + 'static {
 
 /// What bounds links and connections (PROOF.md V7, section 5 rows 4-6).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Of each session.
     pub session: session::Limits,
     /// Between two pings.

@@ -20,7 +20,7 @@ static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
 static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Starts the log of this process. A second start changes nothing: the first one goes on.
-pub fn begin(log: &Log) {
+pub(crate) fn begin(log: &Log) {
     let (lines, writer) = NonBlockingBuilder::default()
         .buffered_lines_limit(LINES_WAITING_MAX)
         .lossy(true)
@@ -44,7 +44,7 @@ pub fn begin(log: &Log) {
 }
 
 /// Writes other lines from now on.
-pub fn change_filter(log: &Log) {
+pub(crate) fn change_filter(log: &Log) {
     if let Some(handle) = FILTER.get() {
         // Fails only where the subscriber is gone, and then nothing is written anyway.
         let _ = handle.reload(filter_of(log));
@@ -52,12 +52,12 @@ pub fn change_filter(log: &Log) {
 }
 
 /// Writes what still waits, as far as the stream takes it within a second. Lines after this are lost.
-pub fn close() {
+pub(crate) fn close() {
     drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
 /// Ends the process, its last words written.
-pub fn exit(code: i32) -> ! {
+pub(crate) fn exit(code: i32) -> ! {
     close();
     std::process::exit(code)
 }

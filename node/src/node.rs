@@ -4,9 +4,9 @@
 //! Nothing here decides. What comes in waits in the inbox; a worker of the pool takes what has queued as one group;
 //! what the engine hands out goes to whoever waits for it.
 
-pub mod attempts;
+pub(crate) mod attempts;
 pub mod clock;
-pub mod hosted;
+pub(crate) mod hosted;
 pub mod opening;
 pub mod pool;
 pub(crate) mod port;

@@ -3,4 +3,4 @@
 //! Labels name nodes and neighbours, never a case or a person. A parent that cannot be reached does not make a node
 //! unready: working alone is normal here.
 
-pub mod operations;
+pub(crate) mod operations;

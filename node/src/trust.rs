@@ -15,25 +15,25 @@
 
 pub mod random;
 
-pub mod name;
+pub(crate) mod name;
 
-pub mod keys;
+pub(crate) mod keys;
 
-pub mod seal;
+pub(crate) mod seal;
 
-pub mod authority;
+pub(crate) mod authority;
 
-pub mod identity;
+pub(crate) mod identity;
 
 pub mod tls;
 
-pub mod invitation;
+pub(crate) mod invitation;
 
-pub mod enrol;
+pub(crate) mod enrol;
 
-pub mod renewal;
+pub(crate) mod renewal;
 
-pub mod code;
+pub(crate) mod code;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -27,7 +27,7 @@ use crate::trust::keys::Fingerprint;
 use crate::trust::random::{Random, draw};
 
 /// Days that a file of case keys may be kept, at most.
-pub const KEYS_DAYS_MAX: u32 = 30;
+pub(crate) const KEYS_DAYS_MAX: u32 = 30;
 
 const WHAT: &str = "fengqiao case keys";
 const DAY_MS: i64 = 86_400_000;
@@ -41,7 +41,7 @@ const FILE_BYTES_MAX: u64 = 4 << 30;
 const PASSPHRASE_BYTES_MAX: u64 = 4_096;
 
 /// A passphrase from a file; wiped when dropped.
-pub struct Passphrase(Zeroizing<String>);
+pub(crate) struct Passphrase(Zeroizing<String>);
 
 impl std::fmt::Debug for Passphrase {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,7 +54,7 @@ impl Passphrase {
     ///
     /// # Errors
     /// `PassphraseOpen`, `PassphraseShort`, `Io`.
-    pub fn read(path: &Path) -> Result<Self, BackupError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, BackupError> {
         let file = File::open(path).map_err(failed("read", path))?;
         let mode = file.metadata().map_err(failed("read", path))?;
         let mode = mode.permissions().mode() & 0o7777;
@@ -112,7 +112,7 @@ struct Head {
 
 /// A file of case keys, not yet opened.
 #[derive(Debug)]
-pub struct CaseKeys {
+pub(crate) struct CaseKeys {
     path: PathBuf,
     head: Head,
     /// As written: what was sealed along.
@@ -125,7 +125,7 @@ impl CaseKeys {
     ///
     /// # Errors
     /// `KeysForm`, `Newer`, `Io`.
-    pub fn read(path: &Path) -> Result<Self, BackupError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, BackupError> {
         let form = || BackupError::KeysForm {
             path: path.to_owned(),
         };
@@ -159,7 +159,7 @@ impl CaseKeys {
 
     /// When it expires, RFC 3339; as it says of itself.
     #[must_use]
-    pub fn expires(&self) -> &str {
+    pub(crate) fn expires(&self) -> &str {
         &self.head.expires
     }
 
@@ -167,7 +167,7 @@ impl CaseKeys {
     ///
     /// # Errors
     /// `KeysClosed`, `KeysOther`, `KeysExpired`, `Keys`.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         passphrase: &Passphrase,
         backup: &Manifest,

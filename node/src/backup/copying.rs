@@ -10,7 +10,7 @@ use super::error::BackupError;
 use crate::journal::{SystemDisk, disk};
 
 /// Reports of long work: bytes done, bytes in all.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+pub(crate) type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// The folder of segments in a backup.
 pub(super) const SEGMENTS: &str = "segments";

@@ -18,7 +18,7 @@ use crate::trust::seal::{CaseKeyContext, open_case_key};
 
 /// What was made.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub(crate) struct Made {
     /// The backup.
     pub manifest: Manifest,
     /// Segments that were copied now; the others stood there already.
@@ -32,7 +32,7 @@ pub struct Made {
 ///
 /// # Errors
 /// A [`BackupError`]; no manifest was written then.
-pub fn create(
+pub(crate) fn create(
     data: &Path,
     to: &Path,
     now: Moment,
@@ -95,7 +95,7 @@ pub fn create(
 ///
 /// # Errors
 /// A [`BackupError`]; nothing was written then.
-pub fn create_keys(
+pub(crate) fn create_keys(
     data: &Path,
     to: &Path,
     passphrase: &Passphrase,

@@ -12,7 +12,7 @@ use crate::trust::SigningKey;
 use crate::trust::keys::{Fingerprint, PublicKey};
 
 /// Version of the form of manifests and key files.
-pub const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 const DOMAIN: &[u8] = b"fengqiao/backup-manifest/1\0";
 const SIGNATURE: &str = "signature ";
@@ -21,7 +21,7 @@ const SUFFIX: &str = ".manifest";
 /// One backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// Version of this form.
     pub format: u32,
     /// Version of the program that made it.
@@ -58,7 +58,7 @@ pub struct Manifest {
 /// One part of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SegmentFile {
+pub(crate) struct SegmentFile {
     /// Position of its first record.
     pub first: u64,
     /// Length of the file.
@@ -104,19 +104,19 @@ impl Manifest {
 
     /// Where the journal ends.
     #[must_use]
-    pub fn end(&self) -> Position {
+    pub(crate) fn end(&self) -> Position {
         Position(self.position)
     }
 
     /// Bytes of all its segments.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
     /// Its file in a backup folder.
     #[must_use]
-    pub fn path(&self, folder: &Path) -> PathBuf {
+    pub(crate) fn path(&self, folder: &Path) -> PathBuf {
         folder.join(format!("{}{SUFFIX}", self.name))
     }
 

@@ -9,7 +9,7 @@ use crate::journal::{Beside, Position};
 
 /// A backup found in a folder.
 #[derive(Debug)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// Its name.
     pub name: String,
     /// What it says, if it is sound.
@@ -20,7 +20,7 @@ pub struct Listed {
 ///
 /// # Errors
 /// The folder does not read. A manifest that does not is listed with its error.
-pub fn list(folder: &Path) -> Result<Vec<Listed>, BackupError> {
+pub(crate) fn list(folder: &Path) -> Result<Vec<Listed>, BackupError> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -50,7 +50,7 @@ fn read_manifest(path: &Path) -> Result<Manifest, BackupError> {
 
 /// One backup in a folder, its manifest signed by the key it names.
 #[derive(Debug)]
-pub struct Backup {
+pub(crate) struct Backup {
     /// Where it stands.
     pub folder: PathBuf,
     /// What it is made of.
@@ -62,7 +62,7 @@ impl Backup {
     ///
     /// # Errors
     /// `None`, `Unknown`, or why its manifest is refused.
-    pub fn open(folder: &Path, name: Option<&str>) -> Result<Self, BackupError> {
+    pub(crate) fn open(folder: &Path, name: Option<&str>) -> Result<Self, BackupError> {
         let mut all = list(folder)?;
         let chosen = match name {
             Some(name) => all.into_iter().find(|listed| listed.name == name),
@@ -86,7 +86,7 @@ impl Backup {
     ///
     /// # Errors
     /// `Missing`, `Altered`, `Io`.
-    pub fn check_files(&self, mut progress: Progress<'_>) -> Result<(), BackupError> {
+    pub(crate) fn check_files(&self, mut progress: Progress<'_>) -> Result<(), BackupError> {
         let mut told = Told {
             done: 0,
             total: self.manifest.bytes(),
@@ -113,7 +113,7 @@ impl Backup {
     ///
     /// # Errors
     /// `Altered`, `Signer`, `Journal`, `Io`; what does not hold in the journal is in the answer.
-    pub fn audit(&self, progress: Progress<'_>) -> Result<Audited, BackupError> {
+    pub(crate) fn audit(&self, progress: Progress<'_>) -> Result<Audited, BackupError> {
         let segments = self.manifest.segments.iter();
         let segments = segments.map(|file| (Position(file.first), file.path(&self.folder)));
         let journal = Beside::look_at(segments.collect())?;

@@ -16,7 +16,7 @@ use crate::trust::keys::Fingerprint;
 
 /// What is to be put back.
 #[derive(Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// Folder of backups.
     pub from: &'a Path,
     /// Name of the backup; the newest unless given.
@@ -34,7 +34,7 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// A [`BackupError`]; nothing is left in the folder then.
-pub fn restore(
+pub(crate) fn restore(
     wanted: &Wanted<'_>,
     to: &Path,
     mut progress: Progress<'_>,

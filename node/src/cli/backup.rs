@@ -13,7 +13,7 @@ use crate::trust::keys::Fingerprint;
 use crate::trust::random::OsRandom;
 
 /// What the two commands are for, shown under their help.
-pub const ABOUT: &str = "\
+pub(super) const ABOUT: &str = "\
 A backup holds the journal, signed by the node; it may be made while the node runs, and a second one into the same
 folder copies only what is new. It holds no key of the node. The case keys, without which no text of a case can be
 read, go into a file of their own, encrypted to a passphrase and good for 30 days: keep it apart from the backup, and
@@ -29,7 +29,7 @@ make a new one each month at least.
 /// `backup`
 #[derive(Debug, Args)]
 #[command(after_help = ABOUT)]
-pub struct BackupArgs {
+pub(super) struct BackupArgs {
     #[command(subcommand)]
     what: BackupWhat,
 }
@@ -78,7 +78,7 @@ struct CreateArgs {
 /// `restore`
 #[derive(Debug, Args)]
 #[command(after_help = ABOUT)]
-pub struct RestoreArgs {
+pub(super) struct RestoreArgs {
     /// Folder of backups
     #[arg(long, value_name = "DIR")]
     from: PathBuf,
@@ -114,7 +114,7 @@ impl From<BackupError> for Failed {
 ///
 /// # Errors
 /// Why it was not made, or is not what was made.
-pub fn run(args: &BackupArgs, ground: &Ground) -> Result<(), Failed> {
+pub(super) fn run(args: &BackupArgs, ground: &Ground) -> Result<(), Failed> {
     match &args.what {
         BackupWhat::Create(args) => make(args, ground),
         BackupWhat::Verify { folder, at } => verify(folder.clone(), at.as_deref(), ground),
@@ -231,7 +231,7 @@ fn show(folder: PathBuf, ground: &Ground) -> Result<(), Failed> {
 ///
 /// # Errors
 /// Why nothing was put back.
-pub fn put_back(args: &RestoreArgs, ground: &Ground) -> Result<(), Failed> {
+pub(super) fn put_back(args: &RestoreArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
     let passphrase = args.passphrase_file.as_deref().map(Passphrase::read);
     let passphrase = passphrase.transpose()?;

@@ -15,7 +15,7 @@ use super::words;
 use actions::ActionCommand;
 
 /// The life of a case, as `fengqiao case --help` tells it.
-pub const LIFE: &str = "\
+pub(super) const LIFE: &str = "\
 The life of a case (诉求的一生):
   register            a resident brings it; it gets one number for life        登记
   accept | decline | answer-at-once                                            受理 | 不予受理 | 即时答复

@@ -18,7 +18,7 @@ use finding::{Finding, Patient, State};
 
 /// `doctor`
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Configuration file
     #[arg(long, value_name = "FILE", env = "FENGQIAO_CONFIG")]
     config: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub struct DoctorArgs {
 ///
 /// # Errors
 /// `DOCTOR_FAILED` when any check fails; a configuration that does not read.
-pub fn run(args: &DoctorArgs, ground: &Ground) -> Result<(), Failed> {
+pub(super) fn run(args: &DoctorArgs, ground: &Ground) -> Result<(), Failed> {
     let config = load(args.config.as_ref(), &args.set, ground)?;
     let clock = clock_of(args.clock.as_ref());
     let now = clock.now();

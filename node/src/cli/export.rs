@@ -29,7 +29,7 @@ it, and the export is written down in accesses.jsonl in the data folder before t
 /// `export`
 #[derive(Debug, Args)]
 #[command(after_help = ABOUT)]
-pub struct ExportArgs {
+pub(super) struct ExportArgs {
     #[command(subcommand)]
     what: ExportWhat,
 }
@@ -83,7 +83,7 @@ impl From<ExportError> for Failed {
 ///
 /// # Errors
 /// Why nothing was exported, or the file is refused.
-pub fn run(args: &ExportArgs, ground: &Ground) -> Result<(), Failed> {
+pub(super) fn run(args: &ExportArgs, ground: &Ground) -> Result<(), Failed> {
     match &args.what {
         ExportWhat::Create(args) => create(args, ground),
         ExportWhat::Verify { file, root } => verify(file, *root, ground),

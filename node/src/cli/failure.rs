@@ -9,11 +9,11 @@ use super::output::or_null;
 use crate::desk::error::{Told, told};
 
 /// The command line or the surroundings are wrong; nothing was sent.
-pub const EXIT_USAGE: u8 = 64;
+pub(super) const EXIT_USAGE: u8 = 64;
 /// Later it may pass.
-pub const EXIT_TRY_AGAIN: u8 = 75;
+pub(super) const EXIT_TRY_AGAIN: u8 = 75;
 /// Refused.
-pub const EXIT_REFUSED: u8 = 1;
+pub(super) const EXIT_REFUSED: u8 = 1;
 
 /// Whether a write that failed had its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::trust::random::OsRandom;
 
 /// `join`
 #[derive(Debug, Args)]
-pub struct JoinArgs {
+pub(super) struct JoinArgs {
     /// Enrol port of the parent, host:port
     #[arg(long, value_name = "HOST:PORT")]
     parent: Option<String>,

@@ -1,6 +1,6 @@
 //! `fengqiao place …` and `fengqiao unit …`: the places directly below this one, the units of this centre.
 
-pub mod import;
+mod import;
 
 use clap::{Args, Subcommand};
 use fengqiao_proto::v1 as pb;

@@ -22,7 +22,7 @@ use crate::trust::random::OsRandom;
 
 /// `recover`
 #[derive(Debug, Args)]
-pub struct RecoverArgs {
+pub(super) struct RecoverArgs {
     #[command(flatten)]
     by_parent: JoinArgs,
     /// At the top, in place of --parent and an invitation: file of the deployment's root key
@@ -40,7 +40,7 @@ pub struct RecoverArgs {
 ///
 /// # Errors
 /// Why it was not done; a restored folder is as it was then.
-pub fn recover(args: RecoverArgs, ground: &Ground) -> Result<(), Failed> {
+pub(super) fn recover(args: RecoverArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
     let folder = match &args.root_key {
         Some(root_key) => at_the_top(&args, root_key, &data)?,

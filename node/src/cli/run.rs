@@ -16,7 +16,7 @@ use crate::node::pool::Pool;
 
 /// `run`
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// Configuration file
     #[arg(long, value_name = "FILE", env = "FENGQIAO_CONFIG")]
     config: Option<PathBuf>,
@@ -42,7 +42,7 @@ const FOLLOWED: [&str; 2] = ["link.parent_address", "log.filter"];
 ///
 /// # Errors
 /// The configuration, a folder or a port is refused.
-pub fn run(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
+pub(super) fn run(args: &RunArgs, ground: &Ground) -> Result<(), Failed> {
     let config = load(args.config.as_ref(), &args.set, ground)?;
     log::begin(&config.log);
     let served = serve(args, ground, config);

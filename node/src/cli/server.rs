@@ -17,7 +17,7 @@ use crate::trust::random::OsRandom;
 
 /// Commands that need no running node.
 #[derive(Debug, Subcommand)]
-pub enum ServerCommands {
+pub(super) enum ServerCommands {
     /// Make a deployment: the data folder of its first place, with the root key (初始化)
     Init(InitArgs),
     /// Run the node, or all nodes, of a data folder until told to stop (运行)
@@ -42,7 +42,7 @@ pub enum ServerCommands {
 
 /// `init`
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// Name of the first place, such as 德州市
     #[arg(long)]
     name: String,
@@ -62,7 +62,7 @@ pub struct InitArgs {
 
 /// `config`
 #[derive(Debug, Args)]
-pub struct ConfigArgs {
+pub(super) struct ConfigArgs {
     #[command(subcommand)]
     what: ConfigWhat,
 }
@@ -90,11 +90,11 @@ enum ConfigWhat {
 
 /// `verify`
 #[derive(Debug, Args)]
-pub struct VerifyArgs {}
+pub(super) struct VerifyArgs {}
 
 /// Runs a command of this machine.
 #[must_use]
-pub fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
+pub(super) fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
     let result = match command {
         ServerCommands::Init(args) => init(&args, ground),
         ServerCommands::Run(args) => super::run::run(&args, ground),

@@ -20,7 +20,7 @@ const STORE_CACHE_BYTES: u64 = 4 << 20;
 ///
 /// # Errors
 /// The folder does not open, or something does not hold.
-pub fn verify(ground: &Ground) -> Result<(), Failed> {
+pub(super) fn verify(ground: &Ground) -> Result<(), Failed> {
     let folder = resting_folder(ground)?;
     let mut found = Found::default();
     let keys = Snapshot::read(folder.path()).unwrap_or_else(|error| {

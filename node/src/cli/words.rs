@@ -79,7 +79,7 @@ words! {
 ///
 /// # Errors
 /// What is accepted instead.
-pub fn parse_level(text: &str) -> Result<u32, String> {
+pub(super) fn parse_level(text: &str) -> Result<u32, String> {
     let word = match text {
         "province" => Some(level::PROVINCE),
         "city" => Some(level::CITY),
@@ -103,7 +103,7 @@ pub fn parse_level(text: &str) -> Result<u32, String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse_time(text: &str) -> Result<Moment, String> {
+pub(super) fn parse_time(text: &str) -> Result<Moment, String> {
     Moment::parse_rfc3339(text)
         .ok()
         .filter(|moment| moment.0 > 0)
@@ -115,7 +115,7 @@ pub fn parse_time(text: &str) -> Result<Moment, String> {
 
 /// A time that may be left out, as Unix milliseconds; 0 is left out.
 #[must_use]
-pub fn ms(time: Option<Moment>) -> i64 {
+pub(super) fn ms(time: Option<Moment>) -> i64 {
     time.map_or(0, |time| time.0)
 }
 
@@ -123,13 +123,13 @@ pub fn ms(time: Option<Moment>) -> i64 {
 ///
 /// # Errors
 /// Never.
-pub fn parse_private(text: &str) -> Result<Private<String>, std::convert::Infallible> {
+pub(super) fn parse_private(text: &str) -> Result<Private<String>, std::convert::Infallible> {
     Ok(Private::new(text.to_owned()))
 }
 
 /// Reads `ROLE=TEXT`; a text without a known role before an equals sign has the role `text`.
 #[must_use]
-pub fn split_role(text: &str) -> (&'static str, &str) {
+pub(super) fn split_role(text: &str) -> (&'static str, &str) {
     let named = text
         .split_once('=')
         .and_then(|(role, rest)| Some((ROLES.into_iter().find(|known| *known == role)?, rest)));
@@ -138,7 +138,7 @@ pub fn split_role(text: &str) -> (&'static str, &str) {
 
 /// What is to be said where a year has no list of days off, a line each language; nothing for 0.
 #[must_use]
-pub fn calendar_warning(year_missing: u32) -> Option<String> {
+pub(super) fn calendar_warning(year_missing: u32) -> Option<String> {
     let year = i16::try_from(year_missing).ok().filter(|year| *year != 0)?;
     let warning = Warning::CalendarYearMissing { year };
     Some(format!(
@@ -153,7 +153,7 @@ pub fn calendar_warning(year_missing: u32) -> Option<String> {
 ///
 /// # Errors
 /// A usage failure when the system has no randomness.
-pub fn request_id(given: Option<String>) -> Result<String, Failure> {
+pub(super) fn request_id(given: Option<String>) -> Result<String, Failure> {
     if let Some(given) = given {
         return Ok(given);
     }
@@ -172,7 +172,7 @@ pub fn request_id(given: Option<String>) -> Result<String, Failure> {
 ///
 /// # Errors
 /// A usage failure when the input is not UTF-8, too long, or asked for twice.
-pub fn read_text(
+pub(super) fn read_text(
     context: &Context,
     field: &str,
     text: &str,

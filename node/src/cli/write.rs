@@ -7,7 +7,7 @@ use super::words;
 
 /// The id of a write, for commands that write once.
 #[derive(Debug, Default, Args)]
-pub struct WriteArgs {
+pub(super) struct WriteArgs {
     /// Id of this request: repeated with the same id it happens once
     #[arg(long, value_name = "ID")]
     request_id: Option<String>,
@@ -18,7 +18,7 @@ impl WriteArgs {
     ///
     /// # Errors
     /// A usage failure when the system has no randomness.
-    pub fn begin(self) -> Result<(String, Call), Failure> {
+    pub(super) fn begin(self) -> Result<(String, Call), Failure> {
         let request_id = words::request_id(self.request_id)?;
         let call = Call::Write {
             request_id: request_id.clone(),

@@ -32,7 +32,7 @@ const STREAMS_MAX: u32 = 64;
 ///
 /// # Errors
 /// The socket cannot be made.
-pub fn serve_socket(
+pub(crate) fn serve_socket(
     hosted: Arc<Hosted>,
     path: PathBuf,
     stop: watch::Receiver<bool>,
@@ -74,7 +74,7 @@ pub fn serve_socket(
 }
 
 /// Serves the desk's TCP port.
-pub fn serve_tcp(
+pub(crate) fn serve_tcp(
     hosted: Arc<Hosted>,
     listener: TcpListener,
     stop: watch::Receiver<bool>,

@@ -34,7 +34,7 @@ const CONTACT_LIMIT_MINUTES: u32 = 24 * 60;
 
 /// The services of one node.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub(crate) struct Desk {
     /// The node.
     pub hosted: Arc<Hosted>,
     /// Whether a caller may name an account without its token: on the local socket.

@@ -20,7 +20,7 @@ use crate::replication::route::Standpoint;
 
 /// One entry to show.
 #[derive(Debug, Clone)]
-pub struct EntryLine<'a> {
+pub(crate) struct EntryLine<'a> {
     /// The entry.
     pub entry: &'a Entry,
     /// Place its author serves.
@@ -33,7 +33,7 @@ pub struct EntryLine<'a> {
 
 /// What every view is made with.
 #[derive(Debug, Clone, Copy)]
-pub struct Background<'a> {
+pub(crate) struct Background<'a> {
     /// Names.
     pub registry: &'a Registry,
     /// Lamps.
@@ -50,7 +50,7 @@ pub struct Background<'a> {
 /// any order; those left out are not shown. `pending` are the submissions from here that wait for the custodian;
 /// `standing` is where the head is stored.
 #[must_use]
-pub fn view(
+pub(crate) fn view(
     id: ChainId,
     chain: &Chain,
     entries: &[EntryLine<'_>],
@@ -205,7 +205,10 @@ fn offer_view(offer: &OpenOffer, registry: &Registry) -> pb::OfferView {
 
 /// Shows a case of which only the notice is held; `None` when the notice names no case or custodian.
 #[must_use]
-pub fn notice_view(notice: &pb::Notice, background: &Background<'_>) -> Option<pb::CaseView> {
+pub(crate) fn notice_view(
+    notice: &pb::Notice,
+    background: &Background<'_>,
+) -> Option<pb::CaseView> {
     let id = ChainId::from_bytes(&notice.case)?;
     let custodian = PlaceId::from_bytes(&notice.custodian)?;
     let registry = background.registry;
@@ -333,7 +336,7 @@ fn unit_name(unit: UnitId, registry: &Registry) -> String {
 
 /// The stable word of a lamp.
 #[must_use]
-pub fn lamp_word(lamp: Lamp) -> &'static str {
+pub(crate) fn lamp_word(lamp: Lamp) -> &'static str {
     match lamp {
         Lamp::Green => "green",
         Lamp::Amber => "amber",
@@ -344,7 +347,7 @@ pub fn lamp_word(lamp: Lamp) -> &'static str {
 
 /// The stable word of an outcome; empty while there is none.
 #[must_use]
-pub fn outcome_word(outcome: pb::Outcome) -> String {
+pub(crate) fn outcome_word(outcome: pb::Outcome) -> String {
     word_of(outcome.as_str_name(), "OUTCOME_")
 }
 
@@ -359,7 +362,7 @@ fn word_of(name: &str, prefix: &str) -> String {
 
 /// Writes bytes in hexadecimal, lower case.
 #[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         // Writing into a string does not fail.

@@ -32,13 +32,13 @@ use crate::trust::tls::{FirstContact, Presented, Trust};
 use crate::trust::{AuthorityKey, Code, Invitation, PeerIdentity, Random, draw};
 
 /// Until an attempt to connect, handshake included, is given up.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until an answer is waited for no longer.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The same request is sent so often at most.
-pub const ATTEMPTS_MAX: u32 = 3;
+pub(super) const ATTEMPTS_MAX: u32 = 3;
 /// The largest answer: it carries whole registries.
-pub const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 const LINK_PORT: u16 = 7443;
 

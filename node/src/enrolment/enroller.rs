@@ -18,14 +18,14 @@ use crate::folder::{Folder, FolderError, Root};
 use crate::trust::authority::{Chain, requested_key};
 use crate::trust::enrol::{self, JoinRequest, Registered, Registration, RenewRequest};
 use crate::trust::identity::{judged_at, prove_authority};
-use crate::trust::invitation::{INVITATION_HOURS, InvitationEntry, InvitationState, Secret};
+use crate::trust::invitation::{INVITATION_HOURS, InvitationEntry, Secret};
 use crate::trust::keys::PublicKey;
 use crate::trust::{
     Authority, Code, Invitation, InvitationBook, InvitationId, PeerIdentity, Random,
 };
 
 /// The longest an invitation may hold.
-pub const INVITATION_HOURS_MAX: u32 = 720;
+pub(super) const INVITATION_HOURS_MAX: u32 = 720;
 
 /// Issues certificates for a centre. Pure but for randomness; the engine stores
 /// what it returns in one record before anything is answered.
@@ -376,7 +376,10 @@ impl Enroller for Issuer {
 
 /// Whether an invitation in its stored form is used, and by which node; `None`
 /// where it cannot be read.
-pub fn used_by(stored: &str) -> Option<Option<NodeId>> {
+#[cfg(test)]
+pub(crate) fn used_by(stored: &str) -> Option<Option<NodeId>> {
+    use crate::trust::invitation::InvitationState;
+
     let stored: Stored = serde_json::from_str(stored).ok()?;
     Some(match stored.entry.state {
         InvitationState::Used { node, .. } => Some(node),

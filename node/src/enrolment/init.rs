@@ -23,7 +23,7 @@ use crate::trust::name::AUTHORITY_DEPTH_MAX;
 use crate::trust::{Authority, AuthorityKey, Random, draw};
 
 /// Levels lie between 1 and this.
-pub const LEVEL_MAX: u32 = 99;
+pub(super) const LEVEL_MAX: u32 = 99;
 /// Levels of authorities below the root: the first place's is one of them.
 pub(super) const ROOT_LEVELS: u8 = {
     assert!(AUTHORITY_DEPTH_MAX <= 255);

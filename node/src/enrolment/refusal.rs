@@ -185,16 +185,16 @@ impl From<Code> for EnrolRefusal {
 }
 
 /// Joins of one address in one minute.
-pub const JOINS_PER_MINUTE: usize = 5;
+pub(super) const JOINS_PER_MINUTE: usize = 5;
 /// Introductions of one address in one minute: a process of many places asks once a minute for each of them.
-pub const INTRODUCTIONS_PER_MINUTE: usize = 300;
+pub(super) const INTRODUCTIONS_PER_MINUTE: usize = 300;
 /// Addresses remembered; beyond it only remembered ones may try.
-pub const ADDRESSES_MAX: usize = 4096;
+pub(super) const ADDRESSES_MAX: usize = 4096;
 const MINUTE_MS: i64 = 60_000;
 
 /// Counts requests by address. Pure: time is an argument.
 #[derive(Debug)]
-pub struct Rate {
+pub(super) struct Rate {
     a_minute_max: usize,
     seen: std::collections::BTreeMap<std::net::IpAddr, Vec<Moment>>,
 }
@@ -202,7 +202,7 @@ pub struct Rate {
 impl Rate {
     /// At most so many of one address in one minute.
     #[must_use]
-    pub fn of(a_minute_max: usize) -> Self {
+    pub(super) fn of(a_minute_max: usize) -> Self {
         Self {
             a_minute_max,
             seen: std::collections::BTreeMap::new(),
@@ -211,7 +211,7 @@ impl Rate {
 
     /// Whether one more request of `address` is admitted now; if so, it counts.
     /// Addresses of one IPv6 network of 64 bits are one.
-    pub fn admit(&mut self, address: std::net::IpAddr, now: Moment) -> bool {
+    pub(super) fn admit(&mut self, address: std::net::IpAddr, now: Moment) -> bool {
         let recent = |at: &Moment| at.0 > now.0.saturating_sub(MINUTE_MS) && *at <= now;
         let address = network(address);
         if !self.seen.contains_key(&address) && self.seen.len() >= ADDRESSES_MAX {

@@ -33,15 +33,15 @@ use crate::trust::tls::{HostedNodes, Port, TlsError, Trust, code_of};
 use crate::trust::{Code, PeerIdentity};
 
 /// Connections that are shaking hands or waiting to be served.
-pub const HANDSHAKES_MAX: usize = 64;
+pub(super) const HANDSHAKES_MAX: usize = 64;
 /// Until a handshake is given up.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until a request is given up.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// After this a connection is ended.
-pub const CONNECTION_AGE: Duration = Duration::from_secs(120);
+pub(super) const CONNECTION_AGE: Duration = Duration::from_secs(120);
 /// The largest request taken in.
-pub const REQUEST_BYTES_MAX: usize = 64 << 10;
+pub(super) const REQUEST_BYTES_MAX: usize = 64 << 10;
 
 /// What the node does with a request: asks its engine, which stores before it
 /// answers.

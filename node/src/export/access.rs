@@ -15,7 +15,7 @@ use crate::trust::SigningKey;
 use crate::trust::keys::{Fingerprint, PublicKey};
 
 /// Its name inside the data folder.
-pub const ACCESSES: &str = "accesses.jsonl";
+pub(crate) const ACCESSES: &str = "accesses.jsonl";
 
 const DOMAIN: &[u8] = b"fengqiao/access/1\0";
 const SIGNATURE: &str = " signature ";
@@ -23,7 +23,7 @@ const SIGNATURE: &str = " signature ";
 /// One look at many texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Access {
+pub(crate) struct Access {
     /// When, RFC 3339.
     pub at: String,
     /// Account that asked.
@@ -42,7 +42,7 @@ pub struct Access {
 ///
 /// # Errors
 /// `Io`, `Altered` where the lines before do not hold together.
-pub fn add(folder: &Path, mut access: Access, key: &SigningKey) -> Result<(), ExportError> {
+pub(crate) fn add(folder: &Path, mut access: Access, key: &SigningKey) -> Result<(), ExportError> {
     let path = folder.join(ACCESSES);
     access.previous = check(folder, key.public())?.1;
     let line = serde_json::to_string(&access).unwrap_or_default();
@@ -63,7 +63,7 @@ pub fn add(folder: &Path, mut access: Access, key: &SigningKey) -> Result<(), Ex
 ///
 /// # Errors
 /// `Altered`, `Io`.
-pub fn check(folder: &Path, key: &PublicKey) -> Result<(u64, Fingerprint), ExportError> {
+pub(crate) fn check(folder: &Path, key: &PublicKey) -> Result<(u64, Fingerprint), ExportError> {
     let path = folder.join(ACCESSES);
     let mut previous = Fingerprint::from_bytes([0; 32]);
     let text = match std::fs::read_to_string(&path) {

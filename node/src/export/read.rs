@@ -25,7 +25,7 @@ const LINE_BYTES_MAX: u64 = 1 << 20;
 ///
 /// # Errors
 /// An [`ExportError`].
-pub fn read(
+pub(crate) fn read(
     path: &Path,
     root: Option<Fingerprint>,
     each: &mut dyn FnMut(&Entry, &Value),

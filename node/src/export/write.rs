@@ -24,7 +24,7 @@ use crate::trust::keys::Fingerprint;
 
 /// What is to be exported.
 #[derive(Debug)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// Cases; all unless given.
     pub cases: Option<&'a BTreeSet<ChainId>>,
     /// Texts in clear, where they are asked for.
@@ -37,7 +37,7 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// An [`ExportError`]; no file is left then.
-pub fn write(data: &Path, to: &Path, wanted: &Wanted<'_>) -> Result<Summary, ExportError> {
+pub(crate) fn write(data: &Path, to: &Path, wanted: &Wanted<'_>) -> Result<Summary, ExportError> {
     if to.exists() {
         return Err(ExportError::Exists {
             path: to.to_owned(),

@@ -12,7 +12,7 @@ use super::written::{of_json, to_json};
 use crate::journal::{SystemDisk, disk};
 
 /// Its name inside the data folder.
-pub const RESTORED: &str = "restored.json";
+pub(super) const RESTORED: &str = "restored.json";
 
 impl Restored {
     /// Reads it; `None` where the folder was not restored, or has its identity already.

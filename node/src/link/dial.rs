@@ -24,11 +24,11 @@ use crate::dial::{Dial, TlsVerdict, Unreached, Why};
 use crate::replication::session::{Code, Session};
 
 /// What is presented and whom to expect, asked at every dial, so that a renewed certificate is used at the next one.
-pub type Credentials = Arc<dyn Fn() -> Presenting + Send + Sync>;
+pub(super) type Credentials = Arc<dyn Fn() -> Presenting + Send + Sync>;
 
 /// What a dialling node shows, and whom it expects.
 #[derive(Clone)]
-pub struct Presenting {
+pub(crate) struct Presenting {
     /// TLS of this end.
     pub config: Arc<ClientConfig>,
     /// The name that the other end must prove.
@@ -47,7 +47,7 @@ impl fmt::Debug for Presenting {
 
 /// A second address, for when the first leads to somebody else. Who answers there proves who it is, as ever.
 #[derive(Clone)]
-pub struct Otherwise {
+pub(crate) struct Otherwise {
     /// `host:port`.
     pub address: String,
     /// Told when it was the second address that led to the parent.
@@ -56,7 +56,7 @@ pub struct Otherwise {
 
 /// Keeps the link to one parent.
 #[derive(Clone)]
-pub struct Dialer {
+pub(crate) struct Dialer {
     /// `host:port` of the parent, looked up at every dial.
     pub address: String,
     /// Where else it may be.
@@ -94,7 +94,7 @@ impl fmt::Debug for Dialer {
 
 impl Dialer {
     /// Dials, runs the session, pauses, dials again, until `stop` resolves; then says Goodbye and returns.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let stopping = Leave::default();
         let attempt = |leave| self.attempt(leave);
         let mut trying = pin!(keep_trying(&self.limits, &self.draw, &stopping, attempt));
@@ -247,7 +247,7 @@ impl Dialer {
 
 /// Every limit of the client is named: what tonic leaves open by default is no limit.
 #[must_use]
-pub fn endpoint(limits: &Limits) -> Endpoint {
+pub(super) fn endpoint(limits: &Limits) -> Endpoint {
     // The name in requests; who is at the other end is proven by TLS before.
     Endpoint::from_static("http://link.fq.internal")
         .connect_timeout(limits.connect_timeout)

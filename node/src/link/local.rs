@@ -21,7 +21,7 @@ use crate::trust::IdentityError;
 
 /// Keeps the link between two nodes of this process.
 #[derive(Clone)]
-pub struct LocalLink {
+pub(crate) struct LocalLink {
     /// The lower node.
     pub port: Arc<dyn Port>,
     /// Name of the link at the lower node.
@@ -61,7 +61,7 @@ fn refused_here(error: &Refused) -> Down {
 
 impl LocalLink {
     /// Keeps a session between the two until `stop` resolves.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, stop: impl Future<Output = ()>) {
         let stopping = Leave::default();
         let attempt = |leave| self.attempt(leave);
         let mut trying = pin!(keep_trying(&self.limits, &self.draw, &stopping, attempt));

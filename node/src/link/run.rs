@@ -27,7 +27,7 @@ const LEAVE_RETRY_MS: u64 = 1_000;
 
 /// How a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
+pub(super) struct Ending {
     /// Why; [`Code::Cut`] when the stream broke.
     pub code: Code,
     /// Do not come back before.
@@ -50,7 +50,7 @@ impl Ending {
 /// Runs one session over a stream of frames until either end closes, the stream breaks, or the seat is wanted.
 ///
 /// May be dropped at any point: the port is then told that the session is closed, as at a cut.
-pub async fn drive<S>(
+pub(super) async fn drive<S>(
     session: Session,
     seat: Seat,
     port: Arc<dyn Port>,

@@ -10,7 +10,7 @@ use crate::replication::session::Code;
 
 /// Asks one session to leave. The first reason stands.
 #[derive(Debug, Clone)]
-pub struct Leave(Arc<watch::Sender<Option<Code>>>);
+pub(crate) struct Leave(Arc<watch::Sender<Option<Code>>>);
 
 impl Default for Leave {
     fn default() -> Self {
@@ -20,7 +20,7 @@ impl Default for Leave {
 
 impl Leave {
     /// Asks.
-    pub fn ask(&self, code: Code) {
+    pub(crate) fn ask(&self, code: Code) {
         self.0.send_if_modified(|reason| {
             let is_first = reason.is_none();
             reason.get_or_insert(code);
@@ -29,7 +29,7 @@ impl Leave {
     }
 
     /// Resolves once asked.
-    pub async fn asked(&self) -> Code {
+    pub(crate) async fn asked(&self) -> Code {
         let mut reason = self.0.subscribe();
         match reason.wait_for(Option::is_some).await {
             Ok(reason) => reason.unwrap_or(Code::Cut),
@@ -47,13 +47,13 @@ struct Chair {
 
 /// The live sessions of a process, by own node and link.
 #[derive(Debug, Default)]
-pub struct Seats {
+pub(crate) struct Seats {
     chairs: Mutex<BTreeMap<(NodeId, String), Chair>>,
 }
 
 /// The right to run the one session of a link; given back when dropped.
 #[derive(Debug)]
-pub struct Seat {
+pub(crate) struct Seat {
     leave: Leave,
     _occupied: OwnedMutexGuard<()>,
 }
@@ -61,7 +61,7 @@ pub struct Seat {
 impl Seats {
     /// Asks the session that has the link's seat to leave, waits until it is over, and takes the seat. `None` when a
     /// still newer one came meanwhile, or `leave` was asked.
-    pub async fn take(&self, node: NodeId, link: &str, leave: Leave) -> Option<Seat> {
+    pub(crate) async fn take(&self, node: NodeId, link: &str, leave: Leave) -> Option<Seat> {
         let (before, occupied) = self.exchange(node, link, leave.clone());
         if let Some(before) = before {
             before.ask(Code::Replaced);
@@ -85,18 +85,10 @@ impl Seats {
     }
 
     /// Closes the live session of a link: a revocation, a change of the registry.
-    pub fn drop_link(&self, node: NodeId, link: &str, code: Code) {
+    pub(crate) fn drop_link(&self, node: NodeId, link: &str, code: Code) {
         let chairs = self.chairs.lock().unwrap_or_else(PoisonError::into_inner);
         let chair = chairs.get(&(node, link.to_owned()));
         if let Some(leave) = chair.and_then(|chair| chair.leave.as_ref()) {
-            leave.ask(code);
-        }
-    }
-
-    /// Closes every live session: the process stops.
-    pub fn drop_all(&self, code: Code) {
-        let chairs = self.chairs.lock().unwrap_or_else(PoisonError::into_inner);
-        for leave in chairs.values().filter_map(|chair| chair.leave.as_ref()) {
             leave.ask(code);
         }
     }

@@ -43,7 +43,7 @@ const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 /// Whom a connection speaks for.
 #[derive(Clone)]
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// The hosted node that was dialled.
     pub port: Arc<dyn Port>,
     /// Its link to the peer.
@@ -61,16 +61,16 @@ impl fmt::Debug for Admitted {
 /// A peer with a sound certificate that has no link here.
 #[derive(Debug, thiserror::Error)]
 #[error("no link for this peer")]
-pub struct Refused(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+pub(crate) struct Refused(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
 /// The one identity check: the peer's chain as its handshake proved it, and the name it dialled.
-pub type Admit = Arc<
+pub(crate) type Admit = Arc<
     dyn Fn(&[CertificateDer<'static>], Option<&str>) -> Result<Admitted, Refused> + Send + Sync,
 >;
 
 /// Listens for lower sides.
 #[derive(Clone)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// TLS, exchanged without a restart; holds from the next handshake on.
     pub tls: Arc<ArcSwap<ServerConfig>>,
     /// Who is whose.
@@ -92,7 +92,7 @@ impl fmt::Debug for Listener {
 impl Listener {
     /// Accepts until `stop` resolves; then its sessions say Goodbye, and this returns when the connections are closed,
     /// at the latest after five seconds.
-    pub async fn run(self, socket: TcpListener, stop: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, socket: TcpListener, stop: impl Future<Output = ()>) {
         let connections_max = Arc::new(Semaphore::new(self.limits.connections_max));
         let handshakes = Arc::new(Handshakes::default());
         let stopping = Leave::default();

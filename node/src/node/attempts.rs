@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 64 * 1024;
 
 /// The file.
 #[derive(Debug)]
-pub struct FileAttempts {
+pub(crate) struct FileAttempts {
     file: File,
     last: Attempted,
 }
@@ -25,7 +25,7 @@ impl FileAttempts {
     ///
     /// # Errors
     /// The file cannot be opened or read.
-    pub fn open(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         let file = options
             .read(true)

@@ -10,7 +10,7 @@ use crate::trust::tls::Presented;
 
 /// One hosted node with what it shows to others.
 #[derive(Debug)]
-pub struct Hosted {
+pub(crate) struct Hosted {
     /// The node.
     pub node: Arc<Node>,
     /// Its folder.
@@ -24,7 +24,7 @@ pub struct Hosted {
 }
 
 /// Resolves when the process is to stop.
-pub async fn stopped(mut stop: watch::Receiver<bool>) {
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     // The sender only goes away when the process ends anyway.
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -26,7 +26,7 @@ const LANES: [(pb::Lane, &str); 3] = [
 ];
 
 /// Serves the operations port until the process stops. An engine that has not finished a tick for `patience` hangs.
-pub fn serve(
+pub(crate) fn serve(
     hosted: Vec<Arc<Hosted>>,
     listener: TcpListener,
     stop: watch::Receiver<bool>,

@@ -27,15 +27,15 @@ use super::name::{AUTHORITY_DEPTH_MAX, DeploymentId, IssuingPath, NodeId, NodeNa
 use super::random::{Random, RandomUnavailable};
 
 /// Life of a root.
-pub const ROOT_DAYS: i64 = 3653;
+pub(crate) const ROOT_DAYS: i64 = 3653;
 /// Life of an issuing authority.
-pub const AUTHORITY_DAYS: i64 = 1096;
+pub(crate) const AUTHORITY_DAYS: i64 = 1096;
 /// Life of a node's certificate.
-pub const LEAF_DAYS: i64 = 180;
+pub(crate) const LEAF_DAYS: i64 = 180;
 /// How far back a certificate begins: machines below have wrong clocks.
-pub const BACKDATED_SECONDS: i64 = 3600;
+pub(crate) const BACKDATED_SECONDS: i64 = 3600;
 /// The largest signing request that is looked at.
-pub const REQUEST_BYTES_MAX: usize = 4096;
+pub(crate) const REQUEST_BYTES_MAX: usize = 4096;
 
 /// Why nothing was issued.
 #[derive(Debug, Error)]
@@ -386,7 +386,7 @@ impl Authority {
 /// # Errors
 ///
 /// [`AuthorityError::Encode`].
-pub fn signing_request<P: super::keys::Purpose>(
+pub(crate) fn signing_request<P: super::keys::Purpose>(
     key: &PrivateKey<P>,
 ) -> Result<Vec<u8>, AuthorityError> {
     let mut parameters = CertificateParams::default();

@@ -123,7 +123,7 @@ impl IdentityError {
 
 impl Refusal {
     /// The stable code.
-    pub const fn code(&self) -> Code {
+    pub(crate) const fn code(&self) -> Code {
         match self {
             Self::Invitation(error) => error.code(),
             Self::Request(_) => Code::RequestMalformed,

@@ -28,7 +28,7 @@ const REQUEST_DOMAIN: &[u8] = b"fengqiao/v1/enrol/request";
 /// What a new node sends its inviter, once, over a connection whose other end
 /// it has proven by the invitation. May come twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JoinRequest {
+pub(crate) struct JoinRequest {
     /// Which invitation.
     pub invitation: InvitationId,
     /// The place the node is for.
@@ -50,7 +50,7 @@ pub struct JoinRequest {
 /// What a node sends, over a connection it opened with the certificate that is
 /// to be renewed. May come twice: the second answer carries another serial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RenewRequest {
+pub(crate) struct RenewRequest {
     /// Signing request (DER) for the transport key, the same or a new one.
     pub transport_request: Vec<u8>,
     /// Signing request (DER) for its authority, where that is to be renewed.
@@ -63,7 +63,7 @@ pub struct RenewRequest {
 
 /// What the issuer answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
+pub(crate) struct Issued {
     /// The node's certificate up to the root.
     pub node: Chain,
     /// Its authority's, where one was asked for.
@@ -72,7 +72,7 @@ pub struct Issued {
 
 /// What the registry is to hold of a node that joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
+pub(crate) struct Registration {
     /// The node.
     pub node: NodeId,
     /// The place it is for.
@@ -91,7 +91,7 @@ pub struct Registration {
 
 /// A join that was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Joined {
+pub(crate) struct Joined {
     /// To be sent.
     pub issued: Issued,
     /// To be stored first.
@@ -102,7 +102,7 @@ pub struct Joined {
 
 /// Why a join or a renewal is refused; nothing was changed.
 #[derive(Debug, Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The invitation is not honoured.
     #[error("the invitation is not honoured")]
     Invitation(#[source] RedeemError),
@@ -137,7 +137,7 @@ pub enum Refusal {
 
 /// The keys a node brings when it joins.
 #[derive(Debug)]
-pub struct NewKeys<'a> {
+pub(crate) struct NewKeys<'a> {
     /// For its certificate.
     pub transport: &'a TransportKey,
     /// For its entries.
@@ -155,7 +155,10 @@ impl JoinRequest {
     /// # Errors
     ///
     /// [`AuthorityError::Encode`].
-    pub fn compose(invitation: &Invitation, keys: &NewKeys<'_>) -> Result<Self, AuthorityError> {
+    pub(crate) fn compose(
+        invitation: &Invitation,
+        keys: &NewKeys<'_>,
+    ) -> Result<Self, AuthorityError> {
         let mut request = Self {
             invitation: invitation.id,
             place: invitation.place,
@@ -208,7 +211,7 @@ impl JoinRequest {
 /// # Errors
 ///
 /// A [`Refusal`]; the book is then as it was.
-pub fn join(
+pub(crate) fn join(
     authority: &Authority,
     root: &Fingerprint,
     book: &mut InvitationBook,
@@ -267,7 +270,7 @@ impl RenewRequest {
     /// # Errors
     ///
     /// [`AuthorityError::Encode`].
-    pub fn compose(
+    pub(crate) fn compose(
         peer: &PeerIdentity,
         present: &TransportKey,
         next: &TransportKey,
@@ -301,7 +304,7 @@ impl RenewRequest {
 
 /// What the registry holds of a node that renews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Registered {
+pub(crate) struct Registered {
     /// The place it is for.
     pub place: PlaceId,
     /// The key its entries are judged by.
@@ -312,7 +315,7 @@ pub struct Registered {
 
 /// A renewal that was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Renewed {
+pub(crate) struct Renewed {
     /// To be sent.
     pub issued: Issued,
     /// To be pinned before that; where it is new, the one before stays for an
@@ -329,7 +332,7 @@ pub struct Renewed {
 /// # Errors
 ///
 /// A [`Refusal`].
-pub fn renew(
+pub(crate) fn renew(
     authority: &Authority,
     peer: &PeerIdentity,
     registered: &Registered,
@@ -371,7 +374,7 @@ impl Issued {
     /// # Errors
     ///
     /// An [`IdentityError`]; [`IdentityError::OtherNode`] for another key.
-    pub fn check(
+    pub(crate) fn check(
         &self,
         transport: &PublicKey,
         authority: Option<&PublicKey>,

@@ -24,13 +24,12 @@ mod error;
 
 use certificate::{Certificate, Name};
 
-pub use certificate::CERTIFICATE_BYTES_MAX;
 pub use error::IdentityError;
 
 /// How long past its end a certificate may still ask for its renewal.
-pub const RENEWAL_GRACE_DAYS: i64 = 365;
+pub(crate) const RENEWAL_GRACE_DAYS: i64 = 365;
 /// The longest chain: a leaf, the authorities, the root.
-pub const CHAIN_CERTIFICATES_MAX: usize = AUTHORITY_DEPTH_MAX + 2;
+pub(crate) const CHAIN_CERTIFICATES_MAX: usize = AUTHORITY_DEPTH_MAX + 2;
 
 /// What the registry holds about a node's transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +122,7 @@ pub fn identify<C: AsRef<[u8]>>(
 /// # Errors
 ///
 /// As [`identify`].
-pub fn identify_for_renewal<C: AsRef<[u8]>>(
+pub(crate) fn identify_for_renewal<C: AsRef<[u8]>>(
     chain: &[C],
     root: &Fingerprint,
     registrar: &dyn Registrar,
@@ -171,7 +170,7 @@ pub(crate) fn window<C: AsRef<[u8]>>(chain: &[C]) -> Result<(Timestamp, Timestam
 ///
 /// [`IdentityError::Malformed`], [`IdentityError::Algorithm`],
 /// [`IdentityError::Extension`].
-pub fn fingerprint_of(certificate: &[u8]) -> Result<Fingerprint, IdentityError> {
+pub(crate) fn fingerprint_of(certificate: &[u8]) -> Result<Fingerprint, IdentityError> {
     Ok(Certificate::parse(certificate, 0)?.fingerprint)
 }
 
@@ -180,7 +179,7 @@ pub fn fingerprint_of(certificate: &[u8]) -> Result<Fingerprint, IdentityError> 
 /// # Errors
 ///
 /// As [`fingerprint_of`].
-pub fn key_of(certificate: &[u8]) -> Result<PublicKey, IdentityError> {
+pub(crate) fn key_of(certificate: &[u8]) -> Result<PublicKey, IdentityError> {
     Ok(Certificate::parse(certificate, 0)?.key)
 }
 

@@ -25,9 +25,9 @@ use super::name::{InvitationId, NodeId, PlaceId, read_base32};
 use super::random::{Random, RandomUnavailable};
 
 /// How long an invitation holds where nobody says otherwise.
-pub const INVITATION_HOURS: i64 = 24;
+pub(crate) const INVITATION_HOURS: i64 = 24;
 /// The most invitations a book keeps, used ones included.
-pub const INVITATIONS_MAX: usize = 10_000;
+pub(crate) const INVITATIONS_MAX: usize = 10_000;
 
 const PREFIX: &str = "fq1";
 const ID_DOMAIN: &[u8] = b"fengqiao/v1/invitation/id";

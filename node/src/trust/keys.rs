@@ -22,9 +22,9 @@ use zeroize::Zeroizing;
 
 use super::random::{Random, RandomUnavailable};
 
-pub mod file;
+pub(crate) mod file;
 
-pub use file::KeyFileError;
+pub(crate) use file::KeyFileError;
 
 /// DER of an Ed25519 SubjectPublicKeyInfo up to the key itself (RFC 8410).
 const SPKI_PREFIX: [u8; 12] = [

@@ -16,9 +16,9 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// What every name ends in.
-pub const NAME_SUFFIX: &str = "fq.internal";
+pub(crate) const NAME_SUFFIX: &str = "fq.internal";
 /// The most authorities that may stand between a node and the root.
-pub const AUTHORITY_DEPTH_MAX: usize = 6;
+pub(crate) const AUTHORITY_DEPTH_MAX: usize = 6;
 
 const ID_BYTES: usize = 10;
 

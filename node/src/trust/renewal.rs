@@ -12,7 +12,7 @@ use super::identity::RENEWAL_GRACE_DAYS;
 
 /// Where a certificate stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Renewal {
+pub(crate) enum Renewal {
     /// To be renewed at once; the link refuses it until this instant.
     Early(Timestamp),
     /// Nothing to do before this instant.
@@ -26,7 +26,7 @@ pub enum Renewal {
 }
 
 /// Says where a certificate stands.
-pub fn renewal(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Renewal {
+pub(crate) fn renewal(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> Renewal {
     let due = due_from(not_before, not_after);
     let grace = SignedDuration::from_hours(24 * RENEWAL_GRACE_DAYS);
     let over = not_after.saturating_add(grace).unwrap_or(Timestamp::MAX);
@@ -44,7 +44,7 @@ pub fn renewal(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> R
 }
 
 /// A third into the life of a certificate.
-pub fn due_from(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
+pub(crate) fn due_from(not_before: Timestamp, not_after: Timestamp) -> Timestamp {
     let life = not_after.duration_since(not_before);
     not_before.saturating_add(life / 3).unwrap_or(not_after)
 }

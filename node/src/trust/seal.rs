@@ -1,10 +1,8 @@
 //! Sealing to a place: what only the holder of its encryption key can open.
 //!
-//! HPKE in base mode (RFC 9180): X25519, HKDF-SHA256, ChaCha20-Poly1305. Two
-//! things are sealed, each under its own domain so that neither passes for the
-//! other: the 32-byte key of a case, and a frame that a relay carries without
-//! reading (PROTOCOL.md 17). A seal proves to whom, not from whom: the frame
-//! inside carries its own signatures. Nothing here knows what a frame says.
+//! HPKE in base mode (RFC 9180): X25519, HKDF-SHA256, ChaCha20-Poly1305. What is
+//! sealed is the 32-byte key of a case, under a domain of its own. A seal proves
+//! to whom, not from whom.
 //!
 //! Bytes: suite (1), encapsulated key (32), ciphertext and tag (n + 16).
 
@@ -21,15 +19,14 @@ use super::name::{DeploymentId, PlaceId};
 use super::random::{Random, RandomUnavailable};
 
 /// What a seal adds to the bytes it seals.
-pub const SEAL_OVERHEAD_BYTES: usize = 1 + 32 + 16;
+pub(crate) const SEAL_OVERHEAD_BYTES: usize = 1 + 32 + 16;
 
 const SUITE: u8 = 1;
 const CASE_KEY_DOMAIN: &[u8] = b"fengqiao/v1/seal/case-key";
-const FRAME_DOMAIN: &[u8] = b"fengqiao/v1/seal/frame";
 
 /// Why something was not sealed or not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum SealError {
+pub(crate) enum SealError {
     /// The recipient's key is no usable point.
     #[error("nothing can be sealed to this encryption key")]
     Recipient,
@@ -46,22 +43,11 @@ pub enum SealError {
 
 /// What a case key is sealed for; must be equal on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CaseKeyContext {
+pub(crate) struct CaseKeyContext {
     /// The deployment.
     pub deployment: DeploymentId,
     /// The case, 128 bits.
     pub case: [u8; 16],
-    /// The place that is to open it.
-    pub recipient: PlaceId,
-}
-
-/// What a frame is sealed for; must be equal on both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameContext {
-    /// The deployment.
-    pub deployment: DeploymentId,
-    /// The opaque id under which relays store it.
-    pub frame: [u8; 16],
     /// The place that is to open it.
     pub recipient: PlaceId,
 }
@@ -79,7 +65,7 @@ fn bind(deployment: DeploymentId, subject: &[u8; 16], recipient: PlaceId) -> [u8
 /// # Errors
 ///
 /// [`SealError::Recipient`], [`SealError::Random`].
-pub fn seal_case_key(
+pub(crate) fn seal_case_key(
     to: &EncryptionPublicKey,
     context: &CaseKeyContext,
     key: &[u8; 32],
@@ -95,7 +81,7 @@ pub fn seal_case_key(
 ///
 /// [`SealError::Malformed`], also where what was sealed is not 32 bytes;
 /// [`SealError::Refused`].
-pub fn open_case_key(
+pub(crate) fn open_case_key(
     key: &EncryptionKey,
     context: &CaseKeyContext,
     sealed: &[u8],
@@ -108,35 +94,6 @@ pub fn open_case_key(
     }
     case_key.copy_from_slice(&opened);
     Ok(case_key)
-}
-
-/// Seals a frame to a place, for relays that must not read it.
-///
-/// # Errors
-///
-/// [`SealError::Recipient`], [`SealError::Random`].
-pub fn seal_frame(
-    to: &EncryptionPublicKey,
-    context: &FrameContext,
-    frame: &[u8],
-    random: &mut dyn Random,
-) -> Result<Vec<u8>, SealError> {
-    let bound = bind(context.deployment, &context.frame, context.recipient);
-    seal(to, FRAME_DOMAIN, &bound, frame, random)
-}
-
-/// Opens a frame.
-///
-/// # Errors
-///
-/// [`SealError::Malformed`], [`SealError::Refused`].
-pub fn open_frame(
-    key: &EncryptionKey,
-    context: &FrameContext,
-    sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let bound = bind(context.deployment, &context.frame, context.recipient);
-    open(key, FRAME_DOMAIN, &bound, sealed)
 }
 
 fn seal(
@@ -292,40 +249,18 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_never_passes_for_a_case_key() {
-        let mut random = Seeded::new(4);
-        let key = EncryptionKey::generate(&mut random).unwrap();
-        let frame = FrameContext {
-            deployment: context().deployment,
-            frame: context().case,
-            recipient: context().recipient,
-        };
-        let sealed = seal_frame(key.public(), &frame, &[9; 32], &mut random).unwrap();
-        assert_eq!(*open_frame(&key, &frame, &sealed).unwrap(), [9; 32]);
-        assert_eq!(
-            open_case_key(&key, &context(), &sealed).unwrap_err(),
-            SealError::Refused
-        );
-    }
-
-    #[test]
     fn every_flipped_byte_and_every_shorter_seal_is_refused() {
         let mut random = Seeded::new(5);
         let key = EncryptionKey::generate(&mut random).unwrap();
-        let frame = FrameContext {
-            deployment: context().deployment,
-            frame: [7; 16],
-            recipient: context().recipient,
-        };
-        let sealed = seal_frame(key.public(), &frame, b"a frame", &mut random).unwrap();
+        let sealed = seal_case_key(key.public(), &context(), &[9; 32], &mut random).unwrap();
         for position in 0..sealed.len() {
             let mut flipped = sealed.clone();
             flipped[position] ^= 1;
             assert!(
-                open_frame(&key, &frame, &flipped).is_err(),
+                open_case_key(&key, &context(), &flipped).is_err(),
                 "byte {position}"
             );
-            assert!(open_frame(&key, &frame, &sealed[..position]).is_err());
+            assert!(open_case_key(&key, &context(), &sealed[..position]).is_err());
         }
     }
 

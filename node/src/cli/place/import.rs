@@ -38,7 +38,7 @@ pub struct ImportArgs {
 
 /// One division of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Division {
+pub(super) struct Division {
     /// Official code.
     pub code: String,
     /// Code of the division above, or empty.
@@ -51,7 +51,7 @@ pub struct Division {
 
 /// A file as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Divisions {
+pub(super) struct Divisions {
     /// Rows in order.
     pub rows: Vec<Division>,
     /// Whether it was GB18030.
@@ -60,7 +60,7 @@ pub struct Divisions {
 
 /// A row that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowError {
+pub(super) struct RowError {
     /// Line in the file, from 1; 0 for the file itself.
     pub line: u64,
     /// What is wrong, English.
@@ -71,7 +71,7 @@ pub struct RowError {
 ///
 /// # Errors
 /// Every row that is wrong, with its line.
-pub fn read(bytes: &[u8]) -> Result<Divisions, Vec<RowError>> {
+pub(super) fn read(bytes: &[u8]) -> Result<Divisions, Vec<RowError>> {
     let (text, gb18030) = decode(bytes).map_err(|error| vec![error])?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let columns = columns(&mut reader).map_err(|error| vec![error])?;

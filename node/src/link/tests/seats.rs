@@ -2,7 +2,7 @@
 
 use fengqiao_hub::id::NodeId;
 
-use super::super::{Leave, Seats};
+use super::super::seat::{Leave, Seats};
 use super::ground::within;
 use crate::replication::session::Code;
 

@@ -11,7 +11,7 @@ use crate::trust::keys::{Fingerprint, PublicKey};
 use crate::trust::name::{IssuingPath, NAME_SUFFIX};
 
 /// The largest certificate that is looked at.
-pub const CERTIFICATE_BYTES_MAX: usize = 4096;
+pub(super) const CERTIFICATE_BYTES_MAX: usize = 4096;
 
 /// What stands between the signed part and an Ed25519 signature: the
 /// algorithm, and a bit string of 64 whole bytes.
