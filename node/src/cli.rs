@@ -3,6 +3,7 @@
 //! It decides nothing and keeps nothing: it puts words into a request, and the answer into words or JSON. What it was
 //! given about a person it hands on and never prints or logs.
 
+mod authority;
 pub mod backup;
 pub mod bundle;
 pub mod case;

@@ -198,3 +198,32 @@ async fn a_township_of_another_county_gets_no_link() {
         .is_none()
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_first_place_goes_on_after_its_authority_ended_by_the_command_that_doctor_names() {
+    let ground = City::new();
+    let mut city = ground.init("德州市");
+    // An authority holds for 1096 days.
+    ground.time.advance(1_097 * DAY_MS);
+    let certificate = |said: &serde_json::Value| {
+        let checks = said["checks"].as_array().unwrap().clone();
+        let found = checks.into_iter().find(|one| one["check"] == "certificate");
+        found.unwrap_or_else(|| panic!("{said}"))
+    };
+    let found = certificate(&city.machine(&["doctor"]).json());
+    assert_eq!(found["state"], "fail", "{found}");
+    let to_do = found["to_do"].as_str().unwrap();
+    assert!(to_do.contains("fengqiao renew-authority"), "{to_do}");
+
+    let own = city.data.join("private/authority.pem");
+    let wrong = city.machine(&["renew-authority", "--root-key", own.to_str().unwrap()]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+    let key = city.data.join("root/authority.pem");
+    let done = city.machine(&["renew-authority", "--root-key", key.to_str().unwrap()]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let found = certificate(&city.machine(&["doctor"]).json());
+    assert_eq!(found["state"], "ok", "{found}");
+    city.start().await;
+    let county = ground.join(&city, "德城区", COUNTY).await;
+    agree(&[&city, &county]).await;
+}

@@ -26,6 +26,8 @@ pub(super) enum ServerCommands {
     Join(JoinArgs),
     /// Give a lost node's place its next node: a restored folder goes on, or a new one is filled by the neighbours (恢复)
     Recover(super::recover::RecoverArgs),
+    /// At the top, every three years: renew the authority that issues certificates, by the root key (更新签发证书)
+    RenewAuthority(super::authority::RenewAuthorityArgs),
     /// Show or check the configuration (配置)
     Config(ConfigArgs),
     /// Check the journal and every chain of a folder that is not running (核验)
@@ -100,6 +102,7 @@ pub(super) fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Run(args) => super::run::run(&args, ground),
         ServerCommands::Join(args) => join(args, ground),
         ServerCommands::Recover(args) => super::recover::recover(args, ground),
+        ServerCommands::RenewAuthority(args) => super::authority::renew_authority(&args, ground),
         ServerCommands::Config(args) => config(&args, ground),
         ServerCommands::Backup(args) => super::backup::run(&args, ground),
         ServerCommands::Restore(args) => super::backup::put_back(&args, ground),

@@ -177,8 +177,8 @@ fn root_key(folder: &Path) -> Option<Finding> {
                 format!("根密钥 {} 仍在本机", file.display()),
             ),
             words(
-                "move it to a medium that is kept under lock; it is needed again only to recover the top",
-                "请移存到离线介质妥善保管；只有恢复最高级节点时才再用到",
+                "move it to a medium that is kept under lock; it is needed again only to recover the top and, every three years, for `fengqiao renew-authority`",
+                "请移存到离线介质妥善保管；只有恢复最高级节点和每三年更新签发证书（fengqiao renew-authority）时才再用到",
             ),
         )
     })
@@ -422,8 +422,8 @@ fn clock(patient: &Patient<'_>) -> Finding {
 fn certificate(glance: &Glance, now: Moment) -> Finding {
     let check = "certificate";
     let renew = words(
-        "start the node where it reaches the parent: it renews by itself",
-        "请在能连上上级处启动节点，会自动续期",
+        "start the node where it reaches the parent: it renews by itself; at the top, where its own authority has ended, `fengqiao renew-authority --root-key FILE`",
+        "请在能连上上级处启动节点，会自动续期；最上级如签发证书已到期，请执行 fengqiao renew-authority --root-key 根密钥文件",
     );
     let (begin, end) = glance.credentials.window;
     if now.0 < begin.as_millisecond() {
@@ -435,8 +435,8 @@ fn certificate(glance: &Glance, now: Moment) -> Finding {
                 format!("自 {from} 起才生效，在此之前各方均不接受"),
             ),
             words(
-                "see that this clock is right; then start the node where it reaches the parent, which renews it at once. At the top, where the authority itself begins then: `fengqiao root authority`",
-                "请先确认本机时钟正确；随后在能连上上级处启动节点，会立即续期。最上级如签发证书本身尚未生效，请执行 fengqiao root authority",
+                "see that this clock is right; then start the node where it reaches the parent, which renews it at once. At the top, where the authority itself begins then: stop it and run `fengqiao renew-authority --root-key FILE`",
+                "请先确认本机时钟正确；随后在能连上上级处启动节点，会立即续期。最上级如签发证书本身尚未生效，请先停止节点，再执行 fengqiao renew-authority --root-key 根密钥文件",
             ),
         );
     }
@@ -453,8 +453,8 @@ fn certificate(glance: &Glance, now: Moment) -> Finding {
     );
     if days < -CERTIFICATE_DAYS_GRACE {
         let again = words(
-            "it can be renewed no more: have the node recovered by its parent",
-            "已不能续期：请凭上级令牌执行 fengqiao recover",
+            "it can be renewed no more: have the node recovered by its parent; at the top `fengqiao renew-authority --root-key FILE`",
+            "已不能续期：请凭上级令牌执行 fengqiao recover；最上级请执行 fengqiao renew-authority --root-key 根密钥文件",
         );
         return Finding::fail(check, found, again);
     }
