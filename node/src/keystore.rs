@@ -4,7 +4,7 @@
 //! The journal keeps every byte for ever, so what must be erasable is encrypted
 //! there and its key kept here. Puts merge: a case gains what it lacked, nothing
 //! is ever replaced, and an erased case takes nothing again, so no later sync
-//! brings it back (S14). Debug output and errors never show key bytes; memory is
+//! brings it back. Debug output and errors never show key bytes; memory is
 //! wiped on drop.
 
 use std::collections::BTreeMap;

@@ -89,7 +89,7 @@ pub(crate) trait Port: Send + Sync + 'static {
     fn now_ms(&self) -> i64;
 }
 
-/// What bounds links and connections (PROOF.md V7, section 5 rows 4-6).
+/// What bounds links and connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Of each session.

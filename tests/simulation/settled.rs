@@ -1,5 +1,5 @@
 //! What is shown as settled stays: no acknowledgement says so of an entry that a taking of the parent has overtaken or
-//! may yet overtake (PROTOCOL.md 11, PROOF.md S7).
+//! may yet overtake (PROTOCOL.md 11).
 
 use fengqiao_hub::id::{ChainId, NodeId};
 use fengqiao_node::engine::EntryStanding;

@@ -1,5 +1,5 @@
 //! A machine whose keys somebody else holds puts entries on the wire that it may not write. None may ever be applied
-//! anywhere (PROOF.md S12); then the machine is replaced, as people would.
+//! anywhere; then the machine is replaced, as people would.
 
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId};

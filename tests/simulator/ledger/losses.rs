@@ -38,8 +38,8 @@ impl Ledger {
     }
 
     /// A machine is lost: it has only what was in its backup, and what nobody else had is gone and excused. So are the
-    /// answers it gave after the backup: nobody but itself knew them, and PROOF.md promises no more than that a request
-    /// has one effect at the node that remembers it.
+    /// answers it gave after the backup: nobody but itself knew them, and no more is promised than that a request has one
+    /// effect at the node that remembers it.
     pub fn lost(&mut self, machine: MachineId, kept: &BTreeSet<Hash>, end: u64) {
         self.answers
             .retain(|_, (by, at, _)| *by != machine || *at <= end);
