@@ -4,6 +4,7 @@
 //! (PROTOCOL.md 23). It only grows here: what was true in an earlier version stays readable.
 
 mod code;
+mod comparing;
 mod finding;
 mod moving;
 mod node;
@@ -20,6 +21,7 @@ use crate::rank::Level;
 use crate::unit::Unit;
 
 pub use code::{Code, CodeError};
+pub use comparing::{Comparison, Division, compare};
 use moving::Moving;
 use node::node_record;
 pub use node::{NodeRecord, Revoked};

@@ -191,6 +191,12 @@ codes! {
     NameAmbiguous = "NAME_AMBIGUOUS", State, "同名的不止一个，请改用代码或标识", "more than one bears this name; give the code or the id";
     /// The place has ended.
     PlaceEnded = "PLACE_ENDED", State, "本地区已撤并，诉求由承接地区登记", "this place has ended; its successor registers cases";
+    /// A row names a place that has ended.
+    DivisionEnded = "DIVISION_ENDED", State, "该地区已撤并，不再恢复，承接地区为", "the place has ended and is not revived; its successor is";
+    /// A row names a place that stands below another one.
+    DivisionElsewhere = "DIVISION_ELSEWHERE", State, "该地区现隶属其他上级，不再重复增加，上级为", "the place stands below another one and is not made twice; its parent is";
+    /// A place stands with another level.
+    LevelDiffers = "LEVEL_DIFFERS", State, "与已有地区的层级不同，层级不能改变；已有", "another level than the place has, and a level cannot change; there stands";
     /// Places stand below it.
     PlaceHasChildren = "PLACE_HAS_CHILDREN", State, "其下仍有地区，须先撤并", "places stand below it; end them first";
     /// A place on the way of the case was moved; the common superior's act brings the case on its new way.
@@ -287,6 +293,8 @@ codes! {
     TaskOpen = "TASK_OPEN", State, "尚有未完成的会办任务", "a convened task is still open";
     /// A request id was used for something else.
     RequestReused = "REQUEST_REUSED", Invalid, "请求编号已用于其他内容", "the request id was used with other content";
+    /// A row of a table has the key of one that was registered with other content.
+    RowDiffers = "ROW_DIFFERS", Invalid, "同一唯一键此前已登记，内容与本行不同，未作改动（如为另一批，请加 --key-prefix）；已登记的编号为", "the key was registered before with other content, which stays (if this is another series, give --key-prefix); its number is";
     /// A place or unit with the same code or name stands already.
     NameTaken = "NAME_TAKEN", State, "名称或代码已存在", "the name or code is in use";
     /// The place has a node.

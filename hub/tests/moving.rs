@@ -426,3 +426,31 @@ fn what_the_new_parent_may_not_take_yet_it_is_told_to_wait_for() {
     assert_eq!(decided(CITY, take().into()), Ok(()));
     assert_eq!(decided(TOWNSHIP, escalate().into()), Err(Code::MoveAwaited));
 }
+
+#[test]
+fn a_table_of_last_year_does_not_make_a_moved_place_a_second_time() {
+    use fengqiao_hub::jurisdiction::{Comparison, Division, compare};
+    let mut chains = Chains::of_a_province();
+    chains.write(CITY, moved(TOWNSHIP, level::TOWNSHIP, OTHER_COUNTY, 1));
+    let registry = chains.in_order();
+    let row = Division {
+        code: "371402001".into(),
+        name: "moved 1".into(),
+        level: level::TOWNSHIP,
+    };
+    let at = |place| {
+        compare(&registry, place, std::slice::from_ref(&row))
+            .remove(0)
+            .1
+    };
+    assert_eq!(
+        at(COUNTY),
+        Comparison::Moved(TOWNSHIP),
+        "by its former parent"
+    );
+    assert_eq!(
+        at(OTHER_COUNTY),
+        Comparison::Changed(TOWNSHIP),
+        "its code is new"
+    );
+}

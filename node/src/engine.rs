@@ -37,6 +37,7 @@ mod root;
 mod secrets;
 mod submissions;
 mod supervision;
+mod table_rows;
 pub mod vault;
 mod views;
 mod writing;
@@ -52,7 +53,7 @@ use fengqiao_hub::rulebook::Rulebooks;
 use fengqiao_proto::v1 as pb;
 
 pub use accounts::{AccountChange, token_hash};
-pub use administration::Administration;
+pub use administration::{Administration, CaseRow, TableRows};
 pub use bundles::{change_view, problem_view};
 pub use closed::Closed;
 pub use commands::{Caller, CaseCommand, CaseMove, Request};

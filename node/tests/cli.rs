@@ -6,6 +6,8 @@
 mod canned;
 #[path = "cli/failures.rs"]
 mod failures;
+#[path = "cli/imports.rs"]
+mod imports;
 #[path = "cli/moves.rs"]
 mod moves;
 #[path = "cli/places.rs"]

@@ -2,8 +2,8 @@
 
 use fengqiao_hub::clock::Moment;
 use fengqiao_node::tabular::{
-    FieldKind, FieldSpec, InOrder, Limits, MappedRow, Mapping, Need, Schema, Value, map_rows,
-    read_table,
+    FieldKind, FieldSpec, InOrder, Limits, MappedRow, Mapping, Need, Schema, Value, Wanted, Words,
+    map_rows, read_table,
 };
 use fengqiao_tests::kit::failed::{Done, Failed};
 
@@ -12,9 +12,7 @@ const LIMITS: Limits = Limits {
     rows_max: 1_000_000,
     cell_bytes_max: 64 << 10,
 };
-const TEXT: FieldKind<'static> = FieldKind::Text {
-    bytes_max: 64 << 10,
-};
+const TEXT: FieldKind<'static> = FieldKind::Text;
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -77,7 +75,7 @@ const FIELDS: [(&str, &str, FieldKind<'static>, Need); 12] = [
     (
         "status",
         "status",
-        FieldKind::Choice(&["Open", "Closed"]),
+        FieldKind::Choice(&[("Open", &[]), ("Closed", &[])]),
         Need::Required,
     ),
     ("channel", "channel", TEXT, Need::Optional),
@@ -95,15 +93,24 @@ const FIELDS: [(&str, &str, FieldKind<'static>, Need); 12] = [
 /// # Errors
 /// The file as a whole is no such table.
 pub(super) fn read(bytes: &[u8]) -> Done<Rows> {
-    let refused =
-        |code: &str, english: String, chinese: String| Failed::usage(code, english, chinese);
-    let table = read_table(bytes, LIMITS)
-        .map_err(|error| refused(error.code(), error.to_string(), error.message_zh()))?;
+    let refused = |code: &str, words: Words| Failed::usage(code, words.english, words.chinese);
+    let columns = FIELDS.map(|(_, column, ..)| vec![column.to_owned()]);
+    let wanted = Wanted {
+        columns: &columns,
+        sheet: None,
+    };
+    let table = read_table(bytes.to_vec(), LIMITS, &wanted)
+        .map_err(|error| refused(error.code(), error.words()))?;
     let mut mapping = "key = \"id\"\n".to_owned();
     for (field, column, ..) in FIELDS {
         mapping.push_str(&format!("[fields.{field}]\ncolumn = \"{column}\"\n"));
     }
-    let specs = FIELDS.map(|(name, _, kind, need)| FieldSpec { name, kind, need });
+    let specs = FIELDS.map(|(name, _, kind, need)| FieldSpec {
+        name,
+        chinese: "",
+        kind,
+        need,
+    });
     let schema = Schema {
         fields: &specs,
         in_order: &[InOrder {
@@ -111,25 +118,23 @@ pub(super) fn read(bytes: &[u8]) -> Done<Rows> {
             due: "due",
         }],
     };
-    let mapped = Mapping::parse(&mapping).and_then(|mapping| map_rows(&table, &mapping, &schema));
-    let (rows, errors) =
-        mapped.map_err(|error| refused(error.code(), error.to_string(), error.message_zh()))?;
-    let column = table.column("id").unwrap_or(0);
-    let id_of = |line: u64| {
-        let row = table.rows.iter().find(|row| row.line == line);
-        row.and_then(|row| row.cells.get(column))
-            .cloned()
-            .unwrap_or_default()
+    let mapped = Mapping::parse(&mapping).and_then(|mapping| map_rows(&table, &mapping, schema));
+    let (rows, wrong) = mapped.map_err(|error| refused(error.code(), error.words()))?;
+    let total = rows.len() + wrong.len();
+    let field_of = |column: &str| {
+        let field = FIELDS.iter().find(|(_, name, ..)| *name == column);
+        field.map_or(column, |(field, ..)| field).to_owned()
     };
-    let mut lines = std::collections::BTreeSet::new();
-    let refused = errors
+    let refused = wrong
         .into_iter()
-        .filter(|error| lines.insert(error.line))
-        .map(|error| RefusedRow {
-            line: error.line,
-            id: id_of(error.line),
-            code: error.code.as_str().to_owned(),
-            field: error.field,
+        .filter_map(|row| {
+            let error = row.errors.into_iter().next()?;
+            Some(RefusedRow {
+                line: row.line,
+                id: row.key,
+                code: error.code,
+                field: field_of(&error.column.map_or_else(String::new, |column| column.name)),
+            })
         })
         .collect();
     let mut accepted: Vec<Request> = rows.into_iter().map(request).collect();
@@ -137,13 +142,13 @@ pub(super) fn read(bytes: &[u8]) -> Done<Rows> {
     Ok(Rows {
         accepted,
         refused,
-        total: table.rows.len(),
+        total,
     })
 }
 
 fn request(mut row: MappedRow) -> Request {
     let mut text = |field: &str| match row.values.remove(field) {
-        Some(Value::Text(text) | Value::Code(text) | Value::Choice(text)) => text,
+        Some(Value::Text(text)) => text,
         Some(Value::Moment(_) | Value::Integer(_)) | None => String::new(),
     };
     let (id, closed, channel) = (text("id"), text("status") == "Closed", text("channel"));
@@ -152,7 +157,7 @@ fn request(mut row: MappedRow) -> Request {
     let (street, resolution) = (text("street"), text("resolution"));
     let moment = |field: &str| match row.values.get(field) {
         Some(Value::Moment(moment)) => Some(*moment),
-        Some(Value::Text(_) | Value::Code(_) | Value::Choice(_) | Value::Integer(_)) | None => None,
+        Some(Value::Text(_) | Value::Integer(_)) | None => None,
     };
     Request {
         id,

@@ -19,4 +19,5 @@ mod moving;
 mod privacy;
 mod process;
 mod recovery;
+mod tables;
 mod writers;

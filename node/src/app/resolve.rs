@@ -220,7 +220,7 @@ impl Names<'_> {
             }
             Reference::Class => {
                 let class = name::read(text, CLASS_CHARACTERS_MAX, path)?;
-                self.rulebook.class(&class)?.id.clone()
+                self.rulebook.class_called(&class)?.id.clone()
             }
             Reference::AnnexEntry => self.annex(text, path)?,
         })

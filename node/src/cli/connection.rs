@@ -7,6 +7,7 @@ use std::time::Duration;
 use fengqiao_proto::v1 as pb;
 use hyper_util::rt::TokioIo;
 use pb::casework_service_client::CaseworkServiceClient;
+use pb::import_service_client::ImportServiceClient;
 use pb::node_service_client::NodeServiceClient;
 use pb::rulebook_service_client::RulebookServiceClient;
 use tokio::net::UnixStream;
@@ -52,6 +53,15 @@ impl Context {
         Ok(client
             .max_decoding_message_size(ANSWER_BYTES_MAX)
             .max_encoding_message_size(ANSWER_BYTES_MAX))
+    }
+
+    /// Connects to bring rows of tables.
+    ///
+    /// # Errors
+    /// `NotConnected`, or a usage failure when no socket is named.
+    pub async fn imports(&self) -> Result<ImportServiceClient<Channel>, Failure> {
+        let channel = self.connect().await?;
+        Ok(ImportServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
     }
 
     async fn connect(&self) -> Result<Channel, Failure> {

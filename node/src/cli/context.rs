@@ -9,8 +9,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::language::{self, Language};
 use super::output::Output;
 use crate::config::SOCKET_NAME;
+use crate::tabular::Words;
 
 const HEADING: &str = "Node, account and output";
 
@@ -35,6 +37,9 @@ pub struct Globals {
     /// Text for people, or JSON for programs
     #[arg(long, global = true, help_heading = HEADING, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+    /// Language of messages; that of the locale if left out
+    #[arg(long, global = true, help_heading = HEADING, value_enum)]
+    pub lang: Option<Language>,
     /// Seconds to wait for an answer, 1 to 3600
     #[arg(long, global = true, help_heading = HEADING, value_name = "SECONDS", default_value_t = 30,
         value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -88,6 +93,27 @@ impl Context {
     #[must_use]
     pub fn output(&self) -> Output {
         self.globals.output
+    }
+
+    /// The language asked for, or that of the locale.
+    #[must_use]
+    pub fn language(&self) -> Language {
+        self.globals.lang.unwrap_or_else(language::of_surroundings)
+    }
+
+    /// The words of the two that are in the language of the person.
+    #[must_use]
+    pub fn say<'a>(&self, words: &'a Words) -> &'a str {
+        self.either(&words.chinese, &words.english)
+    }
+
+    /// One of two texts.
+    #[must_use]
+    pub fn either<'a>(&self, chinese: &'a str, english: &'a str) -> &'a str {
+        match self.language() {
+            Language::Zh => chinese,
+            Language::En => english,
+        }
     }
 
     /// How long an answer may take.

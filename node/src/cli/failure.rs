@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::output::or_null;
 use crate::desk::error::{Told, told};
+use crate::tabular::Words;
 
 /// The command line or the surroundings are wrong; nothing was sent.
 pub(super) const EXIT_USAGE: u8 = 64;
@@ -20,6 +21,8 @@ pub(super) const EXIT_REFUSED: u8 = 1;
 pub enum Effect {
     /// There was nothing to apply, or it was not applied.
     None,
+    /// Part of a long command was applied; the failure says how far it came.
+    Partly,
     /// Nobody knows; the same request with this id has at most one effect.
     Unknown {
         /// Request id to repeat, or empty where the call has none.
@@ -209,6 +212,18 @@ impl Failure {
         }
     }
 
+    /// The same, of a command that had come so far; the same command goes on.
+    #[must_use]
+    pub fn cut_short(self, so_far: &Words) -> Self {
+        let mut told = self.told();
+        told.english = format!("{}; {}", told.english, so_far.english);
+        told.chinese = format!("{}；{}", told.chinese, so_far.chinese);
+        Self::TryAgain {
+            told,
+            effect: Effect::Partly,
+        }
+    }
+
     /// How the process is to exit.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -278,7 +293,7 @@ impl Failure {
             Effect::None if self.exit_code() == EXIT_TRY_AGAIN => {
                 "note: nothing was applied; try again / 未生效，请稍后重试\n".to_owned()
             }
-            Effect::None => return None,
+            Effect::None | Effect::Partly => return None,
         };
         Some(note)
     }
@@ -288,6 +303,7 @@ impl Failure {
         let (applied, request_id) = match self.effect() {
             Effect::None if matches!(self, Self::Output(_)) => ("yes", String::new()),
             Effect::None => ("no", String::new()),
+            Effect::Partly => ("partly", String::new()),
             Effect::Unknown { request_id } => ("maybe", request_id),
         };
         let retry_after_ms = told

@@ -9,6 +9,7 @@ use std::time::Duration;
 use fengqiao_hub::rulebook::BUNDLE_BYTES_MAX;
 use fengqiao_proto::v1 as pb;
 use pb::casework_service_server::CaseworkServiceServer;
+use pb::import_service_server::ImportServiceServer;
 use pb::node_service_server::NodeServiceServer;
 use pb::rulebook_service_server::RulebookServiceServer;
 use tokio::net::{TcpListener, UnixListener};
@@ -104,6 +105,7 @@ async fn router(desk: Desk) -> anyhow::Result<Router> {
     health.set_serving::<CaseworkServiceServer<Desk>>().await;
     health.set_serving::<NodeServiceServer<Desk>>().await;
     health.set_serving::<RulebookServiceServer<Desk>>().await;
+    health.set_serving::<ImportServiceServer<Desk>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(fengqiao_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -118,6 +120,9 @@ async fn router(desk: Desk) -> anyhow::Result<Router> {
         .add_service(reflection)
         .add_service(
             CaseworkServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            ImportServiceServer::new(desk.clone()).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(
             NodeServiceServer::new(desk.clone())

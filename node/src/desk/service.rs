@@ -2,6 +2,7 @@
 
 mod administration;
 mod casework;
+mod imports;
 mod rulebook;
 
 pub(crate) use administration::digest_of;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId, UnitId, base32};
-use fengqiao_hub::jurisdiction::level;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
+use fengqiao_hub::jurisdiction::{Division, level};
 use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -13,7 +13,7 @@ use pb::body::Content;
 use pb::fact::Fact;
 
 use super::accounts::AccountChange;
-use super::commands::{Answer, Answered, Asked, Request, Told, accept};
+use super::commands::{Answer, Answered, Asked, CaseMove, Request, Told, accept};
 use super::fields::{code_of, name_of};
 use super::group::Group;
 use super::moving::MovePlace;
@@ -79,8 +79,42 @@ pub enum Administration {
     AnswerDirective(ChainId, bool),
     /// Entries of an export.
     ImportEntries(Vec<Vec<u8>>),
+    /// Rows of a table that people bring; each has a request of its own, or none.
+    ImportRows(TableRows),
     /// Registry entries that came with the data folder: the genesis, or what joining brought.
     Bootstrap(Vec<Vec<u8>>),
+}
+
+/// A row that registers a case: under which request, and what; or why it is none.
+#[derive(Debug, Clone)]
+pub struct CaseRow {
+    /// Request id made from what makes the row unique.
+    pub request_id: String,
+    /// Hash of what is asked.
+    pub asked: Hash,
+    /// The registration.
+    pub what: Result<CaseMove, Refusal>,
+}
+
+/// Rows of one call.
+#[derive(Debug, Clone)]
+pub enum TableRows {
+    /// Registrations.
+    Cases {
+        /// In order.
+        rows: Vec<CaseRow>,
+        /// Nothing is written.
+        judge_only: bool,
+    },
+    /// Divisions directly below this place.
+    Places {
+        /// In order.
+        rows: Vec<Division>,
+        /// Nothing is written.
+        judge_only: bool,
+        /// The sound rows are written though others are refused.
+        partial: bool,
+    },
 }
 
 impl Group<'_> {
@@ -98,6 +132,9 @@ impl Group<'_> {
             known => known,
         };
         let actor = accept!(actor);
+        if let Administration::ImportRows(rows) = request.what {
+            return self.import_rows(&actor, rows);
+        }
         let asked = Asked::of(&request);
         if let Some(answer) = self.repeated(&asked)? {
             return Ok(answer);
@@ -117,7 +154,9 @@ impl Group<'_> {
                 answer
             }
             Administration::Waive(link) => self.waive(&actor, link)?,
-            Administration::Bootstrap(_) => return Ok(Ok(Vec::new())),
+            Administration::Bootstrap(_) | Administration::ImportRows(_) => {
+                return Ok(Ok(Vec::new()));
+            }
             other @ (Administration::AddPlaces(_)
             | Administration::AddUnit(_)
             | Administration::SetAccount(_)
@@ -196,6 +235,7 @@ impl Group<'_> {
             | Administration::AnswerDirective(..)
             | Administration::Waive(_)
             | Administration::ImportEntries(_)
+            | Administration::ImportRows(_)
             | Administration::Bootstrap(_) => Ok(Err(Refusal::of(Code::NotCustodian, ""))),
         }
     }

@@ -1,6 +1,6 @@
 //! Commands of people and programs on cases.
 
-use fengqiao_hub::casework::{Actor, CaseState, Numbering, register, spec_of, take_noticed};
+use fengqiao_hub::casework::{Act, Actor, CaseState, Numbering, register, spec_of, take_noticed};
 use fengqiao_hub::centre::{self, Decision};
 use fengqiao_hub::clock::Contact;
 use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
@@ -62,6 +62,16 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// A row of a table: its id is made from what makes it unique and is no account's, so that whoever brings the table
+    /// again finds it known. No account has an empty login.
+    pub(crate) fn of_row(request_id: &str, hash: Hash) -> Self {
+        Self {
+            login: String::new(),
+            request_id: request_id.to_owned(),
+            hash,
+        }
+    }
+
     pub(crate) fn of<T>(request: &Request<T>) -> Self {
         Self {
             login: request.caller.login.clone(),
@@ -179,6 +189,23 @@ impl Group<'_> {
         }))
     }
 
+    /// What a row of a table was answered that bore the same request id: what it asked, and the answer.
+    pub(crate) fn row_before(
+        &mut self,
+        asked: &Asked,
+    ) -> Result<Option<(Hash, pb::ActResponse)>, EngineError> {
+        let row = tables::request(&asked.login, &asked.request_id);
+        let Some(row) = self.overlay.get(&row)? else {
+            return Ok(None);
+        };
+        let row = tables::AnswerRow::decode(&row[..])
+            .map_err(|_| EngineError::Unreadable("an answer"))?;
+        let answer = pb::ActResponse::decode(&row.answer[..])
+            .map_err(|_| EngineError::Unreadable("an answer"))?;
+        let asked = Hash::from_bytes(&row.asked).ok_or(EngineError::Unreadable("an answer"))?;
+        Ok(Some((asked, answer)))
+    }
+
     /// Keeps an answer for repeats, without what is shown once, and gives it as it is told now.
     pub(crate) fn answered(
         &mut self,
@@ -213,39 +240,55 @@ impl Group<'_> {
         ))
     }
 
-    fn register(
+    /// Whether a registration would be written, by the rules that [`Self::register`] writes it by.
+    pub(crate) fn judge_registration(
+        &self,
+        actor: &Actor,
+        action: pb::Action,
+    ) -> Result<(), Refusal> {
+        let asked = registration(action).ok_or(Refusal::of(Code::Empty, "case"))?;
+        let unnumbered = Numbering {
+            number: String::new(),
+            secret_hash: Hash::default(),
+        };
+        self.decide_registration(actor, asked, &unnumbered)?;
+        Ok(())
+    }
+
+    fn decide_registration(
+        &self,
+        actor: &Actor,
+        mut asked: pb::Register,
+        numbering: &Numbering,
+    ) -> Result<Act, Refusal> {
+        if self.me.at.unit.is_some() {
+            return Err(Refusal::of(Code::NotCustodian, ""));
+        }
+        if asked.received_ms == 0 {
+            asked.received_ms = self.now.0;
+        }
+        let registry = self.registry();
+        let rules = self.rules();
+        register(&self.view(&registry, &rules), actor, asked, numbering)
+    }
+
+    pub(crate) fn register(
         &mut self,
         actor: &Actor,
         action: pb::Action,
         content: Option<&pb::PrivateContent>,
     ) -> Result<Result<pb::ActResponse, Refusal>, EngineError> {
-        let Some(mut asked) = registration(action) else {
+        let Some(asked) = registration(action) else {
             return Ok(Err(Refusal::of(Code::Empty, "case")));
         };
-        if self.me.at.unit.is_some() {
-            return Ok(Err(Refusal::of(Code::NotCustodian, "")));
-        }
-        if asked.received_ms == 0 {
-            asked.received_ms = self.now.0;
-        }
         let secret: [u8; 10] = self.vault.draw();
         let secret_code = base32(&secret);
-        let registry = self.registry();
         let mut numbering = Numbering {
             number: String::new(),
             secret_hash: Hash::of("fengqiao/secret-code/1", &[secret_code.as_bytes()]),
         };
         // Judged before anything is drawn from the block of numbers, and written with the number.
-        let rules = self.rules();
-        let decide = |group: &Self, numbering: &Numbering| {
-            register(
-                &group.view(&registry, &rules),
-                actor,
-                asked.clone(),
-                numbering,
-            )
-        };
-        accept!(decide(self, &numbering));
+        accept!(self.decide_registration(actor, asked.clone(), &numbering));
         let chain = ChainId::drawn(pb::ChainKind::Case, self.vault.draw());
         self.draw_secret(chain);
         let payloads = match self.seal(chain, content) {
@@ -256,7 +299,7 @@ impl Group<'_> {
             }
         };
         numbering.number = self.next_number()?;
-        let act = accept!(decide(self, &numbering));
+        let act = accept!(self.decide_registration(actor, asked, &numbering));
         let writing = Writing {
             person: actor.person,
             payloads,

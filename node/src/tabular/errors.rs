@@ -1,103 +1,87 @@
 //! What can be wrong with a table, a mapping or a row: a code, the place, words in two languages.
 
-use thiserror::Error;
+use std::fmt;
 
-/// Why a whole table was refused. Lines and columns count from 1; no variant carries a cell's content.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+use fengqiao_hub::refusal::Refusal;
+
+/// The same thing said in both languages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// Chinese.
+    pub chinese: String,
+    /// English.
+    pub english: String,
+}
+
+impl Words {
+    /// Puts two sentences together.
+    pub fn of(chinese: impl Into<String>, english: impl Into<String>) -> Self {
+        Self {
+            chinese: chinese.into(),
+            english: english.into(),
+        }
+    }
+}
+
+/// Why a whole table was refused. Lines and columns count from 1; no variant carries a cell's content, but the names of
+/// columns, which are no personal data.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TabularError {
-    /// More bytes than allowed.
-    #[error("the file has {bytes} bytes, at most {bytes_max} are accepted")]
+    /// More bytes than allowed, packed or unpacked.
     FileTooLarge {
-        /// Bytes given.
-        bytes: usize,
         /// Bytes accepted.
         bytes_max: usize,
     },
     /// Nothing in it, not even a header.
-    #[error("the file is empty")]
     FileEmpty,
-    /// An Excel workbook or another packed file, not text.
-    #[error("the file is a workbook, not text: save it as CSV (UTF-8)")]
+    /// A workbook of another kind than xlsx, or one under a password.
     FileIsWorkbook,
-    /// Neither UTF-8 nor GB18030; the place is where the likelier of the two stops.
-    #[error("the text is neither UTF-8 nor GB18030: line {line}, byte {byte} of the file")]
+    /// It says that it is a workbook and does not read as one.
+    WorkbookDamaged,
+    /// The workbook has no sheet of that name.
+    SheetUnknown {
+        /// Sheets it has.
+        sheets: Vec<String>,
+    },
+    /// Neither UTF-8, UTF-16 nor GB18030; the place is where the likeliest of them stops.
     EncodingUnknown {
         /// Line of the first byte that does not fit.
         line: u64,
         /// Its offset in the file, from 0.
         byte: usize,
+        /// Encoding that the rest of the file has.
+        likely: &'static str,
     },
-    /// A control character other than a tab or a line break inside a cell.
-    #[error("control character in line {line}, column {column:?}")]
-    ControlCharacter {
-        /// Line where the row begins.
+    /// The quotation marks of the header do not close where they should.
+    HeaderQuoting {
+        /// Line of the header.
         line: u64,
-        /// Name of the column; its number where the name itself is at fault.
-        column: String,
+        /// Column of the quotation mark.
+        column: usize,
     },
-    /// A quotation mark was opened and never closed.
-    #[error("a quotation mark opened in the row of line {line} is never closed")]
-    QuoteUnclosed {
-        /// Line where that row begins.
-        line: u64,
-    },
-    /// A column without a name.
-    #[error("column {number} has no name in the header")]
-    HeaderEmpty {
-        /// The column's number.
-        number: usize,
-    },
-    /// Two columns of one name.
-    #[error("column {number} repeats the name of an earlier column")]
+    /// Two columns of one name, and the name is needed.
     HeaderRepeated {
+        /// The name.
+        name: String,
         /// The number of the second one.
         number: usize,
     },
-    /// A column's name is too long.
-    #[error("the name of column {number} has {bytes} bytes, at most {bytes_max} are accepted")]
+    /// The name of a column is too long: most likely the header is missing.
     HeaderTooLong {
         /// The column's number.
         number: usize,
-        /// Bytes it has.
-        bytes: usize,
         /// Bytes accepted.
         bytes_max: usize,
     },
     /// More columns than allowed.
-    #[error("the table has {columns} columns, at most {columns_max} are accepted")]
     ColumnsTooMany {
-        /// Columns it has.
-        columns: usize,
         /// Columns accepted.
         columns_max: usize,
     },
     /// More rows than allowed.
-    #[error("the table has more than {rows_max} rows")]
     RowsTooMany {
         /// Rows accepted.
         rows_max: usize,
-    },
-    /// A row with more or fewer cells than the header.
-    #[error("line {line} has {found} cells, the header has {expected}")]
-    RowRagged {
-        /// Line where the row begins.
-        line: u64,
-        /// Cells the header has.
-        expected: usize,
-        /// Cells the row has.
-        found: usize,
-    },
-    /// A cell longer than allowed.
-    #[error("line {line}, column {column:?}: {bytes} bytes, at most {bytes_max} are accepted")]
-    CellTooLong {
-        /// Line where the row begins.
-        line: u64,
-        /// Name of the column.
-        column: String,
-        /// Bytes it has.
-        bytes: usize,
-        /// Bytes accepted.
-        bytes_max: usize,
     },
 }
 
@@ -109,180 +93,160 @@ impl TabularError {
             Self::FileTooLarge { .. } => "FILE_TOO_LARGE",
             Self::FileEmpty => "FILE_EMPTY",
             Self::FileIsWorkbook => "FILE_IS_WORKBOOK",
+            Self::WorkbookDamaged => "WORKBOOK_DAMAGED",
+            Self::SheetUnknown { .. } => "SHEET_UNKNOWN",
             Self::EncodingUnknown { .. } => "ENCODING_UNKNOWN",
-            Self::ControlCharacter { .. } => "CONTROL_CHARACTER",
-            Self::QuoteUnclosed { .. } => "QUOTE_UNCLOSED",
-            Self::HeaderEmpty { .. } => "HEADER_EMPTY",
+            Self::HeaderQuoting { .. } => "HEADER_QUOTING",
             Self::HeaderRepeated { .. } => "HEADER_REPEATED",
             Self::HeaderTooLong { .. } => "HEADER_TOO_LONG",
             Self::ColumnsTooMany { .. } => "COLUMNS_TOO_MANY",
             Self::RowsTooMany { .. } => "ROWS_TOO_MANY",
-            Self::RowRagged { .. } => "ROW_RAGGED",
-            Self::CellTooLong { .. } => "CELL_TOO_LONG",
         }
     }
 
-    /// What a person reads in Chinese.
+    /// What a person reads.
     #[must_use]
-    pub fn message_zh(&self) -> String {
+    pub fn words(&self) -> Words {
         match self {
-            Self::FileTooLarge { bytes, bytes_max } => {
-                format!("文件有{bytes}字节，最多接受{bytes_max}字节")
-            }
-            Self::FileEmpty => "文件是空的".to_owned(),
-            Self::FileIsWorkbook => "这是Excel工作簿，不是文本：请另存为CSV（UTF-8）".to_owned(),
-            Self::EncodingUnknown { line, byte } => {
-                format!("文字编码既不是UTF-8也不是GB18030：第{line}行，文件第{byte}字节处")
-            }
-            Self::ControlCharacter { line, column } => {
-                format!("第{line}行“{column}”列含有控制字符")
-            }
-            Self::QuoteUnclosed { line } => format!("第{line}行开始的引号没有结束"),
-            Self::HeaderEmpty { number } => format!("表头第{number}列没有名称"),
-            Self::HeaderRepeated { number } => format!("表头第{number}列与前面的列重名"),
-            Self::HeaderTooLong {
-                number,
-                bytes,
-                bytes_max,
-            } => {
-                format!("表头第{number}列的名称有{bytes}字节，最多接受{bytes_max}字节")
-            }
-            Self::ColumnsTooMany {
-                columns,
-                columns_max,
-            } => format!("表有{columns}列，最多接受{columns_max}列"),
-            Self::RowsTooMany { rows_max } => format!("表的行数超过{rows_max}行"),
-            Self::RowRagged {
-                line,
-                expected,
-                found,
-            } => {
-                format!("第{line}行有{found}个单元格，表头有{expected}个")
-            }
-            Self::CellTooLong {
-                line,
-                column,
-                bytes,
-                bytes_max,
-            } => {
-                format!("第{line}行“{column}”列有{bytes}字节，最多接受{bytes_max}字节")
-            }
+            Self::FileTooLarge { bytes_max } => Words::of(
+                format!("文件超过{bytes_max}字节，请分成几个文件"),
+                format!("the file is larger than {bytes_max} bytes; divide it"),
+            ),
+            Self::FileEmpty => Words::of("文件是空的", "the file is empty"),
+            Self::FileIsWorkbook => Words::of(
+                "这是旧格式或加密的工作簿，请另存为 xlsx 或 CSV（UTF-8），不设密码",
+                "the file is a workbook of an older kind or under a password: save it as xlsx or CSV (UTF-8), without a password",
+            ),
+            Self::WorkbookDamaged => Words::of(
+                "工作簿无法读取，请重新另存为 xlsx 或 CSV（UTF-8）",
+                "the workbook does not read: save it anew as xlsx or CSV (UTF-8)",
+            ),
+            Self::SheetUnknown { sheets } => Words::of(
+                format!("没有这个工作表，现有：{}", sheets.join("、")),
+                format!("no sheet of that name; there are: {}", sheets.join(", ")),
+            ),
+            Self::EncodingUnknown { line, byte, likely } => Words::of(
+                format!(
+                    "第{line}行（文件第{byte}字节处）的文字不是有效的{likely}编码，文件可能已损坏，请从原系统重新导出"
+                ),
+                format!(
+                    "line {line}, byte {byte} of the file is not {likely} as the rest is; the file may be damaged, export it anew"
+                ),
+            ),
+            Self::HeaderQuoting { line, column } => Words::of(
+                format!("第{line}行（表头）第{column}列的引号位置不对"),
+                format!(
+                    "a quotation mark in line {line} (the header), column {column}, does not stand where one can"
+                ),
+            ),
+            Self::HeaderRepeated { name, number } => Words::of(
+                format!("表头第{number}列“{name}”与前面的列重名"),
+                format!("column {number}, \"{name}\", repeats the name of an earlier column"),
+            ),
+            Self::HeaderTooLong { number, bytes_max } => Words::of(
+                format!("表头第{number}列的名称超过{bytes_max}字节，可能缺少表头行"),
+                format!(
+                    "the name of column {number} is longer than {bytes_max} bytes; the header may be missing"
+                ),
+            ),
+            Self::ColumnsTooMany { columns_max } => Words::of(
+                format!("表超过{columns_max}列"),
+                format!("the table has more than {columns_max} columns"),
+            ),
+            Self::RowsTooMany { rows_max } => Words::of(
+                format!("表超过{rows_max}行，请分成几个文件"),
+                format!("the table has more than {rows_max} rows; divide it"),
+            ),
         }
     }
 }
 
-/// What is wrong with one row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RowErrorCode {
-    /// A required field is empty.
-    FieldRequired,
-    /// A text is longer than its field allows.
-    TextTooLong,
-    /// A code holds something other than ASCII letters, digits, `-`, `_`, `.`, or more than 64 of them.
-    CodeInvalid,
-    /// Not a whole number of 64 bits.
-    IntegerInvalid,
-    /// A value that the list of the field does not have.
-    ChoiceUnknown,
-    /// Not a time in the form the mapping names.
-    DateUnreadable,
-    /// A day that no calendar has, such as 30 February.
-    DateDoesNotExist,
-    /// A later time lies before the one it must follow.
-    DueBeforeStart,
-    /// The idempotency key is empty.
-    KeyMissing,
-    /// The idempotency key is longer than [`super::KEY_BYTES_MAX`].
-    KeyTooLong,
-    /// The row, or its key, has come before in this table.
-    RowDuplicate,
+impl fmt::Display for TabularError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words().english)
+    }
 }
 
-impl RowErrorCode {
-    /// The stable code.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.words().0
-    }
+impl std::error::Error for TabularError {}
 
-    pub(super) fn words(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::FieldRequired => ("FIELD_REQUIRED", "必填项为空", "a required field is empty"),
-            Self::TextTooLong => ("TEXT_TOO_LONG", "文字过长", "the text is too long"),
-            Self::CodeInvalid => (
-                "CODE_INVALID",
-                "代码只能由字母、数字、-、_、.组成，最多64位",
-                "a code takes up to 64 letters, digits, - _ .",
-            ),
-            Self::IntegerInvalid => ("INTEGER_INVALID", "不是整数", "not a whole number"),
-            Self::ChoiceUnknown => (
-                "CHOICE_UNKNOWN",
-                "不在可选值之中",
-                "not one of the values of this field",
-            ),
-            Self::DateUnreadable => (
-                "DATE_UNREADABLE",
-                "时间格式与映射文件不符",
-                "not a time in the form that the mapping names",
-            ),
-            Self::DateDoesNotExist => (
-                "DATE_DOES_NOT_EXIST",
-                "日期不存在",
-                "the date does not exist",
-            ),
-            Self::DueBeforeStart => (
-                "DUE_BEFORE_START",
-                "期限早于开始时间",
-                "the due time lies before the start",
-            ),
-            Self::KeyMissing => ("KEY_MISSING", "唯一键为空", "the key of the row is empty"),
-            Self::KeyTooLong => (
-                "KEY_TOO_LONG",
-                "唯一键过长",
-                "the key of the row is too long",
-            ),
-            Self::RowDuplicate => ("ROW_DUPLICATE", "重复行", "the row repeats an earlier one"),
-        }
-    }
+/// A column of the table, as a person finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Its name in the header, or empty.
+    pub name: String,
 }
 
 /// One thing wrong with one row; without the content of the cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError {
-    /// Line of the file where the row begins, from 1.
+    /// Line of the file where the row begins, from 1; row of the sheet in a workbook.
     pub line: u64,
-    /// The target field; the key column or `row` where the row as a whole is meant.
-    pub field: String,
-    /// What is wrong.
-    pub code: RowErrorCode,
-    /// What a person reads in Chinese.
-    pub message_zh: String,
-    /// What a person reads in English.
-    pub message_en: String,
+    /// The column, where it is about one.
+    pub column: Option<Column>,
+    /// What the column holds, where it is about a value.
+    pub kind: Option<Words>,
+    /// Stable code.
+    pub code: String,
+    /// What is wrong and what is expected.
+    pub problem: Words,
 }
 
 impl RowError {
-    pub(super) fn new(line: u64, field: &str, code: RowErrorCode) -> Self {
-        let (_, zh, en) = code.words();
-        let message_zh = format!("第{line}行“{field}”：{zh}");
-        let message_en = format!("line {line}, {field}: {en}");
+    /// What a person reads: line, column, what the value is, what is wrong with it.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        let mut words = Words::of(format!("第{}行", self.line), format!("line {}", self.line));
+        if let Some(Column { number, name }) = &self.column {
+            words.chinese.push_str(&format!("第{number}列"));
+            words.english.push_str(&format!(", column {number}"));
+            if !name.is_empty() {
+                words.chinese.push_str(&format!("“{name}”"));
+                words.english.push_str(&format!(" \"{name}\""));
+            }
+        }
+        if let Some(kind) = &self.kind {
+            words.chinese.push_str(&format!("（{}）", kind.chinese));
+            words.english.push_str(&format!(" ({})", kind.english));
+        }
+        words
+            .chinese
+            .push_str(&format!("：{}", self.problem.chinese));
+        words
+            .english
+            .push_str(&format!(": {}", self.problem.english));
+        words
+    }
+}
+
+/// Why a value is not taken: a stable code, and words that name the expected form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable code.
+    pub code: &'static str,
+    /// What is wrong and what is expected.
+    pub words: Words,
+}
+
+impl Problem {
+    pub(super) fn of(
+        code: &'static str,
+        chinese: impl Into<String>,
+        english: impl Into<String>,
+    ) -> Self {
         Self {
-            line,
-            field: field.to_owned(),
             code,
-            message_zh,
-            message_en,
+            words: Words::of(chinese, english),
         }
     }
+}
 
-    pub(super) fn duplicate(line: u64, field: &str, first_line: u64) -> Self {
-        let mut error = Self::new(line, field, RowErrorCode::RowDuplicate);
-        error
-            .message_zh
-            .push_str(&format!("（首次出现在第{first_line}行）"));
-        error
-            .message_en
-            .push_str(&format!(" (first in line {first_line})"));
-        error
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            code: refusal.code.as_str(),
+            words: Words::of(refusal.chinese(), refusal.english()),
+        }
     }
 }

@@ -21,77 +21,76 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use fengqiao_hub::name::nearest;
 use serde::Deserialize;
-use thiserror::Error;
 
-use super::errors::RowErrorCode;
+use super::cells::CellKind;
+use super::errors::{Problem, TabularError, Words};
 use super::moments::{DateStyle, offset_minutes};
-use super::schema::{FieldKind, FieldSpec, Need, Schema, Value, value_of};
+use super::schema::{FieldSpec, Need, Schema, Value, required, value_of};
 use super::table::Table;
+use super::text::decode;
 
 /// Why a mapping was refused: in itself, or with the table and the schema it is used on.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MappingError {
+    /// Its bytes are no text.
+    NotText(TabularError),
     /// Not TOML, or a key that a mapping does not have; counted from 1.
-    #[error("mapping file, line {line}, column {column}: {message}")]
     NotReadable {
         /// Line in the mapping file.
         line: usize,
         /// Column in it.
         column: usize,
-        /// What does not fit.
+        /// What does not fit, in the words of the TOML reader.
         message: String,
     },
     /// A field needs either a column or a constant.
-    #[error("field {field:?} needs either `column` or `constant`, not both and not neither")]
     SourceUnclear {
         /// The field.
         field: String,
     },
     /// Not `Z`, `+hh:mm` or `-hh:mm` within 18 hours.
-    #[error("field {field:?}: `offset` must be written like +08:00")]
     OffsetUnreadable {
         /// The field.
         field: String,
     },
     /// A format that cannot be read with, or that leads to no instant because no offset is named.
-    #[error(
-        "field {field:?}: `format` must be a strftime format with date, and `offset` named where it has none"
-    )]
     FormatUnusable {
         /// The field.
         field: String,
     },
     /// A field the target does not have.
-    #[error("the target has no field {field:?}; it has: {known}")]
     FieldUnknown {
         /// The field as written.
         field: String,
-        /// The fields there are.
-        known: String,
+        /// The fields there are, each with its Chinese name.
+        known: Vec<String>,
     },
     /// A required field that the mapping does not fill.
-    #[error("required field {field:?} is not mapped")]
     FieldUnmapped {
         /// The field.
         field: String,
     },
     /// A column the table does not have.
-    #[error("the table has no column {column:?}, needed for {field:?}")]
     ColumnMissing {
         /// The field that needs it, or `key`.
         field: String,
         /// The column as written.
         column: String,
+        /// The columns there are.
+        there: Vec<String>,
+        /// Line in which they stand.
+        line: u64,
     },
     /// A constant that its field does not accept.
-    #[error("the constant of field {field:?} is not accepted: {}", code.as_str())]
     ConstantRefused {
         /// The field.
         field: String,
         /// Why.
-        code: RowErrorCode,
+        problem: Problem,
     },
 }
 
@@ -100,7 +99,7 @@ impl MappingError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotReadable { .. } => "MAPPING_NOT_READABLE",
+            Self::NotText(_) | Self::NotReadable { .. } => "MAPPING_NOT_READABLE",
             Self::SourceUnclear { .. } => "MAPPING_SOURCE_UNCLEAR",
             Self::OffsetUnreadable { .. } => "MAPPING_OFFSET_UNREADABLE",
             Self::FormatUnusable { .. } => "MAPPING_FORMAT_UNUSABLE",
@@ -111,35 +110,110 @@ impl MappingError {
         }
     }
 
-    /// What a person reads in Chinese.
+    /// What a person reads.
     #[must_use]
-    pub fn message_zh(&self) -> String {
+    pub fn words(&self) -> Words {
         match self {
+            Self::NotText(error) => {
+                let Words { chinese, english } = error.words();
+                Words::of(
+                    format!("映射文件：{chinese}"),
+                    format!("the mapping file: {english}"),
+                )
+            }
             Self::NotReadable {
                 line,
                 column,
                 message,
+            } => Words::of(
+                format!(
+                    "映射文件第{line}行第{column}列不符合 TOML 格式：引号、等号须为半角，键名须拼写正确，中文键名须加引号"
+                ),
+                format!("mapping file, line {line}, column {column}: {message}"),
+            ),
+            Self::SourceUnclear { field } => Words::of(
+                format!("字段“{field}”必须且只能写 column（列）或 constant（固定值）之一"),
+                format!(
+                    "field \"{field}\" needs either `column` or `constant`, not both and not neither"
+                ),
+            ),
+            Self::OffsetUnreadable { field } => Words::of(
+                format!("字段“{field}”的 offset（时区）应写成 +08:00 的形式"),
+                format!("field \"{field}\": write `offset` as +08:00"),
+            ),
+            Self::FormatUnusable { field } => Words::of(
+                format!(
+                    "字段“{field}”的 format（格式）应含日期，如 %Y-%m-%d %H:%M；其中没有时区时须写 offset（时区），如 +08:00"
+                ),
+                format!(
+                    "field \"{field}\": `format` is a strftime format with a date, as %Y-%m-%d %H:%M; where it names no offset, `offset` does, as +08:00"
+                ),
+            ),
+            Self::FieldUnknown { field, known } => {
+                let near = nearest(field, known.iter().flat_map(|known| known.split(' ')));
+                let (mut chinese, mut english) = (
+                    format!("没有字段“{field}”，可用字段：{}", known.join("、")),
+                    format!(
+                        "there is no field \"{field}\"; there are: {}",
+                        known.join(", ")
+                    ),
+                );
+                if let Some(near) = near.first() {
+                    chinese.push_str(&format!("；是不是 {near}？"));
+                    english.push_str(&format!("; did you mean {near}?"));
+                }
+                Words::of(chinese, english)
+            }
+            Self::FieldUnmapped { field } => Words::of(
+                format!("必填字段“{field}”没有映射，请在映射文件中写明它来自哪一列"),
+                format!(
+                    "required field \"{field}\" is not mapped; say in the mapping file which column it is"
+                ),
+            ),
+            Self::ColumnMissing {
+                field,
+                column,
+                there,
+                line,
             } => {
-                format!("映射文件第{line}行第{column}列无法读取：{message}")
+                let near = nearest(column, there.iter().map(String::as_str));
+                let (mut chinese, mut english) = (
+                    format!(
+                        "表中没有“{column}”列（字段“{field}”需要）；第{line}行的列有：{}",
+                        there.join("、")
+                    ),
+                    format!(
+                        "the table has no column \"{column}\", needed for \"{field}\"; in line {line} there are: {}",
+                        there.join(", ")
+                    ),
+                );
+                if let Some(near) = near.first() {
+                    chinese.push_str(&format!("；是不是 {near}？"));
+                    english.push_str(&format!("; did you mean {near}?"));
+                }
+                Words::of(chinese, english)
             }
-            Self::SourceUnclear { field } => {
-                format!("字段“{field}”必须且只能写column或constant之一")
-            }
-            Self::OffsetUnreadable { field } => format!("字段“{field}”的offset应写成+08:00的形式"),
-            Self::FormatUnusable { field } => {
-                format!("字段“{field}”的format应为含日期的strftime格式；格式中没有时区时须写offset")
-            }
-            Self::FieldUnknown { field, known } => format!("没有字段“{field}”，可用字段：{known}"),
-            Self::FieldUnmapped { field } => format!("必填字段“{field}”没有映射"),
-            Self::ColumnMissing { field, column } => {
-                format!("表中没有“{column}”列（字段“{field}”需要）")
-            }
-            Self::ConstantRefused { field, code } => {
-                format!("字段“{field}”的constant不合要求：{}", code.words().1)
-            }
+            Self::ConstantRefused { field, problem } => Words::of(
+                format!(
+                    "字段“{field}”的 constant（固定值）不合要求：{}",
+                    problem.words.chinese
+                ),
+                format!(
+                    "the constant of field \"{field}\" is not accepted: {}",
+                    problem.words.english
+                ),
+            ),
         }
     }
 }
+
+impl fmt::Display for MappingError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.words().english)
+    }
+}
+
+impl std::error::Error for MappingError {}
 
 /// Where one field comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -171,6 +245,53 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Reads the bytes of a mapping file, in any encoding that tables come in.
+    ///
+    /// # Errors
+    /// `NotText`, and those of [`Mapping::parse`].
+    pub fn read(bytes: Vec<u8>) -> Result<Self, MappingError> {
+        let (_, text) = decode(bytes).map_err(MappingError::NotText)?;
+        Self::parse(&text)
+    }
+
+    /// A mapping by the names of the columns: for each field whichever of its names the table has. Fields that the table
+    /// has not are left out, but for those that are needed.
+    #[must_use]
+    pub fn by_names(table: &Table, key: &str, names: &[(&str, &[&str])]) -> Self {
+        let mut fields = BTreeMap::new();
+        for (field, called) in names {
+            let there = called.iter().find(|name| table.column(name).is_some());
+            let mapped = FieldMapping {
+                column: Some((*there.unwrap_or(&called[0])).to_owned()),
+                ..FieldMapping::default()
+            };
+            fields.insert((*field).to_owned(), mapped);
+        }
+        let key = fields.get(key).and_then(|field| field.column.clone());
+        Self { key, fields }
+    }
+
+    /// The names of all columns it needs.
+    #[must_use]
+    pub fn columns(&self) -> Vec<Vec<String>> {
+        let columns = self
+            .fields
+            .values()
+            .filter_map(|field| field.column.clone());
+        let mut columns: Vec<String> = columns.chain(self.key.clone()).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        columns.into_iter().map(|column| vec![column]).collect()
+    }
+
+    /// How the times of a column are written, if it holds some.
+    #[must_use]
+    pub fn style_of(&self, column: &str) -> Option<DateStyle> {
+        let of_column = |field: &&FieldMapping| field.column.as_deref() == Some(column);
+        let field = self.fields.values().find(of_column)?;
+        field.style("").ok()
+    }
+
     /// Reads a mapping file.
     ///
     /// # Errors
@@ -199,12 +320,15 @@ impl Mapping {
             let missing = || MappingError::ColumnMissing {
                 field: field.to_owned(),
                 column: column.to_owned(),
+                there: table.names().into_iter().map(str::to_owned).collect(),
+                line: table.header_line,
             };
             table.column(column).ok_or_else(missing)
         };
         let mut fields = Vec::new();
         for (name, source) in &self.fields {
-            let spec = schema.fields.iter().copied().find(|spec| spec.name == name);
+            let is_called = |spec: &FieldSpec<'_>| spec.name == name || spec.chinese == name;
+            let spec = schema.fields.iter().copied().find(is_called);
             let spec = spec.ok_or_else(|| unknown(name, schema))?;
             let style = source.style(name)?;
             let from = match (&source.column, &source.constant) {
@@ -224,7 +348,9 @@ impl Mapping {
             });
         }
         let unmapped = |spec: &&FieldSpec<'_>| {
-            spec.need == Need::Required && !self.fields.contains_key(spec.name)
+            spec.need == Need::Required
+                && !self.fields.contains_key(spec.name)
+                && !self.fields.contains_key(spec.chinese)
         };
         if let Some(spec) = schema.fields.iter().find(unmapped) {
             return Err(MappingError::FieldUnmapped {
@@ -290,27 +416,22 @@ pub(super) enum From {
 }
 
 fn accepted(spec: FieldSpec<'_>, constant: &str, style: &DateStyle) -> Result<Value, MappingError> {
-    let refused = |code| MappingError::ConstantRefused {
+    let refused = |problem| MappingError::ConstantRefused {
         field: spec.name.to_owned(),
-        code,
+        problem,
     };
     if constant.is_empty() {
-        return Err(refused(RowErrorCode::FieldRequired));
+        return Err(refused(required()));
     }
-    let kind: FieldKind<'_> = spec.kind;
-    value_of(constant, kind, style).map_err(refused)
+    value_of(constant, CellKind::Text, &spec, style).map_err(refused)
 }
 
 fn unknown(field: &str, schema: &Schema<'_>) -> MappingError {
-    let known = schema
-        .fields
-        .iter()
-        .map(|spec| spec.name)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let known = schema.fields.iter();
+    let known = known.map(|spec| format!("{} {}", spec.name, spec.chinese).trim().to_owned());
     MappingError::FieldUnknown {
         field: field.to_owned(),
-        known,
+        known: known.collect(),
     }
 }
 

@@ -8,6 +8,7 @@ use clap::Parser;
 use fengqiao_node::cli::{self, ClientCommands, Globals, Streams};
 use fengqiao_proto::v1 as pb;
 use pb::casework_service_server::{CaseworkService, CaseworkServiceServer};
+use pb::import_service_server::{ImportService, ImportServiceServer};
 use pb::node_service_server::{NodeService, NodeServiceServer};
 use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -37,6 +38,10 @@ pub(crate) struct Answers {
     pub(crate) invitation: pb::InviteResponse,
     pub(crate) places: pb::ListPlacesResponse,
     pub(crate) prepared: pb::SignedEntry,
+    /// What every row of a table comes to.
+    pub(crate) row: pb::RowVerdict,
+    /// Calls with rows after which the node is gone; 0 is never.
+    pub(crate) gone_after: usize,
 }
 
 /// What the node was asked.
@@ -49,7 +54,9 @@ pub(crate) struct Seen {
     pub(crate) issues: Vec<pb::IssueDirectiveRequest>,
     pub(crate) answers: Vec<pb::AnswerDirectiveRequest>,
     pub(crate) places: Vec<pb::AddPlaceRequest>,
-    pub(crate) place_groups: Vec<usize>,
+    /// Calls with rows: how many, and whether they were only to be judged.
+    pub(crate) case_rows: Vec<(usize, bool)>,
+    pub(crate) divisions: Vec<(Vec<pb::DivisionRow>, bool)>,
     pub(crate) units: Vec<pb::AddUnitRequest>,
     pub(crate) accounts: Vec<pb::SetAccountRequest>,
     pub(crate) rotated: Vec<pb::RotateTokenRequest>,
@@ -157,6 +164,41 @@ impl CaseworkService for Service {
 }
 
 #[tonic::async_trait]
+impl ImportService for Service {
+    async fn import_cases(
+        &self,
+        request: Request<pb::ImportCasesRequest>,
+    ) -> Answer<pb::ImportCasesResponse> {
+        let message = request.get_ref();
+        let (rows, judge_only) = (message.rows.len(), message.judge_only);
+        let calls = self.seen.lock().unwrap().case_rows.len();
+        if self.answers.gone_after > 0 && calls >= self.answers.gone_after {
+            return Err(Status::unavailable("gone"));
+        }
+        let answer = pb::ImportCasesResponse {
+            rows: vec![self.answers.row.clone(); rows],
+        };
+        let note = |seen: &mut Seen, _| seen.case_rows.push((rows, judge_only));
+        self.answer(request, note, answer).await
+    }
+
+    async fn import_places(
+        &self,
+        request: Request<pb::ImportPlacesRequest>,
+    ) -> Answer<pb::ImportPlacesResponse> {
+        let rows = request.get_ref().rows.len();
+        let answer = pb::ImportPlacesResponse {
+            rows: vec![self.answers.row.clone(); rows],
+            remaining: 0,
+        };
+        let note = |seen: &mut Seen, q: pb::ImportPlacesRequest| {
+            seen.divisions.push((q.rows, q.judge_only));
+        };
+        self.answer(request, note, answer).await
+    }
+}
+
+#[tonic::async_trait]
 impl NodeService for Service {
     async fn get_status(
         &self,
@@ -188,10 +230,7 @@ impl NodeService for Service {
         &self,
         request: Request<pb::AddPlacesRequest>,
     ) -> Answer<pb::AddPlacesResponse> {
-        let note = |seen: &mut Seen, q: pb::AddPlacesRequest| {
-            seen.place_groups.push(q.places.len());
-            seen.places.extend(q.places);
-        };
+        let note = |seen: &mut Seen, q: pb::AddPlacesRequest| seen.places.extend(q.places);
         self.answer(request, note, pb::AddPlacesResponse::default())
             .await
     }
@@ -335,6 +374,7 @@ impl Node {
         let seen = Arc::clone(&service.seen);
         let serving = tonic::transport::Server::builder()
             .add_service(CaseworkServiceServer::new(service.clone()))
+            .add_service(ImportServiceServer::new(service.clone()))
             .add_service(NodeServiceServer::new(service))
             .serve_with_incoming(UnixListenerStream::new(listener));
         let task = tokio::spawn(async move { serving.await.unwrap() });

@@ -255,11 +255,24 @@ async fn a_bad_file_is_refused_whole_with_its_lines() {
         file.to_str().unwrap(),
         "--parent",
         "3714",
+        "--lang",
+        "en",
     ];
     let ended = node.run(&line).await;
     assert_eq!(ended.code, 1);
-    assert!(ended.err.contains("FILE_REFUSED") && ended.err.contains("line 3"));
-    assert!(node.seen().places.is_empty());
+    assert!(ended.err.contains("ROWS_REFUSED"), "{}", ended.err);
+    let told = "line 3, column 1 \"code\" (division code): ";
+    assert!(
+        ended.out.contains(told) && ended.out.contains("[CODE_INVALID]"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        node.seen()
+            .divisions
+            .iter()
+            .all(|(_, judge_only)| *judge_only)
+    );
     let ended = node.run(&["place", "import", "/nonexistent.csv"]).await;
     assert_eq!(ended.code, 64);
 }

@@ -113,7 +113,7 @@ async fn places_units_accounts_and_invitations_arrive() {
 }
 
 #[tokio::test]
-async fn an_import_adds_the_places_directly_below_in_groups() {
+async fn an_import_hands_over_the_rows_directly_below_to_be_judged_and_then_written() {
     let node = Node::start(Answers {
         status: pb::GetStatusResponse {
             place: "me".into(),
@@ -123,9 +123,14 @@ async fn an_import_adds_the_places_directly_below_in_groups() {
             places: vec![pb::PlaceView {
                 place: "me".into(),
                 code: "3714".into(),
+                name: "德州市".into(),
                 ..Default::default()
             }],
             units: vec![],
+        },
+        row: pb::RowVerdict {
+            outcome: pb::RowOutcome::New.into(),
+            ..Default::default()
         },
         ..Default::default()
     });
@@ -134,24 +139,23 @@ async fn an_import_adds_the_places_directly_below_in_groups() {
         "/../deploy/dezhou/divisions.csv"
     );
     let dry = node.json(&["place", "import", file, "--dry-run"]).await;
-    assert_eq!(
-        (&dry["places"], &dry["dry_run"]),
-        (&12.into(), &true.into())
-    );
-    assert!(node.seen().places.is_empty(), "a dry run adds nothing");
+    assert_eq!((&dry["new"], &dry["written"]), (&12.into(), &false.into()));
+    assert_eq!(dry["rows_not_directly_below"], 5_455 - 12);
+    {
+        let seen = node.seen();
+        let [(rows, true)] = &seen.divisions[..] else {
+            panic!("{:?}", seen.divisions)
+        };
+        let first = (rows[0].code.as_str(), rows[0].level, rows[0].name.as_str());
+        assert_eq!((rows.len(), first), (12, ("371402", 40, "德城区")));
+    }
     let done = node.json(&["place", "import", file]).await;
-    assert_eq!(done["rows_not_directly_below"], 5_455 - 12);
-    assert_eq!(node.seen().place_groups, [12]);
-
-    let many = node.data().join("many.csv");
-    let rows: String = (0..1_001)
-        .map(|row| format!("37{row:04},3799,township,镇{row}\n"))
+    assert_eq!(done["written"], true);
+    let judged: Vec<bool> = node.seen().divisions[1..]
+        .iter()
+        .map(|call| call.1)
         .collect();
-    std::fs::write(&many, format!("code,parent,tier,name\n{rows}")).unwrap();
-    let many = many.to_str().unwrap();
-    node.json(&["place", "import", many, "--parent", "3799"])
-        .await;
-    assert_eq!(node.seen().place_groups, [12, 500, 500, 1]);
+    assert_eq!(judged, [true, false]);
 }
 
 #[tokio::test]

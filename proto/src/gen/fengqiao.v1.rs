@@ -5228,6 +5228,503 @@ pub mod enrol_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What is said of a row.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RowVerdict {
+    /// What becomes of it.
+    #[prost(enumeration = "RowOutcome", tag = "1")]
+    pub outcome: i32,
+    /// Stable code of why it is refused, differs or is passed over; else empty.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// Field of the row that this is about, or empty.
+    #[prost(string, tag = "3")]
+    pub field: ::prost::alloc::string::String,
+    /// Words, English.
+    #[prost(string, tag = "4")]
+    pub english: ::prost::alloc::string::String,
+    /// Words, Chinese.
+    #[prost(string, tag = "5")]
+    pub chinese: ::prost::alloc::string::String,
+    /// Id of the case or place that stands; empty while there is none.
+    #[prost(string, tag = "6")]
+    pub id: ::prost::alloc::string::String,
+    /// Number of that case, or name and code of that place before the change.
+    #[prost(string, tag = "7")]
+    pub name: ::prost::alloc::string::String,
+    /// The resident's secret code: only when the case was registered by this call.
+    #[prost(string, tag = "8")]
+    pub secret_code: ::prost::alloc::string::String,
+}
+/// Registers cases.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportCasesRequest {
+    /// At most 500 and 1 MiB together, each a registration under a request id made from what makes its row unique. These ids
+    /// are those of tables, whoever brings them, and not those of an account.
+    #[prost(message, repeated, tag = "1")]
+    pub rows: ::prost::alloc::vec::Vec<ActRequest>,
+    /// Judges only: nothing is written.
+    #[prost(bool, tag = "2")]
+    pub judge_only: bool,
+}
+/// What became of them, in the same order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportCasesResponse {
+    /// One a row. When one is refused or differs, none was written.
+    #[prost(message, repeated, tag = "1")]
+    pub rows: ::prost::alloc::vec::Vec<RowVerdict>,
+}
+/// One row of a table of divisions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DivisionRow {
+    /// Official code.
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// Name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Level.
+    #[prost(uint32, tag = "3")]
+    pub level: u32,
+}
+/// Compares the divisions directly below this place.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportPlacesRequest {
+    /// All rows of the table that stand directly below this place, at most 20,000.
+    #[prost(message, repeated, tag = "1")]
+    pub rows: ::prost::alloc::vec::Vec<DivisionRow>,
+    /// Judges only: nothing is written.
+    #[prost(bool, tag = "2")]
+    pub judge_only: bool,
+    /// Writes the sound rows though others are refused.
+    #[prost(bool, tag = "3")]
+    pub partial: bool,
+}
+/// What became of them, in the same order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ImportPlacesResponse {
+    /// One a row, as it was judged before anything was written.
+    #[prost(message, repeated, tag = "1")]
+    pub rows: ::prost::alloc::vec::Vec<RowVerdict>,
+    /// Rows that are new or changed and not written yet: the same call writes the next of them.
+    #[prost(uint32, tag = "2")]
+    pub remaining: u32,
+}
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RowOutcome {
+    /// Never sent.
+    Unspecified = 0,
+    /// It is new: it was written, or would be.
+    New = 1,
+    /// It stands with this content.
+    Known = 2,
+    /// It stands with other content: a place is changed, or would be; a case is not.
+    Changed = 3,
+    /// It is left as it is: the place has ended, or stands elsewhere since a superior moved it.
+    PassedOver = 4,
+    /// It is refused.
+    Refused = 5,
+}
+impl RowOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ROW_OUTCOME_UNSPECIFIED",
+            Self::New => "ROW_OUTCOME_NEW",
+            Self::Known => "ROW_OUTCOME_KNOWN",
+            Self::Changed => "ROW_OUTCOME_CHANGED",
+            Self::PassedOver => "ROW_OUTCOME_PASSED_OVER",
+            Self::Refused => "ROW_OUTCOME_REFUSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ROW_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "ROW_OUTCOME_NEW" => Some(Self::New),
+            "ROW_OUTCOME_KNOWN" => Some(Self::Known),
+            "ROW_OUTCOME_CHANGED" => Some(Self::Changed),
+            "ROW_OUTCOME_PASSED_OVER" => Some(Self::PassedOver),
+            "ROW_OUTCOME_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod import_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What a centre's people bring in tables.
+    #[derive(Debug, Clone)]
+    pub struct ImportServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ImportServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ImportServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ImportServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Judges registrations, and writes them when it is asked to and none of them is refused.
+        pub async fn import_cases(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportCasesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportCasesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.ImportService/ImportCases",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.ImportService", "ImportCases"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Compares the divisions directly below this place with what stands, and changes what changed.
+        pub async fn import_places(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportPlacesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportPlacesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.ImportService/ImportPlaces",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.ImportService", "ImportPlaces"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod import_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ImportServiceServer.
+    #[async_trait]
+    pub trait ImportService: std::marker::Send + std::marker::Sync + 'static {
+        /// Judges registrations, and writes them when it is asked to and none of them is refused.
+        async fn import_cases(
+            &self,
+            request: tonic::Request<super::ImportCasesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportCasesResponse>,
+            tonic::Status,
+        >;
+        /// Compares the divisions directly below this place with what stands, and changes what changed.
+        async fn import_places(
+            &self,
+            request: tonic::Request<super::ImportPlacesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportPlacesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What a centre's people bring in tables.
+    #[derive(Debug)]
+    pub struct ImportServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ImportServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ImportServiceServer<T>
+    where
+        T: ImportService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fengqiao.v1.ImportService/ImportCases" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportCasesSvc<T: ImportService>(pub Arc<T>);
+                    impl<
+                        T: ImportService,
+                    > tonic::server::UnaryService<super::ImportCasesRequest>
+                    for ImportCasesSvc<T> {
+                        type Response = super::ImportCasesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportCasesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ImportService>::import_cases(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportCasesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.ImportService/ImportPlaces" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportPlacesSvc<T: ImportService>(pub Arc<T>);
+                    impl<
+                        T: ImportService,
+                    > tonic::server::UnaryService<super::ImportPlacesRequest>
+                    for ImportPlacesSvc<T> {
+                        type Response = super::ImportPlacesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportPlacesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ImportService>::import_places(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportPlacesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ImportServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fengqiao.v1.ImportService";
+    impl<T> tonic::server::NamedService for ImportServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// One atomic batch of a node's history.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JournalRecord {

@@ -1,380 +1,478 @@
-//! Divisions from a CSV file: `code,parent,tier,name`, one row a division, in UTF-8 or GB18030.
+//! `fengqiao place import`: the divisions directly below this place, from the table of a whole city.
 //!
-//! Only the rows directly below this place are added; each tier adds its own. The whole file is read and judged before
-//! anything is sent, and adding what stands already changes nothing, so an import may be repeated.
+//! The table is compared with what stands, by the node that would write it: what is new is added, what has another name
+//! or code is changed, and what stands so, has ended or was moved by a superior is left. Each tier adds its own; rows of
+//! other tiers are only looked at to tell a parent that is not named anywhere from one that stands elsewhere.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
 
 use clap::Args;
-use fengqiao_hub::jurisdiction::{Code, NAME_CHARACTERS_MAX};
+use fengqiao_hub::jurisdiction::{NAME_CHARACTERS_MAX, level};
+use fengqiao_hub::name::{half_width, one_spelling};
 use fengqiao_proto::v1 as pb;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
-use crate::cli::words::{self, parse_level};
+use crate::cli::language::Language;
+use crate::cli::output::or_null;
+use crate::cli::table::{Refused, TableArgs, not_mapped, note_source, progress, source_json};
+use crate::tabular::{
+    FieldKind, FieldSpec, MappedRow, Mapper, Mapping, Need, RefusedRow, RowError, Schema, Table,
+    Words,
+};
 
-/// Places sent in one request.
-const PLACES_A_REQUEST: usize = 500;
-/// Largest file read.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Row errors shown; the rest is counted.
-const ERRORS_SHOWN_MAX: usize = 20;
-const COLUMNS: [&str; 4] = ["code", "parent", "tier", "name"];
+/// Changes shown at most; the rest is counted.
+const CHANGES_SHOWN_MAX: usize = 50;
+
+/// What the columns may be called, by field.
+const COLUMNS: [(&str, &[&str]); 4] = [
+    (
+        "code",
+        &["code", "代码", "区划代码", "行政区划代码", "统计用区划代码"],
+    ),
+    (
+        "parent",
+        &["parent", "上级", "上级代码", "父级代码", "上级区划代码"],
+    ),
+    ("tier", &["tier", "level", "层级", "级别"]),
+    ("name", &["name", "名称", "地区名称", "区划名称"]),
+];
+
+/// Tiers, each with the words that stand for it.
+const TIERS: [(&str, &[&str]); 6] = [
+    ("province", &["省", "自治区", "直辖市", "省级", "20"]),
+    (
+        "city",
+        &["市", "地级市", "自治州", "盟", "地级", "市级", "30"],
+    ),
+    (
+        "county",
+        &[
+            "县",
+            "区",
+            "县级市",
+            "市辖区",
+            "自治县",
+            "旗",
+            "县级",
+            "县（市、区）",
+            "区县",
+            "40",
+        ],
+    ),
+    ("area", &["片区", "管区", "45"]),
+    (
+        "township",
+        &[
+            "乡",
+            "镇",
+            "街道",
+            "乡镇",
+            "乡级",
+            "乡镇（街道）",
+            "乡镇街道",
+            "镇街",
+            "50",
+        ],
+    ),
+    (
+        "village",
+        &[
+            "村",
+            "社区",
+            "村级",
+            "村（社区）",
+            "村居",
+            "行政村",
+            "居委会",
+            "村委会",
+            "60",
+        ],
+    ),
+];
+const LEVELS: [u32; 6] = [
+    level::PROVINCE,
+    level::CITY,
+    level::COUNTY,
+    level::AREA,
+    level::TOWNSHIP,
+    level::VILLAGE,
+];
+
+const fn field(
+    name: &'static str,
+    chinese: &'static str,
+    kind: FieldKind<'static>,
+    need: Need,
+) -> FieldSpec<'static> {
+    FieldSpec {
+        name,
+        chinese,
+        kind,
+        need,
+    }
+}
+
+const SCHEMA: Schema<'static> = Schema {
+    fields: &[
+        field("code", "代码", FieldKind::DivisionCode, Need::Required),
+        field("parent", "上级", FieldKind::Reference, Need::Optional),
+        field("tier", "层级", FieldKind::Choice(&TIERS), Need::Required),
+        field(
+            "name",
+            "名称",
+            FieldKind::Name {
+                characters_max: NAME_CHARACTERS_MAX,
+            },
+            Need::Required,
+        ),
+    ],
+    in_order: &[],
+};
 
 /// Arguments of `place import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// CSV file with the columns code, parent, tier, name; UTF-8 or GB18030
-    file: PathBuf,
-    /// Code the rows to add have as parent; this place's own code if left out
+    #[command(flatten)]
+    table: TableArgs,
+    /// Code or name that the rows to add have as parent; this place's own code or name if left out
     #[arg(long, value_name = "CODE")]
     parent: Option<String>,
-    /// Read and judge the file, ask the node nothing but its code, add nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
-/// One division of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Division {
-    /// Official code.
-    pub code: String,
-    /// Code of the division above, or empty.
-    pub parent: String,
-    /// Level.
-    pub level: u32,
-    /// Name.
-    pub name: String,
+/// What parents may be called.
+#[derive(Debug, Default)]
+struct Parents {
+    /// This place's code and name, or what stands for them.
+    own: BTreeSet<String>,
+    /// This place's own code, which its own row has.
+    own_code: String,
+    /// Codes of all rows, and codes and names of all places known here.
+    known: BTreeSet<String>,
 }
 
-/// A file as read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Divisions {
-    /// Rows in order.
-    pub rows: Vec<Division>,
-    /// Whether it was GB18030.
-    pub gb18030: bool,
-}
-
-/// A row that is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct RowError {
-    /// Line in the file, from 1; 0 for the file itself.
-    pub line: u64,
-    /// What is wrong, English.
-    pub problem: String,
-}
-
-/// Reads the bytes of a file of divisions.
-///
-/// # Errors
-/// Every row that is wrong, with its line.
-pub(super) fn read(bytes: &[u8]) -> Result<Divisions, Vec<RowError>> {
-    let (text, gb18030) = decode(bytes).map_err(|error| vec![error])?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let columns = columns(&mut reader).map_err(|error| vec![error])?;
-    let mut rows = Vec::new();
-    let mut errors = Vec::new();
-    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
-    for record in reader.records() {
-        let parsed = record.map_err(csv_error).and_then(|record| {
-            let line = record.position().map_or(0, csv::Position::line);
-            let row = division(&record, &columns).map_err(|problem| RowError { line, problem })?;
-            match lines.insert(row.code.clone(), line) {
-                Some(before) => Err(RowError {
-                    line,
-                    problem: format!("code {} stands already in line {before}", row.code),
-                }),
-                None => Ok(row),
-            }
-        });
-        match parsed {
-            Ok(row) => rows.push(row),
-            Err(error) => errors.push(error),
-        }
-    }
-    if rows.is_empty() && errors.is_empty() {
-        errors.push(RowError {
-            line: 0,
-            problem: "no row".to_owned(),
-        });
-    }
-    if errors.is_empty() {
-        Ok(Divisions { rows, gb18030 })
-    } else {
-        Err(errors)
-    }
-}
-
-fn decode(bytes: &[u8]) -> Result<(String, bool), RowError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        return Ok((text.to_owned(), false));
-    }
-    encoding_rs::GB18030
-        .decode_without_bom_handling_and_without_replacement(bytes)
-        .map(|text| (text.into_owned(), true))
-        .ok_or_else(|| RowError {
-            line: 0,
-            problem: "neither UTF-8 nor GB18030".to_owned(),
-        })
-}
-
-fn columns(reader: &mut csv::Reader<&[u8]>) -> Result<Vec<usize>, RowError> {
-    let headers = reader.headers().map_err(csv_error)?;
-    COLUMNS
-        .iter()
-        .map(|name| {
-            headers
-                .iter()
-                .position(|header| header.trim() == *name)
-                .ok_or_else(|| RowError {
-                    line: 1,
-                    problem: format!("column {name} is missing"),
-                })
-        })
-        .collect()
-}
-
-fn csv_error(error: csv::Error) -> RowError {
-    RowError {
-        line: error.position().map_or(0, csv::Position::line),
-        problem: error.to_string(),
-    }
-}
-
-fn division(record: &csv::StringRecord, columns: &[usize]) -> Result<Division, String> {
-    let cell = |index: usize| {
-        let column = columns.get(index).copied().unwrap_or(usize::MAX);
-        record.get(column).unwrap_or_default().trim()
-    };
-    let code: Code = cell(0)
-        .parse()
-        .map_err(|error: fengqiao_hub::jurisdiction::CodeError| error.to_string())?;
-    let level = parse_level(cell(2)).map_err(|accepted| format!("tier is {accepted}"))?;
-    let name = cell(3);
-    if name.is_empty() {
-        return Err("name is empty".to_owned());
-    }
-    if name.chars().count() > NAME_CHARACTERS_MAX {
-        return Err(format!(
-            "name is longer than {NAME_CHARACTERS_MAX} characters"
-        ));
-    }
-    if name.chars().any(char::is_control) {
-        return Err("name holds control characters".to_owned());
-    }
-    Ok(Division {
-        code: code.as_str().to_owned(),
-        parent: cell(1).to_owned(),
-        level,
-        name: name.to_owned(),
-    })
+/// What came of the rows directly below.
+#[derive(Debug, Default)]
+struct Outcome {
+    new: Vec<String>,
+    changed: Vec<(String, String)>,
+    passed_over: Vec<(String, Words)>,
+    known: u64,
+    elsewhere: u64,
+    rows: u64,
 }
 
 impl ImportArgs {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let bytes = read_file(&self.file)?;
-        let divisions = read(&bytes).map_err(|errors| refused(&errors))?;
-        if divisions.gb18030 {
-            context
-                .note("the file is GB18030 and was read as such / 文件为 GB18030 编码，已按此读取");
-        }
-        let parent = match self.parent {
-            Some(code) => code,
-            None => own_code(context).await?,
-        };
-        let below: Vec<&Division> = divisions
-            .rows
+        let columns: Vec<Vec<String>> = COLUMNS
             .iter()
-            .filter(|row| row.parent == parent)
+            .map(|(_, names)| names.iter().map(|name| (*name).to_owned()).collect())
             .collect();
-        if !self.dry_run {
-            add(context, &below).await?;
+        let table = self.table.read(&columns)?;
+        let mapping = Mapping::by_names(&table, "code", &COLUMNS);
+        let language = context.language();
+        let mut mapper =
+            Mapper::over(&table, &mapping, SCHEMA).map_err(|error| not_mapped(&error))?;
+        let mut refused = Refused::of(&self.table, &table, language)?;
+        let mut rows = Vec::new();
+        for row in mapper.by_ref() {
+            match row {
+                Ok(row) => rows.push(row),
+                Err(row) => refused.take(row, &table, &mapping, language)?,
+            }
         }
-        let (added, skipped) = (below.len(), divisions.rows.len() - below.len());
-        let verb = if self.dry_run {
-            "would stand 将有"
-        } else {
-            "stand 已有"
+        let passed_over = mapper.passed_over().clone();
+        let mut outcome = Outcome {
+            rows: rows.len() as u64 + refused.rows(),
+            ..Outcome::default()
         };
-        context.answer(
-            || {
-                format!(
-                    "{added} places {verb} below {parent}; {skipped} rows are not directly below it 其余各行不是直接下级\n"
-                )
-            },
-            || {
-                json!({
-                    "parent": parent,
-                    "places": added,
-                    "rows_not_directly_below": skipped,
-                    "gb18030": divisions.gb18030,
-                    "dry_run": self.dry_run,
-                })
-            },
-        )
+        let parents = self.parents(context, &table, &mapping).await?;
+        let mut below = Vec::new();
+        for row in rows {
+            match parents.place(&row) {
+                Ok(true) => below.push(row),
+                Ok(false) => outcome.elsewhere += 1,
+                Err(problem) => {
+                    let error = row_error(&row, &mapper, "parent", "PARENT_UNKNOWN", problem);
+                    refused.take(refused_row(row, error), &table, &mapping, language)?;
+                }
+            }
+        }
+        let verdicts = ask(context, &below, true, self.table.partial).await?.rows;
+        for (row, verdict) in below.iter().zip(&verdicts) {
+            outcome.take(row, verdict);
+            if verdict.outcome() == pb::RowOutcome::Refused {
+                let field = if verdict.field == "level" {
+                    "tier"
+                } else {
+                    &verdict.field
+                };
+                let words = Words::of(verdict.chinese.clone(), verdict.english.clone());
+                let error = row_error(row, &mapper, field, &verdict.code, words);
+                refused.take(refused_row(row.clone(), error), &table, &mapping, language)?;
+            }
+        }
+        refused.finish()?;
+        note_source(context, &table, outcome.rows, &passed_over);
+        let writes = !self.table.dry_run && (refused.rows() == 0 || self.table.partial);
+        if writes {
+            let sound: Vec<MappedRow> = below
+                .into_iter()
+                .filter(|row| !refused.has(row.line))
+                .collect();
+            write(context, &sound, &outcome).await?;
+        }
+        report(
+            context,
+            &self,
+            &outcome,
+            &refused,
+            writes,
+            source_json(&table, &passed_over),
+        )?;
+        if refused.rows() == 0 {
+            return Ok(());
+        }
+        Err(refused.failure(!writes))
+    }
+
+    /// What this place is called, and every parent that a row may name.
+    async fn parents(
+        &self,
+        context: &Context,
+        table: &Table,
+        mapping: &Mapping,
+    ) -> Result<Parents, Failure> {
+        let mut client = context.node().await?;
+        let request = context.request(pb::GetStatusRequest {})?;
+        let status = context
+            .call(&Call::Read, client.get_status(request))
+            .await?;
+        let request = context.request(pb::ListPlacesRequest {})?;
+        let known = context
+            .call(&Call::Read, client.list_places(request))
+            .await?;
+        let mut parents = Parents::default();
+        if let Some(own) = known
+            .places
+            .iter()
+            .find(|place| place.place == status.place)
+        {
+            parents.own_code.clone_from(&own.code);
+            parents.own.extend([own.code.clone(), own.name.clone()]);
+        }
+        if let Some(parent) = &self.parent {
+            parents.own = [half_width(parent), one_spelling(parent)].into();
+        }
+        parents.own.remove("");
+        if parents.own.is_empty() {
+            return Err(Failure::usage(
+                "parent",
+                "this place has neither code nor name here; name the rows' parent with --parent CODE",
+                "本地区没有代码，请用 --parent 指明上级代码",
+            ));
+        }
+        for place in known.places {
+            parents.known.extend([place.code, place.name]);
+        }
+        let column = mapping.key.as_deref().and_then(|key| table.column(key));
+        for row in table.rows().flatten() {
+            let cell = column.and_then(|column| row.cells.get(column));
+            parents
+                .known
+                .extend(cell.map(|cell| half_width(&cell.text)));
+        }
+        parents.known.remove("");
+        Ok(parents)
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| {
-        Failure::usage(
-            "file",
-            format!("{shown} cannot be read: {error}"),
-            "文件无法读取",
-        )
+impl Parents {
+    /// Whether a row stands directly below this place; or that its parent stands nowhere.
+    fn place(&self, row: &MappedRow) -> Result<bool, Words> {
+        let code = row.text("code");
+        let parent = row.text("parent");
+        let called = [half_width(parent), one_spelling(parent)];
+        if called.iter().any(|called| self.own.contains(called)) {
+            return Ok(true);
+        }
+        // A row of this place itself, or of the top of the table, has a parent that the table does not hold.
+        let is_own = !self.own_code.is_empty() && self.own_code.starts_with(code);
+        let by_code = half_width(parent);
+        let above = !by_code.is_empty()
+            && by_code.bytes().all(|byte| byte.is_ascii_digit())
+            && code.len() > by_code.len()
+            && code.starts_with(&by_code);
+        if is_own || above || called.iter().any(|called| self.known.contains(called)) {
+            return Ok(false);
+        }
+        Err(if parent.is_empty() {
+            Words::of(
+                "上级为空，请填写上级的代码或名称",
+                "the parent is empty; enter its code or name",
+            )
+        } else {
+            Words::of(
+                "表中和本级均没有此上级；应为上级的区划代码（如 3714）或名称",
+                "neither the table nor this place knows such a parent; write its division code, as 3714, or its name",
+            )
+        })
+    }
+}
+
+impl Outcome {
+    fn take(&mut self, row: &MappedRow, verdict: &pb::RowVerdict) {
+        let told = format!("{} {}", row.text("name"), row.text("code"));
+        let words = || Words::of(verdict.chinese.clone(), verdict.english.clone());
+        match verdict.outcome() {
+            pb::RowOutcome::New => self.new.push(told),
+            pb::RowOutcome::Changed => self.changed.push((verdict.name.clone(), told)),
+            pb::RowOutcome::PassedOver => self.passed_over.push((told, words())),
+            pb::RowOutcome::Known => self.known += 1,
+            pb::RowOutcome::Refused | pb::RowOutcome::Unspecified => {}
+        }
+    }
+}
+
+fn row_error(
+    row: &MappedRow,
+    mapper: &Mapper<'_>,
+    field: &str,
+    code: &str,
+    problem: Words,
+) -> RowError {
+    let spec = SCHEMA.fields.iter().find(|spec| spec.name == field);
+    RowError {
+        line: row.line,
+        column: mapper.column_of(field).or_else(|| mapper.key_column()),
+        kind: spec.map(|spec| spec.kind.words()),
+        code: code.to_owned(),
+        problem,
+    }
+}
+
+fn refused_row(row: MappedRow, error: RowError) -> RefusedRow {
+    RefusedRow {
+        line: row.line,
+        key: row.key,
+        errors: vec![error],
+        cells: row.cells,
+    }
+}
+
+async fn ask(
+    context: &Context,
+    rows: &[MappedRow],
+    judge_only: bool,
+    partial: bool,
+) -> Result<pb::ImportPlacesResponse, Failure> {
+    let rows = rows.iter().map(|row| {
+        let tier = TIERS.iter().position(|(tier, _)| *tier == row.text("tier"));
+        pb::DivisionRow {
+            code: row.text("code").to_owned(),
+            name: row.text("name").to_owned(),
+            level: tier.and_then(|tier| LEVELS.get(tier).copied()).unwrap_or(0),
+        }
+    });
+    let request = context.request(pb::ImportPlacesRequest {
+        rows: rows.collect(),
+        judge_only,
+        partial,
+    })?;
+    let mut client = context.imports().await?;
+    let call = if judge_only {
+        Call::Read
+    } else {
+        Call::repeatable()
     };
-    let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(Failure::file(
-            "file",
-            format!("{shown} is larger than {FILE_BYTES_MAX} bytes"),
-            "文件过大",
-        ));
-    }
-    std::fs::read(path).map_err(unreadable)
+    context.call(&call, client.import_places(request)).await
 }
 
-fn refused(errors: &[RowError]) -> Failure {
-    let mut problems: Vec<String> = errors
-        .iter()
-        .take(ERRORS_SHOWN_MAX)
-        .map(|error| format!("line {}: {}", error.line, error.problem))
-        .collect();
-    let more = errors.len().saturating_sub(ERRORS_SHOWN_MAX);
-    if more > 0 {
-        problems.push(format!("and {more} more"));
+/// Writes what is new or changed, a record at a time.
+async fn write(context: &Context, rows: &[MappedRow], outcome: &Outcome) -> Result<(), Failure> {
+    let all = (outcome.new.len() + outcome.changed.len()) as u64;
+    let bar = progress(context, all, "写入", "writing");
+    let mut left = all;
+    loop {
+        let written = ask(context, rows, false, true).await;
+        let remaining = match written {
+            Ok(answer) => u64::from(answer.remaining),
+            Err(failure) => {
+                let done = all - left;
+                bar.abandon();
+                return Err(failure.cut_short(&Words::of(
+                    format!("已写入{done}处，共{all}处；再次执行同一命令即可继续"),
+                    format!("{done} of {all} changes are written; the same command goes on"),
+                )));
+            }
+        };
+        bar.set_position(all.saturating_sub(remaining));
+        if remaining == 0 || remaining >= left && left < all {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        left = remaining;
     }
-    Failure::file(
-        "file",
-        format!("nothing was added; {}", problems.join("; ")),
-        format!("未导入，{} 行有误", errors.len()),
+}
+
+fn report(
+    context: &Context,
+    args: &ImportArgs,
+    outcome: &Outcome,
+    refused: &Refused,
+    written: bool,
+    source: Value,
+) -> Result<(), Failure> {
+    context.answer(
+        || text(context, outcome, refused, written),
+        || {
+            json!({
+                "rows": outcome.rows,
+                "new": outcome.new.len(),
+                "known": outcome.known,
+                "changed": outcome.changed.iter().map(|(before, after)| json!({
+                    "before": or_null(before), "after": after,
+                })).collect::<Vec<_>>(),
+                "passed_over": outcome.passed_over.iter().map(|(row, words)| json!({
+                    "row": row, "english": words.english, "chinese": words.chinese,
+                })).collect::<Vec<_>>(),
+                "rows_not_directly_below": outcome.elsewhere,
+                "refused_rows": refused.rows(),
+                "refused": refused.json(),
+                "written": written,
+                "dry_run": args.table.dry_run,
+                "rejects": refused.rejects(),
+                "source": source,
+            })
+        },
     )
 }
 
-/// The official code of this place.
-async fn own_code(context: &Context) -> Result<String, Failure> {
-    let mut client = context.node().await?;
-    let status = context
-        .call(
-            &Call::Read,
-            client.get_status(context.request(pb::GetStatusRequest {})?),
-        )
-        .await?;
-    let known = context
-        .call(
-            &Call::Read,
-            client.list_places(context.request(pb::ListPlacesRequest {})?),
-        )
-        .await?;
-    known
-        .places
-        .into_iter()
-        .find(|place| place.place == status.place)
-        .map(|place| place.code)
-        .filter(|code| !code.is_empty())
-        .ok_or_else(|| {
-            Failure::usage(
-                "parent",
-                "this place has no official code; name the rows' parent with --parent CODE",
-                "本地区没有代码，请用 --parent 指明上级代码",
-            )
-        })
-}
-
-async fn add(context: &Context, below: &[&Division]) -> Result<(), Failure> {
-    let mut client = context.node().await?;
-    for group in below.chunks(PLACES_A_REQUEST) {
-        let places = group
-            .iter()
-            .map(|row| pb::AddPlaceRequest {
-                code: row.code.clone(),
-                name: row.name.clone(),
-                level: row.level,
-                ..Default::default()
-            })
-            .collect();
-        let request = context.request(pb::AddPlacesRequest {
-            places,
-            request_id: words::request_id(None)?,
-        })?;
-        context
-            .call(&Call::repeatable(), client.add_places(request))
-            .await?;
+fn text(context: &Context, outcome: &Outcome, refused: &Refused, written: bool) -> String {
+    let (new, known, changed) = (outcome.new.len(), outcome.known, outcome.changed.len());
+    let (left, bad, elsewhere) = (outcome.passed_over.len(), refused.rows(), outcome.elsewhere);
+    let mut text = match (context.language(), written) {
+        (Language::Zh, true) => format!(
+            "新增{new}个，更名改码{changed}个，已有且无变化{known}个，跳过{left}个，未通过{bad}行；其余{elsewhere}行不是直接下级\n"
+        ),
+        (Language::Zh, false) => format!(
+            "可新增{new}个，可更名改码{changed}个，已有且无变化{known}个，跳过{left}个，未通过{bad}行；其余{elsewhere}行不是直接下级；未写入\n"
+        ),
+        (Language::En, true) => format!(
+            "{new} places added, {changed} changed, {known} stand so, {left} passed over, {bad} rows refused; {elsewhere} rows are not directly below this place\n"
+        ),
+        (Language::En, false) => format!(
+            "{new} places would be added, {changed} changed, {known} stand so, {left} passed over, {bad} rows refused; {elsewhere} rows are not directly below this place; nothing was written\n"
+        ),
+    };
+    for (before, after) in outcome.changed.iter().take(CHANGES_SHOWN_MAX) {
+        text.push_str(&format!("{before} -> {after}\n"));
     }
-    Ok(())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    fn problems(text: &str) -> Vec<(u64, String)> {
-        read(text.as_bytes())
-            .unwrap_err()
-            .into_iter()
-            .map(|error| (error.line, error.problem))
-            .collect()
+    for (row, words) in outcome.passed_over.iter().take(CHANGES_SHOWN_MAX) {
+        let colon = context.either("：", ": ");
+        text.push_str(&format!("{row}{colon}{}\n", context.say(words)));
     }
-
-    #[test]
-    fn the_divisions_of_dezhou_read_whole() {
-        let file = include_bytes!("../../../../deploy/dezhou/divisions.csv");
-        let divisions = read(file).unwrap();
-        assert_eq!(divisions.rows.len(), 5_455);
-        assert!(!divisions.gb18030);
-        let below = |code: &str| {
-            divisions
-                .rows
-                .iter()
-                .filter(|row| row.parent == code)
-                .count()
-        };
-        assert_eq!(below("3714"), 12);
-    }
-
-    #[test]
-    fn a_gb18030_file_is_read_and_known_as_such() {
-        let (bytes, _, _) =
-            encoding_rs::GB18030.encode("code,parent,tier,name\n371402,3714,county,德城区\n");
-        let divisions = read(&bytes).unwrap();
-        assert!(divisions.gb18030);
-        assert_eq!(divisions.rows[0].name, "德城区");
-    }
-
-    #[test]
-    fn bytes_of_no_encoding_are_refused() {
-        let error = read(b"code,parent,tier,name\n371402,3714,county,\xff\xff\n").unwrap_err();
-        assert_eq!(error[0].problem, "neither UTF-8 nor GB18030");
-    }
-
-    #[test]
-    fn every_bad_row_is_named_with_its_line() {
-        let long = "长".repeat(65);
-        let found = problems(&format!(
-            "code,parent,tier,name\n37140x,3714,county,a\n3714022,3714,county,a\n371402,3714,hamlet,a\n\
-             371402,3714,county,\n371402,3714,county,{long}\n371402,3714,county,a\u{7}\n\
-             371402,3714,county,good\n371402,3714,county,twice\n371402,3714\n"
-        ));
-        let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [2, 3, 4, 5, 6, 7, 9, 10]);
-        assert!(found[6].1.contains("line 8"), "{:?}", found[6]);
-    }
-
-    #[test]
-    fn a_missing_column_and_an_empty_file_are_refused() {
-        assert_eq!(
-            problems("code,parent,name\n"),
-            [(1, "column tier is missing".to_owned())]
-        );
-        assert_eq!(
-            problems("code,parent,tier,name\n"),
-            [(0, "no row".to_owned())]
-        );
-    }
+    text.push_str(&refused.text(context));
+    text
 }
