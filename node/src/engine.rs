@@ -52,8 +52,8 @@ use fengqiao_hub::refusal::Refusal;
 use fengqiao_hub::rulebook::Rulebooks;
 use fengqiao_proto::v1 as pb;
 
-pub use accounts::{AccountChange, token_hash};
-pub use administration::{Administration, CaseRow, TableRows};
+pub use accounts::token_hash;
+pub use administration::{AccountChange, Administration, CaseRow, TableRows};
 pub use bundles::{change_view, problem_view};
 pub use closed::Closed;
 pub use commands::{Caller, CaseCommand, CaseMove, Request};

@@ -34,6 +34,7 @@ pub use init::{InitOptions, Initialised, init, renew_at_the_top, renew_authority
 pub use introduction::{Introduction, introduce};
 pub use refusal::EnrolRefusal;
 pub use registrar::RegistryRegistrar;
+pub(crate) use server::PLACES;
 pub use server::{EnrolDesk, EnrolServer};
 pub use succession::{TopRecovery, recover_at_the_top};
 

@@ -26,6 +26,8 @@ use crate::node::clock::{Clock, timestamp};
 use crate::node::hosted::{Hosted, stopped};
 use crate::node::opening::{Opener, OpeningError};
 use crate::node::port::NodePort;
+use crate::pages::operations;
+use crate::ports::Ports;
 use crate::replication::session;
 use crate::store::SharedSled;
 use crate::trust::identity::{Pinned, Registrar};
@@ -51,6 +53,7 @@ pub(crate) struct Host {
     trust: Trust,
     names: Arc<HostedNodes>,
     seats: Arc<Seats>,
+    ports: Ports,
     clock: Clock,
     config: Arc<Config>,
     limits: Limits,
@@ -155,6 +158,7 @@ impl Host {
             trust,
             names,
             seats: Arc::new(Seats::default()),
+            ports: Ports::of_process(folders.len()),
             clock: opener.clock.clone(),
             limits: limits_of(&config),
             parent_address: watch::Sender::new(config.link.parent_address.clone()),
@@ -212,6 +216,7 @@ impl Host {
             crate::desk::server::serve_socket(
                 Arc::clone(hosted),
                 self.socket_of(hosted),
+                self.ports.port(crate::desk::server::PLACES),
                 stop.clone(),
                 &mut tasks,
             )?;
@@ -219,13 +224,21 @@ impl Host {
         if let Some(first) = self.hosted.first() {
             let desk = listen(self.config.desk.listen, "desk.listen").await?;
             tracing::info!(address = %desk.local_addr()?, "the desk is open");
-            crate::desk::server::serve_tcp(Arc::clone(first), desk, stop.clone(), &mut tasks);
+            let places = self.ports.port(crate::desk::server::PLACES);
+            crate::desk::server::serve_tcp(
+                Arc::clone(first),
+                desk,
+                places,
+                stop.clone(),
+                &mut tasks,
+            );
         }
-        let operations = listen(self.config.operations.listen, "operations.listen").await?;
-        tracing::info!(address = %operations.local_addr()?, "the operations port is open");
+        let port = listen(self.config.operations.listen, "operations.listen").await?;
+        tracing::info!(address = %port.local_addr()?, "the operations port is open");
         let patience = self.patience();
         let hosted = self.hosted.clone();
-        crate::pages::operations::serve(hosted, operations, stop.clone(), patience, &mut tasks);
+        let places = self.ports.port(operations::PLACES);
+        operations::serve(hosted, port, places, stop.clone(), patience, &mut tasks);
         self.tick(&stop, &mut tasks);
         self.renew(&stop, &mut tasks);
         for hosted in &self.hosted {
@@ -265,6 +278,7 @@ impl Host {
             tls: Arc::new(arc_swap::ArcSwap::from_pointee(config)),
             admit: self.admit(),
             seats: Arc::clone(&self.seats),
+            places: self.ports.port(crate::link::PLACES),
             draw: draw(),
             limits: self.limits.clone(),
         })
@@ -374,6 +388,7 @@ impl Host {
             trust: self.trust.clone(),
             hosted: Arc::clone(&self.names),
             fallback: self.hosted.first().map(|hosted| hosted.name.clone()),
+            places: self.ports.port(crate::enrolment::PLACES),
             time: Arc::new(self.clock.clone()),
         }
     }

@@ -25,6 +25,7 @@ mod reader;
 pub(crate) mod record;
 mod segment;
 mod space;
+mod spare;
 mod verify;
 mod witness;
 

@@ -18,6 +18,7 @@ mod link;
 mod log;
 pub mod node;
 mod pages;
+mod ports;
 pub mod replication;
 pub mod store;
 pub mod tabular;

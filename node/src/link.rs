@@ -23,6 +23,7 @@ use std::time::Duration;
 use fengqiao_proto::v1 as pb;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::ports::PortLimits;
 use crate::replication::session::{self, Code, Event, Identity, Lanes, Receipt};
 
 /// Bytes of a message around a frame.
@@ -37,6 +38,13 @@ pub(crate) const WINDOW_BYTES: u32 = 2 << 20;
 pub(crate) const PENDING_RESETS_MAX: usize = 20;
 /// Streams reset because of the peer's own errors.
 pub(crate) const ERROR_RESETS_MAX: usize = 100;
+
+/// Places of a link port. Many hosted nodes may dial from one address.
+pub(crate) const PLACES: PortLimits = PortLimits {
+    strangers_max: 256,
+    strangers_a_network_max: 32,
+    known_max: 16_384,
+};
 
 /// Evenly drawn numbers that nobody can guess: nonces and pauses are made of them.
 pub(crate) type Draw = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -110,10 +118,6 @@ pub(crate) struct Limits {
     pub connection_age: Duration,
     /// Streams at once on one connection.
     pub streams_max: u32,
-    /// Connections at once on one listener.
-    pub connections_max: usize,
-    /// Handshakes under way from one address: many hosted nodes may share one.
-    pub handshakes_per_address_max: usize,
 }
 
 impl Default for Limits {
@@ -128,8 +132,6 @@ impl Default for Limits {
             retry_ms_max: 300_000,
             connection_age: Duration::from_secs(86_400),
             streams_max: 8,
-            connections_max: 1_024,
-            handshakes_per_address_max: 32,
         }
     }
 }

@@ -556,7 +556,7 @@ impl Node {
             .and_then(|up| lock(&self.links).get(&up).map(|end| end.skew_ms))
             .unwrap_or(0);
         self.submit(Input::Tick {
-            clock_believed: skew.abs() <= self.clock_skew_stop_ms,
+            clock_believed: skew.unsigned_abs() <= self.clock_skew_stop_ms.unsigned_abs(),
         });
     }
 

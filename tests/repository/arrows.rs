@@ -21,7 +21,7 @@ const CRATES: [(&str, &[&str]); 4] = [
 ];
 
 /// The floors of the node, from the top. A floor names what stands below it, never what stands above.
-const FLOORS: [&str; 22] = [
+const FLOORS: [&str; 23] = [
     "cli",
     "host",
     "pages",
@@ -41,6 +41,7 @@ const FLOORS: [&str; 22] = [
     "journal",
     "store",
     "trust",
+    "ports",
     "log",
     "config",
     "tabular",

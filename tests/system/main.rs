@@ -6,6 +6,7 @@ mod backup;
 mod bad_input;
 mod certificates;
 mod clock;
+mod connections;
 mod doctor;
 mod faults;
 mod forgery;

@@ -15,13 +15,19 @@ use pb::rulebook_service_server::RulebookServiceServer;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 
 use super::service::Desk;
 use crate::node::hosted::{Hosted, stopped};
+use crate::ports::{Connections, Port, PortLimits};
 
+/// Places of the desk, and as many of each local socket. A reverse proxy is one address.
+pub(crate) const PLACES: PortLimits = PortLimits {
+    strangers_max: 256,
+    strangers_a_network_max: 128,
+    known_max: 0,
+};
 /// A call that takes longer is given up; it may have been applied.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Bytes of one request.
@@ -36,6 +42,7 @@ const STREAMS_MAX: u32 = 64;
 pub(crate) fn serve_socket(
     hosted: Arc<Hosted>,
     path: PathBuf,
+    places: Port,
     stop: watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
@@ -58,7 +65,7 @@ pub(crate) fn serve_socket(
             hosted,
             trusted: true,
         };
-        let incoming = UnixListenerStream::new(socket);
+        let incoming = Connections::new(socket, places);
         let served = match router(desk).await {
             Ok(router) => router
                 .serve_with_incoming_shutdown(incoming, stopped(stop))
@@ -78,6 +85,7 @@ pub(crate) fn serve_socket(
 pub(crate) fn serve_tcp(
     hosted: Arc<Hosted>,
     listener: TcpListener,
+    places: Port,
     stop: watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -86,7 +94,7 @@ pub(crate) fn serve_tcp(
             hosted,
             trusted: false,
         };
-        let incoming = TcpListenerStream::new(listener);
+        let incoming = Connections::new(listener, places);
         let served = match router(desk).await {
             Ok(router) => router
                 .serve_with_incoming_shutdown(incoming, stopped(stop))

@@ -11,23 +11,11 @@ use pb::body::Content;
 use prost::Message as _;
 
 use super::EngineError;
+use super::administration::AccountChange;
 use super::commands::{Answer, Answered, Caller, accept};
 use super::fields::login_allowed;
 use super::group::Group;
 use crate::store::{Read as _, all_rows, tables};
-
-/// What is to become of an account; what is not named stays as it is.
-#[derive(Debug, Clone, Default)]
-pub struct AccountChange {
-    /// Its login.
-    pub login: String,
-    /// Unit of its person, or the centre's own staff.
-    pub unit: Option<Option<UnitId>>,
-    /// Roles; none named when empty.
-    pub roles: Vec<i32>,
-    /// Closed, or open again.
-    pub closed: Option<bool>,
-}
 
 impl Group<'_> {
     /// The account of a login; none for what cannot be one.

@@ -12,7 +12,6 @@ use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
 
-use super::accounts::AccountChange;
 use super::commands::{Answer, Answered, Asked, CaseMove, Request, Told, accept};
 use super::fields::{code_of, name_of};
 use super::group::Group;
@@ -115,6 +114,19 @@ pub enum TableRows {
         /// The sound rows are written though others are refused.
         partial: bool,
     },
+}
+
+/// What is to become of an account; what is not named stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChange {
+    /// Its login.
+    pub login: String,
+    /// Unit of its person, or the centre's own staff.
+    pub unit: Option<Option<UnitId>>,
+    /// Roles; none named when empty.
+    pub roles: Vec<i32>,
+    /// Closed, or open again.
+    pub closed: Option<bool>,
 }
 
 impl Group<'_> {

@@ -1,9 +1,13 @@
 //! What the enrol port refuses, and how a refusal travels.
 
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
 use fengqiao_hub::clock::Moment;
 use tonic::{Code as Grpc, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::ports::network;
 use crate::trust::Code;
 
 /// Domain of the codes on the wire.
@@ -188,15 +192,18 @@ impl From<Code> for EnrolRefusal {
 pub(super) const JOINS_PER_MINUTE: usize = 5;
 /// Introductions of one address in one minute: a process of many places asks once a minute for each of them.
 pub(super) const INTRODUCTIONS_PER_MINUTE: usize = 300;
-/// Addresses remembered; beyond it only remembered ones may try.
-pub(super) const ADDRESSES_MAX: usize = 4096;
+/// Networks remembered; beyond it the one that tried least lately is forgotten, so that nobody keeps a newcomer out.
+pub(super) const NETWORKS_MAX: usize = 4096;
+/// An IPv6 site of 48 bits may try as often as so many of its 65,536 networks.
+pub(super) const NETWORKS_OF_A_SITE: usize = 10;
 const MINUTE_MS: i64 = 60_000;
 
-/// Counts requests by address. Pure: time is an argument.
+/// Counts requests by network. Pure: time is an argument.
 #[derive(Debug)]
 pub(super) struct Rate {
     a_minute_max: usize,
-    seen: std::collections::BTreeMap<std::net::IpAddr, Vec<Moment>>,
+    networks: BTreeMap<IpAddr, Vec<Moment>>,
+    sites: BTreeMap<IpAddr, Vec<Moment>>,
 }
 
 impl Rate {
@@ -205,40 +212,53 @@ impl Rate {
     pub(super) fn of(a_minute_max: usize) -> Self {
         Self {
             a_minute_max,
-            seen: std::collections::BTreeMap::new(),
+            networks: BTreeMap::new(),
+            sites: BTreeMap::new(),
         }
     }
 
-    /// Whether one more request of `address` is admitted now; if so, it counts.
-    /// Addresses of one IPv6 network of 64 bits are one.
-    pub(super) fn admit(&mut self, address: std::net::IpAddr, now: Moment) -> bool {
-        let recent = |at: &Moment| at.0 > now.0.saturating_sub(MINUTE_MS) && *at <= now;
-        let address = network(address);
-        if !self.seen.contains_key(&address) && self.seen.len() >= ADDRESSES_MAX {
-            self.seen.retain(|_, times| times.iter().any(recent));
-            if self.seen.len() >= ADDRESSES_MAX {
-                return false;
-            }
+    /// Whether one more request of `address` is admitted now; if so, it counts. Addresses of one IPv6 network of 64 bits
+    /// are one.
+    pub(super) fn admit(&mut self, address: IpAddr, now: Moment) -> bool {
+        let site_max = self.a_minute_max.saturating_mul(NETWORKS_OF_A_SITE);
+        let site = site(address);
+        let of_site = site.map(|site| tries(&mut self.sites, site, now));
+        if of_site.is_some_and(|tries| tries.len() >= site_max) {
+            return false;
         }
-        let times = self.seen.entry(address).or_default();
-        times.retain(recent);
-        let admitted = times.len() < self.a_minute_max;
-        if admitted {
-            times.push(now);
+        let of_network = tries(&mut self.networks, network(address), now);
+        if of_network.len() >= self.a_minute_max {
+            return false;
         }
-        admitted
+        of_network.push(now);
+        if let Some(site) = site {
+            tries(&mut self.sites, site, now).push(now);
+        }
+        true
     }
 }
 
-/// Whoever has one IPv6 address has the whole network around it.
-fn network(address: std::net::IpAddr) -> std::net::IpAddr {
-    match address.to_canonical() {
-        std::net::IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+/// The tries of the last minute; one more is remembered, and one forgotten where that are too many.
+fn tries(seen: &mut BTreeMap<IpAddr, Vec<Moment>>, from: IpAddr, now: Moment) -> &mut Vec<Moment> {
+    let recent = |at: &Moment| at.0 > now.0.saturating_sub(MINUTE_MS) && *at <= now;
+    if !seen.contains_key(&from) && seen.len() >= NETWORKS_MAX {
+        let last = |(network, tries): (&IpAddr, &Vec<Moment>)| (tries.last().copied(), *network);
+        if let Some((_, quietest)) = seen.iter().map(last).min() {
+            seen.remove(&quietest);
         }
-        four @ std::net::IpAddr::V4(_) => four,
     }
+    let tries = seen.entry(from).or_default();
+    tries.retain(recent);
+    tries
+}
+
+/// What one subscriber is given of IPv6 at most.
+fn site(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = network(address) else {
+        return None;
+    };
+    let [a, b, c, ..] = address.segments();
+    Some(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into())
 }
 
 #[cfg(test)]

@@ -19,21 +19,29 @@ use pb::enrol_service_server::{EnrolService, EnrolServiceServer};
 use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status};
 
 use super::EnrolRefusal;
 use super::refusal::{INTRODUCTIONS_PER_MINUTE, JOINS_PER_MINUTE, Rate};
+use crate::ports::{self, Connections, Placed, PortLimits};
 use crate::trust::tls::{HostedNodes, Port, TlsError, Trust, code_of};
 use crate::trust::{Code, PeerIdentity};
 
-/// Connections that are shaking hands or waiting to be served.
-pub(super) const HANDSHAKES_MAX: usize = 64;
+/// Places of an enrol port: a join takes a second, and a region's offices may stand behind one address.
+pub(crate) const PLACES: PortLimits = PortLimits {
+    strangers_max: 64,
+    strangers_a_network_max: 16,
+    known_max: 256,
+};
+/// Connections that have shaken hands and wait to be served.
+const WAITING_MAX: usize = 64;
 /// Until a handshake is given up.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until a request is given up.
@@ -82,6 +90,8 @@ pub struct EnrolServer {
     pub hosted: Arc<HostedNodes>,
     /// Name of the node that is shown to who names none of them.
     pub fallback: Option<String>,
+    /// Its places for connections.
+    pub places: ports::Port,
     /// The clock certificates are judged by; the one `trust` was made with.
     pub time: Arc<dyn TimeProvider>,
 }
@@ -101,7 +111,7 @@ impl EnrolServer {
             .trust
             .server_config(Port::Enrol, &self.hosted, self.fallback.clone())?;
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let (connections, incoming) = mpsc::channel(HANDSHAKES_MAX);
+        let (connections, incoming) = mpsc::channel(WAITING_MAX);
         let accepting = AbortOnDrop(tokio::spawn(accept(listener, acceptor, self, connections)));
         let service = EnrolServiceServer::new(Service {
             desk,
@@ -155,28 +165,17 @@ async fn accept(
     server: EnrolServer,
     connections: mpsc::Sender<io::Result<Connection>>,
 ) {
+    let mut incoming = Connections::new(listener, server.places.clone());
     let server = Arc::new(server);
-    let room = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    while let Ok(place) = Arc::clone(&room).acquire_owned().await {
-        let (stream, address) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                // Out of file handles: they come back as others end.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
+    while let Some(Ok(accepted)) = incoming.next().await {
+        let Ok(address) = accepted.stream.peer_addr() else {
+            continue;
         };
         let (acceptor, server) = (acceptor.clone(), Arc::clone(&server));
         let connections = connections.clone();
         tokio::spawn(async move {
-            let _place = place;
-            match tokio::time::timeout(
-                HANDSHAKE_TIMEOUT,
-                shake_hands(&acceptor, &server, stream, address),
-            )
-            .await
-            {
+            let shaken = shake_hands(&acceptor, &server, accepted, address);
+            match tokio::time::timeout(HANDSHAKE_TIMEOUT, shaken).await {
                 // Fails only when the port is closing.
                 Ok(Ok(connection)) => drop(connections.send(Ok(connection)).await),
                 Ok(Err(error)) => refused(address.ip(), &error),
@@ -197,11 +196,15 @@ fn refused(ip: IpAddr, error: &io::Error) {
 async fn shake_hands(
     acceptor: &TlsAcceptor,
     server: &EnrolServer,
-    stream: TcpStream,
+    accepted: Placed<TcpStream>,
     address: SocketAddr,
 ) -> io::Result<Connection> {
+    let Placed { stream, mut place } = accepted;
     stream.set_nodelay(true)?;
-    let stream = acceptor.accept(stream).await?;
+    let stream = tokio::select! {
+        stream = acceptor.accept(stream) => stream?,
+        () = place.told_to_go() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
     let now = server
         .time
         .current_time()
@@ -212,8 +215,11 @@ async fn shake_hands(
         .trust
         .peer(Port::Enrol, stream.get_ref().1.peer_certificates(), now)
         .map_err(io::Error::other)?;
+    if let Some(peer) = peer.as_ref().filter(|peer| server.trust.is_pinned(peer)) {
+        place.known_as(&peer.node().to_string());
+    }
     Ok(Connection {
-        stream,
+        stream: Placed { stream, place },
         who: Who { address, peer },
     })
 }
@@ -227,7 +233,7 @@ struct Who {
 
 /// A connection after its handshake.
 struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: Placed<TlsStream<TcpStream>>,
     who: Who,
 }
 

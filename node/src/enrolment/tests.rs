@@ -174,6 +174,7 @@ impl Centre {
             trust: Trust::new(&folder.root.certificate, registrar.clone(), clock.clone()).unwrap(),
             hosted: Arc::clone(&hosted),
             fallback: Some(folder.credentials.own.name.to_string()),
+            places: crate::ports::Ports::with_room_for(100).port(PLACES),
             time: clock.clone(),
         };
         let issuer = Issuer::of_folder(&folder, Box::new(Seeded::new(seed)))

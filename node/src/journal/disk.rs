@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::error::JournalError;
 use super::file_system::FileSystem;
+use super::spare::opened;
 
 /// Why the operating system refused.
 #[derive(Debug)]
@@ -191,22 +192,24 @@ pub struct SystemDisk;
 
 impl Disk for SystemDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(File::open(path)?))
+        Ok(Arc::new(opened(|| File::open(path))?))
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Arc::new(file))
+        let file = opened(|| OpenOptions::new().read(true).write(true).open(path));
+        Ok(Arc::new(file?))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)?;
-        Ok(Arc::new(file))
+        let new = || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)
+        };
+        Ok(Arc::new(opened(new)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -214,7 +217,7 @@ impl Disk for SystemDisk {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        opened(|| File::open(path))?.sync_all()
     }
 
     fn make_folder(&self, path: &Path) -> io::Result<()> {

@@ -3,11 +3,9 @@
 //! Every connection has a service of its own, made from the peer's certificate, so that no request can speak for
 //! another link. A connection carries one session; when that is over, so is the connection.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +16,7 @@ use pb::link_service_server::{LinkService, LinkServiceServer};
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -32,10 +30,9 @@ use super::{
     Draw, ERROR_RESETS_MAX, FRAMES_QUEUED, HEADER_BYTES_MAX, Limits, PENDING_RESETS_MAX, Port,
     WINDOW_BYTES, nonce,
 };
+use crate::ports::{self, Connections, Placed};
 use crate::replication::session::{Code, Session};
 
-/// After a failed accept (no descriptor left).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// For a connection whose session is over to close by itself.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// For all connections to close when the process stops.
@@ -58,6 +55,15 @@ impl fmt::Debug for Admitted {
     }
 }
 
+impl fmt::Display for Admitted {
+    /// The two ends.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = self.port.identity(&self.link);
+        let own = own.map(|identity| identity.node).unwrap_or_default();
+        write!(f, "{own} {}", self.link)
+    }
+}
+
 /// A peer with a sound certificate that has no link here.
 #[derive(Debug, thiserror::Error)]
 #[error("no link for this peer")]
@@ -77,6 +83,8 @@ pub(crate) struct Listener {
     pub admit: Admit,
     /// The process's sessions.
     pub seats: Arc<Seats>,
+    /// Its places for connections.
+    pub places: ports::Port,
     /// For nonces.
     pub draw: Draw,
     /// Bounds.
@@ -93,32 +101,19 @@ impl Listener {
     /// Accepts until `stop` resolves; then its sessions say Goodbye, and this returns when the connections are closed,
     /// at the latest after five seconds.
     pub(crate) async fn run(self, socket: TcpListener, stop: impl Future<Output = ()>) {
-        let connections_max = Arc::new(Semaphore::new(self.limits.connections_max));
-        let handshakes = Arc::new(Handshakes::default());
         let stopping = Leave::default();
         let mut connections = JoinSet::new();
+        let mut incoming = Connections::new(socket, self.places.clone());
         let mut stop = pin!(stop);
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = socket.accept() => accepted,
+                accepted = incoming.next() => accepted,
             };
-            let Ok((tcp, address)) = accepted else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let Ok(slot) = Arc::clone(&connections_max).try_acquire_owned() else {
-                tracing::warn!(%address, "as many connections as there may be");
-                continue;
-            };
-            let address = address.ip().to_canonical();
-            let most = self.limits.handshakes_per_address_max;
-            let Some(handshake) = Handshakes::begin(&handshakes, address, most) else {
-                tracing::debug!(%address, "as many handshakes as one address may have");
-                continue;
-            };
-            connections.spawn(self.clone().serve(tcp, handshake, slot, stopping.clone()));
+            if let Some(Ok(accepted)) = accepted {
+                connections.spawn(self.clone().serve(accepted, stopping.clone()));
+            }
         }
         stopping.ask(Code::Draining);
         let drained = async { while connections.join_next().await.is_some() {} };
@@ -126,16 +121,23 @@ impl Listener {
     }
 
     /// One connection from its handshake to its end.
-    async fn serve(
-        self,
-        tcp: TcpStream,
-        handshake: Handshake,
-        _slot: OwnedSemaphorePermit,
-        stopping: Leave,
-    ) {
-        let address = handshake.address;
-        let tls = match tokio::time::timeout(self.limits.handshake_timeout, self.accept(tcp)).await
-        {
+    async fn serve(self, accepted: Placed<TcpStream>, stopping: Leave) {
+        let Placed { stream, mut place } = accepted;
+        let Ok(address) = stream
+            .peer_addr()
+            .map(|address| address.ip().to_canonical())
+        else {
+            return;
+        };
+        let shaking = tokio::time::timeout(self.limits.handshake_timeout, self.accept(stream));
+        let shaken = tokio::select! {
+            shaken = shaking => shaken,
+            () = place.told_to_go() => {
+                tracing::debug!(%address, "a handshake gave way");
+                return;
+            }
+        };
+        let tls = match shaken {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => {
                 tracing::warn!(%address, %error, "a handshake was refused");
@@ -146,16 +148,19 @@ impl Listener {
                 return;
             }
         };
-        drop(handshake);
         let (_, proven) = tls.get_ref();
         let chain = proven.peer_certificates().unwrap_or_default();
         let admitted = (self.admit)(chain, proven.server_name());
-        if let Err(error) = &admitted {
-            let why = error.0.to_string();
-            tracing::warn!(%address, why, "a peer has no link here");
+        match &admitted {
+            Ok(admitted) => place.known_as(&admitted.to_string()),
+            Err(error) => {
+                let why = error.0.to_string();
+                tracing::warn!(%address, why, "a peer has no link here");
+            }
         }
         // One that is refused is told so: a connection that only ends looks like any other cut.
-        self.carry(tls, admitted.ok(), stopping).await;
+        let connection = Placed { stream: tls, place };
+        self.carry(connection, admitted.ok(), stopping).await;
     }
 
     async fn accept(&self, tcp: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
@@ -163,7 +168,12 @@ impl Listener {
         TlsAcceptor::from(self.tls.load_full()).accept(tcp).await
     }
 
-    async fn carry(self, tls: TlsStream<TcpStream>, admitted: Option<Admitted>, stopping: Leave) {
+    async fn carry(
+        self,
+        connection: Placed<TlsStream<TcpStream>>,
+        admitted: Option<Admitted>,
+        stopping: Leave,
+    ) {
         let leave = Leave::default();
         let (exchanges, mut watched) = watch::channel(Exchanges::default());
         let bytes_max = self.limits.message_bytes_max();
@@ -178,7 +188,7 @@ impl Listener {
         .max_decoding_message_size(bytes_max)
         .max_encoding_message_size(bytes_max);
         let service = TowerToHyperService::new(service);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(tls), service));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(connection), service));
         let mut aged = pin!(tokio::time::sleep(age));
         let mut unused = pin!(tokio::time::sleep(unused));
         // Whether a session began, or the time for it is over.
@@ -290,42 +300,5 @@ impl LinkService for Connection {
         let responses = ReceiverStream::new(frames)
             .map(|frame| Ok(pb::ExchangeResponse { frame: Some(frame) }));
         Ok(Response::new(Box::pin(responses)))
-    }
-}
-
-/// Handshakes under way, by address.
-#[derive(Debug, Default)]
-struct Handshakes(Mutex<BTreeMap<IpAddr, usize>>);
-
-/// One handshake under way.
-struct Handshake {
-    all: Arc<Handshakes>,
-    address: IpAddr,
-}
-
-impl Handshakes {
-    fn begin(all: &Arc<Self>, address: IpAddr, most: usize) -> Option<Handshake> {
-        let mut counts = all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Handshake {
-            all: Arc::clone(all),
-            address,
-        })
-    }
-}
-
-impl Drop for Handshake {
-    fn drop(&mut self) {
-        let mut counts = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
     }
 }

@@ -128,7 +128,7 @@ impl Port for NodePort {
         end.skew_ms = hello.wall_time_ms.saturating_sub(now);
         let skew_ms = end.skew_ms;
         drop(links);
-        if skew_ms.abs() > self.0.clock_skew_warn_ms {
+        if skew_ms.unsigned_abs() > self.0.clock_skew_warn_ms.unsigned_abs() {
             let detail = format!("{link}: {} s", skew_ms / 1000);
             self.0.submit(Input::Alarm {
                 code: "CLOCK_SKEW".to_owned(),

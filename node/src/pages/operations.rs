@@ -14,9 +14,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_stream::StreamExt as _;
 
 use crate::node::hosted::{Hosted, stopped};
+use crate::ports::{Connections, Port, PortLimits};
 
+/// Places of the operations port.
+pub(crate) const PLACES: PortLimits = PortLimits {
+    strangers_max: 64,
+    strangers_a_network_max: 32,
+    known_max: 0,
+};
 /// A request must have come by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const LANES: [(pb::Lane, &str); 3] = [
@@ -29,6 +37,7 @@ const LANES: [(pb::Lane, &str); 3] = [
 pub(crate) fn serve(
     hosted: Vec<Arc<Hosted>>,
     listener: TcpListener,
+    places: Port,
     stop: watch::Receiver<bool>,
     patience: Duration,
     tasks: &mut JoinSet<()>,
@@ -38,14 +47,15 @@ pub(crate) fn serve(
         let until = stopped(stop);
         tokio::pin!(until);
         let mut connections = JoinSet::new();
+        let mut incoming = Connections::new(listener, places);
         loop {
-            let stream = tokio::select! {
+            let accepted = tokio::select! {
                 () = &mut until => return,
                 Some(_) = connections.join_next() => continue,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(_) => continue,
-                },
+                accepted = incoming.next() => accepted,
+            };
+            let Some(Ok(stream)) = accepted else {
+                continue;
             };
             let health = health.clone();
             connections.spawn(async move {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::enrolment::enroller::used_by;
-use crate::enrolment::refusal::{ADDRESSES_MAX, JOINS_PER_MINUTE, Rate};
+use crate::enrolment::refusal::{JOINS_PER_MINUTE, NETWORKS_MAX, NETWORKS_OF_A_SITE, Rate};
 use crate::enrolment::verdict::Asked;
 use crate::folder::NodeKeys;
 use crate::trust::enrol::{JoinRequest, NewKeys};
@@ -230,21 +230,35 @@ fn the_rate_counts_each_address_for_a_minute() {
 }
 
 #[test]
-fn addresses_of_one_ipv6_network_are_one_and_the_memory_is_bounded() {
+fn addresses_of_one_ipv6_network_are_one_and_a_site_has_the_tries_of_ten() {
     let mut rate = Rate::of(JOINS_PER_MINUTE);
-    let in_network =
-        |host: u16| IpAddr::from(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host));
+    let address = |network: u16, host: u16| {
+        IpAddr::from(std::net::Ipv6Addr::new(
+            0x2001, 0xdb8, 0, network, 0, 0, 0, host,
+        ))
+    };
     for host in 0..5 {
-        assert!(rate.admit(in_network(host), Moment(0)));
+        assert!(rate.admit(address(1, host), Moment(0)));
     }
-    assert!(!rate.admit(in_network(6), Moment(0)));
-    for index in 1..ADDRESSES_MAX {
+    assert!(!rate.admit(address(1, 6), Moment(0)));
+    let of_site = (2..4_000).filter(|network| rate.admit(address(*network, 0), Moment(0)));
+    assert_eq!(of_site.count(), JOINS_PER_MINUTE * (NETWORKS_OF_A_SITE - 1));
+    let elsewhere = IpAddr::from(std::net::Ipv6Addr::new(0x2001, 0xdb8, 1, 1, 0, 0, 0, 1));
+    assert!(rate.admit(elsewhere, Moment(0)));
+}
+
+#[test]
+fn nobody_keeps_a_newcomer_out_by_trying_from_everywhere() {
+    let mut rate = Rate::of(JOINS_PER_MINUTE);
+    for index in 0..2 * NETWORKS_MAX {
         let [.., high, low] = index.to_be_bytes();
         assert!(rate.admit(IpAddr::from([10, 0, high, low]), Moment(0)));
     }
     let stranger: IpAddr = "192.0.2.1".parse().unwrap();
-    assert!(!rate.admit(stranger, Moment(59_999)));
-    assert!(rate.admit(stranger, Moment(60_000)));
+    for _ in 0..JOINS_PER_MINUTE {
+        assert!(rate.admit(stranger, Moment(1)));
+    }
+    assert!(!rate.admit(stranger, Moment(2)));
 }
 
 #[test]

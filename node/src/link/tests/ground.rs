@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
 use super::super::*;
+use crate::ports::Ports;
 use crate::replication::fake::FakeNode;
 use crate::replication::session::{self, Code, Event, Identity, LANES, Lanes, Receipt};
 
@@ -217,6 +218,7 @@ impl Authority {
 pub(super) struct Ground {
     authority: Authority,
     pub(super) limits: Limits,
+    pub(super) places: PortLimits,
     pub(super) tls: Arc<ArcSwap<ServerConfig>>,
     pub(super) admitted: AtomicUsize,
     pub(super) refuse: AtomicBool,
@@ -239,6 +241,7 @@ impl Ground {
         Self {
             authority,
             limits,
+            places: PLACES,
             tls,
             admitted: AtomicUsize::new(0),
             refuse: AtomicBool::new(false),
@@ -402,6 +405,7 @@ impl World {
             tls: Arc::clone(&self.ground.tls),
             admit: self.admit(),
             seats: Arc::clone(&self.upper_seats),
+            places: Ports::with_room_for(100).port(self.ground.places),
             draw: Self::draw(),
             limits: self.ground.limits.clone(),
         };

@@ -205,7 +205,11 @@ impl Lane {
     // Receiving.
 
     /// Takes a frame's items: those that are new, in order.
-    pub(super) fn take(&mut self, items: pb::Items) -> Result<Vec<pb::Item>, Stop> {
+    pub(super) fn take(
+        &mut self,
+        lanes: &dyn Lanes,
+        items: pb::Items,
+    ) -> Result<Vec<pb::Item>, Stop> {
         let name = self.lane.as_str_name();
         let items = items.items;
         let (Some(first), Some(last)) = (items.first(), items.last()) else {
@@ -222,7 +226,7 @@ impl Lane {
             let detail = format!("{name}: {first} to {last} where {} follows", self.expected);
             return Err(Stop::alarm(Code::Gap, detail));
         }
-        if last > self.granted.max(self.standing_grant()) {
+        if last > self.granted && last > self.standing_grant(lanes) {
             let detail = format!("{name}: {last} where {} was granted", self.granted);
             return Err(Stop::alarm(Code::Credit, detail));
         }
@@ -240,9 +244,12 @@ impl Lane {
         Ok(new)
     }
 
-    fn standing_grant(&self) -> u64 {
+    /// Counted from the cursor as it stands in the store: that is what an acknowledgement or a Hello may have told the peer
+    /// before this session heard of it.
+    fn standing_grant(&self, lanes: &dyn Lanes) -> u64 {
         if self.has_standing_credit() {
-            self.stored + CONTROL_WINDOW_ITEMS
+            let stored = lanes.received(self.lane).sequence.max(self.stored);
+            stored.saturating_add(CONTROL_WINDOW_ITEMS)
         } else {
             0
         }

@@ -262,7 +262,7 @@ impl Session {
             None | Some(Content::Hello(_)) => Ok(()),
             Some(Content::Items(items)) => {
                 let lane = items.lane();
-                let items = self.known(lane)?.take(items)?;
+                let items = self.known(lane)?.take(lanes, items)?;
                 if !items.is_empty() {
                     out.push(Action::Store { lane, items });
                 }

@@ -40,6 +40,35 @@ fn more_than_was_granted_is_an_alarm_and_the_end() {
 }
 
 #[test]
+fn what_an_acknowledgement_told_is_granted_before_the_session_hears_of_it() {
+    let mut net = net();
+    for number in 0..600_u16 {
+        net.owe(
+            Side::Lower,
+            pb::Lane::Control,
+            number.to_be_bytes().to_vec(),
+        );
+    }
+    net.connect();
+    net.run_frames_only();
+    let stored = net.end_mut(Side::Upper).node.sync_one();
+    assert_eq!(stored, Some(pb::Lane::Control));
+    net.give(
+        Side::Upper,
+        Event::Stored {
+            lane: pb::Lane::Control,
+            top_sequence: 0,
+        },
+    );
+    // The engine is done with more, and its word is still under way when the acknowledgement goes out.
+    while net.end_mut(Side::Upper).node.sync_one().is_some() {}
+    net.run_frames_only();
+    assert_eq!(alarms(&net, Side::Upper), []);
+    net.run();
+    net.assert_all_arrived();
+}
+
+#[test]
 fn an_acknowledgement_is_believed_only_with_the_right_hash() {
     type Forgery = fn(&mut pb::Acknowledged);
     let forgeries: [(Forgery, Code); 7] = [
