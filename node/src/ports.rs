@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -63,7 +63,8 @@ struct Room {
 #[derive(Debug)]
 struct Held {
     port: usize,
-    network: IpAddr,
+    /// `None` for this machine's own.
+    network: Option<IpAddr>,
     known_as: Option<String>,
     /// Gone once its holder was told to give way.
     leave: Option<oneshot::Sender<()>>,
@@ -75,7 +76,7 @@ impl Held {
     }
 
     fn is_stranger(&self) -> bool {
-        self.stays() && self.known_as.is_none()
+        self.stays() && self.known_as.is_none() && self.network.is_some()
     }
 }
 
@@ -177,7 +178,7 @@ impl Room {
 
     /// The stranger that has waited longest in the network that has the most of them.
     fn first_to_go(&self, port: Option<usize>) -> Option<u64> {
-        let mut networks: BTreeMap<(usize, IpAddr), (usize, u64)> = BTreeMap::new();
+        let mut networks: BTreeMap<(usize, Option<IpAddr>), (usize, u64)> = BTreeMap::new();
         let here = |held: &Held| held.is_stranger() && port.is_none_or(|port| port == held.port);
         for (number, held) in self.places.iter().filter(|(_, held)| here(held)) {
             let network = networks.entry((held.port, held.network));
@@ -194,11 +195,14 @@ impl Port {
     /// A place for a connection from an address. `None` when none is left and whoever was told to give way has not gone
     /// yet.
     #[must_use]
-    pub fn admit(&self, address: IpAddr) -> Option<Place> {
-        let network = network(address);
+    pub(crate) fn admit(&self, from: Origin) -> Option<Place> {
+        let network = match from {
+            Origin::Address(address) => Some(network(address)),
+            Origin::ThisMachine => None,
+        };
         let mut room = self.ports.room();
         let strangers = room.places.iter().filter(|(_, held)| held.is_stranger());
-        let here: Vec<(u64, IpAddr)> = strangers
+        let here: Vec<(u64, Option<IpAddr>)> = strangers
             .filter(|(_, held)| held.port == self.number)
             .map(|(number, held)| (*number, held.network))
             .collect();
@@ -344,6 +348,15 @@ impl<S: Connected> Connected for Placed<S> {
     }
 }
 
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An address.
+    Address(IpAddr),
+    /// A local socket. Its file lets nobody in but the folder's owner, so there is nothing left to prove.
+    ThisMachine,
+}
+
 /// A listening socket of either kind.
 pub(crate) trait Listening {
     /// What it accepts.
@@ -353,24 +366,24 @@ pub(crate) trait Listening {
     ///
     /// # Errors
     /// The system's, as when it has no descriptor.
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, IpAddr)>>;
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Origin)>>;
 }
 
 impl Listening for TcpListener {
     type Stream = TcpStream;
 
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, IpAddr)>> {
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, Origin)>> {
         let accepted = self.poll_accept(context);
-        accepted.map_ok(|(stream, address)| (stream, address.ip()))
+        accepted.map_ok(|(stream, address)| (stream, Origin::Address(address.ip())))
     }
 }
 
 impl Listening for UnixListener {
     type Stream = UnixStream;
 
-    fn poll_next(&self, context: &mut Context<'_>) -> Poll<io::Result<(UnixStream, IpAddr)>> {
+    fn poll_next(&self, context: &mut Context<'_>) -> Poll<io::Result<(UnixStream, Origin)>> {
         let accepted = self.poll_accept(context);
-        accepted.map_ok(|(stream, _)| (stream, Ipv4Addr::LOCALHOST.into()))
+        accepted.map_ok(|(stream, _)| (stream, Origin::ThisMachine))
     }
 }
 
@@ -404,11 +417,11 @@ impl<L: Listening + Unpin> Stream for Connections<L> {
                 self.pause = None;
             }
             match ready!(self.listener.poll_next(context)) {
-                Ok((stream, address)) => {
-                    if let Some(place) = self.port.admit(address) {
+                Ok((stream, from)) => {
+                    if let Some(place) = self.port.admit(from) {
                         return Poll::Ready(Some(Ok(Placed { stream, place })));
                     }
-                    tracing::warn!(%address, "as many connections as there may be");
+                    tracing::warn!(?from, "as many connections as there may be");
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -442,8 +455,8 @@ mod tests {
         known_max: 5,
     };
 
-    fn from(host: u8) -> IpAddr {
-        [10, 0, 0, host].into()
+    fn from(host: u8) -> Origin {
+        Origin::Address([10, 0, 0, host].into())
     }
 
     fn is_told(place: &mut Place) -> bool {
@@ -463,13 +476,14 @@ mod tests {
     #[test]
     fn addresses_of_one_ipv6_network_are_one_host() {
         let port = Ports::with_room_for(100).port(LIMITS);
-        let address = |last| Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into();
+        let address =
+            |last| Origin::Address(Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into());
         let mut places: Vec<Place> = (0..4)
             .map(|last| port.admit(address(last)).unwrap())
             .collect();
         assert!(is_told(&mut places[0]));
         let mapped: IpAddr = "::ffff:10.0.0.7".parse().unwrap();
-        assert_eq!(network(mapped), from(7));
+        assert_eq!(Origin::Address(network(mapped)), from(7));
     }
 
     #[test]
@@ -562,5 +576,15 @@ mod tests {
         let _next = port.admit(from(1)).unwrap();
         let ended = reading.await.unwrap().unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[test]
+    fn this_machines_own_connections_give_way_to_no_stranger() {
+        let ports = Ports::with_room_for(3);
+        let (socket, port) = (ports.port(LIMITS), ports.port(LIMITS));
+        let mut own = socket.admit(Origin::ThisMachine).unwrap();
+        let mut strangers: Vec<Place> = (1..20).filter_map(|host| port.admit(from(host))).collect();
+        assert!(!is_told(&mut own));
+        assert!(strangers.iter_mut().any(is_told), "a stranger does");
     }
 }
