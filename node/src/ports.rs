@@ -90,7 +90,7 @@ pub struct Port {
 
 /// The right to hold one connection; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     port: Port,
     number: u64,
     told: oneshot::Receiver<()>,
@@ -248,7 +248,7 @@ impl Port {
 
 impl Place {
     /// The other end has proven who it is: it gives way to nobody but a newer connection of its own.
-    pub fn known_as(&self, neighbour: &str) {
+    pub(crate) fn known_as(&self, neighbour: &str) {
         let port = &self.port;
         let mut room = port.ports.room();
         if let Some(held) = room.places.get_mut(&self.number) {
@@ -281,7 +281,7 @@ impl Place {
     }
 
     /// Resolves when the connection is to give way.
-    pub async fn told_to_go(&mut self) {
+    pub(crate) async fn told_to_go(&mut self) {
         std::future::poll_fn(|context| self.poll_told_to_go(context)).await;
     }
 
