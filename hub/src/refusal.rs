@@ -299,6 +299,8 @@ codes! {
     NameTaken = "NAME_TAKEN", State, "名称或代码已存在", "the name or code is in use";
     /// The place has a node.
     PlaceHasNode = "PLACE_HAS_NODE", State, "该地区已有节点；若原机器已丢失，请用 --successor", "the place has a node; if that machine is lost, invite with --successor";
+    /// No open invitation of that id.
+    InvitationUnknown = "INVITATION_UNKNOWN", NotFound, "没有此邀请，或已使用、已撤回；请执行 fengqiao invitation list 查看", "no open invitation of that id: it was used, withdrawn, or never made; see `fengqiao invitation list`";
     /// The node takes no writes: its disk is nearly full.
     ReadOnly = "READ_ONLY", TryAgain, "磁盘空间不足，暂停写入", "the disk is nearly full; writing has stopped";
     /// The node was revoked.

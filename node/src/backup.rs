@@ -19,6 +19,7 @@ mod copying;
 mod create;
 mod error;
 mod manifest;
+mod placement;
 mod read;
 mod restore;
 
@@ -30,5 +31,6 @@ pub(crate) use copying::Progress;
 pub(crate) use create::{Made, create, create_keys};
 pub(crate) use error::BackupError;
 pub(crate) use manifest::Manifest;
+pub(crate) use placement::check_placement;
 pub(crate) use read::{Backup, list};
 pub(crate) use restore::{Wanted, restore};

@@ -71,6 +71,9 @@ pub enum ClientCommands {
     Account(people::AccountCommand),
     /// Mint an invitation with which a new node below, or of a unit, joins (邀请)
     Invite(people::InviteArgs),
+    /// List invitations, and withdraw those that nobody has used (邀请码管理)
+    #[command(subcommand)]
+    Invitation(people::InvitationCommand),
     /// Revoke a node that was enrolled here: it may not write any more (吊销)
     Revoke(people::RevokeArgs),
     /// After a loss, go on without a neighbour that will not come back (恢复时不再等待某节点)
@@ -105,6 +108,7 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
         ClientCommands::Unit(command) => command.run(context).await,
         ClientCommands::Account(command) => command.run(context).await,
         ClientCommands::Invite(args) => args.run(context).await,
+        ClientCommands::Invitation(command) => command.run(context).await,
         ClientCommands::Revoke(args) => args.run(context).await,
         ClientCommands::Waive(args) => args.run(context).await,
         ClientCommands::Root(command) => command.run(context).await,

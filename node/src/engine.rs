@@ -607,3 +607,17 @@ impl Engine {
         views::rebuild(me, reader, store)
     }
 }
+
+impl Engine {
+    /// Writes nothing from now on: this folder is an older copy of itself.
+    pub fn close_as_older_copy(&mut self) {
+        self.older_copy = true;
+    }
+
+    /// Whether it writes nothing any more, and why.
+    #[must_use]
+    pub fn closed(&self) -> Option<Closed> {
+        let own = self.state.registry.node(self.me.at.node);
+        Closed::of(own, self.older_copy)
+    }
+}

@@ -28,7 +28,9 @@ mod tests;
 
 pub(crate) use client::host_and_port;
 pub use client::{Authorities, JoinOptions, join, join_from, renew};
-pub use enroller::{Enrolled, Enroller, Issuer, Minted, ParentAddress};
+pub use enroller::{
+    Enrolled, Enroller, InvitationView, Issuer, Minted, ParentAddress, invitation_view, revoked,
+};
 pub use error::EnrolmentError;
 pub use init::{InitOptions, Initialised, init, renew_at_the_top, renew_authority_at_the_top};
 pub use introduction::{Introduction, introduce};
@@ -36,7 +38,7 @@ pub use refusal::EnrolRefusal;
 pub use registrar::RegistryRegistrar;
 pub(crate) use server::PLACES;
 pub use server::{EnrolDesk, EnrolServer};
-pub use succession::{TopRecovery, recover_at_the_top};
+pub use succession::{TopRecovery, knows_as_much, recover_at_the_top};
 
 /// The seam between the hub's milliseconds and the certificates' calendar.
 fn timestamp(now: Moment) -> Timestamp {

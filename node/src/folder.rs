@@ -45,14 +45,15 @@ mod written;
 mod tests;
 
 pub use error::FolderError;
+pub(crate) use error::locking;
 pub(crate) use files::ENCRYPTION_KEY;
 pub use glance::Glance;
 pub use identity::{Identity, Parent, Restored};
-pub use making::{Making, NewFolder};
+pub use making::{Kept, Making, NewFolder, Purpose};
 pub use older_copy::{Found, OlderCopy};
 pub use written::FORMAT;
 
-use error::{damaged, key_error, locking};
+use error::{damaged, key_error};
 use files::{
     AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, GENESIS, IDENTITY, REGISTRY, ROOT, ROOT_KEY, RULEBOOK,
     SIGNING_KEY, TRANSPORT_KEY, put, read,
@@ -305,12 +306,13 @@ fn write_identity(path: &Path, identity: &Identity) -> Result<(), FolderError> {
 
 /// Reads who the node is, before anything else of the folder.
 fn read_identity(path: &Path) -> Result<Identity, FolderError> {
-    match fs::read(path.join(IDENTITY)) {
+    let file = path.join(IDENTITY);
+    match fs::read(&file) {
         Ok(bytes) => of_json(IDENTITY, &bytes),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Err(without_identity(path))
         }
-        Err(error) => Err(disk::failed("read identity.json")(error).into()),
+        Err(error) => Err(disk::failed("read who the node is")(disk::at(&file)(error)).into()),
     }
 }
 

@@ -13,6 +13,7 @@ mod cells;
 mod errors;
 mod mapping;
 mod moments;
+mod plain;
 mod quoting;
 mod rows;
 mod schema;
@@ -26,6 +27,7 @@ pub use cells::{COLUMNS_MAX, Cell, CellKind, Limits};
 pub use errors::{Column, Problem, RowError, TabularError, Words};
 pub use mapping::{FieldMapping, Mapping, MappingError};
 pub use moments::DateStyle;
+pub use plain::plain_text;
 pub use rows::{KEY_BYTES_MAX, MappedRow, Mapper, RefusedRow, map_rows};
 pub use schema::{FieldKind, FieldSpec, InOrder, Need, Schema, Value};
 pub use table::{

@@ -35,9 +35,12 @@ impl Shelf {
         let passphrase = ground.path("passphrase");
         std::fs::write(&passphrase, PASSPHRASE).unwrap();
         std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
+        // Apart from the backup, as is asked for.
+        let safe = ground.path("safe");
+        std::fs::create_dir_all(&safe).unwrap();
         Self {
             folder: ground.path("backup"),
-            keys: ground.path("case.keys"),
+            keys: safe.join("case.keys"),
             passphrase,
         }
     }

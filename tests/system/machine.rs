@@ -309,6 +309,18 @@ async fn a_full_disk_stops_writing_and_a_read_only_one_starting() {
     disk.remount("ro");
     let said = city.fail_to_run();
     fails(&said, "DISK_READ_ONLY", 1);
+    let said = city.machine(&["doctor"]);
+    let checks = said.json()["checks"].as_array().unwrap().clone();
+    let disk_check = checks.iter().find(|found| found["check"] == "disk");
+    assert_eq!(disk_check.unwrap()["state"], "fail", "{said:?}");
+    let journal = checks.iter().find(|found| found["check"] == "journal");
+    assert_eq!(journal.unwrap()["state"], "ok", "{said:?}");
+    let said = city.machine(&["verify"]);
+    assert_eq!(
+        said.code, 0,
+        "what cannot be written is read all the same: {said:?}"
+    );
+    assert!(said.json()["entries"].as_u64().unwrap() > 0, "{said:?}");
     disk.remount("rw");
     city.start().await;
     let held: Vec<String> = city

@@ -16,6 +16,7 @@ mod invitations;
 mod life;
 mod links;
 mod machine;
+mod mending;
 mod moving;
 mod privacy;
 mod process;

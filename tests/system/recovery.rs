@@ -89,7 +89,9 @@ async fn a_lost_top_comes_back_by_the_root_key_two_persons_and_what_a_county_kno
 /// A backup of a running node, with its case keys.
 fn backup(ground: &City, node: &Node) -> (PathBuf, PathBuf, PathBuf) {
     let folder = ground.path(&format!("backup {}", node.name));
-    let keys = ground.path(&format!("keys {}", node.name));
+    let safe = ground.path("safe");
+    std::fs::create_dir_all(&safe).unwrap();
+    let keys = safe.join(&node.name);
     let passphrase = ground.path("passphrase");
     std::fs::write(&passphrase, "five words nobody else knows\n").unwrap();
     use std::os::unix::fs::PermissionsExt as _;

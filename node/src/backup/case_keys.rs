@@ -23,6 +23,7 @@ use super::manifest::{FORMAT, Manifest};
 use crate::folder::Identity;
 use crate::journal::{SystemDisk, disk};
 use crate::keystore::Snapshot;
+use crate::tabular::plain_text;
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::{Random, draw};
 
@@ -64,10 +65,11 @@ impl Passphrase {
                 mode,
             });
         }
-        let mut text = Zeroizing::new(String::with_capacity(8_192));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8_192));
         file.take(PASSPHRASE_BYTES_MAX)
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(failed("read", path))?;
+        let text = Zeroizing::new(plain_text(&bytes).unwrap_or_default());
         let line = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
         if line.chars().count() < PASSPHRASE_CHARACTERS_MIN {
             return Err(BackupError::PassphraseShort {

@@ -7,6 +7,7 @@ use fengqiao_hub::clock::Moment;
 use super::case_keys::{self, Passphrase};
 use super::copying::{self, Told, failed};
 use super::manifest::SegmentFile;
+use super::placement::check_placement;
 use super::read::list;
 use super::{BackupError, Manifest, Progress};
 use crate::folder::Glance;
@@ -38,6 +39,7 @@ pub(crate) fn create(
     now: Moment,
     mut progress: Progress<'_>,
 ) -> Result<Made, BackupError> {
+    check_placement(data, to, None)?;
     let glance = Glance::at(data)?;
     let segments = to.join(copying::SEGMENTS);
     disk::make_folder(&SystemDisk, &segments)?;

@@ -102,6 +102,28 @@ pub enum BackupError {
         /// The backup.
         name: String,
     },
+    /// The backup would stand inside the folder that it is to protect.
+    #[error(
+        "{} lies inside the data folder {}: a backup there is lost with it; choose another disk, best another machine",
+        to.display(), data.display()
+    )]
+    InsideData {
+        /// Where the backup was to be.
+        to: PathBuf,
+        /// What it is of.
+        data: PathBuf,
+    },
+    /// The case keys would lie where the backup is, or where they are anyway.
+    #[error(
+        "{} lies beside what it opens ({}): whoever takes one takes both; keep the case keys apart",
+        keys.display(), beside.display()
+    )]
+    KeysBeside {
+        /// Where the keys were to be.
+        keys: PathBuf,
+        /// The backup or the data folder.
+        beside: PathBuf,
+    },
     /// Case keys that are too old.
     #[error(
         "the case keys in {} expired on {expired}: keys that may have been erased since do not come back; restore \
@@ -193,6 +215,8 @@ impl BackupError {
             Self::KeysClosed { .. } => "KEYS_CLOSED",
             Self::KeysOther { .. } => "KEYS_OTHER",
             Self::KeysForm { .. } => "KEYS_FORM",
+            Self::InsideData { .. } => "BACKUP_INSIDE_DATA",
+            Self::KeysBeside { .. } => "BACKUP_KEYS_BESIDE",
             Self::PassphraseShort { .. } => "PASSPHRASE_SHORT",
             Self::PassphraseOpen { .. } => "PASSPHRASE_OPEN",
             Self::Random => "RANDOM",
@@ -242,6 +266,16 @@ impl BackupError {
             Self::KeysClosed { .. } => "密钥文件打不开：口令不对，或文件被改动".to_owned(),
             Self::KeysOther { .. } => "密钥文件属于另一个地区或部署".to_owned(),
             Self::KeysForm { path } => format!("{} 不是案件密钥文件", path.display()),
+            Self::InsideData { to, data } => format!(
+                "{} 位于数据目录 {} 之内，会随其一同丢失：请备份到另一块磁盘，最好是另一台机器",
+                to.display(),
+                data.display()
+            ),
+            Self::KeysBeside { keys, beside } => format!(
+                "{} 与其所开启的内容（{}）放在一处，取得一个便取得全部：请将诉求件密钥分开保管",
+                keys.display(),
+                beside.display()
+            ),
             Self::PassphraseShort { .. } => {
                 format!("口令不足 {} 个字符", PASSPHRASE_CHARACTERS_MIN)
             }

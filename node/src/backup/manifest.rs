@@ -43,6 +43,9 @@ pub(crate) struct Manifest {
     pub unit: Option<UnitId>,
     /// The node whose journal it is.
     pub node: NodeId,
+    /// `host:port` of its parent's enrol port, where its successor is invited; none at the top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrol_address: Option<String>,
     /// The node's signing key, which signs the manifest.
     pub signing_key: PublicKey,
     /// The deployment's root key.
@@ -94,6 +97,10 @@ impl Manifest {
             level: identity.level,
             unit: identity.unit,
             node: identity.node,
+            enrol_address: identity
+                .parent
+                .as_ref()
+                .map(|parent| parent.enrol_address.clone()),
             signing_key: *glance.signing.public(),
             root_key: glance.root.key,
             position: 0,

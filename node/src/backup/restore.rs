@@ -83,6 +83,7 @@ fn restored(manifest: &Manifest, root: Fingerprint, keys: bool) -> Restored {
         position: manifest.position,
         chain_hash: manifest.chain_hash,
         keys,
+        enrol_address: manifest.enrol_address.clone(),
     }
 }
 

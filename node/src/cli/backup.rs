@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::ground::{Failed, Ground, bar, clock_of, data_of, say};
 use crate::backup::{
-    Backup, BackupError, CaseKeys, KEYS_DAYS_MAX, Made, Passphrase, Wanted, create, create_keys,
-    list, restore,
+    Backup, BackupError, CaseKeys, KEYS_DAYS_MAX, Made, Passphrase, Wanted, check_placement,
+    create, create_keys, list, restore,
 };
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::OsRandom;
@@ -128,6 +128,7 @@ fn make(args: &CreateArgs, ground: &Ground) -> Result<(), Failed> {
     // Read before anything is copied: a wrong passphrase file is said at once.
     let passphrase = args.passphrase_file.as_deref().map(Passphrase::read);
     let passphrase = passphrase.transpose()?;
+    check_placement(&data, &args.to, args.keys.as_deref())?;
     let bar = bar();
     let made = create(&data, &args.to, now, &mut |done, total| {
         bar.set_length(total);
@@ -252,7 +253,7 @@ pub(super) fn put_back(args: &RestoreArgs, ground: &Ground) -> Result<(), Failed
     let object = serde_json::json!({
         "place": restored.place, "place_name": restored.place_name, "node": restored.node,
         "deployment": restored.deployment, "root": restored.root, "backup_made": restored.backup_made,
-        "position": restored.position, "keys": restored.keys,
+        "position": restored.position, "keys": restored.keys, "next": restored.next_command(&data),
     });
     let keys = match expires {
         Some(keys) => format!("with case keys (the file expires {})", keys.expires()),
@@ -260,14 +261,18 @@ pub(super) fn put_back(args: &RestoreArgs, ground: &Ground) -> Result<(), Failed
             "without case keys: texts are unreadable until neighbours send them again".to_owned()
         }
     };
+    let next = restored.next_command(&data);
+    let first = if restored.enrol_address.is_some() {
+        "next: have the parent run `fengqiao invite PLACE --successor` and put its token into FILE, then\n\
+         下一步：请上级执行 fengqiao invite 地区 --successor，将邀请码存入文件，再执行"
+    } else {
+        "next, with the root key brought from where it is locked away\n\
+         下一步：取回离线保存的根密钥，执行"
+    };
     let text = format!(
         "{} as of {}: journal up to position {}, {keys}\nroot key {}\nthe folder has no identity and does not run yet\n\
-         next: fengqiao recover --data {} --parent HOST:PORT --token-file FILE",
-        restored.place_name,
-        restored.backup_made,
-        restored.position,
-        restored.root,
-        data.display()
+         {first}\n  {next}",
+        restored.place_name, restored.backup_made, restored.position, restored.root
     );
     say(ground.json, &object, &text);
     Ok(())

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{Config, Overrides};
-use crate::folder::Folder;
 use crate::host::code_of;
 use crate::node::clock::Clock;
 
@@ -192,11 +191,4 @@ pub(crate) fn bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
     let bar = ProgressBar::new(0);
     style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
-}
-
-/// The folder of a node that is not running, locked.
-pub(crate) fn resting_folder(ground: &Ground) -> Result<Folder, Failed> {
-    let data = data_of(ground)?;
-    let folder = Folder::open(&data)?;
-    Ok(folder)
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::ground::{Failed, Ground, clock_of, data_of, say};
 use crate::enrolment::{Authorities, JoinOptions};
 use crate::folder::Folder;
+use crate::tabular::plain_text;
 use crate::trust::random::OsRandom;
 
 /// `join`
@@ -61,13 +62,7 @@ pub(crate) fn join_by(args: JoinArgs, data: &Path, recovers: bool) -> Result<Fol
     })?;
     let token = match (args.token, &args.token_file) {
         (Some(token), _) => token,
-        (None, Some(file)) => std::fs::read_to_string(file).map_err(|error| {
-            Failed::usage(
-                "TOKEN_UNREADABLE",
-                format!("cannot read {}: {error}", file.display()),
-                "无法读取邀请文件",
-            )
-        })?,
+        (None, Some(file)) => token_in(file)?,
         (None, None) => {
             return Err(Failed::usage(
                 "TOKEN_MISSING",
@@ -95,6 +90,17 @@ pub(crate) fn join_by(args: JoinArgs, data: &Path, recovers: bool) -> Result<Fol
         .build()
         .map_err(anyhow::Error::new)?;
     Ok(runtime.block_on(crate::enrolment::join(&options, now, &mut OsRandom))?)
+}
+
+fn token_in(file: &Path) -> Result<String, Failed> {
+    let unreadable = |why: String, chinese: &str| {
+        let english = format!("cannot read {}: {why}", file.display());
+        let chinese = format!("无法读取邀请码文件 {}{chinese}", file.display());
+        Failed::usage("TOKEN_UNREADABLE", english, chinese)
+    };
+    let bytes = std::fs::read(file).map_err(|error| unreadable(error.to_string(), ""))?;
+    plain_text(&bytes)
+        .ok_or_else(|| unreadable("it is no plain text".to_owned(), "：不是纯文本文件"))
 }
 
 impl JoinArgs {

@@ -5,8 +5,8 @@ use fengqiao_proto::v1 as pb;
 use serde_json::json;
 
 use super::Context;
-use super::failure::Failure;
-use super::output::{list, or_null, time};
+use super::failure::{Call, Failure};
+use super::output::{list, or_dash, or_null, table, time};
 use super::words::Role;
 use super::write::WriteArgs;
 
@@ -77,6 +77,24 @@ pub struct InviteArgs {
     /// For a new machine in place of a lost one: the lost one may write and connect no more
     #[arg(long)]
     successor: bool,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// What is done with invitations.
+#[derive(Debug, Subcommand)]
+pub enum InvitationCommand {
+    /// List the invitations made here, and who came by them (列表)
+    List,
+    /// Withdraw an invitation that nobody has used (撤回)
+    Revoke(InvitationArgs),
+}
+
+/// Arguments of `invitation revoke`.
+#[derive(Debug, Args)]
+pub struct InvitationArgs {
+    /// Its id, as the list shows it
+    invitation: String,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -232,6 +250,7 @@ impl InviteArgs {
     /// Why it was not done.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let (request_id, call) = self.write.begin()?;
+        let successor = self.successor;
         let request = context.request(pb::InviteRequest {
             request_id,
             place: self.place,
@@ -263,12 +282,105 @@ impl InviteArgs {
             );
             return Ok(());
         }
-        context.note(
-            "shown only now and good once: give it to `fengqiao join` on the new machine / \
-             仅显示一次、仅可使用一次，请在新机器上用于 fengqiao join",
-        );
+        let next = if successor { "recover" } else { "join" };
+        context.note(&format!(
+            "shown only now and good once; put it into a file that only you can read, and on the new machine: \
+             fengqiao {next} --data FOLDER --parent HOST:7444 --token-file FILE / \
+             仅显示一次、仅可使用一次；请存入仅本人可读的文件，在新机器上执行 \
+             fengqiao {next} --data 目录 --parent 本机地址:7444 --token-file 文件"
+        ));
         Ok(())
     }
+}
+
+impl InvitationCommand {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut client = context.node().await?;
+        match self {
+            Self::List => {
+                let request = context.request(pb::ListInvitationsRequest {})?;
+                let listed = context
+                    .call(&Call::Read, client.list_invitations(request))
+                    .await?;
+                context.answer(
+                    || invitations_text(&listed.invitations),
+                    || {
+                        let all = listed.invitations.iter().map(invitation_json);
+                        json!({ "invitations": all.collect::<Vec<_>>() })
+                    },
+                )
+            }
+            Self::Revoke(InvitationArgs { invitation, write }) => {
+                let (request_id, call) = write.begin()?;
+                let request = context.request(pb::RevokeInvitationRequest {
+                    invitation: invitation.clone(),
+                    request_id,
+                })?;
+                context
+                    .call(&call, client.revoke_invitation(request))
+                    .await?;
+                context.answer(
+                    || format!("withdrawn 已撤回  {invitation}\n"),
+                    || json!({ "invitation": invitation, "revoked": true }),
+                )
+            }
+        }
+    }
+}
+
+fn standing_words(invitation: &pb::InvitationView) -> (&'static str, &'static str) {
+    match invitation.standing() {
+        pb::InvitationStanding::Unspecified => ("", ""),
+        pb::InvitationStanding::Open => ("open", "未使用"),
+        pb::InvitationStanding::Expired => ("expired", "已过期"),
+        pb::InvitationStanding::Used => ("used", "已使用"),
+        pb::InvitationStanding::Revoked => ("revoked", "已撤回"),
+    }
+}
+
+fn invitations_text(invitations: &[pb::InvitationView]) -> String {
+    let rows: Vec<Vec<String>> = invitations
+        .iter()
+        .map(|invitation| {
+            let (english, chinese) = standing_words(invitation);
+            vec![
+                invitation.invitation.clone(),
+                format!("{} {}", invitation.place_name, invitation.unit_name)
+                    .trim_end()
+                    .to_owned(),
+                format!("{english} {chinese}"),
+                time(invitation.expires_ms),
+                or_dash(&invitation.succeeds),
+                or_dash(&invitation.node),
+            ]
+        })
+        .collect();
+    let header = [
+        "ID 编号",
+        "FOR 地区或单位",
+        "STATE 状态",
+        "GOOD UNTIL 有效至",
+        "SUCCEEDS 接替节点",
+        "JOINED 已接入节点",
+    ];
+    table(&header, &rows)
+}
+
+fn invitation_json(invitation: &pb::InvitationView) -> serde_json::Value {
+    json!({
+        "invitation": invitation.invitation,
+        "place": invitation.place,
+        "place_name": invitation.place_name,
+        "unit_name": or_null(&invitation.unit_name),
+        "succeeds": or_null(&invitation.succeeds),
+        "expires_ms": invitation.expires_ms,
+        "state": standing_words(invitation).0,
+        "node": or_null(&invitation.node),
+    })
 }
 
 impl RevokeArgs {

@@ -90,8 +90,11 @@ fn status_text(status: &pb::GetStatusResponse) -> String {
     }
     for link in status.links.iter().filter(|link| link.awaited) {
         text.push_str(&format!(
-            "recovering 恢复中: waits for 等待 {} ({}); without it: fengqiao waive {}\n",
-            link.name, link.link, link.link
+            "recovering 恢复中: waits for 等待 {} ({}) since 自 {}; without it 不再等待: fengqiao waive {}\n",
+            link.name,
+            link.link,
+            time(link.awaited_since_ms),
+            link.link
         ));
     }
     if !status.parked_items.is_empty() {
@@ -234,6 +237,7 @@ fn link_json(link: &pb::LinkStatus) -> Value {
         "received": link.received,
         "acknowledged": link.acknowledged,
         "awaited": link.awaited,
+        "awaited_since_ms": ms_or_null(link.awaited_since_ms),
         "down": link.down.as_ref().map(trouble_json),
     })
 }

@@ -3,67 +3,121 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ground::{Failed, Ground, bar, resting_folder, say};
+use ed25519_dalek::VerifyingKey;
+
+use super::ground::{Failed, Ground, bar, data_of, say};
 use crate::audit::{Audited, Problem, audit};
 use crate::desk::digest_of;
-use crate::folder::Folder;
-use crate::journal::{Beside, FileJournal, FileReader, JournalError, JournalReader, Options};
+use crate::folder::{Folder, FolderError, Glance, locking};
+use crate::journal::disk::{self, refused_by_the_system};
+use crate::journal::{
+    Beside, FileJournal, FileReader, FolderLock, JournalError, JournalReader, Options,
+};
 use crate::keystore::Snapshot;
 use crate::node::opening::{me_of, registry_and_views};
 use crate::store::{Opening, Settings, Store, StoreError, boot_id, is_believed, open_guarded};
+use crate::trust::keys::PublicKey;
 
 /// Cache while the store is compared.
 const STORE_CACHE_BYTES: u64 = 4 << 20;
 
 /// Checks the journal's checksums and hash chain, then every chain's hashes, custody, signatures and commitments, the key
-/// store, the store against the journal, and the log of texts taken out.
+/// store, the store against the journal, and the log of texts taken out. Where the file system takes no writes, it reads
+/// all the same; only the store, which cannot be opened there, is left out.
 ///
 /// # Errors
 /// The folder does not open, or something does not hold.
 pub(super) fn verify(ground: &Ground) -> Result<(), Failed> {
-    let folder = resting_folder(ground)?;
-    let mut found = Found::default();
-    let keys = Snapshot::read(folder.path()).unwrap_or_else(|error| {
-        found.add("KEYS_DAMAGED", &error, KEYS_ZH);
-        Snapshot::empty()
-    });
-    let bar = bar();
-    let opened = FileJournal::open(folder.lock(), Options::default());
-    let reader = match &opened {
-        Ok(opened) => Some(opened.journal.file_reader()),
-        Err(error) => {
-            found.journal(error);
-            // What cannot be opened to go on may still be read as far as it is whole.
-            Beside::look(folder.path()).ok().map(|seen| seen.reader())
+    let data = data_of(ground)?;
+    match Folder::open(&data) {
+        Ok(folder) => {
+            let opened = FileJournal::open(folder.lock(), Options::default());
+            let reader = opened.map(|opened| opened.journal.file_reader());
+            let subject = Subject {
+                folder: &data,
+                root: folder.root.key.verifying_key(),
+                signing: folder.keys.signing.public(),
+                resting: Some(&folder),
+            };
+            subject.verify(reader, ground)
         }
-    };
-    let mut audited = match &reader {
-        Some(reader) => audit(
-            reader,
-            folder.root.key.verifying_key(),
-            &|chain| keys.salt(&chain.0),
-            &mut |done, total| {
-                bar.set_length(total);
-                bar.set_position(done);
-            },
-        )
-        .map_err(anyhow::Error::new)?,
-        None => Audited::default(),
-    };
-    bar.finish_and_clear();
-    let sound = found.0.is_empty() && audited.problems.is_empty();
-    if let (Some(reader), true) = (&reader, sound) {
-        found.store(&folder, reader);
+        Err(FolderError::ReadOnly) => {
+            let _kept_out = FolderLock::acquire_to_read(&data).map_err(locking)?;
+            let glance = Glance::at(&data)?;
+            let reader = Beside::look_witnessed(&data).map(|seen| seen.reader());
+            let subject = Subject {
+                folder: &data,
+                root: glance.root.key.verifying_key(),
+                signing: glance.signing.public(),
+                resting: None,
+            };
+            subject.verify(reader, ground)
+        }
+        Err(error) => Err(error.into()),
     }
-    if let Err(error) = crate::export::access::check(folder.path(), folder.keys.signing.public()) {
-        found.add(
-            "ACCESSES_ALTERED",
-            &error,
-            "取出正文的记录（accesses.jsonl）被改动",
-        );
+}
+
+/// What is verified, and by what it is believed.
+struct Subject<'a> {
+    folder: &'a Path,
+    root: &'a VerifyingKey,
+    signing: &'a PublicKey,
+    /// Where it may be written: the folder, opened.
+    resting: Option<&'a Folder>,
+}
+
+impl Subject<'_> {
+    fn verify(
+        &self,
+        journal: Result<Arc<FileReader>, JournalError>,
+        ground: &Ground,
+    ) -> Result<(), Failed> {
+        let mut found = Found::default();
+        let keys = Snapshot::read(self.folder).unwrap_or_else(|error| {
+            match refused_by_the_system(&error) {
+                Some(refused) => found.unread(refused),
+                None => found.add("KEYS_DAMAGED", &error, KEYS_ZH),
+            }
+            Snapshot::empty()
+        });
+        let bar = bar();
+        let reader = journal.or_else(|error| {
+            match refused_by_the_system(&error) {
+                Some(refused) => found.unread(refused),
+                None => found.journal(&error),
+            }
+            // What cannot be opened to go on may still be read as far as it is whole.
+            Beside::look(self.folder).map(|seen| seen.reader())
+        });
+        let reader = reader.ok();
+        let mut audited = match &reader {
+            Some(reader) => audit(
+                reader,
+                self.root,
+                &|chain| keys.salt(&chain.0),
+                &mut |done, total| {
+                    bar.set_length(total);
+                    bar.set_position(done);
+                },
+            )
+            .map_err(anyhow::Error::new)?,
+            None => Audited::default(),
+        };
+        bar.finish_and_clear();
+        let sound = found.0.is_empty() && audited.problems.is_empty();
+        if let (Some(reader), Some(folder), true) = (&reader, self.resting, sound) {
+            found.store(folder, reader);
+        }
+        if let Err(error) = crate::export::access::check(self.folder, self.signing) {
+            found.add(
+                "ACCESSES_ALTERED",
+                &error,
+                "取出正文的记录（accesses.jsonl）被改动",
+            );
+        }
+        found.0.into_iter().for_each(|problem| audited.add(problem));
+        report(&audited, ground)
     }
-    found.0.into_iter().for_each(|problem| audited.add(problem));
-    report(&audited, ground)
 }
 
 const KEYS_ZH: &str = "密钥库损坏：请从单独的密钥备份恢复";
@@ -81,6 +135,11 @@ impl Found {
             english: english.to_string(),
             chinese: chinese.to_owned(),
         });
+    }
+
+    /// Nothing was read, so nothing is said of the bytes.
+    fn unread(&mut self, refused: &std::io::Error) {
+        self.add("UNREAD", refused, &disk::chinese(refused));
     }
 
     fn journal(&mut self, error: &JournalError) {

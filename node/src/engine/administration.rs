@@ -17,8 +17,9 @@ use super::fields::{code_of, name_of};
 use super::group::Group;
 use super::moving::MovePlace;
 use super::{EngineError, Output, Ticket};
-use crate::enrolment::EnrolRefusal;
+use crate::enrolment::{EnrolRefusal, revoked};
 use crate::store::{Read as _, tables};
+use crate::trust::Code as CertificateCode;
 
 /// Most places added in one record.
 const PLACES_MAX: usize = 1_000;
@@ -47,6 +48,8 @@ pub enum Administration {
         /// Whether it is for the successor of a lost node.
         successor: bool,
     },
+    /// An invitation that nobody has used is good no more.
+    RevokeInvitation(String),
     /// A node enrolled here may not write or connect any more.
     Revoke(NodeId),
     /// A place directly below ends, and another one takes over.
@@ -177,6 +180,7 @@ impl Group<'_> {
             | Administration::Invite { .. }
             | Administration::EndPlace { .. }
             | Administration::MovePlace(_)
+            | Administration::RevokeInvitation(_)
             | Administration::Revoke(_)
             | Administration::PrepareRenewal(_)
             | Administration::RenewRoot(_)
@@ -235,6 +239,7 @@ impl Group<'_> {
                 hours,
                 successor,
             } => self.invite(place, unit, hours, successor),
+            Administration::RevokeInvitation(id) => self.revoke_invitation(id),
             Administration::Revoke(node) => self.revoke(actor, node),
             Administration::EndPlace { place, successor } => {
                 self.end_place(actor, place, successor)
@@ -435,6 +440,11 @@ impl Group<'_> {
         if !(own_unit || child && unit.is_none()) {
             return Ok(Err(Refusal::of(Code::PlaceUnknown, "place")));
         }
+        if let Some(successor) = self.ended(place) {
+            return Ok(Err(
+                Refusal::of(Code::PlaceEnded, "place").because(successor)
+            ));
+        }
         let hours = if hours == 0 { 24 } else { hours };
         if hours > 720 {
             return Ok(Err(Refusal::of(Code::OutOfRange, "hours").because("1-720")));
@@ -509,6 +519,27 @@ impl Group<'_> {
             .map_or(0, u64::from_be_bytes))
     }
 
+    /// The name of the place that took over from one that has ended.
+    fn ended(&self, place: PlaceId) -> Option<String> {
+        let registry = &self.state.registry;
+        let ended = registry.place(place)?.ended?;
+        Some(registry.name(ended))
+    }
+
+    /// An invitation that nobody has used is good no more.
+    fn revoke_invitation(&mut self, id: String) -> Answered {
+        let now = self.now;
+        let stored = self.state.book.get(&id);
+        let Some(stored) = stored.and_then(|stored| revoked(stored, now)) else {
+            return Ok(Err(Refusal::of(Code::InvitationUnknown, "invitation")));
+        };
+        self.fact(Fact::Invitation(pb::InvitationSet {
+            invitation: id,
+            stored,
+        }))?;
+        Ok(Ok(Answer::of(&pb::RevokeInvitationResponse {})))
+    }
+
     /// Judges a join; invitation and registration are one record.
     pub(crate) fn join(
         &mut self,
@@ -537,8 +568,23 @@ impl Group<'_> {
         }
         let mut registration = enrolled.registration.clone();
         let node = NodeId::from_bytes(&registration.node).unwrap_or_default();
-        if !enrolled.repeated || self.state.registry.node(node).is_none() {
+        let known = self.registry().node(node).cloned();
+        if let Some(known) = known.filter(|_| enrolled.repeated) {
+            if known.revoked.is_some() {
+                let refusal = EnrolRefusal::from(CertificateCode::CertificateRevoked);
+                self.outputs.push(Output::Joined(ticket, Err(refusal)));
+                return Ok(());
+            }
+            // As it was registered: a successor's life is not the first.
+            registration.incarnation = known.incarnation;
+            registration.generation = known.generation;
+        } else {
             let place = PlaceId::from_bytes(&registration.place).unwrap_or_default();
+            if self.ended(place).is_some() {
+                let refusal = EnrolRefusal::PLACE_ENDED;
+                self.outputs.push(Output::Joined(ticket, Err(refusal)));
+                return Ok(());
+            }
             let unit = UnitId::from_bytes(&registration.unit);
             if self.serving(place, unit) != enrolled.succeeds {
                 self.outputs

@@ -18,13 +18,22 @@ impl Me {
     }
 }
 
-/// Named number that says whether neighbours have yet to speak: for whoever reads the store beside the engine.
+/// Named number that says since when neighbours have yet to speak, Unix milliseconds, 0 when none has: for whoever reads
+/// the store beside the engine.
 pub(crate) const RECOVERING: &str = "recovering";
 
 /// Whether a node may have forgotten a taking of its own. What it acknowledges settles nothing then.
 pub(crate) fn is_recovering(read: &dyn Read) -> Result<bool, EngineError> {
     let row = read.get(&tables::named(RECOVERING))?;
     Ok(row.is_some_and(|row| row.iter().any(|byte| *byte != 0)))
+}
+
+/// Since when this node recovers, Unix milliseconds; `None` when it does not.
+pub(crate) fn recovering_since(read: &dyn Read) -> Result<Option<i64>, EngineError> {
+    let row = read.get(&tables::named(RECOVERING))?;
+    let since = row.and_then(|row| <[u8; 8]>::try_from(&row[..]).ok());
+    let since = since.map(u64::from_be_bytes).filter(|since| *since > 0);
+    Ok(since.and_then(|since| i64::try_from(since).ok()))
 }
 
 /// Whether what a node wrote is settled when its parent has stored it: this node has been handed what the parent held

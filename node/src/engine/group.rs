@@ -10,17 +10,22 @@ use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::{Registry, registry_change};
 use fengqiao_hub::payload::ChainKey;
+use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use pb::registry_change::Change;
+use prost::Message as _;
 
+use super::administration::Administration;
 use super::chains::Chain;
+use super::closed::Closed;
+use super::commands::{Caller, accept};
 use super::loading::load_chain;
 use super::projection::{Recorder, Rows, lane_row};
 use super::record::{RecordWriter, reference_to};
 use super::vault::Vault;
-use super::{EngineError, Input, Me, Output, State};
+use super::{EngineError, Input, Me, Output, State, Ticket};
 use crate::enrolment::Enroller;
 use crate::journal::JournalReader;
 use crate::keystore::CaseSecret;
@@ -335,6 +340,85 @@ impl<'a> Group<'a> {
             format!("{code}: {detail}")
         };
         self.state.alarm(text);
+    }
+}
+
+impl Group<'_> {
+    /// Why nothing may be written, as of what this group has seen.
+    pub(crate) fn closed(&self) -> Option<Closed> {
+        let own = self.state.registry.node(self.me.at.node);
+        Closed::of(own, self.older_copy)
+    }
+
+    /// Takes an input of a node that writes nothing any more.
+    pub(crate) fn turn_away(&mut self, input: Input, closed: Closed) -> Result<(), EngineError> {
+        match input {
+            Input::Act(request) => self.turn_away_write(request.ticket, closed),
+            Input::Administer(request) => {
+                if let Administration::Waive(link) = request.what
+                    && closed == Closed::OlderCopy
+                {
+                    let answer = self.disbelieve(&request.caller, link)?;
+                    self.outputs.push(Output::Answer(request.ticket, answer));
+                } else {
+                    self.turn_away_write(request.ticket, closed);
+                }
+            }
+            Input::Join { ticket, .. } => {
+                let refusal = closed.to_newcomers();
+                self.outputs.push(Output::Joined(ticket, Err(refusal)));
+            }
+            Input::Alarm { code, detail } => self.alarm(&code, &detail),
+            // How it came to be revoked, and who serves its place now.
+            Input::Introduced(entries) if closed == Closed::Revoked => self.introduced(&entries)?,
+            Input::Started => {
+                let (code, node) = (closed.refusal().code, self.me.at.node);
+                self.alarm(code.as_str(), &node.to_string());
+            }
+            // The neighbours keep them: nothing was acknowledged, and the links are closed.
+            Input::NoOlderCopy { link } => self.reopen(link),
+            Input::OlderCopy { link, found } => self.close_as_older_copy(link, found),
+            Input::Items { .. }
+            | Input::PeerStored { .. }
+            | Input::Introduced(_)
+            | Input::Enrol { .. }
+            | Input::Tick { .. }
+            | Input::Errand(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close_as_older_copy(&mut self, link: NodeId, found: String) {
+        self.older_copy = true;
+        self.alarm(Code::OlderCopy.as_str(), &format!("{link}: {found}"));
+        self.outputs.push(Output::OlderCopy(link, found));
+    }
+
+    fn reopen(&mut self, link: NodeId) {
+        if self.older_copy {
+            self.older_copy = false;
+            self.outputs.push(Output::NoOlderCopy(link));
+        }
+    }
+
+    /// A leader does not believe what a neighbour says of this folder: one that may say anything could close this node
+    /// with a word.
+    fn disbelieve(
+        &mut self,
+        caller: &Caller,
+        link: NodeId,
+    ) -> Result<Result<Vec<u8>, Refusal>, EngineError> {
+        let actor = accept!(self.actor(caller)?);
+        if !actor.roles.contains(&pb::Role::Leader) {
+            return Ok(Err(Refusal::of(Code::RoleMissing, "").because("leader")));
+        }
+        self.reopen(link);
+        Ok(Ok(pb::WaiveNeighbourResponse {}.encode_to_vec()))
+    }
+
+    fn turn_away_write(&mut self, ticket: Ticket, closed: Closed) {
+        self.outputs
+            .push(Output::Answer(ticket, Err(closed.refusal())));
     }
 }
 

@@ -314,6 +314,19 @@ impl Views {
         Ok(row.and_then(|row| pb::AccountSet::decode(&row[..]).ok()))
     }
 
+    /// Invitations minted here, id and stored form.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn invitations(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let rows = all_rows(&**self.store(), &tables::invitations())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let read = rows
+            .iter()
+            .map(|(key, value)| (text(&key[1..]), text(value)));
+        Ok(read.collect())
+    }
+
     /// Accounts, by login.
     ///
     /// # Errors

@@ -25,7 +25,9 @@ use tonic::transport::{Channel, Endpoint};
 use super::verdict::{AnswerError, Asked, Verdict, authority_of};
 use super::{EnrolRefusal, EnrolmentError, timestamp};
 use crate::dial::{Dial, TlsVerdict};
-use crate::folder::{Folder, Identity, Making, NewFolder, NodeKeys, Parent};
+use crate::folder::{
+    Folder, FolderError, Identity, Kept, Making, NewFolder, NodeKeys, Parent, Purpose,
+};
 use crate::trust::authority::Chain;
 use crate::trust::enrol::{Issued, JoinRequest, NewKeys, RenewRequest};
 use crate::trust::tls::{FirstContact, Presented, Trust};
@@ -109,8 +111,11 @@ pub async fn join_from(
 ) -> Result<Folder, EnrolmentError> {
     let invitation: Invitation = options.token.parse().map_err(EnrolmentError::Token)?;
     let (host, _) = host_and_port(options.address)?;
+    if let Some(done) = done_before(options.path, &invitation)? {
+        return Ok(done);
+    }
     // Room first: a full disk must not cost the invitation.
-    let making = if options.recovers {
+    let mut making = if options.recovers {
         Making::begin_recovery(options.path)?
     } else {
         Making::begin(options.path)?
@@ -124,12 +129,7 @@ pub async fn join_from(
             return Err(EnrolmentError::OtherBackup("root"));
         }
     }
-    let keys = NodeKeys::generate(random)?;
-    let store = StoreId(draw(random)?);
-    let mut authority_key = match options.authorities {
-        Authorities::None => None,
-        Authorities::IfGranted | Authorities::Required => Some(AuthorityKey::generate(random)?),
-    };
+    let mut kept = keys_for(&mut making, &invitation, options.authorities, random)?;
     let dial = Asking {
         address: options.address,
         from,
@@ -137,16 +137,23 @@ pub async fn join_from(
         config: FirstContact::new(invitation.clone()).client_config(Arc::new(Standing(now)))?,
     };
     let answered = loop {
-        let request = request(&invitation, &keys, authority_key.as_ref())?;
+        let request = request(&invitation, &kept.keys, kept.authority.as_ref())?;
+        // From here on nobody here knows whether it was granted, until there is an answer.
+        making.may_be_granted(true);
         match ask_to_join(&dial, &request).await {
             Err(EnrolmentError::Refused(refusal))
                 if refusal == Code::AuthorityNotGranted.into()
                     && options.authorities == Authorities::IfGranted
-                    && authority_key.is_some() =>
+                    && kept.authority.is_some() =>
             {
-                authority_key = None;
+                making.keep_no_authority()?;
+                kept.authority = None;
             }
-            answered => break answered?,
+            Err(refused) => {
+                making.may_be_granted(is_open(&refused));
+                return Err(refused);
+            }
+            Ok(answered) => break answered,
         }
     };
     let (response, chain) = answered;
@@ -156,8 +163,8 @@ pub async fn join_from(
     let asked = Asked {
         invitation: &invitation,
         parent: &parent,
-        keys: &keys,
-        authority: authority_key.as_ref(),
+        keys: &kept.keys,
+        authority: kept.authority.as_ref(),
         now: timestamp(now),
     };
     let verdict = asked.judge(&response)?;
@@ -166,11 +173,76 @@ pub async fn join_from(
         host,
         invitation: &invitation,
         parent: &parent,
-        keys: &keys,
-        store,
+        keys: &kept.keys,
+        store: kept.purpose.store,
         response: &response,
     };
-    joined.write_down(making, verdict, authority_key, now)
+    joined.write_down(making, verdict, kept.authority, now)
+}
+
+/// A folder that this very invitation has made before: the command was cut when it was done, or is given twice.
+fn done_before(path: &Path, invitation: &Invitation) -> Result<Option<Folder>, EnrolmentError> {
+    match Folder::open(path) {
+        Ok(folder) if folder.identity.invitation == Some(invitation.id) => Ok(Some(folder)),
+        // What else stands there is judged by whoever makes a folder.
+        Ok(_)
+        | Err(
+            FolderError::Absent { .. }
+            | FolderError::Restored { .. }
+            | FolderError::Missing { .. }
+            | FolderError::Damaged { .. }
+            | FolderError::Newer { .. },
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The keys that an earlier attempt by this invitation has kept, or fresh ones, kept before anything is asked.
+fn keys_for(
+    making: &mut Making,
+    invitation: &Invitation,
+    authorities: Authorities,
+    random: &mut (dyn Random + Send),
+) -> Result<Kept, EnrolmentError> {
+    let by = invitation.id.to_string();
+    if let Some(kept) = making.kept(&by)? {
+        making.take_room()?;
+        return Ok(kept);
+    }
+    let kept = Kept {
+        purpose: Purpose {
+            by,
+            store: StoreId(draw(random)?),
+            node: None,
+        },
+        keys: NodeKeys::generate(random)?,
+        authority: match authorities {
+            Authorities::None => None,
+            Authorities::IfGranted | Authorities::Required => Some(AuthorityKey::generate(random)?),
+        },
+    };
+    making.keep(&kept)?;
+    Ok(kept)
+}
+
+/// Whether an invitation may have been used all the same.
+fn is_open(error: &EnrolmentError) -> bool {
+    match error {
+        EnrolmentError::Unreachable(_) | EnrolmentError::Failed(_) | EnrolmentError::Answer(_) => {
+            true
+        }
+        EnrolmentError::Token(_)
+        | EnrolmentError::Option { .. }
+        | EnrolmentError::Address
+        | EnrolmentError::Folder(_)
+        | EnrolmentError::OtherBackup(_)
+        | EnrolmentError::LinkPort { .. }
+        | EnrolmentError::Handshake(_)
+        | EnrolmentError::Refused(_)
+        | EnrolmentError::Authority(_)
+        | EnrolmentError::Tls(_)
+        | EnrolmentError::Random(_) => false,
+    }
 }
 
 /// Everything that goes into the folder of a node that joined.
@@ -221,6 +293,7 @@ impl Joined<'_> {
                 enrol_address: self.options.address.to_owned(),
                 overtaken_address: None,
             }),
+            invitation: Some(self.invitation.id),
         };
         Ok(making.finish(&NewFolder {
             identity: &identity,

@@ -18,7 +18,7 @@ use crate::folder::{Folder, FolderError, Root};
 use crate::trust::authority::{Chain, requested_key};
 use crate::trust::enrol::{self, JoinRequest, Registered, Registration, RenewRequest};
 use crate::trust::identity::{judged_at, prove_authority};
-use crate::trust::invitation::{INVITATION_HOURS, InvitationEntry, Secret};
+use crate::trust::invitation::{INVITATION_HOURS, InvitationEntry, InvitationState, Secret};
 use crate::trust::keys::PublicKey;
 use crate::trust::{
     Authority, Code, Invitation, InvitationBook, InvitationId, PeerIdentity, Random,
@@ -372,6 +372,47 @@ impl Enroller for Issuer {
             authority_chain: authority.map(Chain::to_pem).unwrap_or_default(),
         })
     }
+}
+
+/// An invitation as its inviter's administrators see it: nothing of its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvitationView {
+    /// The place whose node may join.
+    pub place: PlaceId,
+    /// The unit, where it is for a department's node.
+    pub unit: Option<UnitId>,
+    /// The node whose place the joiner takes over.
+    pub succeeds: Option<NodeId>,
+    /// When it ends.
+    pub expires: Moment,
+    /// Used, withdrawn, or neither.
+    pub state: InvitationState,
+}
+
+/// What an invitation in its stored form says; `None` where it cannot be read.
+#[must_use]
+pub fn invitation_view(stored: &str) -> Option<InvitationView> {
+    let stored: Stored = serde_json::from_str(stored).ok()?;
+    Some(InvitationView {
+        place: stored.entry.place,
+        unit: stored.unit,
+        succeeds: stored.succeeds,
+        expires: moment(stored.entry.expires_at_seconds),
+        state: stored.entry.state,
+    })
+}
+
+/// The stored form of an invitation that is good no more; `None` where it was used or withdrawn before.
+#[must_use]
+pub fn revoked(stored: &str, now: Moment) -> Option<String> {
+    let mut stored: Stored = serde_json::from_str(stored).ok()?;
+    if stored.entry.state != InvitationState::Open {
+        return None;
+    }
+    stored.entry.state = InvitationState::Revoked {
+        at_seconds: timestamp(now).as_second(),
+    };
+    stored.to_json().ok()
 }
 
 /// Whether an invitation in its stored form is used, and by which node; `None`

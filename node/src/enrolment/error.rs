@@ -137,7 +137,11 @@ impl EnrolmentError {
             Self::Token(_) | Self::Option { .. } | Self::Address | Self::LinkPort { .. } => {
                 EXIT_USAGE
             }
-            Self::Folder(FolderError::Exists { .. } | FolderError::Name { .. }) => EXIT_USAGE,
+            Self::Folder(
+                FolderError::Exists { .. }
+                | FolderError::Name { .. }
+                | FolderError::PathTooLong { .. },
+            ) => EXIT_USAGE,
             Self::Unreachable(_) | Self::Random(_) => EXIT_TRY_AGAIN,
             Self::Refused(refusal)
                 if *refusal == EnrolRefusal::RATE || refusal.code == Code::TryAgain.as_str() =>

@@ -100,6 +100,7 @@ pub fn init(
         incarnation: 1,
         generation: 1,
         parent: None,
+        invitation: None,
     };
     let keys = NodeKeys::generate(random)?;
     let at = timestamp(now);

@@ -92,6 +92,13 @@ impl EnrolRefusal {
         chinese: "本节点的数据目录是旧副本，恢复之前不办理接入。",
     };
 
+    /// The place has ended since it was invited.
+    pub const PLACE_ENDED: Self = Self {
+        code: "ENROL_PLACE_ENDED",
+        english: "The place has ended; another one stands in for it.",
+        chinese: "该地区已撤并，由其他地区接续。",
+    };
+
     /// The place is served already, and not by the node the invitation lets succeed.
     pub const PLACE_HAS_NODE: Self = Self {
         code: "ENROL_PLACE_HAS_NODE",
@@ -107,7 +114,7 @@ impl EnrolRefusal {
     };
 
     /// Every refusal that is not one of the trust floor's codes.
-    pub const OWN: [Self; 12] = [
+    pub const OWN: [Self; 13] = [
         Self::RATE,
         Self::LEVELS,
         Self::HOURS,
@@ -118,6 +125,7 @@ impl EnrolRefusal {
         Self::RECOVERING,
         Self::REVOKED,
         Self::OLDER_COPY,
+        Self::PLACE_ENDED,
         Self::PLACE_HAS_NODE,
         Self::INTERNAL,
     ];
@@ -167,7 +175,8 @@ impl EnrolRefusal {
             "ENROL_REQUEST" | "ENROL_KEY_PROOF" | "ENROL_HOURS" | "TOKEN_MALFORMED" => {
                 Grpc::InvalidArgument
             }
-            "ENROL_REVOKED"
+            "ENROL_PLACE_ENDED"
+            | "ENROL_REVOKED"
             | "ENROL_ISSUER"
             | "ENROL_LEVELS"
             | "ENROL_STORED"

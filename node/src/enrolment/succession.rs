@@ -13,8 +13,11 @@ use super::error::EnrolmentError;
 use super::init::{ROOT_LEVELS, enrolled, first_authority};
 use super::timestamp;
 use super::verdict::{AnswerError, prove_registry};
-use crate::folder::{Folder, FolderError, Identity, Making, NewFolder, NodeKeys, Root};
+use crate::folder::{
+    Folder, FolderError, Identity, Kept, Making, NewFolder, NodeKeys, Purpose, Root,
+};
 use crate::trust::authority::signing_request;
+use crate::trust::keys::PublicKey;
 use crate::trust::{Authority, AuthorityKey, Random, draw};
 
 /// How the top recovers.
@@ -31,7 +34,8 @@ pub struct TopRecovery<'a> {
     pub approved_by: [PersonId; 2],
 }
 
-/// Makes the first place's next node, pinned by the root key.
+/// Makes the first place's next node, pinned by the root key. A folder that was recovered before, and is known nowhere in
+/// a later life, is left as it is; what a cut left is gone on with, under the same keys.
 ///
 /// # Errors
 /// An [`EnrolmentError`]; the folder is as it was then.
@@ -40,9 +44,12 @@ pub fn recover_at_the_top(
     now: Moment,
     random: &mut dyn Random,
 ) -> Result<Folder, EnrolmentError> {
-    let making = Making::begin_recovery(recovery.path)?;
     let root_key = AuthorityKey::load(recovery.root_key_file).map_err(FolderError::from)?;
-    let newest = newest(&recovery.known, &root_key)?;
+    let newest = newest(&recovery.known, root_key.public())?;
+    if let Some(done) = done_before(recovery.path, &newest)? {
+        return Ok(done);
+    }
+    let mut making = Making::begin_recovery(recovery.path)?;
     if let Some(restored) = making.restored() {
         if restored.place != newest.place || restored.deployment != newest.deployment {
             return Err(EnrolmentError::OtherBackup("place"));
@@ -51,18 +58,38 @@ pub fn recover_at_the_top(
             return Err(EnrolmentError::OtherBackup("root"));
         }
     }
-    let keys = NodeKeys::generate(random)?;
+    let by = format!("recovery {}", newest.incarnation + 1);
+    let kept = match making.kept(&by)? {
+        Some(kept) => kept,
+        None => {
+            let kept = Kept {
+                purpose: Purpose {
+                    by,
+                    store: StoreId(draw(random)?),
+                    node: Some(NodeId(draw(random)?)),
+                },
+                keys: NodeKeys::generate(random)?,
+                authority: None,
+            };
+            making.keep(&kept)?;
+            kept
+        }
+    };
+    // Nothing is asked of anybody; but where the folder's own part is cut, it goes on with these.
+    making.may_be_granted(true);
+    let keys = kept.keys;
     let identity = Identity {
-        node: NodeId(draw(random)?),
+        node: kept.purpose.node.unwrap_or_default(),
         place: newest.place,
         place_name: newest.place_name,
         level: newest.level,
         unit: None,
         deployment: newest.deployment,
-        store: StoreId(draw(random)?),
+        store: kept.purpose.store,
         incarnation: newest.incarnation + 1,
         generation: newest.generation + 1,
         parent: None,
+        invitation: None,
     };
     let at = timestamp(now);
     let root_authority = Authority::init(root_key, identity.deployment, ROOT_LEVELS, at, random)?;
@@ -114,6 +141,44 @@ pub fn recover_at_the_top(
     })?)
 }
 
+/// A folder that is ahead of all that is known of its place: it was recovered, and nobody has heard of it yet.
+fn done_before(path: &Path, newest: &Newest) -> Result<Option<Folder>, EnrolmentError> {
+    match Folder::open(path) {
+        Ok(folder) => {
+            let identity = &folder.identity;
+            let is_ahead =
+                identity.place == newest.place && identity.incarnation > newest.incarnation;
+            Ok(is_ahead.then_some(folder))
+        }
+        Err(
+            FolderError::Absent { .. }
+            | FolderError::Restored { .. }
+            | FolderError::Missing { .. }
+            | FolderError::Damaged { .. },
+        ) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a folder's own registry of the first place is no shorter than any that others tell: then they know nothing of
+/// it that it does not know itself.
+///
+/// # Errors
+/// An [`EnrolmentError`]: a registry does not hold.
+pub fn knows_as_much(
+    own: &[pb::SignedEntry],
+    told: &[Vec<pb::SignedEntry>],
+    root_key: &PublicKey,
+) -> Result<bool, EnrolmentError> {
+    let own = first_chain(own, root_key)?.sequence;
+    for told in told {
+        if first_chain(told, root_key)?.sequence > own {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The first place as its newest registry tells.
 struct Newest {
     deployment: DeploymentId,
@@ -128,10 +193,7 @@ struct Newest {
 }
 
 /// The longest sound chain of the first place among those given.
-fn newest(
-    known: &[Vec<pb::SignedEntry>],
-    root_key: &AuthorityKey,
-) -> Result<Newest, EnrolmentError> {
+fn newest(known: &[Vec<pb::SignedEntry>], root_key: &PublicKey) -> Result<Newest, EnrolmentError> {
     let mut newest: Option<Newest> = None;
     for told in known {
         let found = first_chain(told, root_key)?;
@@ -149,7 +211,7 @@ fn newest(
     })
 }
 
-fn first_chain(told: &[pb::SignedEntry], root_key: &AuthorityKey) -> Result<Newest, AnswerError> {
+fn first_chain(told: &[pb::SignedEntry], root_key: &PublicKey) -> Result<Newest, AnswerError> {
     let bad = |position| move |source| AnswerError::Entry { position, source };
     let genesis = told.first().ok_or(AnswerError::NotRegistered)?;
     let genesis = Entry::from_signed(genesis).map_err(bad(1))?;
@@ -162,7 +224,7 @@ fn first_chain(told: &[pb::SignedEntry], root_key: &AuthorityKey) -> Result<Newe
             entries.push(signed.clone());
         }
     }
-    let registry = prove_registry(&entries, root_key.public(), genesis.deployment)?;
+    let registry = prove_registry(&entries, root_key, genesis.deployment)?;
     let place = registry.root().and_then(|place| registry.place(place));
     let place = place.ok_or(AnswerError::NotRegistered)?;
     let before = registry.last_node_of(place.id, None);

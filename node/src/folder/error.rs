@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::identity::Restored;
+use crate::config::SOCKET_PATH_BYTES_MAX;
 use crate::journal::JournalError;
 use crate::journal::disk::{self, DiskError};
 use crate::trust::keys::KeyFileError;
@@ -21,9 +22,8 @@ pub enum FolderError {
     },
     /// It was put back from a backup and has no identity yet.
     #[error(
-        "{} holds {} as it was backed up at {}, and no identity: it does not run before \
-         `fengqiao recover --data {} --parent HOST:PORT --token-file FILE` (at the top: `--root-key FILE`)",
-        path.display(), restored.place_name, restored.backup_made, path.display()
+        "{} holds {} as it was backed up at {}, and no identity: it does not run before `{}`",
+        path.display(), restored.place_name, restored.backup_made, restored.next_command(path)
     )]
     Restored {
         /// The folder.
@@ -42,6 +42,17 @@ pub enum FolderError {
     Name {
         /// As given.
         path: PathBuf,
+    },
+    /// The node's socket would have too long a path for the system.
+    #[error(
+        "{} is too long a path: with the socket in it {bytes} bytes, and the system allows {SOCKET_PATH_BYTES_MAX}; choose a shorter one",
+        path.display()
+    )]
+    PathTooLong {
+        /// Where the folder was to be.
+        path: PathBuf,
+        /// Of the socket's path.
+        bytes: usize,
     },
     /// Written by a later version of this program.
     #[error(
@@ -107,6 +118,7 @@ impl FolderError {
             Self::Restored { .. } => "FOLDER_RESTORED",
             Self::Exists { .. } => "FOLDER_EXISTS",
             Self::Name { .. } => "FOLDER_NAME",
+            Self::PathTooLong { .. } => "FOLDER_PATH_LONG",
             Self::Newer { .. } => "FOLDER_NEWER",
             Self::Missing { .. } => "FOLDER_INCOMPLETE",
             Self::Damaged { .. } => "FOLDER_DAMAGED",
@@ -126,15 +138,20 @@ impl FolderError {
                 path.display()
             ),
             Self::Restored { path, restored } => format!(
-                "{} 是 {} 于 {} 的备份恢复，尚无身份：请先执行 fengqiao recover（凭上级令牌，最高级凭根密钥），再运行",
+                "{} 由 {} 于 {} 的备份恢复而来，尚无身份：请先执行 {}，再运行",
                 path.display(),
                 restored.place_name,
-                restored.backup_made
+                restored.backup_made,
+                restored.next_command(path)
             ),
             Self::Exists { path } => {
                 format!("{} 不是空目录：请换一个新目录", path.display())
             }
             Self::Name { path } => format!("{} 不能作为新目录的名称", path.display()),
+            Self::PathTooLong { path, bytes } => format!(
+                "{} 路径过长：连同其中的套接字共 {bytes} 字节，系统只允许 {SOCKET_PATH_BYTES_MAX} 字节，请换一个较短的路径",
+                path.display()
+            ),
             Self::Newer { format, written_by } => format!(
                 "数据目录的格式为 {format}，由 {written_by} 版写成：本程序版本过旧，不能使用"
             ),
@@ -147,7 +164,7 @@ impl FolderError {
             Self::InUse => "数据目录正被另一进程使用".to_owned(),
             Self::DiskFull => "磁盘已满".to_owned(),
             Self::ReadOnly => "文件系统只读".to_owned(),
-            Self::Io { attempt, .. } => format!("操作系统拒绝了操作（{attempt}）"),
+            Self::Io { source, .. } => disk::chinese(source),
         }
     }
 }
@@ -155,8 +172,12 @@ impl FolderError {
 impl From<KeyFileError> for FolderError {
     fn from(error: KeyFileError) -> Self {
         match error {
-            KeyFileError::Read { source, .. } => disk::failed("read a key")(source).into(),
-            KeyFileError::Write { source, .. } => disk::failed("write a key")(source).into(),
+            KeyFileError::Read { path, source } => {
+                disk::failed("read a key")(disk::at(&path)(source)).into()
+            }
+            KeyFileError::Write { path, source } => {
+                disk::failed("write a key")(disk::at(&path)(source)).into()
+            }
             KeyFileError::TooOpen { path, mode } => Self::KeyTooOpen { path, mode },
             malformed @ KeyFileError::Malformed { .. } => Self::Damaged {
                 file: "a key",
@@ -188,7 +209,8 @@ pub(super) fn key_error(file: &'static str, error: KeyFileError) -> FolderError 
     }
 }
 
-pub(super) fn locking(error: JournalError) -> FolderError {
+/// What the lock of a folder was refused for.
+pub(crate) fn locking(error: JournalError) -> FolderError {
     locking_or(error, "lock")
 }
 

@@ -19,14 +19,24 @@ pub(super) const ROOT_KEY: &str = "root/authority.pem";
 pub(super) const GENESIS: &str = "genesis.bin";
 pub(super) const REGISTRY: &str = "registry.bin";
 pub(super) const RULEBOOK: &str = "rulebook.bin";
+/// Keys while an answer is waited for, and what they were made for; names inside that folder.
+pub(super) const KEPT: &str = "kept";
+pub(super) const PURPOSE: &str = "purpose.json";
+pub(super) const KEPT_SIGNING_KEY: &str = "signing.pem";
+pub(super) const KEPT_TRANSPORT_KEY: &str = "transport.pem";
+pub(super) const KEPT_ENCRYPTION_KEY: &str = "encryption.key";
+pub(super) const KEPT_AUTHORITY_KEY: &str = "authority.pem";
+/// Room for what an answer brings.
+pub(super) const ROOM: &str = "room";
 pub(super) const OLDER_COPY: &str = "older-copy.json";
 
 pub(super) fn read(path: &Path, file: &'static str) -> Result<Vec<u8>, FolderError> {
-    fs::read(path.join(file)).map_err(|error| {
+    let path = path.join(file);
+    fs::read(&path).map_err(|error| {
         if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
             FolderError::Missing { file }
         } else {
-            disk::failed(file)(error).into()
+            disk::failed("read a file of the data folder")(disk::at(&path)(error)).into()
         }
     })
 }

@@ -1,11 +1,13 @@
 //! What the files of a folder say of its node: who it is, or whence it comes.
 
+use std::path::Path;
+
 use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, StoreId, UnitId};
 use serde::{Deserialize, Serialize};
 
 use crate::journal;
 use crate::trust::keys::Fingerprint;
-use crate::trust::name::NodeName;
+use crate::trust::name::{InvitationId, NodeName};
 
 /// Who a node is: `identity.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct Identity {
     /// Where it dials; none at the top.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+    /// The invitation that it came by: the same command once more finds that all is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<InvitationId>,
 }
 
 /// The parent as it was found at the join.
@@ -89,4 +94,23 @@ pub struct Restored {
     pub chain_hash: Fingerprint,
     /// Whether case keys were put back too. Without them texts are unreadable until neighbours send the keys again.
     pub keys: bool,
+    /// `host:port` of its parent's enrol port, as it was then; none at the top.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrol_address: Option<String>,
+}
+
+impl Restored {
+    /// The command that gives it its identity.
+    #[must_use]
+    pub fn next_command(&self, folder: &Path) -> String {
+        let folder = folder.display();
+        match &self.enrol_address {
+            Some(address) => {
+                format!("fengqiao recover --data {folder} --parent {address} --token-file FILE")
+            }
+            None => format!(
+                "fengqiao recover --data {folder} --root-key FILE --approved-by LOGIN --approved-by LOGIN --witness HOST:7444"
+            ),
+        }
+    }
 }

@@ -7,20 +7,27 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use fengqiao_hub::id::{NodeId, StoreId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
+use serde::{Deserialize, Serialize};
 
-use super::error::{FolderError, damaged, key_error, locking, locking_or};
+use super::error::{FolderError, key_error, locking, locking_or};
 use super::files::{
-    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, GENESIS, IDENTITY, OLDER_COPY, REGISTRY,
-    ROOT, ROOT_KEY, RULEBOOK, SIGNING_KEY, TRANSPORT_KEY, put,
+    AUTHORITY_CHAIN, AUTHORITY_KEY, CHAIN, ENCRYPTION_KEY, GENESIS, IDENTITY, KEPT,
+    KEPT_AUTHORITY_KEY, KEPT_ENCRYPTION_KEY, KEPT_SIGNING_KEY, KEPT_TRANSPORT_KEY, OLDER_COPY,
+    PURPOSE, REGISTRY, ROOM, ROOT, ROOT_KEY, RULEBOOK, SIGNING_KEY, TRANSPORT_KEY, put, read,
 };
 use super::identity::{Identity, Restored};
-use super::{Folder, NodeKeys, Root, write_identity};
-use crate::journal::{Beside, FileJournal, FolderLock, Options, SystemDisk, disk};
-use crate::trust::Authority;
+use super::written::{of_json, to_json};
+use super::{Folder, NodeKeys, Root, key, write_identity};
+use crate::config::{SOCKET_NAME, SOCKET_PATH_BYTES_MAX};
+use crate::journal::{
+    Beside, FileJournal, FolderLock, JournalError, Options, Reserve, SystemDisk, disk,
+};
 use crate::trust::authority::Chain;
-use crate::trust::keys::Fingerprint;
+use crate::trust::keys::{EncryptionKey, Fingerprint};
+use crate::trust::{Authority, AuthorityKey, SigningKey, TransportKey};
 
 /// What a making writes at the top of a folder, besides who the node is.
 const MADE: [&str; 7] = [
@@ -49,7 +56,34 @@ pub struct NewFolder<'a> {
     pub rulebook: &'a [pb::BundleFile],
 }
 
-/// A folder that is being made; gone when dropped unfinished.
+/// Room that is taken before an invitation is used, for what its answer brings.
+const ROOM_BYTES: u64 = 8 << 20;
+
+/// What the keys that are kept while an answer is waited for were made for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Purpose {
+    /// The invitation, or a word for what needs none.
+    pub by: String,
+    /// The store of the folder to be.
+    pub store: StoreId,
+    /// The node to be, where it is drawn here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeId>,
+}
+
+/// Keys that an interrupted making had drawn, and may have been granted something for.
+#[derive(Debug)]
+pub struct Kept {
+    /// What they are for.
+    pub purpose: Purpose,
+    /// The node's.
+    pub keys: NodeKeys,
+    /// Its authority's, where it asks to enrol others.
+    pub authority: Option<AuthorityKey>,
+}
+
+/// A folder that is being made; gone when dropped unfinished, unless what was asked for may have been granted.
 #[derive(Debug)]
 pub struct Making {
     path: PathBuf,
@@ -59,6 +93,8 @@ pub struct Making {
     restored: Option<Restored>,
     /// The folder has an identity until the new one is granted.
     stands: bool,
+    /// Whether the keys stay when it is dropped.
+    may_be_granted: bool,
     lock: Option<FolderLock>,
 }
 
@@ -79,8 +115,10 @@ impl Making {
     ///
     /// # Errors
     /// [`FolderError::Exists`], [`FolderError::InUse`] where another process is
-    /// making the same, [`FolderError::Name`], or the disk refused.
+    /// making the same, [`FolderError::Name`], [`FolderError::PathTooLong`], or
+    /// the disk refused.
     pub fn begin(path: &Path) -> Result<Self, FolderError> {
+        refuse_long(path)?;
         let name = path.file_name().ok_or_else(|| FolderError::Name {
             path: path.to_owned(),
         })?;
@@ -97,8 +135,10 @@ impl Making {
             aside,
             restored: None,
             stands: false,
+            may_be_granted: false,
             lock: Some(lock),
         };
+        making.take_keys_back()?;
         making.clear()?;
         Ok(making)
     }
@@ -122,12 +162,123 @@ impl Making {
             aside: path.to_owned(),
             restored: Some(restored),
             stands,
+            may_be_granted: false,
             lock: Some(lock),
         };
         if !stands {
+            making.take_keys_back()?;
             making.clear()?;
         }
         Ok(making)
+    }
+
+    /// Keys that an interrupted making for the same purpose had drawn; others are forgotten.
+    ///
+    /// # Errors
+    /// A [`FolderError`] for what stands there and does not read.
+    pub fn kept(&self, by: &str) -> Result<Option<Kept>, FolderError> {
+        let at = self.aside.join(KEPT);
+        if !at.join(PURPOSE).exists() {
+            return Ok(None);
+        }
+        let purpose: Purpose = of_json(PURPOSE, &read(&at, PURPOSE)?)?;
+        if purpose.by != by {
+            disk::remove_folder(&SystemDisk, &at)?;
+            return Ok(None);
+        }
+        let authority = at.join(KEPT_AUTHORITY_KEY);
+        let authority = authority
+            .exists()
+            .then(|| AuthorityKey::load(&authority))
+            .transpose()
+            .map_err(|error| key_error(AUTHORITY_KEY, error))?;
+        Ok(Some(Kept {
+            purpose,
+            keys: NodeKeys {
+                signing: key(&at, KEPT_SIGNING_KEY, SigningKey::load)?,
+                transport: key(&at, KEPT_TRANSPORT_KEY, TransportKey::load)?,
+                encryption: key(&at, KEPT_ENCRYPTION_KEY, EncryptionKey::load)?,
+            },
+            authority,
+        }))
+    }
+
+    /// Keeps keys, and takes room for the answer, before anything is asked that cannot be taken back: where it is cut
+    /// from here on, the same command goes on with the same keys.
+    ///
+    /// # Errors
+    /// The disk refused, or has no room; nothing was asked then.
+    pub fn keep(&mut self, kept: &Kept) -> Result<(), FolderError> {
+        let at = self.aside.join(KEPT);
+        disk::remove_folder(&SystemDisk, &at)?;
+        disk::make_folder(&SystemDisk, &at)?;
+        save(&at, KEPT_SIGNING_KEY, |path| kept.keys.signing.save(path))?;
+        save(&at, KEPT_TRANSPORT_KEY, |path| {
+            kept.keys.transport.save(path)
+        })?;
+        save(&at, KEPT_ENCRYPTION_KEY, |path| {
+            kept.keys.encryption.save(path)
+        })?;
+        if let Some(authority) = &kept.authority {
+            save(&at, KEPT_AUTHORITY_KEY, |path| authority.save(path))?;
+        }
+        put(&at, PURPOSE, &to_json(PURPOSE, &kept.purpose)?)?;
+        disk::sync_folder(&SystemDisk, &self.aside)?;
+        self.take_room()
+    }
+
+    /// Takes room for what the answer brings.
+    ///
+    /// # Errors
+    /// The disk refused, or has no room.
+    pub fn take_room(&mut self) -> Result<(), FolderError> {
+        Reserve::hold(&self.aside.join(ROOM), ROOM_BYTES)
+            .map_err(|error| locking_or(error, ROOM))?;
+        Ok(())
+    }
+
+    /// No authority is asked for any more.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn keep_no_authority(&mut self) -> Result<(), FolderError> {
+        let at = self.aside.join(KEPT);
+        disk::remove_file(&SystemDisk, &at.join(KEPT_AUTHORITY_KEY))?;
+        Ok(disk::sync_folder(&SystemDisk, &at)?)
+    }
+
+    /// Whether what is asked for may have been granted: then the keys stay where this ends without an answer.
+    pub const fn may_be_granted(&mut self, so: bool) {
+        self.may_be_granted = so;
+    }
+
+    /// A making that was cut after its keys were in place and before the folder had an identity has them aside again.
+    fn take_keys_back(&self) -> Result<(), FolderError> {
+        let (placed, at) = (self.aside.join("private"), self.aside.join(KEPT));
+        if placed.join(PURPOSE).exists() && !at.join(PURPOSE).exists() {
+            disk::remove_folder(&SystemDisk, &at)?;
+            disk::rename(&SystemDisk, &placed, &at)?;
+            disk::sync_folder(&SystemDisk, &self.aside)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the keys in place: those that were kept, or else those given.
+    fn place_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
+        let at = self.aside.join(KEPT);
+        if !at.join(PURPOSE).exists() {
+            return self.write_keys(new);
+        }
+        if new.authority.is_none() {
+            disk::remove_file(&SystemDisk, &at.join(KEPT_AUTHORITY_KEY))?;
+        } else if !at.join(KEPT_AUTHORITY_KEY).exists()
+            && let Some(authority) = new.authority
+        {
+            save(&at, KEPT_AUTHORITY_KEY, |path| authority.key().save(path))?;
+        }
+        disk::remove_folder(&SystemDisk, &self.aside.join("private"))?;
+        disk::rename(&SystemDisk, &at, &self.aside.join("private"))?;
+        Ok(disk::sync_folder(&SystemDisk, &self.aside)?)
     }
 
     /// Takes the identity from a folder that has one: from here on it is nobody, as if put back from a backup.
@@ -152,19 +303,23 @@ impl Making {
     /// # Errors
     /// A [`FolderError`]; nothing is left then.
     pub fn finish(mut self, new: &NewFolder<'_>) -> Result<Folder, FolderError> {
+        disk::remove_file(&SystemDisk, &self.aside.join(ROOM))?;
         self.give_up_identity()?;
-        self.write_keys(new)?;
         self.write_trust(new)?;
         self.write_first_entries(new)?;
         if self.restored.is_some() {
             self.go_on_as(new.identity)?;
+            self.place_keys(new)?;
             write_identity(&self.path, new.identity)?;
             self.lock = None;
             Restored::remove(&self.path)?;
         } else {
+            self.place_keys(new)?;
             write_identity(&self.aside, new.identity)?;
             self.put_in_place()?;
         }
+        // With an identity beside it, it says nothing any more.
+        disk::remove_file(&SystemDisk, &self.path.join("private").join(PURPOSE))?;
         Folder::open(&self.path)
     }
 
@@ -196,9 +351,11 @@ impl Making {
         let Some(lock) = &self.lock else {
             return Ok(());
         };
-        FileJournal::recover(lock, identity.journal(), Options::default())
-            .map_err(|error| locking_or(error, "journal"))?;
-        Ok(())
+        match FileJournal::recover(lock, identity.journal(), Options::default()) {
+            // It never ran: its first start begins a journal.
+            Ok(_) | Err(JournalError::Absent) => Ok(()),
+            Err(error) => Err(locking_or(error, "journal")),
+        }
     }
 
     fn write_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
@@ -254,7 +411,9 @@ impl Making {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
             let made = || name.to_str().is_some_and(|name| MADE.contains(&name));
-            if name == "lock" || self.restored.is_some() && !made() {
+            let room = name.to_str() == Some(ROOM);
+            let stays = name == "lock" || name == KEPT || self.restored.is_some() && !made();
+            if stays && !room {
                 continue;
             }
             if entry.file_type().map_err(failed)?.is_dir() {
@@ -272,10 +431,17 @@ impl Drop for Making {
         if self.lock.is_none() {
             return;
         }
+        let room = disk::remove_file(&SystemDisk, &self.aside.join(ROOM));
+        let kept = || {
+            let at = self.aside.join(KEPT);
+            self.may_be_granted || disk::remove_folder(&SystemDisk, &at).is_ok()
+        };
         let cleared = match self.restored {
-            Some(_) => self.stands || self.clear().is_ok(),
+            Some(_) => (self.stands || self.clear().is_ok()) && kept(),
+            None if self.may_be_granted => self.clear().is_ok(),
             None => disk::remove_folder(&SystemDisk, &self.aside).is_ok(),
         };
+        let cleared = cleared && room.is_ok();
         if !cleared {
             tracing::warn!(folder = %self.aside.display(), "a half-made folder could not be removed");
         }
@@ -290,6 +456,19 @@ fn save(
     write(&folder.join(file)).map_err(|error| key_error(file, error))
 }
 
+/// Where the node's socket would have too long a path, it could be made and never run.
+fn refuse_long(path: &Path) -> Result<(), FolderError> {
+    let whole = std::path::absolute(path)
+        .map_err(disk::at(path))
+        .map_err(disk::failed("find the folder"))?;
+    let bytes = whole.join(SOCKET_NAME).as_os_str().len();
+    if bytes > SOCKET_PATH_BYTES_MAX {
+        let path = path.to_owned();
+        return Err(FolderError::PathTooLong { path, bytes });
+    }
+    Ok(())
+}
+
 /// Nothing, or an empty folder, may stand where a new one is to be.
 fn refuse_present(path: &Path) -> Result<(), FolderError> {
     let exists = || FolderError::Exists {
@@ -299,7 +478,7 @@ fn refuse_present(path: &Path) -> Result<(), FolderError> {
         Ok(mut entries) => entries.next().map_or(Ok(()), |_| Err(exists())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotADirectory => Err(exists()),
-        Err(error) => Err(disk::failed("look for a folder")(error).into()),
+        Err(error) => Err(disk::failed("look for a folder")(disk::at(path)(error)).into()),
     }
 }
 
@@ -309,8 +488,15 @@ fn refuse_present(path: &Path) -> Result<(), FolderError> {
 /// [`FolderError::Damaged`] where the journal does not read.
 fn restored_of(folder: &Folder) -> Result<Restored, FolderError> {
     let identity = &folder.identity;
-    let journal = Beside::look(folder.path()).map_err(damaged("journal"))?;
-    let last = journal.segments.last();
+    let (position, last) = match Beside::look(folder.path()) {
+        Ok(journal) => {
+            let last = journal.segments.last().map(|segment| segment.sha256);
+            (journal.end.0, last)
+        }
+        // It never ran.
+        Err(JournalError::Absent) => (0, None),
+        Err(error) => return Err(locking_or(error, "journal")),
+    };
     Ok(Restored {
         deployment: identity.deployment,
         place: identity.place,
@@ -320,8 +506,12 @@ fn restored_of(folder: &Folder) -> Result<Restored, FolderError> {
         node: identity.node,
         root: folder.root.fingerprint(),
         backup_made: String::new(),
-        position: journal.end.0,
-        chain_hash: Fingerprint::from_bytes(last.map_or([0; 32], |segment| segment.sha256)),
+        position,
+        chain_hash: Fingerprint::from_bytes(last.unwrap_or([0; 32])),
         keys: true,
+        enrol_address: identity
+            .parent
+            .as_ref()
+            .map(|parent| parent.enrol_address.clone()),
     })
 }

@@ -303,6 +303,7 @@ fn a_restored_folder_is_nobody_until_it_has_an_identity() {
         position: 1_234,
         chain_hash: Fingerprint::from_bytes([7; 32]),
         keys: true,
+        enrol_address: None,
     };
     drop(model);
     let aside = path.with_extension("identity");

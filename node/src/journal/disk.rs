@@ -7,8 +7,8 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::JournalError;
@@ -68,6 +68,89 @@ impl FileSystem {
             Self::Nfs | Self::Fuse => Err(JournalError::FileSystemRefused { kind: self }),
             Self::Ext4 | Self::Xfs | Self::Tmpfs | Self::Overlay | Self::Other(_) => Ok(self),
         }
+    }
+}
+
+/// An error of the operating system with what is needed to mend it: the file, whose it is, and who may do what.
+#[derive(Debug)]
+pub(crate) struct AtPath {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Its owner, group and permission bits, where they can be seen.
+    pub owned: Option<(u32, u32, u32)>,
+    source: io::Error,
+}
+
+impl fmt::Display for AtPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some((owner, group, mode)) = self.owned {
+            write!(f, " (owner {owner}:{group}, mode {mode:04o})")?;
+        }
+        write!(f, ": {}", self.source)
+    }
+}
+
+impl std::error::Error for AtPath {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.source()
+    }
+}
+
+/// Adds to an error of the operating system which file it is about. Its kind stays.
+pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |source| {
+        // Whether a file is there is asked all the time; only what stands there has an owner.
+        let absent = source.kind() == ErrorKind::NotFound;
+        let found = (!absent).then(|| fs::symlink_metadata(path).ok()).flatten();
+        let owned = found.map(|found| (found.uid(), found.gid(), found.mode() & 0o7777));
+        let path = path.to_owned();
+        io::Error::new(
+            source.kind(),
+            AtPath {
+                path,
+                owned,
+                source,
+            },
+        )
+    }
+}
+
+/// The operating system's own error, where an error comes from one: then nothing was read, and nothing is known to be
+/// damaged. A file that is shorter than it says is not such a case.
+pub(crate) fn refused_by_the_system<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(refused) = error.downcast_ref::<io::Error>() {
+            let short = matches!(
+                refused.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::InvalidData
+            );
+            return (!short).then_some(refused);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What a person is told of an error of the operating system, in Chinese.
+pub(crate) fn chinese(error: &io::Error) -> String {
+    let at = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<AtPath>());
+    let of = at.map_or_else(String::new, |at| {
+        let owned = at
+            .owned
+            .map(|(owner, group, mode)| format!("（属主 {owner}:{group}，权限 {mode:04o}）"));
+        format!(" {}{}", at.path.display(), owned.unwrap_or_default())
+    });
+    let source = at.map_or(error, |at| &at.source);
+    if error.kind() == ErrorKind::PermissionDenied {
+        format!("无权访问{of}")
+    } else {
+        format!("操作系统拒绝访问{of}：{source}")
     }
 }
 
@@ -192,12 +275,12 @@ pub struct SystemDisk;
 
 impl Disk for SystemDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(opened(|| File::open(path))?))
+        SystemFile::of(opened(|| File::open(path)), path)
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = opened(|| OpenOptions::new().read(true).write(true).open(path));
-        Ok(Arc::new(file?))
+        SystemFile::of(file, path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
@@ -209,39 +292,41 @@ impl Disk for SystemDisk {
                 .mode(0o600)
                 .open(path)
         };
-        Ok(Arc::new(opened(new)?))
+        SystemFile::of(opened(new), path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        fs::rename(from, to).map_err(at(to))
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        opened(|| File::open(path))?.sync_all()
+        let synced = opened(|| File::open(path)).and_then(|folder| folder.sync_all());
+        synced.map_err(at(path))
     }
 
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(at(path))
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        fs::remove_file(path).map_err(at(path))
     }
 
     fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        fs::remove_dir_all(path)
+        fs::remove_dir_all(path).map_err(at(path))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(path)? {
-            names.extend(entry?.file_name().into_string());
+        for entry in fs::read_dir(path).map_err(at(path))? {
+            names.extend(entry.map_err(at(path))?.file_name().into_string());
         }
         Ok(names)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        path.try_exists()
+        path.try_exists().map_err(at(path))
     }
 
     fn file_system(&self, folder: &Path) -> Result<FileSystem, JournalError> {
@@ -249,29 +334,58 @@ impl Disk for SystemDisk {
     }
 }
 
-impl DiskFile for File {
+/// An open file that knows its name, so that an error says which one it was.
+pub(crate) struct SystemFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl SystemFile {
+    /// Opens an existing file for reading.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            file: File::open(path).map_err(at(path))?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The number by which the file system knows it, whatever its name leads to by now.
+    pub(crate) fn inode(&self) -> io::Result<u64> {
+        Ok(self.file.metadata().map_err(at(&self.path))?.ino())
+    }
+
+    fn of(opened: io::Result<File>, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(Self {
+            file: opened.map_err(at(path))?,
+            path: path.to_owned(),
+        }))
+    }
+}
+
+impl DiskFile for SystemFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        FileExt::read_at(self, buffer, offset)
+        FileExt::read_at(&self.file, buffer, offset).map_err(at(&self.path))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        let written = self.file.write_all_at(bytes, offset);
+        written.map_err(at(&self.path))
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        Self::set_len(self, length)
+        self.file.set_len(length).map_err(at(&self.path))
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata().map_err(at(&self.path))?.len())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data().map_err(at(&self.path))
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        Self::sync_all(self)
+        self.file.sync_all().map_err(at(&self.path))
     }
 }
 

@@ -34,13 +34,31 @@ impl FolderLock {
     /// `Locked` when another owner has it, `DiskFull`, `ReadOnly`, `Io`.
     pub fn acquire(folder: &Path) -> Result<Self, JournalError> {
         disk::make_folder(&SystemDisk, folder)?;
+        let path = folder.join(LOCK_FILE);
         let file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(folder.join(LOCK_FILE))
+            .open(&path)
+            .map_err(disk::at(&path))
             .map_err(disk::failed("open the lock file"))?;
+        Self::of(folder, file)
+    }
+
+    /// Takes a folder on a file system that takes no writes: whoever reads there only keeps out who reads there too.
+    ///
+    /// # Errors
+    /// `Locked`, `Io`; also where there is no lock file, as no node ever used the folder then.
+    pub fn acquire_to_read(folder: &Path) -> Result<Self, JournalError> {
+        let path = folder.join(LOCK_FILE);
+        let file = File::open(&path)
+            .map_err(disk::at(&path))
+            .map_err(disk::failed("open the lock file"))?;
+        Self::of(folder, file)
+    }
+
+    fn of(folder: &Path, file: File) -> Result<Self, JournalError> {
         let take =
             || FileExt::try_lock_exclusive(&file).map_err(disk::failed("lock the data folder"));
         let mut taken = take()?;

@@ -103,7 +103,10 @@ impl FileJournal {
             .ok()
             .flatten();
         if let Some(witness) = witness {
-            witness.identity.refuse_not_newer(identity)?;
+            // A recovery that was cut goes on in the life that it had begun.
+            if witness.identity != identity {
+                witness.identity.refuse_not_newer(identity)?;
+            }
             if !stands(lock)? {
                 lock.disk().file_system(lock.folder())?;
                 options.check()?;

@@ -43,6 +43,7 @@ impl Reserve {
             .create_new(true)
             .mode(0o600)
             .open(path)
+            .map_err(disk::at(path))
             .map_err(disk::failed("create a file"))?;
         let held = file
             .allocate(bytes)

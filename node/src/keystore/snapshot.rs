@@ -3,14 +3,13 @@
 //! Reads the file of a store that another process may be using, without lock or change. What was sealed to a node's own
 //! key is opened on the way out: whoever restores has another key and could not open it any more.
 
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::file::{KEYS_FILE, read_all, whole_file};
 use super::{CaseId, Holdings, KeyStoreError, codec, witness};
+use crate::journal::disk::SystemFile;
 use crate::journal::{SystemDisk, disk};
 
 /// Erasures that may overtake one reading.
@@ -120,7 +119,7 @@ impl Snapshot {
 /// while it was read.
 fn read_once(path: &Path) -> Result<Option<(Holdings, u64)>, KeyStoreError> {
     let reading = || disk::failed("read the key store");
-    let file = match File::open(path) {
+    let file = match SystemFile::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Some((Holdings::new(), 0)));
@@ -128,8 +127,9 @@ fn read_once(path: &Path) -> Result<Option<(Holdings, u64)>, KeyStoreError> {
         Err(error) => return Err(reading()(error).into()),
     };
     let bytes = read_all(&file).map_err(reading())?;
-    let read = file.metadata().map_err(reading())?.ino();
-    let present = std::fs::metadata(path).map_err(reading())?.ino();
+    let read = file.inode().map_err(reading())?;
+    let present = SystemFile::open(path).and_then(|present| present.inode());
+    let present = present.map_err(reading())?;
     if read != present {
         return Ok(None);
     }

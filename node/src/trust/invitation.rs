@@ -366,7 +366,9 @@ impl InvitationBook {
             InvitationState::Used { .. } => return Err(RedeemError::Used),
             InvitationState::Open => Standing::First { authority_levels },
         };
-        if now.as_second() >= entry.expires_at_seconds {
+        // Whoever has used it in time may hear the answer again later: it has the keys, and the place is taken by it.
+        let is_late = now.as_second() >= entry.expires_at_seconds;
+        if is_late && matches!(standing, Standing::First { .. }) {
             return Err(RedeemError::Expired);
         }
         Ok(standing)

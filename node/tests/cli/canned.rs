@@ -36,6 +36,7 @@ pub(crate) struct Answers {
     pub(crate) digest: pb::GetDigestResponse,
     pub(crate) account: pb::SetAccountResponse,
     pub(crate) invitation: pb::InviteResponse,
+    pub(crate) invitations: Vec<pb::InvitationView>,
     pub(crate) places: pb::ListPlacesResponse,
     pub(crate) prepared: pb::SignedEntry,
     /// What every row of a table comes to.
@@ -61,6 +62,7 @@ pub(crate) struct Seen {
     pub(crate) accounts: Vec<pb::SetAccountRequest>,
     pub(crate) rotated: Vec<pb::RotateTokenRequest>,
     pub(crate) tokens_revoked: Vec<String>,
+    pub(crate) invitations_revoked: Vec<String>,
     pub(crate) invites: Vec<pb::InviteRequest>,
     pub(crate) revoked: Vec<String>,
     pub(crate) waived: Vec<String>,
@@ -274,6 +276,26 @@ impl NodeService for Service {
     async fn invite(&self, request: Request<pb::InviteRequest>) -> Answer<pb::InviteResponse> {
         let answer = self.answers.invitation.clone();
         self.answer(request, |seen, q| seen.invites.push(q), answer)
+            .await
+    }
+
+    async fn list_invitations(
+        &self,
+        request: Request<pb::ListInvitationsRequest>,
+    ) -> Answer<pb::ListInvitationsResponse> {
+        let invitations = self.answers.invitations.clone();
+        let answer = pb::ListInvitationsResponse { invitations };
+        self.answer(request, |_, _| {}, answer).await
+    }
+
+    async fn revoke_invitation(
+        &self,
+        request: Request<pb::RevokeInvitationRequest>,
+    ) -> Answer<pb::RevokeInvitationResponse> {
+        let note = |seen: &mut Seen, q: pb::RevokeInvitationRequest| {
+            seen.invitations_revoked.push(q.invitation);
+        };
+        self.answer(request, note, pb::RevokeInvitationResponse {})
             .await
     }
 

@@ -229,6 +229,29 @@ async fn a_token_is_replaced_and_revoked_by_a_command() {
 }
 
 #[tokio::test]
+async fn invitations_are_listed_with_where_they_stand_and_withdrawn_by_their_id() {
+    let node = Node::start(Answers {
+        invitations: vec![pb::InvitationView {
+            invitation: "i7".into(),
+            place_name: "新湖街道".into(),
+            standing: pb::InvitationStanding::Open.into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    let listed = node.run(&["invitation", "list"]).await;
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    assert!(
+        listed.out.contains("i7") && listed.out.contains("新湖街道"),
+        "{}",
+        listed.out
+    );
+    let revoked = node.run(&["invitation", "revoke", "i7"]).await;
+    assert_eq!(revoked.code, 0, "{}", revoked.err);
+    assert_eq!(node.seen().invitations_revoked, ["i7"]);
+}
+
+#[tokio::test]
 async fn each_write_carries_the_request_id_given_or_one_of_its_own() {
     let node = Node::start(Answers::default());
     let given = ["account", "close", "wang", "--request-id", "mine"];

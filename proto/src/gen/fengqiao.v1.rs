@@ -6246,6 +6246,9 @@ pub struct LinkStatus {
     /// Why no session runs; unset while one does, and before the link was first tried.
     #[prost(message, optional, tag = "12")]
     pub down: ::core::option::Option<Trouble>,
+    /// Since when it is waited for, Unix milliseconds, or 0.
+    #[prost(int64, tag = "13")]
+    pub awaited_since_ms: i64,
 }
 /// Asks for the digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6468,6 +6471,57 @@ pub struct InviteResponse {
     #[prost(bool, tag = "3")]
     pub secret_withheld: bool,
 }
+/// Asks for the invitations.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListInvitationsRequest {}
+/// Every invitation that is kept.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListInvitationsResponse {
+    /// By the end of their time, the latest first.
+    #[prost(message, repeated, tag = "1")]
+    pub invitations: ::prost::alloc::vec::Vec<InvitationView>,
+}
+/// One invitation, without its secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvitationView {
+    /// Its id: the fourth part of the token.
+    #[prost(string, tag = "1")]
+    pub invitation: ::prost::alloc::string::String,
+    /// Place id.
+    #[prost(string, tag = "2")]
+    pub place: ::prost::alloc::string::String,
+    /// Name of the place.
+    #[prost(string, tag = "3")]
+    pub place_name: ::prost::alloc::string::String,
+    /// Name of the unit, where it is for a department's node, or empty.
+    #[prost(string, tag = "4")]
+    pub unit_name: ::prost::alloc::string::String,
+    /// Node that the newcomer takes over from, or empty.
+    #[prost(string, tag = "5")]
+    pub succeeds: ::prost::alloc::string::String,
+    /// Until when it is good, Unix milliseconds.
+    #[prost(int64, tag = "6")]
+    pub expires_ms: i64,
+    /// Where it stands.
+    #[prost(enumeration = "InvitationStanding", tag = "7")]
+    pub standing: i32,
+    /// Node that joined by it, or empty.
+    #[prost(string, tag = "8")]
+    pub node: ::prost::alloc::string::String,
+}
+/// Withdraws an invitation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeInvitationRequest {
+    /// Its id, as the list shows it.
+    #[prost(string, tag = "1")]
+    pub invitation: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The invitation is good no more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeInvitationResponse {}
 /// Revokes a node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RevokeNodeRequest {
@@ -6654,6 +6708,47 @@ impl ImportOutcome {
             "IMPORT_OUTCOME_KNOWN" => Some(Self::Known),
             "IMPORT_OUTCOME_PARKED" => Some(Self::Parked),
             "IMPORT_OUTCOME_REFUSED" => Some(Self::Refused),
+            _ => None,
+        }
+    }
+}
+/// Where an invitation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum InvitationStanding {
+    /// Not said.
+    Unspecified = 0,
+    /// May be used.
+    Open = 1,
+    /// Its time is over and nobody used it.
+    Expired = 2,
+    /// A node joined by it.
+    Used = 3,
+    /// Withdrawn.
+    Revoked = 4,
+}
+impl InvitationStanding {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "INVITATION_STANDING_UNSPECIFIED",
+            Self::Open => "INVITATION_STANDING_OPEN",
+            Self::Expired => "INVITATION_STANDING_EXPIRED",
+            Self::Used => "INVITATION_STANDING_USED",
+            Self::Revoked => "INVITATION_STANDING_REVOKED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INVITATION_STANDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "INVITATION_STANDING_OPEN" => Some(Self::Open),
+            "INVITATION_STANDING_EXPIRED" => Some(Self::Expired),
+            "INVITATION_STANDING_USED" => Some(Self::Used),
+            "INVITATION_STANDING_REVOKED" => Some(Self::Revoked),
             _ => None,
         }
     }
@@ -6961,6 +7056,56 @@ pub mod node_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "Invite"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the invitations minted here; nothing of their secrets.
+        pub async fn list_invitations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListInvitationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvitationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/ListInvitations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "ListInvitations"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Withdraws an invitation that nobody has used.
+        pub async fn revoke_invitation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeInvitationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/RevokeInvitation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RevokeInvitation"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Revokes a node enrolled here.
         pub async fn revoke_node(
             &mut self,
@@ -7244,6 +7389,22 @@ pub mod node_service_server {
             &self,
             request: tonic::Request<super::InviteRequest>,
         ) -> std::result::Result<tonic::Response<super::InviteResponse>, tonic::Status>;
+        /// Lists the invitations minted here; nothing of their secrets.
+        async fn list_invitations(
+            &self,
+            request: tonic::Request<super::ListInvitationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvitationsResponse>,
+            tonic::Status,
+        >;
+        /// Withdraws an invitation that nobody has used.
+        async fn revoke_invitation(
+            &self,
+            request: tonic::Request<super::RevokeInvitationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeInvitationResponse>,
+            tonic::Status,
+        >;
         /// Revokes a node enrolled here.
         async fn revoke_node(
             &self,
@@ -7776,6 +7937,96 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = InviteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/ListInvitations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInvitationsSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::ListInvitationsRequest>
+                    for ListInvitationsSvc<T> {
+                        type Response = super::ListInvitationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListInvitationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::list_invitations(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInvitationsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/RevokeInvitation" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeInvitationSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::RevokeInvitationRequest>
+                    for RevokeInvitationSvc<T> {
+                        type Response = super::RevokeInvitationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeInvitationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::revoke_invitation(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeInvitationSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

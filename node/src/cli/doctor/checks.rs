@@ -1,16 +1,22 @@
 //! The checks, each one look at one thing.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::error::Error;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use fengqiao_hub::clock::{Moment, Warning};
+use fengqiao_proto::v1 as pb;
+use rustix::fs::StatVfsMountFlags;
 
 use super::finding::{Finding, Patient, words};
 use crate::engine::Closed;
 use crate::folder::{FolderError, Glance, OlderCopy};
 use crate::host::space_limits;
-use crate::journal::{Beside, FileSystem, Space};
+use crate::journal::disk::{self, refused_by_the_system};
+use crate::journal::{Beside, FileSystem, JournalError, Space};
 use crate::keystore::Snapshot;
+use crate::link::Words;
 use crate::store::{boot_id, is_believed};
 
 /// Below it a person should look.
@@ -40,7 +46,7 @@ pub(super) async fn all(patient: &Patient<'_>) -> Vec<Finding> {
         findings.extend(super::parent::parent(glance, patient).await);
     }
     findings.push(ports(patient));
-    findings.push(running(patient));
+    findings.extend(running(patient));
     findings.extend(rules(patient));
     findings
 }
@@ -103,14 +109,29 @@ fn folder(patient: &Patient<'_>) -> Finding {
                 ),
             )
         }
-        Err(error @ FolderError::Restored { .. }) => Finding::fail(
-            check,
-            words(error.to_string(), error.chinese()),
-            words(
-                "ask the parent for a recovery token, then `fengqiao recover`",
-                "请向上级索取恢复令牌，再执行 fengqiao recover",
-            ),
-        ),
+        Err(error @ FolderError::Restored { restored, .. }) => {
+            let next = restored.next_command(patient.folder);
+            let (english, chinese) = match &restored.enrol_address {
+                Some(_) => (
+                    format!(
+                        "have the parent run `fengqiao invite PLACE --successor`, then: {next}"
+                    ),
+                    format!("请上级执行 fengqiao invite 地区 --successor，再在本机执行：{next}"),
+                ),
+                None => (
+                    format!("with the root key brought from where it is locked away: {next}"),
+                    format!("请取回离线保存的根密钥，执行：{next}"),
+                ),
+            };
+            Finding::fail(
+                check,
+                words(error.to_string(), error.chinese()),
+                words(english, chinese),
+            )
+        }
+        Err(error) if refused_by_the_system(error).is_some() => {
+            unread(check, patient.folder, error)
+        }
         Err(error) => Finding::fail(
             check,
             words(error.to_string(), error.chinese()),
@@ -122,13 +143,59 @@ fn folder(patient: &Patient<'_>) -> Finding {
     }
 }
 
+/// Something that could not be read: which file, whose it is, and how it is given back. Nothing is said of its bytes.
+fn unread(check: &'static str, folder: &Path, error: &(dyn Error + 'static)) -> Finding {
+    let Some(refused) = refused_by_the_system(error) else {
+        return Finding::fail(
+            check,
+            words(error.to_string(), "无法读取"),
+            Words::default(),
+        );
+    };
+    let found = words(refused.to_string(), disk::chinese(refused));
+    if refused.kind() != ErrorKind::PermissionDenied {
+        return Finding::fail(
+            check,
+            found,
+            words(
+                "see what the system log says of this disk (dmesg); nothing was found to be damaged",
+                "请查看系统日志（dmesg）中有关此磁盘的信息；未发现数据损坏",
+            ),
+        );
+    }
+    let own = rustix::process::geteuid().as_raw();
+    let (owner, group) =
+        std::fs::metadata(folder).map_or((own, own), |found| (found.uid(), found.gid()));
+    let folder = folder.display();
+    let to_do = if owner == own {
+        words(
+            format!("give it back to the node's user: chown -R {owner}:{group} {folder}"),
+            format!("请归还给节点用户：chown -R {owner}:{group} {folder}"),
+        )
+    } else {
+        words(
+            format!(
+                "this is user {own}, and the folder belongs to user {owner}: run it as that user; where files inside are somebody else's: chown -R {owner}:{group} {folder}"
+            ),
+            format!(
+                "当前用户为 {own}，数据目录属于 {owner}：请以该用户执行；如目录内文件属于他人：chown -R {owner}:{group} {folder}"
+            ),
+        )
+    };
+    Finding::fail(check, found, to_do)
+}
+
 /// Files that nobody but their owner may read.
 fn secrets(folder: &Path) -> Finding {
     let check = "secrets";
     let mut open = Vec::new();
-    let private = std::fs::read_dir(folder.join("private"))
-        .into_iter()
-        .flatten();
+    let private = folder.join("private");
+    if let Err(error) = std::fs::read_dir(&private)
+        && error.kind() == ErrorKind::PermissionDenied
+    {
+        return unread(check, folder, &disk::at(&private)(error));
+    }
+    let private = std::fs::read_dir(&private).into_iter().flatten();
     let private = private.filter_map(|entry| Some(entry.ok()?.path()));
     for path in private.chain([folder.join("keys")]) {
         let mode = std::fs::metadata(&path).map_or(0, |found| found.permissions().mode());
@@ -198,6 +265,17 @@ fn disk(patient: &Patient<'_>) -> Finding {
                 "数据目录请用 ext4 或 XFS",
             ),
         ),
+        Ok(kind) if is_read_only(patient.folder) => Finding::fail(
+            check,
+            words(
+                format!("{kind:?}, mounted read-only"),
+                format!("{kind:?}，以只读方式挂载"),
+            ),
+            words(
+                "the node cannot run on it. Find out why it takes no writes (dmesg), then remount it (mount -o remount,rw); `fengqiao verify` reads it as it is",
+                "节点无法在其上运行。请先查明原因（dmesg），再重新挂载为可写（mount -o remount,rw）；fengqiao verify 可照常核验",
+            ),
+        ),
         Ok(kind) => Finding::ok(check, words(format!("{kind:?}"), format!("{kind:?}"))),
         Err(error) => Finding::fail(
             check,
@@ -208,6 +286,11 @@ fn disk(patient: &Patient<'_>) -> Finding {
             ),
         ),
     }
+}
+
+fn is_read_only(folder: &Path) -> bool {
+    let asked = rustix::fs::statvfs(folder);
+    asked.is_ok_and(|answer| answer.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 fn room(patient: &Patient<'_>) -> Finding {
@@ -249,10 +332,21 @@ fn journal(patient: &Patient<'_>) -> Finding {
                 ),
             )
         }
-        Err(crate::journal::JournalError::Absent) => Finding::warn(
+        Err(JournalError::Absent) => Finding::warn(
             check,
             words("none yet: the node never ran", "尚无日志：节点从未运行"),
             words("start it with `fengqiao run`", "请执行 fengqiao run"),
+        ),
+        Err(error) if refused_by_the_system(&error).is_some() => {
+            unread(check, patient.folder, &error)
+        }
+        Err(error @ (JournalError::DiskFull | JournalError::ReadOnly)) => Finding::fail(
+            check,
+            words(format!("{error}"), "日志无法同步：见“disk”“room”两项"),
+            words(
+                "see the checks of disk and room; nothing was found to be damaged",
+                "请先处理“disk”“room”两项；未发现损坏",
+            ),
         ),
         Err(error) => Finding::fail(
             check,
@@ -278,6 +372,7 @@ fn keys(folder: &Path) -> Finding {
                 ),
             )
         }
+        Err(error) if refused_by_the_system(&error).is_some() => unread(check, folder, &error),
         Err(error) => Finding::fail(
             check,
             words(format!("{error}"), "密钥库损坏"),
@@ -301,6 +396,9 @@ fn store(patient: &Patient<'_>) -> Finding {
                 "尚无：下次启动时由日志重建",
             ),
         ),
+        Err(error) if refused_by_the_system(&error).is_some() => {
+            unread(check, patient.folder, &error)
+        }
         Ok(Some(false)) | Err(_) => Finding::warn(
             check,
             words(
@@ -358,6 +456,9 @@ fn writing(patient: &Patient<'_>) -> Finding {
             )
         }
         Ok(_) => Finding::ok(check, words("allowed", "允许")),
+        Err(error) if refused_by_the_system(&error).is_some() => {
+            unread(check, patient.folder, &error)
+        }
         Err(error) => Finding::fail(
             check,
             words(error.to_string(), error.chinese()),
@@ -500,14 +601,16 @@ fn ports(patient: &Patient<'_>) -> Finding {
     }
 }
 
-fn running(patient: &Patient<'_>) -> Finding {
+fn running(patient: &Patient<'_>) -> Vec<Finding> {
     let check = "node";
     let Some(status) = &patient.status else {
-        return Finding::ok(check, words("not running", "未运行"));
+        return vec![Finding::ok(check, words("not running", "未运行"))];
     };
+    let mut findings = vec![linked(status)];
+    findings.extend(recovering(status, patient.now));
     if let Some(alarm) = status.alarms.first() {
-        return Finding::warn(
-            check,
+        findings.push(Finding::warn(
+            "alarms",
             words(
                 format!("{} alarms, the newest: {alarm}", status.alarms.len()),
                 format!("告警 {} 条，最近：{alarm}", status.alarms.len()),
@@ -516,34 +619,46 @@ fn running(patient: &Patient<'_>) -> Finding {
                 "`fengqiao status` shows them all",
                 "全部告警请看 fengqiao status",
             ),
-        );
+        ));
     }
-    let awaited: Vec<_> = status
-        .links
-        .iter()
-        .filter(|link| link.awaited)
-        .map(|link| link.name.as_str())
-        .collect();
-    if !awaited.is_empty() {
-        let names = awaited.join(", ");
-        return Finding::warn(
-            check,
-            words(
-                format!("recovering: old cases wait until {names} has said what it holds"),
-                format!("恢复中：旧案等待 {names} 告知所存内容"),
+    findings
+}
+
+/// Who is awaited after a loss, and for how long.
+fn recovering(status: &pb::GetStatusResponse, now: Moment) -> Option<Finding> {
+    let awaited: Vec<_> = status.links.iter().filter(|link| link.awaited).collect();
+    let since = awaited.iter().map(|link| link.awaited_since_ms).min()?;
+    let names: Vec<_> = awaited.iter().map(|link| link.name.as_str()).collect();
+    let nodes: Vec<_> = awaited.iter().map(|link| link.link.as_str()).collect();
+    let (names, nodes) = (names.join("、"), nodes.join(" "));
+    let hours = now.0.saturating_sub(since).max(0) / 3_600_000;
+    Some(Finding::warn(
+        "recovery",
+        words(
+            format!(
+                "recovering since {}, {hours} h: cases begun before wait until {names} has said what it holds",
+                shown(Moment(since))
             ),
-            words(
-                "bring that link up; new cases are taken meanwhile",
-                "请恢复与其的连接；新诉求照常受理",
+            format!(
+                "自 {} 起恢复中，已 {hours} 小时：恢复前的诉求件等待 {names} 告知所存内容",
+                shown(Moment(since))
             ),
-        );
-    }
-    let cut: Vec<_> = status
-        .links
-        .iter()
-        .filter(|link| link.direction == "up" && !link.connected)
-        .collect();
-    if let Some(link) = cut.first() {
+        ),
+        words(
+            format!(
+                "bring that link up; new cases are taken meanwhile. One that will never come back, a leader goes on without: fengqiao waive {nodes}"
+            ),
+            format!(
+                "请恢复与其的连接，新诉求照常受理。如确定不再恢复，由负责人执行 fengqiao waive {nodes}"
+            ),
+        ),
+    ))
+}
+
+fn linked(status: &pb::GetStatusResponse) -> Finding {
+    let check = "node";
+    let mut up = status.links.iter().filter(|link| link.direction == "up");
+    if let Some(link) = up.find(|link| !link.connected) {
         return Finding::warn(
             check,
             words(
@@ -551,8 +666,8 @@ fn running(patient: &Patient<'_>) -> Finding {
                 format!("与 {} 未连通；待送 {} 项", link.name, link.owed),
             ),
             words(
-                "nothing is lost: it goes on when the link is back",
-                "数据不会丢失，恢复连通后自动继续",
+                "nothing is lost: it goes on when the link is back; why it is down, see the check of the parent",
+                "数据不会丢失，恢复连通后自动继续；断开原因见“parent”一项",
             ),
         );
     }

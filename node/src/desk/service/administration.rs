@@ -1,7 +1,9 @@
 //! Administration calls.
 
+use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::node_service_server::NodeService;
@@ -9,12 +11,14 @@ use tonic::{Request, Response, Status};
 
 use super::{Desk, answer, asked, internal};
 use crate::desk::error::status;
+use crate::engine::awaiting::recovering_since;
 use crate::engine::{AccountChange, Administration, Caller, Closed, Listed, MovePlace, Views};
-use crate::enrolment::host_and_port;
+use crate::enrolment::{host_and_port, invitation_view};
 use crate::link::Down;
 use crate::node::opening::registry_and_views;
 use crate::node::{LinkEnd, Node};
 use crate::store::tables::ParkedRow;
+use crate::trust::invitation::InvitationState;
 
 /// Cases read at once for a digest.
 const DIGEST_PAGE: usize = 1_000;
@@ -47,10 +51,12 @@ impl NodeService for Desk {
             .map_err(|error| internal(&error))?;
         let parked = node.views.parked(PARKED_SHOWN_MAX);
         let parked = parked.map_err(|error| internal(&error))?;
+        let since = recovering_since(&**node.views.store()).map_err(|error| internal(&error))?;
         let mut links = Vec::new();
         for link in up.into_iter().chain(node.me.at.down(&registry)) {
             let mut status = self.link_status(&registry, link, up == Some(link))?;
             status.awaited = awaited.contains(&link);
+            status.awaited_since_ms = since.filter(|_| status.awaited).unwrap_or(0);
             links.push(status);
         }
         Ok(Response::new(pb::GetStatusResponse {
@@ -180,6 +186,31 @@ impl NodeService for Desk {
             hours: message.hours,
             successor: message.successor,
         };
+        self.administer(write, what).await
+    }
+
+    async fn list_invitations(
+        &self,
+        request: Request<pb::ListInvitationsRequest>,
+    ) -> Answer<pb::ListInvitationsResponse> {
+        self.caller(&request)?;
+        let (registry, now) = (self.registry(), self.node().clock.now());
+        let kept = self.node().views.invitations();
+        let kept = kept.map_err(|error| internal(&error))?;
+        let mut invitations: Vec<_> = kept
+            .into_iter()
+            .filter_map(|(id, stored)| Some(invitation_shown(&registry, now, id, &stored)?))
+            .collect();
+        invitations.sort_by_key(|shown| std::cmp::Reverse(shown.expires_ms));
+        Ok(Response::new(pb::ListInvitationsResponse { invitations }))
+    }
+
+    async fn revoke_invitation(
+        &self,
+        request: Request<pb::RevokeInvitationRequest>,
+    ) -> Answer<pb::RevokeInvitationResponse> {
+        let write = self.write("revoke-invitation", &request, |message| &message.request_id)?;
+        let what = Administration::RevokeInvitation(request.into_inner().invitation);
         self.administer(write, what).await
     }
 
@@ -395,6 +426,7 @@ impl Desk {
             received,
             acknowledged,
             awaited: false,
+            awaited_since_ms: 0,
             down: down_trouble(&end, up),
         })
     }
@@ -403,6 +435,34 @@ impl Desk {
 fn node_id(text: &str) -> Result<NodeId, Status> {
     let malformed = |_| status(&Refusal::of(Code::Malformed, "node"));
     text.parse::<NodeId>().map_err(malformed)
+}
+
+/// An invitation as its list shows it; `None` where it does not read.
+fn invitation_shown(
+    registry: &Registry,
+    now: Moment,
+    invitation: String,
+    stored: &str,
+) -> Option<pb::InvitationView> {
+    let view = invitation_view(stored)?;
+    let (standing, node) = match view.state {
+        InvitationState::Open if now >= view.expires => (pb::InvitationStanding::Expired, None),
+        InvitationState::Open => (pb::InvitationStanding::Open, None),
+        InvitationState::Used { node, .. } => (pb::InvitationStanding::Used, Some(node)),
+        InvitationState::Revoked { .. } => (pb::InvitationStanding::Revoked, None),
+    };
+    let id = |node: Option<NodeId>| node.map(|node| node.to_string()).unwrap_or_default();
+    let unit = view.unit.and_then(|unit| registry.unit(unit));
+    Some(pb::InvitationView {
+        invitation,
+        place: view.place.to_string(),
+        place_name: registry.name(view.place),
+        unit_name: unit.map(|unit| unit.name.clone()).unwrap_or_default(),
+        succeeds: id(view.succeeds),
+        expires_ms: view.expires.0,
+        standing: standing.into(),
+        node: id(node),
+    })
 }
 
 /// Why a link is down, for the status.

@@ -150,7 +150,9 @@ impl Projection<'_, '_> {
             self.put(key, row.encode_to_vec());
         }
         self.forget_receipts()?;
-        self.put(tables::named(RECOVERING), 1_u64.to_be_bytes().to_vec());
+        // Since when, and never nothing.
+        let since = u64::try_from(recovered.at_ms).unwrap_or(1).max(1);
+        self.put(tables::named(RECOVERING), since.to_be_bytes().to_vec());
         self.state.awaiting_top.clear();
         self.state.top_reached.clear();
         // Entries are counted from the first one in this life, which at the top may have pinned it and be here already.

@@ -108,21 +108,60 @@ async fn an_answer_lost_on_the_way_is_asked_for_again_and_gives_the_same_node() 
 }
 
 #[tokio::test]
-async fn answers_that_never_arrive_leave_no_folder() {
+async fn a_join_whose_answers_never_arrive_is_gone_on_with_under_the_same_keys() {
     let world = World::new().await;
     let place = world.city.add_place(1, "平原县", 40);
     let token = world.city.invite(place, None, Some(9));
     world.city.with(|state| state.lose_answers = 3);
     let between = relay(world.city.address.clone(), Arc::clone(&world.city.cut)).await;
     let now = world.city.now();
-    let lost = join_at(&world.path("county"), &token, &between, now, 10).await;
+    let path = world.path("county");
+    let lost = join_at(&path, &token, &between, now, 10).await;
     let error = lost.unwrap_err();
     assert_eq!((error.code(), error.exit_code()), ("ENROL_UNREACHABLE", 75));
-    assert!(world.others().is_empty());
-    // The very same keys still get their answer.
-    let again = join_at(&world.path("county"), &token, &between, now, 10).await;
-    assert!(again.is_ok());
+    assert!(!path.exists());
+    // Other draws, and long after the invitation has ended: what was kept is what was granted.
+    world.clock.forward_days(3);
+    let now = world.city.now();
+    let again = join_at(&path, &token, &between, now, 77).await.unwrap();
+    let node = again.identity.node;
     assert_eq!(world.city.nodes(), 2);
+    drop(again);
+    // The command once more finds that all is done, and asks nobody.
+    let seen = world.city.requests_seen();
+    let once_more = join_at(&path, &token, &between, now, 78).await.unwrap();
+    assert_eq!(once_more.identity.node, node);
+    assert_eq!(world.city.requests_seen(), seen);
+    assert!(
+        world.others().iter().all(|name| name == "county"),
+        "nothing is left aside"
+    );
+}
+
+#[tokio::test]
+async fn keys_kept_for_one_invitation_serve_no_other() {
+    let world = World::new().await;
+    let place = world.city.add_place(1, "平原县", 40);
+    let (first, second) = (
+        world.city.invite(place, None, Some(9)),
+        world.city.invite(place, None, Some(9)),
+    );
+    let between = relay(world.city.address.clone(), Arc::clone(&world.city.cut)).await;
+    let now = world.city.now();
+    let path = world.path("county");
+    let nobody = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().to_string()
+    };
+    let lost = join_at(&path, &first, &nobody, now, 10).await;
+    assert_eq!(lost.unwrap_err().code(), "ENROL_UNREACHABLE");
+    let joined = join_at(&path, &second, &between, now, 11).await.unwrap();
+    let other = join_at(&world.path("other"), &first, &between, now, 12).await;
+    let other = other.unwrap();
+    assert_ne!(
+        joined.keys.transport.public(),
+        other.keys.transport.public()
+    );
 }
 
 #[test]
