@@ -346,9 +346,10 @@ async fn new_known_and_changed_rows_are_told_apart_with_their_numbers_and_codes_
         .unwrap()
         .to_owned();
     assert!(
-        words.contains("3714-") && words.contains("--key-prefix"),
+        words.contains("3714-") && words.contains("--key-prefix") && words.contains("N-2"),
         "{words}"
     );
+    assert_eq!(changed.json()["refused"][0]["key"], "N-2");
     assert_eq!(ground.cases().await, 3);
     let partial = ground.import("edited.csv", table(&edited), &["--partial"]);
     assert_eq!((counted(&partial), ground.cases().await), ([3, 1, 1, 1], 4));
@@ -612,6 +613,11 @@ async fn a_table_of_places_is_judged_whole_and_then_written_as_one() {
             (1, one(602, 3, "OUT_OF_RANGE")),
             "{words:?} {said:?}"
         );
+        let told = said.json()["refused"][0]["chinese"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        assert!(told.ends_with("层级应低于本级：县、片区、乡、村"), "{told}");
         assert_eq!(ground.names(), ["德州市 3714"], "{words:?}");
     }
     let said = ground.places("many.csv", &bad, &["--partial"]);
@@ -682,7 +688,72 @@ async fn what_one_import_reads_the_other_reads_and_a_parent_that_fits_nothing_is
             "{code} {parent}"
         );
     }
+    let near = ground.places(
+        "near.csv",
+        "code,parent,tier,name\n371402,德州,county,德城区\n",
+        &[],
+    );
+    let words = near.json()["refused"][0]["chinese"].clone();
+    assert!(
+        words.as_str().unwrap().contains("是不是 德州市？"),
+        "{words}"
+    );
     assert_eq!(ground.names(), ["德州市 3714"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_table_to_mend_takes_the_place_of_an_older_one_and_of_nothing_else() {
+    let ground = Ground::new().await;
+    let rows = table(&[good("S-1"), good("S-2").replace("道路", "没有此类")]);
+    let import = |rejects: &str| {
+        let rejects = ground.city.path(rejects);
+        let words = ["--partial", "--rejects", rejects.to_str().unwrap()];
+        ground.import("in.csv", &rows, &words)
+    };
+    for standing in ["in.csv", "mapping.toml", "notes.txt"] {
+        ground.file("notes.txt", "会议记录\n");
+        let said = import(standing);
+        assert_eq!(
+            (said.code, said.error_code().as_str()),
+            (64, "USAGE"),
+            "{standing} {said:?}"
+        );
+        assert!(ground.city.path(standing).metadata().unwrap().len() > 0);
+    }
+    assert_eq!(
+        std::fs::read(ground.city.path("in.csv")).unwrap(),
+        rows.as_bytes()
+    );
+    assert_eq!(ground.cases().await, 0);
+    for expected in [[2, 1, 0, 1], [2, 0, 1, 1]] {
+        assert_eq!(counted(&import("mend.csv")), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn who_may_not_register_learns_nothing_of_rows_that_others_brought() {
+    let ground = Ground::new().await;
+    let rows = table(&[good("W-1")]);
+    assert_eq!(ground.import("in.csv", &rows, &[]).code, 0);
+    let set = [
+        "account", "set", "reader", "--role", "leader", "--as", "admin",
+    ];
+    let set = ground.node.cli(&set);
+    assert_eq!(set.code, 0, "{set:?}");
+    let (file, mapping) = (ground.city.path("in.csv"), ground.city.path("mapping.toml"));
+    let said = ground.node.cli(&[
+        "import",
+        file.to_str().unwrap(),
+        "--mapping",
+        mapping.to_str().unwrap(),
+        "--as",
+        "reader",
+    ]);
+    assert_eq!(
+        (said.code, said.error_code().as_str()),
+        (1, "ROLE_MISSING"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

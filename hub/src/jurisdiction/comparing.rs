@@ -331,9 +331,12 @@ mod tests {
     #[test]
     fn a_row_that_cannot_be_is_refused_by_its_field() {
         let registry = registry(&[place(2, "371402", "甲县")], &[]);
-        let refused = |row: Division| match compare(&registry, HERE, &[row]).remove(0).1 {
-            Comparison::Refused(refusal) => (refusal.code, refusal.field),
-            other => panic!("{other:?}"),
+        let refused = |row: Division| {
+            let comparison = compare(&registry, HERE, &[row]).remove(0).1;
+            let Comparison::Refused(refusal) = comparison else {
+                panic!("{comparison:?}");
+            };
+            (refusal.code, refusal.field)
         };
         let level = |level| Division {
             level,

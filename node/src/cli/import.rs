@@ -408,12 +408,18 @@ impl Import<'_> {
         let spec =
             field.and_then(|(_, field)| SCHEMA.fields.iter().find(|spec| spec.name == *field));
         let column = spec.and_then(|spec| mapper.column_of(spec.name));
+        let mut problem = Words::of(verdict.chinese.clone(), verdict.english.clone());
+        if verdict.outcome() == pb::RowOutcome::Changed {
+            let key = format!("{}{}", self.args.key_prefix, row.key);
+            problem.chinese.push_str(&format!("；唯一键为：{key}"));
+            problem.english.push_str(&format!("; the key is: {key}"));
+        }
         let error = RowError {
             line: row.line,
             column: column.or_else(|| mapper.key_column()),
             kind: spec.map(|spec| spec.kind.words()),
             code: verdict.code.clone(),
-            problem: Words::of(verdict.chinese.clone(), verdict.english.clone()),
+            problem,
         };
         let row = RefusedRow {
             line: row.line,

@@ -75,6 +75,39 @@ impl TableArgs {
     }
 }
 
+/// Refuses to put a table to mend in the place of anything but an older one.
+fn spare(path: &Path) -> Result<(), Failure> {
+    if std::fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    let columns: Vec<Vec<String>> = TO_MEND
+        .iter()
+        .zip(TO_MEND_ZH)
+        .map(|(name, chinese)| vec![(*name).to_owned(), chinese.to_owned()])
+        .collect();
+    let wanted = Wanted {
+        columns: &columns,
+        sheet: None,
+    };
+    let standing = std::fs::read(path).ok();
+    let standing = standing.and_then(|bytes| read_table(bytes, LIMITS, &wanted).ok());
+    let is_older = standing.is_some_and(|table| {
+        table.headers.ends_with(&TO_MEND.map(str::to_owned))
+            || table.headers.ends_with(&TO_MEND_ZH.map(str::to_owned))
+    });
+    if is_older {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(Failure::usage(
+        "rejects",
+        format!(
+            "{shown} stands already and is no table of rows to mend; name another with --rejects"
+        ),
+        format!("文件 {shown} 已存在且不是待修改行的表，请用 --rejects 另行指定"),
+    ))
+}
+
 /// A file of that kind beside a table: `requests.xlsx` has `requests.rejects.csv`.
 pub(super) fn beside(file: &Path, kind: &str) -> PathBuf {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
@@ -114,11 +147,16 @@ pub(super) fn not_mapped(error: &crate::tabular::MappingError) -> Failure {
     Failure::file_of(error.code(), "mapping", words.english, words.chinese)
 }
 
+/// Columns added to a table of rows to mend.
+const TO_MEND: [&str; 2] = ["line", "problem"];
+const TO_MEND_ZH: [&str; 2] = ["行号", "问题"];
+
 /// Rows that were refused: counted, some of them kept to be shown, all of them written to the table to mend.
 #[derive(Debug)]
 pub(super) struct Refused {
     rows: u64,
-    kept: Vec<RowError>,
+    /// Each with the key of its row.
+    kept: Vec<(String, RowError)>,
     kept_rows: usize,
     by_code: BTreeMap<String, u64>,
     lines: BTreeSet<u64>,
@@ -141,10 +179,11 @@ impl Refused {
         let rejects = match args.rejects_path() {
             None => None,
             Some(path) => {
+                spare(&path)?;
                 let mut header: Vec<&str> = table.headers.iter().map(String::as_str).collect();
                 header.extend(match language {
-                    Language::Zh => ["行号", "问题"],
-                    Language::En => ["line", "problem"],
+                    Language::Zh => TO_MEND_ZH,
+                    Language::En => TO_MEND,
                 });
                 Some(Rejects {
                     table: OutputTable::create(&path, &header)?,
@@ -202,7 +241,9 @@ impl Refused {
         }
         if self.kept_rows < TOLD_MAX {
             self.kept_rows += 1;
-            self.kept.extend(row.errors);
+            let key = row.key;
+            let errors = row.errors.into_iter();
+            self.kept.extend(errors.map(|error| (key.clone(), error)));
         }
         Ok(())
     }
@@ -226,7 +267,7 @@ impl Refused {
     /// The rows for a person, a line each.
     pub(super) fn text(&self, context: &Context) -> String {
         let mut text = String::new();
-        for error in self.kept.iter().take(SHOWN_MAX) {
+        for (_, error) in self.kept.iter().take(SHOWN_MAX) {
             text.push_str(&format!(
                 "{} [{}]\n",
                 context.say(&error.words()),
@@ -261,10 +302,11 @@ impl Refused {
 
     /// The rows for a program.
     pub(super) fn json(&self) -> Value {
-        let rows = self.kept.iter().map(|error| {
+        let rows = self.kept.iter().map(|(key, error)| {
             let words = error.words();
             json!({
                 "line": error.line,
+                "key": key,
                 "column": error.column.as_ref().map(|column| column.number),
                 "column_name": error.column.as_ref().map(|column| column.name.clone()),
                 "kind": error.kind.as_ref().map(|kind| kind.english.clone()),

@@ -68,6 +68,14 @@ impl Group<'_> {
             Ok(what) => what,
             Err(refusal) => return Ok(Ok(refused(refusal))),
         };
+        let judged = self.judge_registration(actor, what.action.clone());
+        // What is about no field is about who asks or where: it is the same for every row, and comes before what others
+        // brought is told.
+        if let Err(refusal) = &judged
+            && refusal.field.is_empty()
+        {
+            return Ok(Err(refusal.clone()));
+        }
         match self.row_before(&Asked::of_row(&row.request_id, row.asked))? {
             Some((asked, answer)) if asked == row.asked => {
                 return Ok(Ok(case_verdict(pb::RowOutcome::Known, answer)));
@@ -83,12 +91,10 @@ impl Group<'_> {
             }
             None => {}
         }
-        Ok(match self.judge_registration(actor, what.action.clone()) {
-            Ok(()) => Ok(verdict(pb::RowOutcome::New)),
-            // What is about no field is about who asks or where, and the same for every row.
-            Err(refusal) if refusal.field.is_empty() => Err(refusal),
-            Err(refusal) => Ok(refused(&refusal)),
-        })
+        Ok(Ok(judged.map_or_else(
+            |refusal| refused(&refusal),
+            |()| verdict(pb::RowOutcome::New),
+        )))
     }
 
     fn write_case_row(

@@ -123,15 +123,15 @@ impl<'a> Records<'a> {
         if !self.rest.starts_with('"') {
             loop {
                 match self.next_character() {
-                    None => return Ok((cell, End::OfText)),
-                    Some('\n') => return Ok((cell, End::OfLine)),
+                    None => return Ok((cell, End::Text)),
+                    Some('\n') => return Ok((cell, End::Line)),
                     Some('"') => {
                         let line = self.line;
                         self.pass_line();
                         return Err((line, column, QuoteFault::Stray));
                     }
                     Some(character) if character == self.delimiter => {
-                        return Ok((cell, End::OfCell));
+                        return Ok((cell, End::Cell));
                     }
                     Some(character) => cell.push(character),
                 }
@@ -152,16 +152,16 @@ impl<'a> Records<'a> {
         }
         let line = self.line;
         let end = match self.next_character() {
-            None => End::OfText,
-            Some('\n') => End::OfLine,
-            Some(character) if character == self.delimiter => End::OfCell,
+            None => End::Text,
+            Some('\n') => End::Line,
+            Some(character) if character == self.delimiter => End::Cell,
             Some(_) => {
                 self.pass_line();
                 return Err((line, column, QuoteFault::AfterClosing));
             }
         };
         if self.holds_rows(&cell, column) {
-            if matches!(end, End::OfCell) {
+            if matches!(end, End::Cell) {
                 self.pass_line();
             }
             return Err((opened, column, QuoteFault::Swallowed));
@@ -186,10 +186,11 @@ impl<'a> Records<'a> {
     }
 }
 
+/// What ends a cell.
 enum End {
-    OfCell,
-    OfLine,
-    OfText,
+    Cell,
+    Line,
+    Text,
 }
 
 impl Iterator for Records<'_> {
@@ -206,8 +207,8 @@ impl Iterator for Records<'_> {
                 Ok((cell, end)) => {
                     cells.push(cell);
                     match end {
-                        End::OfCell => {}
-                        End::OfLine | End::OfText => break,
+                        End::Cell => {}
+                        End::Line | End::Text => break,
                     }
                 }
                 Err((line, column, fault)) => {
@@ -236,7 +237,10 @@ impl Iterator for Records<'_> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<Result<(u64, Vec<String>), (u64, u64, u64, usize, QuoteFault)>> {
+    /// Line and cells; or first line, last line, line and column of the fault.
+    type Read = Result<(u64, Vec<String>), (u64, u64, u64, usize, QuoteFault)>;
+
+    fn read(text: &str) -> Vec<Read> {
         let records = Records::over(
             text,
             1,
@@ -253,10 +257,7 @@ mod tests {
             .collect()
     }
 
-    fn row(
-        line: u64,
-        cells: &[&str],
-    ) -> Result<(u64, Vec<String>), (u64, u64, u64, usize, QuoteFault)> {
+    fn row(line: u64, cells: &[&str]) -> Read {
         Ok((line, cells.iter().map(|cell| (*cell).to_owned()).collect()))
     }
 

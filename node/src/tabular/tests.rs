@@ -134,9 +134,12 @@ fn rows_know_the_line_they_begin_in() {
 
 #[test]
 fn bytes_of_no_encoding_are_refused_with_their_place() {
-    let unknown = |bytes: &[u8]| match read_for(bytes, &[]).unwrap_err() {
-        TabularError::EncodingUnknown { line, byte, likely } => (line, byte, likely),
-        other => panic!("{other:?}"),
+    let unknown = |bytes: &[u8]| {
+        let error = read_for(bytes, &[]).unwrap_err();
+        let TabularError::EncodingUnknown { line, byte, likely } = error else {
+            panic!("{error:?}");
+        };
+        (line, byte, likely)
     };
     assert_eq!(unknown(b"a,b\n1,\xff\xff\n"), (2, 6, "UTF-8 / GB18030"));
     assert_eq!(unknown(b"\xef\xbb\xbfa\n\xb0\xa1\n"), (2, 5, "UTF-8"));

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 use fengqiao_hub::jurisdiction::{NAME_CHARACTERS_MAX, level};
-use fengqiao_hub::name::{half_width, one_spelling};
+use fengqiao_hub::name::{half_width, nearest, one_spelling};
 use fengqiao_proto::v1 as pb;
 use serde_json::{Value, json};
 
@@ -148,6 +148,8 @@ struct Parents {
     own: BTreeSet<String>,
     /// This place's own code, which its own row has.
     own_code: String,
+    /// This place's own level.
+    own_level: u32,
     /// Codes of all rows, and codes and names of all places known here.
     known: BTreeSet<String>,
 }
@@ -203,13 +205,7 @@ impl ImportArgs {
         for (row, verdict) in below.iter().zip(&verdicts) {
             outcome.take(row, verdict);
             if verdict.outcome() == pb::RowOutcome::Refused {
-                let field = if verdict.field == "level" {
-                    "tier"
-                } else {
-                    &verdict.field
-                };
-                let words = Words::of(verdict.chinese.clone(), verdict.english.clone());
-                let error = row_error(row, &mapper, field, &verdict.code, words);
+                let error = judged_error(row, verdict, &mapper, parents.own_level);
                 refused.take(refused_row(row.clone(), error), &table, &mapping, language)?;
             }
         }
@@ -221,7 +217,15 @@ impl ImportArgs {
                 .into_iter()
                 .filter(|row| !refused.has(row.line))
                 .collect();
-            write(context, &sound, &outcome).await?;
+            let partial = self.table.partial;
+            let changed_since = write(context, &sound, &outcome, partial).await?;
+            // This place has changed since the rows were judged.
+            for (row, verdict) in changed_since {
+                outcome.untake(&row);
+                let error = judged_error(&row, &verdict, &mapper, parents.own_level);
+                refused.take(refused_row(row, error), &table, &mapping, language)?;
+            }
+            refused.finish()?;
         }
         report(
             context,
@@ -260,6 +264,7 @@ impl ImportArgs {
             .find(|place| place.place == status.place)
         {
             parents.own_code.clone_from(&own.code);
+            parents.own_level = own.level;
             parents.own.extend([own.code.clone(), own.name.clone()]);
         }
         if let Some(parent) = &self.parent {
@@ -307,17 +312,23 @@ impl Parents {
         if is_own || above || called.iter().any(|called| self.known.contains(called)) {
             return Ok(false);
         }
-        Err(if parent.is_empty() {
-            Words::of(
+        if parent.is_empty() {
+            return Err(Words::of(
                 "上级为空，请填写上级的代码或名称",
                 "the parent is empty; enter its code or name",
-            )
-        } else {
-            Words::of(
-                "表中和本级均没有此上级；应为上级的区划代码（如 3714）或名称",
-                "neither the table nor this place knows such a parent; write its division code, as 3714, or its name",
-            )
-        })
+            ));
+        }
+        let mut words = Words::of(
+            "表中和本级均没有此上级；应为上级的区划代码（如 3714）或名称",
+            "neither the table nor this place knows such a parent; write its division code, as 3714, or its name",
+        );
+        let names = self.own.iter().chain(&self.known).map(String::as_str);
+        let names = names.filter(|name| !name.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(near) = nearest(parent, names).first() {
+            words.chinese.push_str(&format!("；是不是 {near}？"));
+            words.english.push_str(&format!("; did you mean {near}?"));
+        }
+        Err(words)
     }
 }
 
@@ -333,6 +344,47 @@ impl Outcome {
             pb::RowOutcome::Refused | pb::RowOutcome::Unspecified => {}
         }
     }
+
+    /// Takes back what a row was to come to, since it is refused after all.
+    fn untake(&mut self, row: &MappedRow) {
+        let told = format!("{} {}", row.text("name"), row.text("code"));
+        self.new.retain(|new| *new != told);
+        self.changed.retain(|(_, after)| *after != told);
+    }
+}
+
+/// Why the node refuses a row, by the column that it is about.
+fn judged_error(
+    row: &MappedRow,
+    verdict: &pb::RowVerdict,
+    mapper: &Mapper<'_>,
+    own_level: u32,
+) -> RowError {
+    let field = if verdict.field == "level" {
+        "tier"
+    } else {
+        &verdict.field
+    };
+    let mut words = Words::of(verdict.chinese.clone(), verdict.english.clone());
+    if verdict.field == "level" && verdict.code == "OUT_OF_RANGE" {
+        // The node speaks of levels, the table of tiers.
+        let below = || {
+            TIERS
+                .iter()
+                .zip(LEVELS)
+                .filter(|(_, level)| *level > own_level)
+        };
+        let chinese = below().filter_map(|((_, words), _)| words.first().copied());
+        let english = below().map(|((tier, _), _)| *tier);
+        words = Words::of(
+            format!("层级应低于本级：{}", chinese.collect::<Vec<_>>().join("、")),
+            format!(
+                "the tier is to be one below this place's: {}",
+                english.collect::<Vec<_>>().join(", ")
+            ),
+        );
+    }
+    row_error(row, mapper, field, &verdict.code, words)
 }
 
 fn row_error(
@@ -389,28 +441,54 @@ async fn ask(
     context.call(&call, client.import_places(request)).await
 }
 
-/// Writes what is new or changed, a record at a time.
-async fn write(context: &Context, rows: &[MappedRow], outcome: &Outcome) -> Result<(), Failure> {
+/// Writes what is new or changed, a record at a time; hands back the rows that the node refuses by now.
+///
+/// # Errors
+/// The node did not answer, or those rows stop the others; it is said how far it came.
+async fn write(
+    context: &Context,
+    rows: &[MappedRow],
+    outcome: &Outcome,
+    partial: bool,
+) -> Result<Vec<(MappedRow, pb::RowVerdict)>, Failure> {
     let all = (outcome.new.len() + outcome.changed.len()) as u64;
     let bar = progress(context, all, "写入", "writing");
     let mut left = all;
     loop {
-        let written = ask(context, rows, false, true).await;
-        let remaining = match written {
-            Ok(answer) => u64::from(answer.remaining),
+        let how_far = |failure: Failure| {
+            let done = all.saturating_sub(left);
+            failure.cut_short(&Words::of(
+                format!("已写入{done}处，共{all}处；再次执行同一命令即可继续"),
+                format!("{done} of {all} changes are written; the same command goes on"),
+            ))
+        };
+        let answer = match ask(context, rows, false, partial).await {
+            Ok(answer) => answer,
             Err(failure) => {
-                let done = all - left;
                 bar.abandon();
-                return Err(failure.cut_short(&Words::of(
-                    format!("已写入{done}处，共{all}处；再次执行同一命令即可继续"),
-                    format!("{done} of {all} changes are written; the same command goes on"),
-                )));
+                return Err(how_far(failure));
             }
         };
+        let verdicts = rows.iter().cloned().zip(answer.rows);
+        let refused: Vec<_> = verdicts
+            .filter(|(_, verdict)| verdict.outcome() == pb::RowOutcome::Refused)
+            .collect();
+        let remaining = u64::from(answer.remaining);
+        // Nothing was written: rows that were sound are refused by now, and only all of them are wanted.
+        if remaining > 0 && remaining >= left {
+            bar.abandon();
+            let changed = Failure::file_of(
+                "ROWS_REFUSED",
+                "file",
+                "this place has changed since the rows were judged",
+                "检查之后本地区有变化",
+            );
+            return Err(how_far(changed));
+        }
         bar.set_position(all.saturating_sub(remaining));
-        if remaining == 0 || remaining >= left && left < all {
+        if remaining == 0 {
             bar.finish_and_clear();
-            return Ok(());
+            return Ok(refused);
         }
         left = remaining;
     }
