@@ -90,6 +90,12 @@ pub(crate) trait Port: Send + Sync + 'static {
     /// The neighbour holds work of this node that this folder does not have. Comes after its alarm.
     fn older_copy(&self, link: &str, found: &str);
 
+    /// Whom this node does not reach beyond itself, as it is to be told on this link.
+    fn unreached(&self, link: &str) -> pb::Unreached;
+
+    /// Whom the peer does not reach: all it says now, in place of what it said before.
+    fn peer_unreached(&self, link: &str, places: &pb::Unreached);
+
     /// Somebody must look. May come before [`opened`](Self::opened) or without it.
     fn alarm(&self, link: &str, code: Code, detail: &str);
 

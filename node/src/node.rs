@@ -10,6 +10,7 @@ pub(crate) mod hosted;
 pub mod opening;
 pub mod pool;
 pub(crate) mod port;
+mod reach;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -18,7 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, StoreId};
+use fengqiao_hub::clock::Moment;
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, StoreId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::rulebook::{Rulebook, Rulebooks};
@@ -57,6 +59,8 @@ pub struct LinkEnd {
     pub skew_ms: i64,
     /// Whether the last digest was equal.
     pub digest: Option<bool>,
+    /// Places beyond the neighbour that it does not reach, and when it last did, by this node's clock; `None` is never.
+    unreached: BTreeMap<PlaceId, Option<Moment>>,
     /// Why no session runs, where none does and a reason is known.
     pub down: Option<Down>,
     /// Since when, Unix milliseconds.

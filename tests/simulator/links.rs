@@ -324,6 +324,8 @@ impl Simulator {
                 };
                 self.submit(machine, input);
             }
+            // Nobody asks for lamps here.
+            Action::PeerUnreached(_) => {}
             Action::Alarm { code, detail, .. } => self.alarmed(machine, peer, code, &detail)?,
             Action::Close {
                 code,

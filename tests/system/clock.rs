@@ -4,8 +4,8 @@ use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::city::desk::Desk;
 use fengqiao_tests::city::process::Node;
-use fengqiao_tests::city::{COUNTY, City, DAY_MS, TOWNSHIP, VILLAGE, agree, until};
-use fengqiao_tests::kit::moves::{accept, dispatch};
+use fengqiao_tests::city::{COUNTY, City, DAY_MS, FourTiers, TOWNSHIP, VILLAGE, agree, until};
+use fengqiao_tests::kit::moves::{accept, dispatch, escalate, take};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -173,4 +173,116 @@ async fn from_october_on_a_missing_list_of_next_year_is_said_everywhere_and_befo
         assert_eq!(said["cases"][0]["calendar_year_missing"], 2027, "{said}");
         assert_eq!(rules_found(node), ("warn".to_owned(), true));
     }
+}
+
+/// Moves the time on and shows it to nodes.
+fn advance(ground: &City, nodes: &[&Node], ms: i64) {
+    ground.time.advance(ms);
+    nodes.iter().for_each(|node| node.set_clock());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_village_that_is_dark_for_a_day_is_grey_at_every_tier_above_and_no_sooner() {
+    let ground = City::new();
+    let mut tiers = FourTiers::found(&ground).await;
+    let beside = ground.join(&tiers.township, "新湖社区", VILLAGE).await;
+    let due = tiers.township.now().0 + 30 * DAY_MS;
+    let case = dispatch_due(&tiers.township.desk(), "新华社区", due).await;
+    let other = dispatch_due(&tiers.township.desk(), "新湖社区", due).await;
+    tiers.village.desk().sees_stage(&case, "dispatched").await;
+    agree(&[
+        &tiers.city,
+        &tiers.county,
+        &tiers.township,
+        &tiers.village,
+        &beside,
+    ])
+    .await;
+    let up = [&tiers.city, &tiers.county, &tiers.township];
+    let grey = |case: &pb::CaseView| case.lamp == "grey";
+    let bright = |case: &pb::CaseView| case.lamp == "green";
+    for node in up {
+        node.desk().sees(&case, "a green lamp", bright).await;
+    }
+
+    assert!(tiers.village.stop().await.success());
+    let up = [&tiers.city, &tiers.county, &tiers.township, &beside];
+    advance(&ground, &up, 23 * HOUR_MS);
+    for node in &up[..3] {
+        node.desk().sees(&case, "still a green lamp", bright).await;
+    }
+    advance(&ground, &up, 2 * HOUR_MS);
+    for node in &up[..3] {
+        node.desk().sees(&case, "a grey lamp", grey).await;
+        node.desk().sees(&other, "a green lamp", bright).await;
+    }
+
+    // It comes back, and is seen at every tier.
+    tiers.village.start().await;
+    for node in [&tiers.city, &tiers.county, &tiers.township] {
+        node.desk().sees(&case, "a green lamp again", bright).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_case_that_is_reached_over_a_dark_county_is_grey_in_the_village_that_took_it_in() {
+    let ground = City::new();
+    let mut tiers = FourTiers::found(&ground).await;
+    let beside = ground.join(&tiers.county, "新湖街道", TOWNSHIP).await;
+    agree(&[
+        &tiers.city,
+        &tiers.county,
+        &tiers.township,
+        &tiers.village,
+        &beside,
+    ])
+    .await;
+    let case = tiers.village.desk().register("两街道交界路灯").await.case;
+    tiers
+        .village
+        .desk()
+        .moves(&case, [accept(), escalate()])
+        .await;
+    tiers
+        .township
+        .desk()
+        .sees_move(&case, "escalate", "新华社区")
+        .await;
+    tiers
+        .township
+        .desk()
+        .moves(&case, [take(), escalate()])
+        .await;
+    tiers
+        .county
+        .desk()
+        .sees_move(&case, "escalate", "新华街道")
+        .await;
+    let due = tiers.county.now().0 + 30 * DAY_MS;
+    let to_the_other = dispatch("新湖街道", due);
+    tiers
+        .county
+        .desk()
+        .moves(&case, [take(), to_the_other])
+        .await;
+    let there = |case: &pb::CaseView| case.custodian_name == "新湖街道" && case.lamp == "green";
+    tiers
+        .village
+        .desk()
+        .sees(&case, "the case there", there)
+        .await;
+
+    assert!(tiers.county.stop().await.success());
+    advance(
+        &ground,
+        &[&tiers.township, &tiers.village, &beside],
+        25 * HOUR_MS,
+    );
+    let grey = |case: &pb::CaseView| case.lamp == "grey";
+    tiers.village.desk().sees(&case, "a grey lamp", grey).await;
+    let here = |case: &pb::CaseView| case.lamp == "green";
+    beside
+        .desk()
+        .sees(&case, "a green lamp of its own", here)
+        .await;
 }

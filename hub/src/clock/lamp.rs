@@ -77,6 +77,26 @@ pub(crate) fn amber_from(
 }
 
 impl Contact {
+    /// What is known of a node beyond another: nobody hears of it by that one but who hears of that one, so the longer
+    /// silence counts.
+    #[must_use]
+    pub fn beyond(self, further: Self) -> Self {
+        match (self, further) {
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Here, other) | (other, Self::Here) => other,
+            (
+                Self::Heard { last: near, .. },
+                Self::Heard {
+                    last: far,
+                    limit_minutes,
+                },
+            ) => Self::Heard {
+                last: near.min(far),
+                limit_minutes,
+            },
+        }
+    }
+
     /// Whether the node has been silent for longer than its contact limit.
     #[must_use]
     pub fn is_silent(self, now: Moment) -> bool {

@@ -388,6 +388,26 @@ fn a_clock_that_reddens_later_than_it_is_due_stays_amber_until_then() {
 }
 
 #[test]
+fn of_a_node_beyond_another_the_longer_silence_counts() {
+    let heard = |last| Contact::Heard {
+        last: Moment(last),
+        limit_minutes: 5,
+    };
+    for (near, far, both) in [
+        (heard(7), heard(9), heard(7)),
+        (heard(9), heard(7), heard(7)),
+        (Contact::Here, heard(7), heard(7)),
+        (heard(7), Contact::Here, heard(7)),
+        (Contact::Never, heard(7), Contact::Never),
+        (heard(7), Contact::Never, Contact::Never),
+        (Contact::Here, Contact::Never, Contact::Never),
+        (Contact::Here, Contact::Here, Contact::Here),
+    ] {
+        assert_eq!(near.beyond(far), both, "{near:?} then {far:?}");
+    }
+}
+
+#[test]
 fn from_october_on_the_next_years_list_is_missed_and_this_years_always() {
     let calendar = china();
     let missing = |now: &str| calendar.warning_at(at(now)).map(Warning::year);

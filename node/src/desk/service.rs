@@ -30,9 +30,6 @@ use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
 use crate::node::Node;
 use crate::node::hosted::Hosted;
 
-/// Minutes of silence after which a node's cases turn grey.
-const CONTACT_LIMIT_MINUTES: u32 = 24 * 60;
-
 /// The services of one node.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
@@ -120,30 +117,6 @@ impl Desk {
         }
     }
 
-    /// What is known of the node that holds a case: heard through the neighbour on the way there.
-    fn contact(&self, registry: &Registry, custodian: fengqiao_hub::id::PlaceId) -> Contact {
-        let node = self.node();
-        if custodian == node.me.at.place {
-            return Contact::Here;
-        }
-        let heard = node
-            .me
-            .at
-            .towards(custodian, registry)
-            .and_then(|link| node.link_ends().get(&link).cloned());
-        match heard {
-            Some(end) if end.heard_ms > 0 => Contact::Heard {
-                last: if end.is_connected() {
-                    node.clock.now()
-                } else {
-                    fengqiao_hub::clock::Moment(end.heard_ms)
-                },
-                limit_minutes: CONTACT_LIMIT_MINUTES,
-            },
-            Some(_) | None => Contact::Never,
-        }
-    }
-
     /// Whether the parent is reached now.
     fn linked(&self, registry: &Registry) -> bool {
         let node = self.node();
@@ -176,7 +149,7 @@ impl Desk {
             Listed::Notice(_, notice) => {
                 let custodian =
                     fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
-                let contact = self.contact(registry, custodian);
+                let contact = self.node().contact(custodian);
                 let rules = self.node().rules();
                 let background = self.background(registry, &rules, contact);
                 Ok(notice_view(notice, &background))
@@ -199,7 +172,7 @@ impl Desk {
             .tree
             .custody()
             .map_or(case.custody.custodian, |custody| custody.custodian);
-        let contact = self.contact(registry, custodian);
+        let contact = self.node().contact(custodian);
         let rules = self.rules_of(chain);
         let background = self.background(registry, &rules, contact);
         let texts_key = match reader {

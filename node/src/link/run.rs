@@ -20,6 +20,8 @@ use crate::replication::session::{Action, Code, Event, Lanes, Session};
 
 /// Between two [`Event::Tick`].
 const TICK: Duration = Duration::from_secs(1);
+/// Until whom this node does not reach is said again, though it is the same; at once when it is another.
+const UNREACHED_AGAIN_MS: i64 = 60_000;
 /// For the last words to leave, and for the peer to end its side.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// What a peer is told when its session makes room for another of its own, or for a restart.
@@ -96,6 +98,8 @@ struct Driver<'a> {
     /// Frames the machine wants sent: one after room was offered, or the last words.
     unsent: Vec<pb::Frame>,
     was_opened: bool,
+    /// Places said last to be unreached, and when.
+    unreached: (Vec<Vec<u8>>, i64),
     ending: Option<Ending>,
 }
 
@@ -117,6 +121,7 @@ impl<'a> Driver<'a> {
             events,
             unsent: Vec::new(),
             was_opened: false,
+            unreached: (Vec::new(), 0),
             ending: None,
         };
         (driver, receiver)
@@ -141,7 +146,10 @@ impl<'a> Driver<'a> {
                 code = seat.asked_to_leave() => {
                     self.step(Event::Leave { code, retry_after_ms: LEAVE_RETRY_MS });
                 }
-                _ = tick.tick() => self.step(Event::Tick),
+                _ = tick.tick() => {
+                    self.step(Event::Tick);
+                    self.say_unreached();
+                }
                 Some(event) = events.recv() => self.step(event),
                 room = outgoing.reserve(), if wants_room => match room {
                     Ok(room) => self.fill(room),
@@ -178,6 +186,21 @@ impl<'a> Driver<'a> {
         });
     }
 
+    /// Has the peer told whom this node does not reach, where that is new or was said a while ago.
+    fn say_unreached(&mut self) {
+        if !self.session.is_open() {
+            return;
+        }
+        let (now_ms, told) = (self.port.now_ms(), self.port.unreached(self.link));
+        let places: Vec<Vec<u8>> = told.places.iter().map(|one| one.place.clone()).collect();
+        let (before, at_ms) = &self.unreached;
+        let again = !places.is_empty() && now_ms.saturating_sub(*at_ms) >= UNREACHED_AGAIN_MS;
+        if places != *before || again {
+            self.unreached = (places, now_ms);
+            self.step(Event::Unreached(told));
+        }
+    }
+
     fn step(&mut self, event: Event) {
         let now_ms = self.port.now_ms();
         for action in self.session.step(now_ms, &*self.lanes, event) {
@@ -198,6 +221,7 @@ impl<'a> Driver<'a> {
             Action::ComputeDigest => port.compute_digest(link),
             Action::ComputeRange(range) => port.compute_range(link, range),
             Action::DigestResult { equal } => port.digest_result(link, equal),
+            Action::PeerUnreached(places) => port.peer_unreached(link, &places),
             Action::RangeDiffers(theirs) => port.range_differs(link, theirs),
             Action::Alarm {
                 code,

@@ -271,6 +271,17 @@ impl Port for NodePort {
         });
     }
 
+    fn unreached(&self, link: &str) -> pb::Unreached {
+        let told = link.parse().ok().map(|peer| self.0.unreached_beyond(peer));
+        told.unwrap_or_default()
+    }
+
+    fn peer_unreached(&self, link: &str, places: &pb::Unreached) {
+        if let Ok(peer) = link.parse() {
+            self.0.hear_unreached(peer, places);
+        }
+    }
+
     fn alarm(&self, link: &str, code: Code, detail: &str) {
         let detail = format!("{link}: {detail}");
         self.0.submit(Input::Alarm {

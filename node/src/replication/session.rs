@@ -45,6 +45,9 @@
 //! by another link, nor after a loss before each of its neighbours has handed over: what it holds of a chain may come in
 //! parts from several of them.
 //!
+//! **Reach.** Each side says now and then whom it does not reach beyond itself, and for how long. It is testimony for
+//! lamps: it has no cursor, is kept by nobody, and a session that begins knows none of it.
+//!
 //! **Memory.** Frames are made one at a time, when the wire has room ([`Event::Room`]); what was taken in and is not
 //! yet synced is bounded by the window in items and by [`Limits::unstored_bytes_max`], above which [`Session::is_full`]
 //! asks the shell to read no further.
@@ -228,6 +231,8 @@ pub enum Event {
     DigestComputed(pb::Digest),
     /// The range asked for.
     RangeComputed(pb::DigestRange),
+    /// Whom this side does not reach beyond itself, to be said; the last of several stands.
+    Unreached(pb::Unreached),
     /// This side ends the session.
     Leave {
         /// Why.
@@ -281,6 +286,8 @@ pub enum Action {
     },
     /// What the peer has in a range that differs.
     RangeDiffers(pb::DigestRange),
+    /// Whom the peer does not reach.
+    PeerUnreached(pb::Unreached),
     /// Somebody must look.
     Alarm {
         /// What kind.

@@ -2575,7 +2575,7 @@ pub struct Frame {
     #[prost(bytes = "vec", tag = "1")]
     pub session: ::prost::alloc::vec::Vec<u8>,
     /// What is said.
-    #[prost(oneof = "frame::Content", tags = "2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "frame::Content", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
     pub content: ::core::option::Option<frame::Content>,
 }
 /// Nested message and enum types in `Frame`.
@@ -2604,6 +2604,9 @@ pub mod frame {
         /// Why the sender ends the session.
         #[prost(message, tag = "8")]
         Goodbye(super::Goodbye),
+        /// Whom the sender does not reach.
+        #[prost(message, tag = "9")]
+        Unreached(super::Unreached),
     }
 }
 /// A position in a lane, with what proves it.
@@ -2755,6 +2758,24 @@ pub struct Goodbye {
     /// Do not come back before so many milliseconds.
     #[prost(uint64, tag = "2")]
     pub retry_after_ms: u64,
+}
+/// The places beyond the sender that it does not reach now, all of them each time; what is not named is reached. The lower
+/// side speaks of places below it, the upper side of those above.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Unreached {
+    /// Places, at most 8,192.
+    #[prost(message, repeated, tag = "1")]
+    pub places: ::prost::alloc::vec::Vec<UnreachedPlace>,
+}
+/// A place that is not reached.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnreachedPlace {
+    /// Place, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub place: ::prost::alloc::vec::Vec<u8>,
+    /// For how long nothing was heard of it, milliseconds: a length, since clocks differ. Absent where it never was.
+    #[prost(uint64, optional, tag = "2")]
+    pub silent_ms: ::core::option::Option<u64>,
 }
 /// A frame sealed to a place beyond the relay, which sees neither case nor text.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -111,7 +111,7 @@ impl CaseworkService for Desk {
             .map_err(|error| internal(&error))?;
         let notice = notice.and_then(|notice| {
             let custodian = PlaceId::from_bytes(&notice.custodian)?;
-            let contact = self.contact(&registry, custodian);
+            let contact = self.node().contact(custodian);
             let rules = self.node().rules();
             let background = self.background(&registry, &rules, contact);
             crate::desk::view::notice_view(&notice, &background)
@@ -280,7 +280,7 @@ impl Desk {
                 notice.and_then(|notice| PlaceId::from_bytes(&notice.custodian))
             }
         };
-        Ok(custodian.map_or(Contact::Here, |custodian| self.contact(registry, custodian)))
+        Ok(custodian.map_or(Contact::Here, |custodian| self.node().contact(custodian)))
     }
 
     fn directive(

@@ -174,6 +174,10 @@ impl Port for FakePort {
         self.seen.send_modify(|seen| seen.digests.push(equal));
     }
     fn range_differs(&self, _link: &str, _theirs: pb::DigestRange) {}
+    fn unreached(&self, _link: &str) -> pb::Unreached {
+        pb::Unreached::default()
+    }
+    fn peer_unreached(&self, _link: &str, _places: &pb::Unreached) {}
     fn older_copy(&self, _link: &str, _found: &str) {
         self.seen.send_modify(|seen| seen.older_copy = true);
     }

@@ -12,6 +12,9 @@ use super::{Action, Event, Identity, LANES, Lanes, Limits, Receipt, greeting};
 /// Bytes of a nonce.
 const NONCE_BYTES: usize = 16;
 
+/// Bytes of a place that is not reached, in a frame, at most.
+const UNREACHED_PLACE_BYTES: usize = 32;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The stream does not stand yet.
@@ -38,6 +41,8 @@ pub struct Session {
     opened_at_ms: i64,
     lanes: [Lane; 3],
     agreement: Agreement,
+    /// To be said when the wire has room.
+    unreached: Option<pb::Unreached>,
 }
 
 impl Session {
@@ -64,6 +69,7 @@ impl Session {
             opened_at_ms: 0,
             lanes: LANES.map(Lane::new),
             agreement: Agreement::new(side),
+            unreached: None,
         }
     }
 
@@ -78,7 +84,7 @@ impl Session {
     pub fn wants_room(&self) -> bool {
         let is_open = self.is_open();
         self.hello_due
-            || is_open && self.agreement.has_word_due()
+            || is_open && (self.unreached.is_some() || self.agreement.has_word_due())
             || is_open
                 && self
                     .lanes
@@ -144,6 +150,11 @@ impl Session {
             }
             Event::RangeComputed(range) => {
                 self.agreement.range_computed(range, &self.limits, out);
+            }
+            Event::Unreached(mut told) => {
+                let room = self.limits.frame_bytes_max / UNREACHED_PLACE_BYTES;
+                told.places.truncate(room);
+                self.unreached = Some(told);
             }
             Event::Leave {
                 code,
@@ -284,6 +295,10 @@ impl Session {
                 self.agreement.range_heard(range, out);
                 Ok(())
             }
+            Some(Content::Unreached(places)) => {
+                out.push(Action::PeerUnreached(places));
+                Ok(())
+            }
             Some(Content::Goodbye(goodbye)) => Err(Stop::told(&goodbye)),
         }
     }
@@ -328,7 +343,7 @@ impl Session {
         out.extend(content.map(|content| Action::Send(self.sign(content))));
     }
 
-    /// Acknowledgements before credits before digests: none of them needs credit.
+    /// Acknowledgements before credits, whom we do not reach, and digests: none of them needs credit.
     fn word(&mut self, lanes: &dyn Lanes, out: &mut Vec<Action>) -> Option<Content> {
         let acknowledgement = self
             .lanes
@@ -342,7 +357,8 @@ impl Session {
         if let Some(credit) = credit {
             return Some(Content::Credit(credit));
         }
-        self.agreement.word(out)
+        let unreached = self.unreached.take().map(Content::Unreached);
+        unreached.or_else(|| self.agreement.word(out))
     }
 
     fn items(&mut self, lanes: &dyn Lanes, out: &mut Vec<Action>) -> Option<Content> {

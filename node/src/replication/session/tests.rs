@@ -44,6 +44,48 @@ fn alarms(net: &Net, side: Side) -> Vec<Code> {
     net.end(side).alarms.clone()
 }
 
+/// So many places that are not reached.
+fn unreached(places: u8) -> pb::Unreached {
+    let place = |number| pb::UnreachedPlace {
+        place: vec![number; 10],
+        silent_ms: Some(u64::from(number)),
+    };
+    pb::Unreached {
+        places: (0..places).map(place).collect(),
+    }
+}
+
+#[test]
+fn whom_a_side_does_not_reach_is_said_within_one_session_as_far_as_a_frame_holds_it() {
+    for (side, other) in [(Side::Lower, Side::Upper), (Side::Upper, Side::Lower)] {
+        let mut net = net();
+        net.connect();
+        net.run();
+        net.give(side, Event::Unreached(unreached(1)));
+        net.give(side, Event::Unreached(unreached(2)));
+        net.run();
+        assert_eq!(
+            net.end(other).unreached,
+            [unreached(2)],
+            "the last of several"
+        );
+        assert!(net.end(side).unreached.is_empty());
+        net.give(side, Event::Unreached(unreached(200)));
+        net.run();
+        let told = net.end(other).unreached.last().unwrap();
+        assert!((2..200).contains(&told.places.len()));
+        assert!(told.encoded_len() < small().frame_bytes_max);
+        net.cut();
+        net.connect();
+        net.run();
+        assert_eq!(
+            net.end(other).unreached.len(),
+            2,
+            "a new session knows nothing of it"
+        );
+    }
+}
+
 #[test]
 fn items_of_all_lanes_arrive_once_and_in_order() {
     let mut net = net();

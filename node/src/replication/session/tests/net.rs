@@ -32,6 +32,7 @@ pub(super) struct End {
     pub(super) alarms: Vec<Code>,
     pub(super) digests: Vec<bool>,
     pub(super) ranges: Vec<u32>,
+    pub(super) unreached: Vec<pb::Unreached>,
     pub(super) hellos: usize,
     pub(super) closed: Option<Code>,
 }
@@ -46,6 +47,7 @@ impl End {
             alarms: Vec::new(),
             digests: Vec::new(),
             ranges: Vec::new(),
+            unreached: Vec::new(),
             hellos: 0,
             closed: None,
         }
@@ -147,6 +149,7 @@ impl Net {
         let end = self.end_mut(side);
         match action {
             Action::Send(_) => {}
+            Action::PeerUnreached(told) => end.unreached.push(told),
             Action::Store { lane, items } => end.node.unsynced.push_back((lane, items)),
             Action::PeerStored(receipt) => end.node.peer_stored(&receipt),
             Action::PeerHello(_) => end.hellos += 1,
