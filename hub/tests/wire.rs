@@ -61,6 +61,7 @@ fn every_action() -> Vec<pb::Action> {
     let place = TOWNSHIP.to_string();
     vec![
         register().into(),
+        pb::Urge::default().into(),
         accept().into(),
         decline(pb::DeclineGround::SameMatter).into(),
         pb::AnswerAtOnce {

@@ -223,7 +223,8 @@ impl Port {
         if let Some(number) = to_go {
             room.tell(number);
         }
-        if room.places.len() >= room.places_max + GIVING_WAY_MAX {
+        // Nobody but the folder's owner opens this machine's own, so that nothing is gained by sending one away.
+        if network.is_some() && room.places.len() >= room.places_max + GIVING_WAY_MAX {
             return None;
         }
         let (leave, told) = oneshot::channel();
@@ -581,10 +582,16 @@ mod tests {
     #[test]
     fn this_machines_own_connections_give_way_to_no_stranger() {
         let ports = Ports::with_room_for(3);
-        let (socket, port) = (ports.port(LIMITS), ports.port(LIMITS));
+        let socket = ports.port(LIMITS);
         let mut own = socket.admit(Origin::ThisMachine).unwrap();
+        let port = ports.port(PortLimits {
+            strangers_max: 100,
+            ..LIMITS
+        });
         let mut strangers: Vec<Place> = (1..20).filter_map(|host| port.admit(from(host))).collect();
         assert!(!is_told(&mut own));
         assert!(strangers.iter_mut().any(is_told), "a stranger does");
+        assert!(port.admit(from(20)).is_none(), "all are on their way out");
+        assert!(socket.admit(Origin::ThisMachine).is_some());
     }
 }

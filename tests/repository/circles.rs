@@ -16,7 +16,6 @@ const TO_OPEN: [&[&str]; 1] = [&[
     "node/src/engine/administration.rs",
     "node/src/engine/attempts.rs",
     "node/src/engine/awaiting.rs",
-    "node/src/engine/closed.rs",
     "node/src/engine/commands.rs",
     "node/src/engine/errands.rs",
     "node/src/engine/group.rs",

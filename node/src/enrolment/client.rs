@@ -188,6 +188,7 @@ fn done_before(path: &Path, invitation: &Invitation) -> Result<Option<Folder>, E
         Ok(_)
         | Err(
             FolderError::Absent { .. }
+            | FolderError::InUse
             | FolderError::Restored { .. }
             | FolderError::Missing { .. }
             | FolderError::Damaged { .. }

@@ -102,9 +102,10 @@ impl FileJournal {
         let witness = Witness::read(lock.disk().as_ref(), lock.folder())
             .ok()
             .flatten();
+        // A recovery that was cut goes on in the life that it had begun, unless something of that life is missing.
+        let begun = witness.filter(|witness| witness.identity == identity);
         if let Some(witness) = witness {
-            // A recovery that was cut goes on in the life that it had begun.
-            if witness.identity != identity {
+            if begun.is_none_or(|begun| begun.durable > 0 && !stands(lock).unwrap_or(true)) {
                 witness.identity.refuse_not_newer(identity)?;
             }
             if !stands(lock)? {
@@ -113,7 +114,14 @@ impl FileJournal {
                 build(lock, identity)?;
             }
         }
-        let mut loaded = load(lock, options, Trust::Recovery)?;
+        let trust = begun.map_or(Trust::Recovery, |begun| Trust::Witness(Some(begun)));
+        let mut loaded = load(lock, options, trust).map_err(|error| match error {
+            JournalError::RolledBack { .. } => JournalError::IncarnationNotNewer {
+                given: identity.incarnation,
+                newest: identity.incarnation,
+            },
+            other => other,
+        })?;
         let journal = &mut loaded.journal;
         let begun = journal.identity == identity;
         if begun && journal.end == journal.active.first {
