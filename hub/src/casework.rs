@@ -17,7 +17,9 @@ mod intake;
 mod reply;
 mod visit;
 
-pub use action::{Spec, action_of, apply, fold, involves, name_of, registration, spec_of};
+pub use action::{
+    Spec, action_of, apply, class_given, fold, involves, name_of, registration, spec_of,
+};
 pub use authority::{Who, role_name};
 pub use context::{Act, Actor, CaseState, Context, DecisionContext};
 pub use convening::PARTIES_MAX;

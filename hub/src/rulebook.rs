@@ -41,6 +41,9 @@ const AMBER_SHARE: i64 = 5;
 /// The most of it.
 const AMBER_MS_MAX: i64 = 86_400_000;
 
+/// What a due time says of its rule where a person set it.
+const BY_HAND: &str = "set by hand";
+
 /// The texts a rulebook is read from.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
@@ -389,6 +392,27 @@ impl Rulebook {
         Ok(self.marked(step.as_str(), ends, &ruling.limit, class, ruling.rule()))
     }
 
+    /// The due time of a running clock once its case is of another class, from the clock's own start. One that was set by
+    /// hand, or that another rule than the class's own gave, stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::due`].
+    pub fn due_reclassified(
+        &self,
+        due: &pb::Due,
+        step: Step,
+        (from, to): (&str, &str),
+        urgency: pb::Urgency,
+    ) -> Result<pb::Due, Refusal> {
+        let start = Moment(due.start_ms);
+        let was = self.due(step, from, urgency, start).ok();
+        let given_by_class = was.is_none_or(|was| was.rule == due.rule) && due.rule != BY_HAND;
+        if !given_by_class {
+            return Ok(due.clone());
+        }
+        self.due(step, to, urgency, start)
+    }
+
     /// A due time a person set, kept with its start. It may lie as far away as any may that is set by hand, or as the
     /// class's own limit with its longest extension.
     ///
@@ -416,7 +440,7 @@ impl Rulebook {
             at: due,
             warnings: Vec::new(),
         };
-        Ok(self.marked(clock, ends, &limit, class, "set by hand".to_owned()))
+        Ok(self.marked(clock, ends, &limit, class, BY_HAND.to_owned()))
     }
 
     fn by_hand_max(

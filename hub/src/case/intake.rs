@@ -15,6 +15,8 @@ pub struct Intake {
     pub external_number: String,
     /// Class.
     pub class: String,
+    /// Entry that gave it.
+    pub classed_by: Hash,
     /// Channel it came by.
     pub channel: pb::Channel,
     /// Urgency.
@@ -47,6 +49,7 @@ impl Intake {
             number: register.number.clone(),
             external_number: register.external_number.clone(),
             class: register.class.clone(),
+            classed_by: written.hash,
             channel: register.channel(),
             urgency: register.urgency(),
             received: Moment(register.received_ms),

@@ -107,6 +107,11 @@ pub(super) trait Rules: Sized {
         (Vec::new(), Vec::new())
     }
 
+    /// The class that it gives the case: its definition travels with the entry.
+    fn class(&self) -> Option<&str> {
+        None
+    }
+
     /// What the case remembers of it.
     fn fold(&self, case: &mut Case, written: &Written);
 }
@@ -192,6 +197,16 @@ macro_rules! actions {
                     None => (Vec::new(), Vec::new()),
                 },)*
                 None => (Vec::new(), Vec::new()),
+            }
+        }
+
+        /// The class that an action gives its case; `None` for one that leaves it.
+        #[must_use]
+        pub fn class_given(action: &pb::Action) -> Option<&str> {
+            match action.family.as_ref()? {
+                $(pb::action::Family::$family(family) => match family.action.as_ref()? {
+                    $(pb::$module::Action::$action(action) => action.class(),)*
+                },)*
             }
         }
 

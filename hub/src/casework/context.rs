@@ -140,7 +140,7 @@ impl Context<'_> {
     }
 
     /// An inner clock never runs longer than what a superior's dispatch allows.
-    fn within_outer(&self, due: pb::Due) -> pb::Due {
+    pub(crate) fn within_outer(&self, due: pb::Due) -> pb::Due {
         within(due, self.case.custody.outer_due())
     }
 

@@ -109,6 +109,10 @@ impl Rules for pb::Register {
         Ok((self, Move::None))
     }
 
+    fn class(&self) -> Option<&str> {
+        Some(&self.class)
+    }
+
     fn fold(&self, _case: &mut Case, _written: &Written) {}
 }
 

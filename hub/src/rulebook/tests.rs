@@ -527,3 +527,36 @@ fn working_hours_are_those_of_the_rulebook() {
     let due = book.hand_over_due("urban-roads", ORDINARY, start).unwrap();
     assert_eq!(text(due.due_ms), "2026-03-03T11:00:00+08:00");
 }
+
+#[test]
+fn a_clock_of_another_class_ends_as_that_class_says_and_one_set_by_hand_stays() {
+    let other = [
+        ("id", "d"),
+        ("name_zh", "另类"),
+        ("clock_preset", "shandong-2020"),
+    ];
+    let book = read(&table(&[&row(&[]), &row(&other)])).unwrap();
+    let start = at("2026-03-06T09:00:00+08:00");
+    let anew = |due: &pb::Due, step, from| {
+        let due = book.due_reclassified(due, step, (from, "d"), ORDINARY);
+        due.unwrap()
+    };
+    let of = |class| book.handling_due(class, ORDINARY, start).unwrap();
+    assert_ne!(of("c").due_ms, of("d").due_ms);
+    assert_eq!(anew(&of("c"), Step::Handling, "c"), of("d"));
+    assert_eq!(
+        anew(&of("c"), Step::Handling, "unknown-here"),
+        of("d"),
+        "whatever it was before"
+    );
+    let by_hand = book.set_due("handling", "c", ORDINARY, start, start);
+    let by_hand = by_hand.unwrap();
+    for from in ["c", "unknown-here"] {
+        assert_eq!(anew(&by_hand, Step::Handling, from), by_hand);
+    }
+    let of_another_rule = pb::Due {
+        rule: "shield of a week".to_owned(),
+        ..of("c")
+    };
+    assert_eq!(anew(&of_another_rule, Step::Handling, "c"), of_another_rule);
+}

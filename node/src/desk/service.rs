@@ -217,7 +217,9 @@ impl Desk {
     fn rules_of(&self, chain: &Chain) -> Arc<Rulebook> {
         let node = self.node();
         let now = node.clock.now();
-        node.rulebooks.load().of_case(chain.judged_by(), now)
+        node.rulebooks
+            .load()
+            .of_case(chain.judged_by().as_ref(), now)
     }
 
     /// What a decision here looks at beside the case.

@@ -83,14 +83,17 @@ impl Chain {
         casework::fold(way.into_iter().rev())
     }
 
-    /// What the first entry of a case was judged by.
-    pub(crate) fn judged_by(&self) -> Option<&pb::JudgedBy> {
-        let (first, _) = self.entries.get(self.tree.standing().first()?)?;
-        first
-            .body
-            .judged_by
-            .as_ref()
-            .filter(|_| first.sequence == 1)
+    /// What a case is judged by: the versions that its first entry names, and the class as the entry that gave it says.
+    pub(crate) fn judged_by(&self) -> Option<pb::JudgedBy> {
+        let judged_by = |entry: &Hash| self.entries.get(entry)?.0.body.judged_by.as_ref();
+        let first = *self.tree.standing().first()?;
+        let (opening, _) = self.entries.get(&first)?;
+        let opened_under = judged_by(&first).filter(|_| opening.sequence == 1)?;
+        let classed = self.case.as_ref().map(|case| case.intake.classed_by);
+        Some(pb::JudgedBy {
+            versions: opened_under.versions.clone(),
+            class: judged_by(&classed.unwrap_or(first)).and_then(|by| by.class.clone()),
+        })
     }
 
     /// The clocks of a case that run, the one that ends first at the head.

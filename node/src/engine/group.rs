@@ -167,7 +167,9 @@ impl<'a> Group<'a> {
 
     /// The rules that a case is judged by: those it was opened under.
     pub(crate) fn rules_of(&self, chain: &Chain) -> Arc<Rulebook> {
-        self.state.rulebooks.of_case(chain.judged_by(), self.now)
+        self.state
+            .rulebooks
+            .of_case(chain.judged_by().as_ref(), self.now)
     }
 
     pub(crate) fn view<'v>(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fengqiao_hub::casework::{Act, registration};
+use fengqiao_hub::casework::{Act, class_given};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Draft, ENTRY_BYTES_MAX, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId};
@@ -211,25 +211,27 @@ impl Group<'_> {
     }
 
     /// What an entry of a case is judged by: what the case was opened under, or the rules in force where it begins now,
-    /// with its class where others may not know that.
+    /// with the class that the entry gives where others may not know that.
     pub(crate) fn judged_by(
         &self,
         kind: pb::ChainKind,
         chain: ChainId,
         content: &Content,
     ) -> Option<pb::JudgedBy> {
+        let Content::Action(action) = content else {
+            return None;
+        };
         if kind != pb::ChainKind::Case {
             return None;
         }
-        if let Some(registered) = registration(Some(content)) {
-            let rules = self.rules();
-            return Some(pb::JudgedBy {
-                class: rules.definition(&registered.class),
-                ..rules.judged_by()?
-            });
-        }
-        let chain = self.state.chains.get(chain)?;
-        self.rules_of(chain).judged_by()
+        let rules = match self.state.chains.get(chain) {
+            Some(chain) if !chain.tree.is_empty() => self.rules_of(chain),
+            Some(_) | None => self.rules(),
+        };
+        Some(pb::JudgedBy {
+            class: class_given(action).and_then(|class| rules.definition(class)),
+            ..rules.judged_by()?
+        })
     }
 
     /// A plain entry of one of this place's own chains.
