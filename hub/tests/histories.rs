@@ -227,7 +227,13 @@ fn somebody_is_responsible(book: &Book) {
 
 /// Some step other than a superior's unasked taking leads on.
 fn nobody_is_stuck(book: &Book) {
-    const LEAD_NOWHERE: [&str; 4] = ["supplement", "work-on-site", "convene", "urge"];
+    const LEAD_NOWHERE: [&str; 5] = [
+        "supplement",
+        "work-on-site",
+        "convene",
+        "urge",
+        "reclassify",
+    ];
     if !is_open(book) || book.tree.is_frozen() {
         return;
     }

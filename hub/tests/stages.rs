@@ -83,6 +83,7 @@ fn table() -> Vec<(pb::Action, &'static str, Code)> {
         (accept().into(), "registered", forbids),
         (unlawful.into(), "registered accepted", forbids),
         (answer().into(), "registered accepted", forbids),
+        (reclassify("permits").into(), escalates, forbids),
         (to_unit(ROADS).into(), dispatches, forbids),
         (to_place(TOWNSHIP).into(), dispatches, forbids),
         (sign_for().into(), "dispatched", forbids),

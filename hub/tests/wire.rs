@@ -62,6 +62,7 @@ fn every_action() -> Vec<pb::Action> {
     vec![
         register().into(),
         pb::Urge::default().into(),
+        pb::Reclassify::default().into(),
         accept().into(),
         decline(pb::DeclineGround::SameMatter).into(),
         pb::AnswerAtOnce {

@@ -223,7 +223,7 @@ macro_rules! actions {
 }
 
 actions! {
-    Intake in intake_action { Register, Accept, Decline, AnswerAtOnce }
+    Intake in intake_action { Register, Accept, Decline, AnswerAtOnce, Reclassify }
     Dispatching in dispatching_action {
         Dispatch, SignFor, Object, DecideObjection, Designate, Return, Urge,
     }

@@ -1,23 +1,34 @@
-//! Intake: register, accept, decline, answer at once.
+//! Intake: register, accept, decline, answer at once, reclassify.
 
 use fengqiao_proto::v1 as pb;
 use pb::{KindClass, Role};
 
 use super::action::{Rules, Spec};
-use super::authority::{Who, require};
+use super::authority::{CLERK_OR_LEADER, Who, require};
 use super::context::{Act, Actor, Context, DecisionContext};
 use crate::case::{Case, Stage, Written};
 use crate::clock::Moment;
 use crate::entry::Move;
 use crate::id::Hash;
 use crate::refusal::{Code, Refusal};
-use crate::rulebook::Rulebook;
+use crate::rulebook::{Rulebook, Step};
 use crate::{name, shape};
 
 /// Longest external number, in characters.
 pub const EXTERNAL_NUMBER_CHARACTERS_MAX: usize = 64;
 
 const BEFORE_DISPATCH: &[Stage] = &[Stage::Registered, Stage::Accepted];
+
+const BEFORE_REPLY: &[Stage] = &[
+    Stage::Registered,
+    Stage::Accepted,
+    Stage::Dispatched,
+    Stage::Handling,
+    Stage::Objected,
+    Stage::InHand,
+    Stage::Decided,
+    Stage::Redo,
+];
 
 /// What the node adds to a registration: the number from its reserved block and the hash of the resident's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,5 +222,60 @@ impl Rules for pb::AnswerAtOnce {
         case.intake.answered = Some(written.person);
         case.intake.clocks_end();
         case.visit.due.clone_from(&self.visit_due);
+    }
+}
+
+impl Rules for pb::Reclassify {
+    const SPEC: Spec = Spec::new(
+        "reclassify",
+        "改类",
+        "Give the case the class it is really of, with its limits",
+        Who::Centre(CLERK_OR_LEADER),
+    )
+    .from(BEFORE_REPLY);
+
+    fn ready(context: &Context<'_>) -> Result<(), Refusal> {
+        // A parent that is asked decides by the class it was asked under.
+        context.no_offer()
+    }
+
+    fn fillable(context: &Context<'_>) -> bool {
+        let from = &context.case.intake.class;
+        let mut others = context.centre.rulebook.classes();
+        others.any(|class| class.id != *from && !class.is_group)
+    }
+
+    fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
+        let (intake, book) = (&context.case.intake, context.centre.rulebook);
+        let class = book.case_class(&self.class)?.id.clone();
+        let class = book.reclassified(&intake.class, &class)?.id.clone();
+        let anew = |due: &Option<pb::Due>, step| {
+            let classes = (intake.class.as_str(), class.as_str());
+            due.as_ref()
+                .map(|due| book.due_reclassified(due, step, classes, intake.urgency))
+                .transpose()
+        };
+        let within = |due: Option<pb::Due>| due.map(|due| context.within_outer(due));
+        let reclassify = Self {
+            from: intake.class.clone(),
+            accept_due: anew(&intake.accept_due, Step::Accept)?,
+            hand_over_due: within(anew(&intake.hand_over_due, Step::HandOver)?),
+            due: within(anew(&context.case.handling.due, Step::Handling)?),
+            class,
+            ..self
+        };
+        Ok((reclassify, Move::None))
+    }
+
+    fn class(&self) -> Option<&str> {
+        Some(&self.class)
+    }
+
+    fn fold(&self, case: &mut Case, written: &Written) {
+        case.intake.class.clone_from(&self.class);
+        case.intake.classed_by = written.hash;
+        case.intake.accept_due.clone_from(&self.accept_due);
+        case.intake.hand_over_due.clone_from(&self.hand_over_due);
+        case.handling.due.clone_from(&self.due);
     }
 }

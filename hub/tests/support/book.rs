@@ -107,6 +107,13 @@ pub fn answer() -> pb::AnswerAtOnce {
     pb::AnswerAtOnce::default()
 }
 
+pub fn reclassify(class: &str) -> pb::Reclassify {
+    pb::Reclassify {
+        class: class.to_owned(),
+        ..Default::default()
+    }
+}
+
 pub fn to_unit(unit: UnitId) -> pb::Dispatch {
     pb::Dispatch {
         lead: unit.to_string(),

@@ -45,6 +45,9 @@ pub fn ways_to(name: &str, world: &World, book: &Book, actor: &Actor) -> Vec<pb:
         "decide-objection" => vec![upheld(true).into(), upheld(false).into()],
         "designate" => units().map(|unit| designate(unit).into()).collect(),
         "return" => vec![give_back().into()],
+        "reclassify" => ["roads", "permits"]
+            .map(|class| reclassify(class).into())
+            .into(),
         "urge" => vec![pb::Urge::default().into()],
         "contact" => vec![contact(true).into(), contact(false).into()],
         "take-action" => vec![act().into()],

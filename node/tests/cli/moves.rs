@@ -245,6 +245,14 @@ fn table() -> Vec<Row> {
         ),
         ("supplement N --text r", of(pb::Supplement { text: r() })),
         (
+            "reclassify N --class urban-roads --reason r",
+            of(pb::Reclassify {
+                class: "urban-roads".into(),
+                reason: r(),
+                ..Default::default()
+            }),
+        ),
+        (
             "urge N --reason r",
             of(pb::Urge {
                 reason: r(),

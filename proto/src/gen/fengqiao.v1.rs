@@ -880,7 +880,7 @@ impl KindClass {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IntakeAction {
     /// What is done.
-    #[prost(oneof = "intake_action::Action", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "intake_action::Action", tags = "1, 2, 3, 4, 5")]
     pub action: ::core::option::Option<intake_action::Action>,
 }
 /// Nested message and enum types in `IntakeAction`.
@@ -900,6 +900,9 @@ pub mod intake_action {
         /// Answers it at the first contact.
         #[prost(message, tag = "4")]
         AnswerAtOnce(super::AnswerAtOnce),
+        /// Gives it another class.
+        #[prost(message, tag = "5")]
+        Reclassify(super::Reclassify),
     }
 }
 /// The centre takes a request in: it becomes a case with one number for life.
@@ -967,6 +970,29 @@ pub struct AnswerAtOnce {
     /// Until when the requester is visited.
     #[prost(message, optional, tag = "20")]
     pub visit_due: ::core::option::Option<Due>,
+}
+/// The case is of another class than was thought: its running clocks end as that class says, each from its own start. What
+/// is owed to a centre above, and what was set by hand, stays.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reclassify {
+    /// Class it is of.
+    #[prost(string, tag = "1")]
+    pub class: ::prost::alloc::string::String,
+    /// Why.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// Class it was of.
+    #[prost(string, tag = "20")]
+    pub from: ::prost::alloc::string::String,
+    /// Until when it is accepted, declined or answered.
+    #[prost(message, optional, tag = "21")]
+    pub accept_due: ::core::option::Option<Due>,
+    /// Until when it is handed to who handles it.
+    #[prost(message, optional, tag = "22")]
+    pub hand_over_due: ::core::option::Option<Due>,
+    /// Until when it is handled.
+    #[prost(message, optional, tag = "23")]
+    pub due: ::core::option::Option<Due>,
 }
 /// How a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -8468,6 +8494,7 @@ impl From<Register> for body::Content { fn from(message: Register) -> Self { bod
 impl From<Accept> for body::Content { fn from(message: Accept) -> Self { body::Content::Action(Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Accept(message)) })) }) } }
 impl From<Decline> for body::Content { fn from(message: Decline) -> Self { body::Content::Action(Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Decline(message)) })) }) } }
 impl From<AnswerAtOnce> for body::Content { fn from(message: AnswerAtOnce) -> Self { body::Content::Action(Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::AnswerAtOnce(message)) })) }) } }
+impl From<Reclassify> for body::Content { fn from(message: Reclassify) -> Self { body::Content::Action(Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Reclassify(message)) })) }) } }
 impl From<Dispatch> for body::Content { fn from(message: Dispatch) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Dispatch(message)) })) }) } }
 impl From<SignFor> for body::Content { fn from(message: SignFor) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::SignFor(message)) })) }) } }
 impl From<Object> for body::Content { fn from(message: Object) -> Self { body::Content::Action(Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Object(message)) })) }) } }
@@ -8515,6 +8542,7 @@ impl From<Register> for Action { fn from(message: Register) -> Self { Action { f
 impl From<Accept> for Action { fn from(message: Accept) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Accept(message)) })) } } }
 impl From<Decline> for Action { fn from(message: Decline) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Decline(message)) })) } } }
 impl From<AnswerAtOnce> for Action { fn from(message: AnswerAtOnce) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::AnswerAtOnce(message)) })) } } }
+impl From<Reclassify> for Action { fn from(message: Reclassify) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Reclassify(message)) })) } } }
 impl From<Dispatch> for Action { fn from(message: Dispatch) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Dispatch(message)) })) } } }
 impl From<SignFor> for Action { fn from(message: SignFor) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::SignFor(message)) })) } } }
 impl From<Object> for Action { fn from(message: Object) -> Self { Action { family: Some(action::Family::Dispatching(DispatchingAction { action: Some(dispatching_action::Action::Object(message)) })) } } }
