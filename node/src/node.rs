@@ -120,6 +120,8 @@ pub struct Node {
     waiters: Mutex<BTreeMap<u64, Waiter>>,
     tickets: AtomicU64,
     links: Mutex<BTreeMap<NodeId, LinkEnd>>,
+    /// When it began to listen to its neighbours.
+    started: Moment,
     registry_changes: watch::Sender<u64>,
     downs: watch::Sender<u64>,
     older_copy: Mutex<OlderCopy>,
@@ -182,6 +184,7 @@ impl Node {
             registrar: Arc::new(RegistryRegistrar::new(Arc::clone(&registry))),
             registry: Arc::new(ArcSwap::from(registry)),
             rulebooks: ArcSwap::from(parts.engine.rulebooks()),
+            started: parts.clock.now(),
             clock: parts.clock,
             folder: parts.folder,
             figures: ArcSwap::default(),

@@ -206,6 +206,12 @@ async fn a_village_that_is_dark_for_a_day_is_grey_at_every_tier_above_and_no_soo
     }
 
     assert!(tiers.village.stop().await.success());
+    // Who was down itself calls nobody dark for it.
+    assert!(tiers.township.stop().await.success());
+    tiers.township.start().await;
+    let seen = tiers.township.desk().case(&case).await.unwrap();
+    assert!(bright(&seen));
+    agree(&[&tiers.county, &tiers.township]).await;
     let up = [&tiers.city, &tiers.county, &tiers.township, &beside];
     advance(&ground, &up, 23 * HOUR_MS);
     for node in &up[..3] {

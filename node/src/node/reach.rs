@@ -2,7 +2,8 @@
 //!
 //! Upwards each node tells which places below it does not reach, downwards which above; what it was told itself goes on
 //! along. So the first place sees that a village is dark though every link of its own is up. It is testimony for lamps
-//! and for the reason "dark" of a taking; a restart forgets it and is told again.
+//! and for the reason "dark" of a taking. A restart forgets it, so that a silence counts from the start at the earliest: a
+//! node that was down itself does not call others dark for it.
 
 use std::collections::BTreeMap;
 
@@ -41,9 +42,7 @@ impl Node {
             return Contact::Never;
         };
         let links = lock(&self.links);
-        let Some(end) = links.get(&link) else {
-            return Contact::Never;
-        };
+        let end = links.get(&link);
         // Up to who stands above both, and down from there; who stands beside that way or above it tells nothing.
         let mut above = registry.way_up(here);
         let Some(top) = above.find(|above| registry.is_within(place, above.id)) else {
@@ -53,9 +52,16 @@ impl Node {
             let leads = registry.is_above(*told, place) || registry.is_above(*told, here);
             *told == place || leads && registry.is_within(*told, top.id)
         };
-        let beyond = end.unreached.iter().filter(|(told, _)| on_way(told));
+        let told = end.map(|end| &end.unreached).into_iter().flatten();
+        let beyond = told.filter(|(told, _)| on_way(told));
         let beyond = beyond.map(|(_, last)| contact_of(*last));
-        beyond.fold(contact_of(end.last(now)), Contact::beyond)
+        beyond.fold(contact_of(Some(self.last(end, now))), Contact::beyond)
+    }
+
+    /// When a neighbour was last heard from, or when this process began to listen.
+    fn last(&self, end: Option<&LinkEnd>, now: Moment) -> Moment {
+        let heard = end.and_then(|end| end.last(now));
+        heard.unwrap_or(self.started)
     }
 
     /// Whom this node does not reach, as a neighbour is told: the parent of what is below, a child of what is above.
@@ -76,7 +82,7 @@ impl Node {
             };
             let end = links.get(&neighbour);
             if !end.is_some_and(LinkEnd::is_connected) {
-                unreached.insert(place, end.and_then(|end| end.last(now)));
+                unreached.insert(place, Some(self.last(end, now)));
             }
             let told = end.map(|end| &end.unreached).into_iter().flatten();
             unreached.extend(told.map(|(place, last)| (*place, *last)));
