@@ -13,6 +13,7 @@ use std::sync::Arc;
 use fengqiao_hub::clock::{Contact, Moment};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::payload::Part;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_node::engine::vault::Vault;
 use fengqiao_node::engine::{
@@ -250,7 +251,6 @@ impl World {
         action: pb::Action,
         texts: &[(&str, &str)],
     ) -> Result<pb::ActResponse, Refusal> {
-        self.requests += 1;
         let content = (!texts.is_empty()).then(|| pb::PrivateContent {
             requester: None,
             texts: texts
@@ -261,6 +261,22 @@ impl World {
                 })
                 .collect(),
         });
+        self.act_with(node, login, case, action, content)
+    }
+
+    /// The same with a private content.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn act_with(
+        &mut self,
+        node: NodeId,
+        login: &str,
+        case: Option<ChainId>,
+        action: pb::Action,
+        content: Option<pb::PrivateContent>,
+    ) -> Result<pb::ActResponse, Refusal> {
+        self.requests += 1;
         let request = Request {
             ticket: self.requests,
             request_id: format!("request {}", self.requests),
@@ -436,7 +452,7 @@ impl World {
     /// Whether a node can read the first text of a case.
     #[must_use]
     pub fn can_open(&self, node: NodeId, case: ChainId) -> bool {
-        self.nodes[&node].vault.chain_key(case).is_some()
+        self.nodes[&node].vault.key(case, Part::Text).is_some()
     }
 
     /// What a node holds of a case, in one line.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bounds::{Bounds, OutOfBounds};
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, PlaceId, SubmissionId};
+use crate::payload::{Part, commitment};
 use crate::rank::Rank;
 
 /// Ed25519 (strict) with SHA-256.
@@ -331,18 +332,22 @@ impl Entry {
             .map_err(|_| EntryError::Signature)
     }
 
-    /// Checks the sealed payloads against their commitments. An entry whose payloads were erased passes.
+    /// The sealed payloads of one part, each with its commitment. An entry whose payloads were erased has none.
+    pub fn payloads_of(&self, part: Part) -> impl Iterator<Item = (&[u8], Hash)> {
+        let payloads = self.signed.payloads.iter().zip(&self.commitments);
+        payloads
+            .filter(move |(sealed, _)| Part::of(sealed) == Some(part))
+            .map(|(sealed, commitment)| (&sealed[..], *commitment))
+    }
+
+    /// Checks the sealed payloads of one part against their commitments. An entry whose payloads were erased passes.
     ///
     /// # Errors
     /// `Malformed("commitments")` when one differs.
-    pub fn check_payloads(&self, salt: &[u8; 32]) -> Result<(), EntryError> {
-        let equal = self
-            .signed
-            .payloads
-            .iter()
-            .zip(&self.commitments)
-            .all(|(sealed, commitment)| crate::payload::commitment(salt, sealed) == *commitment);
-        equal
+    pub fn check_payloads(&self, part: Part, salt: &[u8; 32]) -> Result<(), EntryError> {
+        let mut payloads = self.payloads_of(part);
+        payloads
+            .all(|(sealed, committed)| commitment(salt, sealed) == committed)
             .then_some(())
             .ok_or(EntryError::Malformed("commitments"))
     }

@@ -1,7 +1,8 @@
 //! Sealed payloads: requester, parties and every free text, detached from the chain from the first entry on.
 //!
-//! The chain holds only a commitment; key and salt stand in a key store of their own, so that erasing them erases the
-//! text without touching the chain (PROTOCOL.md 16). Nothing here draws randomness: nonces are arguments.
+//! The chain holds only a commitment; keys and salts stand in a key store of their own, so that erasing them erases what
+//! they open without touching the chain (PROTOCOL.md 16). Who asks and what is said are two parts with a key and a salt
+//! each, so that either can be erased or withheld without the other. Nothing here draws randomness: nonces are arguments.
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -13,7 +14,74 @@ use crate::id::{ChainId, Hash};
 
 const NONCE_BYTES: usize = 24;
 
-/// Key and salt of one chain. Prints nothing, wipes itself.
+/// What of an entry's private content is sealed together, under a key of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// What is said: free texts.
+    Text,
+    /// Who asks.
+    Person,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Person];
+
+    /// What a sealed payload holds, by its first byte; `None` for one that a newer version sealed.
+    #[must_use]
+    pub fn of(sealed: &[u8]) -> Option<Self> {
+        let first = sealed.first()?;
+        Self::ALL.into_iter().find(|part| part.byte() == *first)
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn to_wire(self) -> pb::PayloadPart {
+        match self {
+            Self::Text => pb::PayloadPart::Text,
+            Self::Person => pb::PayloadPart::Person,
+        }
+    }
+
+    fn byte(self) -> u8 {
+        self.to_wire() as u8
+    }
+
+    /// Under which name a key store keeps the secret of this part of a chain.
+    #[must_use]
+    pub fn secret_id(self, chain: ChainId) -> ChainId {
+        match self {
+            Self::Text => chain,
+            Self::Person => {
+                let id = Hash::of("fengqiao/person-secret/1", &[&chain.0]);
+                ChainId::from_bytes(&id.0[..16]).unwrap_or_default()
+            }
+        }
+    }
+
+    fn take(self, content: &pb::PrivateContent) -> pb::PrivateContent {
+        match self {
+            Self::Text => pb::PrivateContent {
+                requester: None,
+                texts: content.texts.clone(),
+            },
+            Self::Person => pb::PrivateContent {
+                requester: content.requester.clone(),
+                texts: Vec::new(),
+            },
+        }
+    }
+}
+
+/// The parts of a content that say anything, each alone.
+pub fn parts(content: &pb::PrivateContent) -> impl Iterator<Item = (Part, pb::PrivateContent)> {
+    let parts = Part::ALL.map(|part| (part, part.take(content)));
+    parts
+        .into_iter()
+        .filter(|(_, content)| *content != pb::PrivateContent::default())
+}
+
+/// Key and salt of one part of a chain. Prints nothing, wipes itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChainKey {
     /// Key of XChaCha20-Poly1305.
@@ -49,13 +117,20 @@ pub enum PayloadError {
     Unreadable,
 }
 
-/// Seals a content for a chain. The result is nonce and ciphertext; the nonce must never repeat under one key.
+/// What a sealed payload is bound to, so that it opens nowhere else.
+fn bound_to(part: Part, chain: ChainId) -> [u8; 17] {
+    let mut bound = [part.byte(); 17];
+    bound[1..].copy_from_slice(&chain.0);
+    bound
+}
+
+/// Seals a part of a chain. The result is its byte, nonce and ciphertext; the nonce must never repeat under one key.
 ///
 /// # Errors
 /// `Sealed` when the cipher refuses the length.
 pub fn seal(
     key: &ChainKey,
-    chain: ChainId,
+    (part, chain): (Part, ChainId),
     nonce: [u8; NONCE_BYTES],
     content: &pb::PrivateContent,
 ) -> Result<Vec<u8>, PayloadError> {
@@ -66,14 +141,14 @@ pub fn seal(
             &XNonce::from(nonce),
             Payload {
                 msg: &message,
-                aad: &chain.0,
+                aad: &bound_to(part, chain),
             },
         )
         .map_err(|_| PayloadError::Sealed)?;
-    Ok([&nonce[..], &sealed].concat())
+    Ok([&[part.byte()][..], &nonce, &sealed].concat())
 }
 
-/// Opens a sealed payload.
+/// Opens a sealed payload with the key of its part.
 ///
 /// # Errors
 /// `Short`, `Sealed` or `Unreadable`.
@@ -82,7 +157,8 @@ pub fn open(
     chain: ChainId,
     sealed: &[u8],
 ) -> Result<pb::PrivateContent, PayloadError> {
-    let (nonce, ciphertext) = sealed
+    let part = Part::of(sealed).ok_or(PayloadError::Unreadable)?;
+    let (nonce, ciphertext) = sealed[1..]
         .split_at_checked(NONCE_BYTES)
         .ok_or(PayloadError::Short)?;
     let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| PayloadError::Short)?;
@@ -92,18 +168,18 @@ pub fn open(
             &XNonce::from(nonce),
             Payload {
                 msg: ciphertext,
-                aad: &chain.0,
+                aad: &bound_to(part, chain),
             },
         )
         .map_err(|_| PayloadError::Sealed)?;
     pb::PrivateContent::decode(&message[..]).map_err(|_| PayloadError::Unreadable)
 }
 
-/// The commitment that stands in the envelope: over a salt of its own, derived from the chain's salt and the nonce,
-/// and the sealed bytes. Without the salt it says nothing about the bytes.
+/// The commitment that stands in the envelope: over a salt of its own, derived from the part's salt and the nonce, and
+/// the sealed bytes. Without the salt it says nothing about the bytes.
 #[must_use]
 pub fn commitment(salt: &[u8; 32], sealed: &[u8]) -> Hash {
-    let nonce = sealed.get(..NONCE_BYTES).unwrap_or(sealed);
+    let nonce = sealed.get(..=NONCE_BYTES).unwrap_or(sealed);
     let own_salt = Hash::of("fengqiao/payload-salt/1", &[salt, nonce]);
     Hash::of("fengqiao/payload/1", &[&own_salt.0, sealed])
 }
@@ -113,9 +189,18 @@ pub fn commitment(salt: &[u8; 32], sealed: &[u8]) -> Hash {
 mod tests {
     use super::*;
 
+    const CHAIN: ChainId = ChainId([5; 16]);
+    const KEY: ChainKey = ChainKey {
+        key: [1; 32],
+        salt: [2; 32],
+    };
+
     fn content() -> pb::PrivateContent {
         pb::PrivateContent {
-            requester: None,
+            requester: Some(pb::Requester {
+                name: "张三".into(),
+                ..Default::default()
+            }),
             texts: vec![pb::PrivateText {
                 role: "text".into(),
                 text: "信河路废弃铁轨".into(),
@@ -124,40 +209,56 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_opens_with_its_key_in_its_chain_only() {
-        let key = ChainKey {
-            key: [1; 32],
-            salt: [2; 32],
+    fn who_asks_and_what_is_said_are_parts_of_their_own() {
+        let apart: Vec<_> = parts(&content()).collect();
+        let who = pb::PrivateContent {
+            texts: Vec::new(),
+            ..content()
         };
+        let what = pb::PrivateContent {
+            requester: None,
+            ..content()
+        };
+        assert_eq!(apart, [(Part::Text, what.clone()), (Part::Person, who)]);
+        assert_eq!(parts(&what).count(), 1);
+        let ids = Part::ALL.map(|part| part.secret_id(CHAIN));
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn a_payload_opens_with_its_key_as_its_part_in_its_chain_only() {
         let other = ChainKey {
             key: [3; 32],
             salt: [2; 32],
         };
-        let chain = ChainId([5; 16]);
-        let sealed = seal(&key, chain, [9; 24], &content()).unwrap();
+        let sealed = seal(&KEY, (Part::Text, CHAIN), [9; 24], &content()).unwrap();
         let message = content().encode_to_vec();
         assert!(!sealed.windows(message.len()).any(|part| part == message));
-        assert_eq!(open(&key, chain, &sealed).unwrap(), content());
-        assert_eq!(open(&other, chain, &sealed), Err(PayloadError::Sealed));
+        assert_eq!(open(&KEY, CHAIN, &sealed).unwrap(), content());
+        assert_eq!(open(&other, CHAIN, &sealed), Err(PayloadError::Sealed));
         assert_eq!(
-            open(&key, ChainId([6; 16]), &sealed),
+            open(&KEY, ChainId([6; 16]), &sealed),
             Err(PayloadError::Sealed)
+        );
+        let mut as_person = sealed.clone();
+        as_person[0] = Part::Person.byte();
+        assert_eq!(open(&KEY, CHAIN, &as_person), Err(PayloadError::Sealed));
+        let mut as_another = sealed;
+        as_another[0] = 9;
+        assert_eq!(
+            open(&KEY, CHAIN, &as_another),
+            Err(PayloadError::Unreadable)
         );
     }
 
     #[test]
     fn every_flipped_bit_is_noticed() {
-        let key = ChainKey {
-            key: [1; 32],
-            salt: [2; 32],
-        };
-        let chain = ChainId([5; 16]);
-        let sealed = seal(&key, chain, [9; 24], &content()).unwrap();
+        let sealed = seal(&KEY, (Part::Text, CHAIN), [9; 24], &content()).unwrap();
         for bit in 0..sealed.len() * 8 {
             let mut bent = sealed.clone();
             bent[bit / 8] ^= 1 << (bit % 8);
-            assert!(open(&key, chain, &bent).is_err());
-            assert_ne!(commitment(&key.salt, &bent), commitment(&key.salt, &sealed));
+            assert!(open(&KEY, CHAIN, &bent).is_err());
+            assert_ne!(commitment(&KEY.salt, &bent), commitment(&KEY.salt, &sealed));
         }
     }
 }

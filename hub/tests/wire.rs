@@ -10,7 +10,7 @@ use fengqiao_hub::bounds::{Fault, OutOfBounds};
 use fengqiao_hub::casework::{self, action, name_of};
 use fengqiao_hub::entry::{Draft, Entry, EntryError, Move};
 use fengqiao_hub::id::{ChainId, Hash};
-use fengqiao_hub::payload::{self, ChainKey};
+use fengqiao_hub::payload::{self, ChainKey, Part};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::tally::count_name;
 use fengqiao_proto::v1 as pb;
@@ -479,10 +479,10 @@ fn bytes_that_are_no_entry_say_why() {
 #[test]
 fn an_erased_payload_leaves_the_entry_whole() {
     let (entry, salt) = with_payload();
-    entry.check_payloads(&salt).unwrap();
+    entry.check_payloads(Part::Text, &salt).unwrap();
     let mut bent = entry.clone();
     bent.signed.payloads[0][30] ^= 1;
-    assert!(bent.check_payloads(&salt).is_err());
+    assert!(bent.check_payloads(Part::Text, &salt).is_err());
     let erased = pb::SignedEntry {
         payloads: vec![],
         ..entry.signed.clone()
@@ -491,7 +491,7 @@ fn an_erased_payload_leaves_the_entry_whole() {
     assert_eq!(erased.hash, entry.hash);
     let key = key_of(node_of(COUNTY)).verifying_key();
     erased.check_signature(&key).unwrap();
-    erased.check_payloads(&salt).unwrap();
+    erased.check_payloads(Part::Text, &salt).unwrap();
 }
 
 fn with_payload() -> (Entry, [u8; 32]) {
@@ -506,7 +506,7 @@ fn with_payload() -> (Entry, [u8; 32]) {
             text: "信河路废弃铁轨".to_owned(),
         }],
     };
-    let sealed = payload::seal(&key, CASE, [9; 24], &content).unwrap();
+    let sealed = payload::seal(&key, (Part::Text, CASE), [9; 24], &content).unwrap();
     let commitment = payload::commitment(&key.salt, &sealed);
     let changed = Draft {
         payloads: vec![(sealed, commitment)],
@@ -567,7 +567,7 @@ const GOLDEN: &[(&str, &[u8], &str)] = &[
     (
         "sealed",
         include_bytes!("golden/sealed.bin"),
-        "9be21b039bd6fc2cbce6c5ea760af2426c81bb26442a90005285f8b57614c33b",
+        "a15dea135e62e21aa8ebef385afda56bf62face175ce22a991aa22a4892b03a4",
     ),
     (
         "future",

@@ -10,6 +10,7 @@ use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, PlaceId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key};
+use fengqiao_hub::payload::Part;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 
@@ -64,7 +65,7 @@ impl Audited {
     }
 }
 
-/// The salt of a chain's commitments, where it is known.
+/// The salt of commitments by its name in a key store, see [`Part::secret_id`], where it is known.
 pub(crate) type Salts<'a> = &'a dyn Fn(&ChainId) -> Option<[u8; 32]>;
 
 /// Checks a journal as far as the reader sees it. Payloads are compared with their commitments where `salts` knows how.
@@ -245,16 +246,19 @@ impl Pass<'_> {
     }
 
     fn payloads(&mut self, entry: &Entry, named: &str) {
-        if entry.signed.payloads.is_empty() {
-            return;
-        }
-        let Some(salt) = (self.salts)(&entry.chain) else {
-            return;
-        };
-        self.found.payloads += entry.signed.payloads.len() as u64;
-        if entry.check_payloads(&salt).is_err() {
-            let what = format!("{named}: a sealed text is not the one its envelope commits to");
-            self.problem("PAYLOAD", what);
+        for part in Part::ALL {
+            let sealed = entry.payloads_of(part).count();
+            if sealed == 0 {
+                continue;
+            }
+            let Some(salt) = (self.salts)(&part.secret_id(entry.chain)) else {
+                continue;
+            };
+            self.found.payloads += sealed as u64;
+            if entry.check_payloads(part, &salt).is_err() {
+                let what = format!("{named}: a sealed text is not the one its envelope commits to");
+                self.problem("PAYLOAD", what);
+            }
         }
     }
 

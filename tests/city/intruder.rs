@@ -134,7 +134,7 @@ impl Intruder {
             sequence: self.sequence,
             kind: pb::ItemKind::Entry.into(),
             payload,
-            secret: None,
+            secrets: Vec::new(),
         };
         let items = pb::Items {
             lane: pb::Lane::Cases.into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use fengqiao_hub::id::ChainId;
-use fengqiao_hub::payload;
+use fengqiao_hub::payload::{self, Part};
 use fengqiao_node::engine::Engine;
 use fengqiao_node::engine::chains::Chain;
 use fengqiao_node::folder::{Folder, FolderError};
@@ -297,7 +297,8 @@ fn every_text_has_its_key(standing: &Standing) -> anyhow::Result<()> {
         let chain = key.get(1..).and_then(ChainId::from_bytes);
         let chain = chain.context("a chain's key")?;
         ensure!(
-            row.kind() != pb::ChainKind::Case || standing.node.vault.chain_key(chain).is_some(),
+            row.kind() != pb::ChainKind::Case
+                || standing.node.vault.key(chain, Part::Text).is_some(),
             "{chain} stands, and its key does not"
         );
     }
@@ -310,11 +311,11 @@ fn text_opens(
     chain: &Chain,
     written: &str,
 ) -> anyhow::Result<()> {
-    let key = standing.node.vault.chain_key(case);
+    let key = standing.node.vault.key(case, Part::Text);
     let key = key.with_context(|| format!("the key of {case}, acknowledged, is lost"))?;
     let standing = chain.standing();
     let (first, _) = standing.first().context("an empty chain")?;
-    first.check_payloads(&key.salt)?;
+    first.check_payloads(Part::Text, &key.salt)?;
     let sealed = first.signed.payloads.first().context("a text")?;
     let opened = payload::open(&key, case, sealed)?;
     let found = opened.texts.first().map(|text| text.text.as_str());

@@ -34,7 +34,7 @@ pub(super) fn hand(
         sequence,
         kind: kind.into(),
         payload,
-        secret: None,
+        secrets: Vec::new(),
     };
     let items = Input::Items {
         link: from,
@@ -77,7 +77,7 @@ fn items_of_another_store_do_not_follow_on_a_cursor() {
             sequence: before.sequence + 1,
             kind: pb::ItemKind::Notice.into(),
             payload: vec![],
-            secret: None,
+            secrets: Vec::new(),
         }],
     };
     world.process(township, vec![items]);
@@ -107,7 +107,7 @@ fn items_that_come_again_change_nothing() {
         sequence: before.sequence,
         kind: pb::ItemKind::Entry.into(),
         payload: b"another".to_vec(),
-        secret: None,
+        secrets: Vec::new(),
     };
     let items = Input::Items {
         link: village,

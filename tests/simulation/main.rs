@@ -13,6 +13,7 @@ mod merging;
 mod moved;
 mod moving;
 mod parked;
+mod parts;
 mod recovery;
 mod root;
 mod secrets;

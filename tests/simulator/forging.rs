@@ -3,6 +3,7 @@
 
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, DeploymentId, NodeId};
+use fengqiao_hub::payload::Part;
 use fengqiao_hub::rank::Rank;
 use fengqiao_node::engine::chains::Chain;
 use fengqiao_node::engine::{Input, Me};
@@ -129,7 +130,7 @@ impl Simulator {
         let knows = self.machines[victim]
             .running
             .as_ref()
-            .is_some_and(|running| running.vault.chain_key(genuine.chain).is_some());
+            .is_some_and(|running| running.vault.key(genuine.chain, Part::Text).is_some());
         if knows && !genuine.signed.payloads.is_empty() {
             forged.push(altered(genuine, |signed| {
                 flip_last(&mut signed.payloads[0])

@@ -160,7 +160,7 @@ fn a_sealed_text_that_is_not_the_one_committed_to_is_named() {
     let mut ground = Ground::new();
     ground.store(&ground.genesis());
     let key = ground.folder.keys.signing.entry_key().clone();
-    let sealed = vec![5; 60];
+    let sealed = vec![1; 60];
     let commitment = fengqiao_hub::payload::commitment(&[3; 32], &sealed);
     let mut draft = ground.drafted(1, None);
     draft.payloads = vec![(sealed, commitment)];

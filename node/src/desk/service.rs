@@ -15,7 +15,7 @@ use fengqiao_hub::clock::Contact;
 use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::number::{self, NumberError};
-use fengqiao_hub::payload;
+use fengqiao_hub::payload::Part;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
@@ -26,6 +26,7 @@ use super::error::status;
 use super::view::{Background, EntryLine, notice_view, view};
 use crate::app::resolve::case_id;
 use crate::engine::chains::Chain;
+use crate::engine::vault::Vault;
 use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
 use crate::node::Node;
 use crate::node::hosted::Hosted;
@@ -175,16 +176,17 @@ impl Desk {
         let contact = self.node().contact(custodian);
         let rules = self.rules_of(chain);
         let background = self.background(registry, &rules, contact);
-        let texts_key = match reader {
-            Reader::Texts(actor) => Some(self.texts_key(registry, id, chain, actor)?),
-            Reader::Steps(_) | Reader::List => None,
-        };
+        let shows_texts = matches!(reader, Reader::Texts(_));
+        if let Reader::Texts(actor) = reader {
+            self.may_read_texts(registry, id, chain, actor)?;
+        }
         let mut lines = Vec::new();
         if with_entries {
             for (entry, place) in chain.entries.values() {
-                let texts = match &texts_key {
-                    Some(key) => opened_texts(key, id, entry),
-                    None => Vec::new(),
+                let texts = if shows_texts {
+                    opened_texts(&self.node().vault, id, entry)
+                } else {
+                    Vec::new()
                 };
                 let standing = self.standing(registry, id, entry.sequence, entry.hash)?;
                 lines.push(EntryLine {
@@ -258,15 +260,14 @@ impl Desk {
         })
     }
 
-    /// The key to the texts of a case, for whoever may read them by virtue of an entry.
-    fn texts_key(
+    /// Refuses who may not read the texts of a case by virtue of an entry, and where none is held that opens them.
+    fn may_read_texts(
         &self,
         registry: &Registry,
         id: ChainId,
         chain: &Chain,
         actor: &Actor,
-    ) -> Result<payload::ChainKey, Status> {
-        let node = self.node();
+    ) -> Result<(), Status> {
         let sealed = || status(&Refusal::of(Code::TextSealed, "show_texts"));
         let case = chain.case.as_ref().ok_or_else(sealed)?;
         centre::may_read(
@@ -276,7 +277,11 @@ impl Desk {
             Purpose::Handling,
         )
         .map_err(|refusal| status(&refusal))?;
-        node.vault.chain_key(id).ok_or_else(sealed)
+        let vault = &self.node().vault;
+        let held = Part::ALL
+            .into_iter()
+            .any(|part| vault.key(id, part).is_some());
+        held.then_some(()).ok_or_else(sealed)
     }
 }
 
@@ -299,8 +304,9 @@ fn next_step(spec: &Spec) -> pb::NextStep {
     }
 }
 
+/// What is held here of an entry's parts, opened.
 fn opened_texts(
-    key: &payload::ChainKey,
+    vault: &Vault,
     id: ChainId,
     entry: &fengqiao_hub::entry::Entry,
 ) -> Vec<pb::PrivateText> {
@@ -308,7 +314,7 @@ fn opened_texts(
         .signed
         .payloads
         .iter()
-        .filter_map(|sealed| payload::open(key, id, sealed).ok());
+        .filter_map(|sealed| vault.open(id, sealed));
     opened
         .flat_map(|content| {
             let requester = content.requester.map(|requester| {

@@ -105,7 +105,7 @@ impl Group<'_> {
     /// Handles an item and gives its hash.
     fn arrive_item(&mut self, link: NodeId, item: &pb::Item) -> Result<Hash, EngineError> {
         if item.kind() == pb::ItemKind::Entry {
-            return self.arrive_entry(link, &item.payload, item.secret.as_ref());
+            return self.arrive_entry(link, &item.payload, &item.secrets);
         }
         self.arrive_other(link, item)?;
         Ok(item_hash(item.kind(), &item.payload))
@@ -155,7 +155,7 @@ impl Group<'_> {
         &mut self,
         link: NodeId,
         bytes: &[u8],
-        secret: Option<&pb::ChainSecret>,
+        secrets: &[pb::ChainSecret],
     ) -> Result<Hash, EngineError> {
         let entry = match Entry::parse(bytes) {
             Ok(entry) => Arc::new(entry),
@@ -165,11 +165,15 @@ impl Group<'_> {
                 return Ok(item_hash(pb::ItemKind::Entry, bytes));
             }
         };
-        let secret = secret.filter(|secret| Bounds::Secret.check(&secret.encode_to_vec()).is_ok());
+        let sound = |secret: &&pb::ChainSecret| {
+            let bytes = secret.encode_to_vec();
+            Bounds::Secret.check(&bytes).is_ok()
+        };
+        let secrets: Vec<pb::ChainSecret> = secrets.iter().filter(sound).cloned().collect();
         // One that is here is not kept a second time: what is signed is the same, but not every byte around it is.
         if let Some(at) = self.kept_at(&entry)? {
             self.keep_entry_at(&entry, reference_to(&at), at, Some(link))?;
-            self.learn_secret(&entry, secret);
+            self.learn_secrets(&entry, &secrets);
             if entry.kind == pb::ChainKind::Case {
                 let repeated = self.repeated.entry((entry.chain, link)).or_default();
                 repeated.insert(entry.hash);
@@ -180,7 +184,7 @@ impl Group<'_> {
         match self.admissible(&entry)? {
             Ok(()) => {
                 self.keep_entry_at(&entry, reference, at, Some(link))?;
-                self.learn_secret(&entry, secret);
+                self.learn_secrets(&entry, &secrets);
                 if entry.kind == pb::ChainKind::Case && self.state.registry.has_moves() {
                     self.noticed.insert(entry.chain);
                 }
@@ -188,7 +192,7 @@ impl Group<'_> {
             Err(hindrance) => {
                 let waits = self.park(Some(&entry), bytes, reference, hindrance, Some(link))?;
                 if waits && matches!(hindrance, Hindrance::Waits(_)) {
-                    self.note_secret(&entry, secret);
+                    self.note_secrets(&entry, &secrets);
                 }
             }
         }
@@ -238,8 +242,7 @@ impl Group<'_> {
         let Some(place) = author_place(&registry, entry) else {
             return Ok(Err(Hindrance::Waits("REGISTRY_AWAITED")));
         };
-        let salt = self.held_secret(entry.chain).filter(|secret| secret.proven);
-        if salt.is_some_and(|secret| entry.check_payloads(&secret.salt).is_err()) {
+        if !self.commits_as_proven(entry) {
             return Ok(Err(Hindrance::Refused("COMMITMENT")));
         }
         let step = Step::of(entry, place);

@@ -290,11 +290,11 @@ impl Group<'_> {
         // Judged before anything is drawn from the block of numbers, and written with the number.
         accept!(self.decide_registration(actor, asked.clone(), &numbering));
         let chain = ChainId::drawn(pb::ChainKind::Case, self.vault.draw());
-        self.draw_secret(chain);
+        self.draw_secrets(chain, content);
         let payloads = match self.seal(chain, content) {
             Ok(payloads) => payloads,
             Err(refusal) => {
-                self.secrets.remove(&chain);
+                self.forget_secrets(chain);
                 return Ok(Err(refusal));
             }
         };

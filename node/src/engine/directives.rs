@@ -42,7 +42,7 @@ impl Group<'_> {
             return Ok(Err(Refusal::of(Code::DueBeforeStart, "due_ms")));
         }
         let chain = ChainId::drawn(pb::ChainKind::Directive, self.vault.draw());
-        self.draw_secret(chain);
+        self.draw_secrets(chain, text);
         let payloads = accept!(self.seal(chain, text));
         let act = Act {
             content: Content::from(issued),

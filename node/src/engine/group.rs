@@ -9,7 +9,7 @@ use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::{Registry, registry_change};
-use fengqiao_hub::payload::ChainKey;
+use fengqiao_hub::payload::{ChainKey, Part};
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::rulebook::Rulebook;
 use fengqiao_proto::v1 as pb;
@@ -323,14 +323,15 @@ impl<'a> Group<'a> {
         )
     }
 
-    /// The key of a chain, also one drawn or received in this group.
-    pub(crate) fn chain_key(&self, chain: ChainId) -> Option<ChainKey> {
-        if let Some(secret) = self.secrets.get(&chain)
-            && let Some(key) = self.vault.opened(chain, secret)
+    /// The key of a part of a chain, also one drawn or received in this group.
+    pub(crate) fn key(&self, chain: ChainId, part: Part) -> Option<ChainKey> {
+        let id = part.secret_id(chain);
+        if let Some(secret) = self.secrets.get(&id)
+            && let Some(key) = self.vault.opened(id, secret)
         {
             return Some(key);
         }
-        self.vault.chain_key(chain)
+        self.vault.key(chain, part)
     }
 
     /// Notes something a person should look at.

@@ -124,14 +124,16 @@ impl LaneView {
                 sequence,
                 kind: row.kind,
                 payload: self.reader.read(location)?,
-                secret: ChainId::from_bytes(&row.secret_of).and_then(|chain| self.secret(chain)),
+                secrets: ChainId::from_bytes(&row.secret_of)
+                    .map_or_else(Vec::new, |chain| self.secrets(chain)),
             });
         }
         Ok(items)
     }
 
-    fn secret(&self, chain: ChainId) -> Option<pb::ChainSecret> {
+    fn secrets(&self, chain: ChainId) -> Vec<pb::ChainSecret> {
         let registry = self.registry.load();
-        self.vault.secret_for(chain, registry.node(self.link)?)
+        let to = registry.node(self.link);
+        to.map_or_else(Vec::new, |to| self.vault.secrets_for(chain, to))
     }
 }

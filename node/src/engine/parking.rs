@@ -206,7 +206,7 @@ impl Group<'_> {
             Ok(()) => {
                 self.fact(Fact::ParkingEnded(waiting.ended))?;
                 self.keep_entry_at(entry, reference, waiting.at, link)?;
-                self.learn_secret(entry, None);
+                self.learn_secrets(entry, &[]);
                 Ok(true)
             }
             Err(Hindrance::Waits(_)) => Ok(false),

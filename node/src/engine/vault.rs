@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use fengqiao_hub::id::ChainId;
 use fengqiao_hub::jurisdiction::NodeRecord;
-use fengqiao_hub::payload::ChainKey;
+use fengqiao_hub::payload::{self, ChainKey, Part};
 use fengqiao_proto::v1 as pb;
 use zeroize::Zeroizing;
 
@@ -16,7 +16,7 @@ use crate::keystore::{CaseSecret, KeyStore, KeyStoreError};
 /// Keys opened lately that are kept open, at most; opening one costs more than signing an entry.
 const OPENED_MAX: usize = 1_024;
 
-/// Keys opened lately, with the sealed bytes each came from.
+/// Keys opened lately by their names in the key store, with the sealed bytes each came from.
 type OpenedKeys = BTreeMap<ChainId, (Vec<u8>, Zeroizing<[u8; 32]>)>;
 
 /// Chain keys and what seals them.
@@ -39,57 +39,68 @@ impl Vault {
         }
     }
 
-    /// What is held for a chain.
+    /// What is held under a name of the key store, see [`Part::secret_id`].
     #[must_use]
-    pub fn secret(&self, chain: ChainId) -> Option<CaseSecret> {
-        lock(&self.keys).get(&chain.0).cloned()
+    pub fn secret(&self, id: ChainId) -> Option<CaseSecret> {
+        lock(&self.keys).get(&id.0).cloned()
     }
 
-    /// The key of a chain, opened. Whether anybody may read with it is decided elsewhere.
+    /// The key of a part of a chain, opened. Whether anybody may read with it is decided elsewhere.
     #[must_use]
-    pub fn chain_key(&self, chain: ChainId) -> Option<ChainKey> {
-        self.opened(chain, &self.secret(chain)?)
+    pub fn key(&self, chain: ChainId, part: Part) -> Option<ChainKey> {
+        let id = part.secret_id(chain);
+        self.opened(id, &self.secret(id)?)
+    }
+
+    /// What a sealed payload says; `None` where its key is not held, or does not open it.
+    #[must_use]
+    pub fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<pb::PrivateContent> {
+        let key = self.key(chain, Part::of(sealed)?)?;
+        payload::open(&key, chain, sealed).ok()
     }
 
     /// The key a secret holds, opened.
     #[must_use]
-    pub fn opened(&self, chain: ChainId, secret: &CaseSecret) -> Option<ChainKey> {
-        let key = secret
-            .key
-            .or_else(|| self.unsealed(chain, &secret.wrapped))?;
+    pub fn opened(&self, id: ChainId, secret: &CaseSecret) -> Option<ChainKey> {
+        let key = secret.key.or_else(|| self.unsealed(id, &secret.wrapped))?;
         Some(ChainKey {
             key,
             salt: secret.salt,
         })
     }
 
-    fn unsealed(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
+    fn unsealed(&self, id: ChainId, sealed: &[u8]) -> Option<[u8; 32]> {
         let mut opened = lock(&self.opened);
-        if let Some((from, key)) = opened.get(&chain)
+        if let Some((from, key)) = opened.get(&id)
             && from == sealed
         {
             return Some(**key);
         }
-        let key = lock(&self.seals).open(chain, sealed)?;
+        let key = lock(&self.seals).open(id, sealed)?;
         if opened.len() >= OPENED_MAX {
             opened.clear();
         }
-        opened.insert(chain, (sealed.to_vec(), Zeroizing::new(key)));
+        opened.insert(id, (sealed.to_vec(), Zeroizing::new(key)));
         Some(key)
     }
 
-    /// What a neighbour is to hold of a chain: the salt, and the key sealed to it.
+    /// What a neighbour is to hold of a chain: for each part the salt, and the key sealed to it.
     #[must_use]
-    pub fn secret_for(&self, chain: ChainId, to: &NodeRecord) -> Option<pb::ChainSecret> {
-        let secret = self.secret(chain)?;
-        let wrapped_key = self
-            .opened(chain, &secret)
-            .and_then(|key| lock(&self.seals).seal(to, chain, &key.key))
-            .unwrap_or_default();
-        Some(pb::ChainSecret {
-            salt: secret.salt.to_vec(),
-            wrapped_key,
-        })
+    pub fn secrets_for(&self, chain: ChainId, to: &NodeRecord) -> Vec<pb::ChainSecret> {
+        let secret = |part: Part| {
+            let id = part.secret_id(chain);
+            let secret = self.secret(id)?;
+            let wrapped_key = self
+                .opened(id, &secret)
+                .and_then(|key| lock(&self.seals).seal(to, id, &key.key))
+                .unwrap_or_default();
+            Some(pb::ChainSecret {
+                salt: secret.salt.to_vec(),
+                wrapped_key,
+                part: part.to_wire().into(),
+            })
+        };
+        Part::ALL.into_iter().filter_map(secret).collect()
     }
 
     /// Keeps secrets, durable before it returns.

@@ -6,9 +6,10 @@ use fengqiao_hub::casework::{Act, class_given};
 use fengqiao_hub::custody::Verdict;
 use fengqiao_hub::entry::{Draft, ENTRY_BYTES_MAX, Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId};
+use fengqiao_hub::number;
+use fengqiao_hub::payload::{self, Part};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_hub::{number, payload};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use prost::Message as _;
@@ -19,6 +20,9 @@ use super::group::Group;
 use super::projection::receipt_row;
 use crate::keystore::CaseSecret;
 use crate::store::{Read as _, tables};
+
+/// Sealed payloads of one entry together, at most: the rest of its bytes is envelope and body.
+const PAYLOAD_BYTES_MAX: usize = ENTRY_BYTES_MAX - 4096;
 
 /// What stands before the entry to be written.
 #[derive(Debug, Clone)]
@@ -38,7 +42,7 @@ pub(crate) struct Writing {
 }
 
 impl Group<'_> {
-    /// Seals a content under the chain's key.
+    /// Seals a content, each part under its own key.
     pub(crate) fn seal(
         &mut self,
         chain: ChainId,
@@ -47,26 +51,42 @@ impl Group<'_> {
         let Some(content) = content else {
             return Ok(Vec::new());
         };
-        let key = self
-            .chain_key(chain)
-            .ok_or_else(|| Refusal::of(Code::TextSealed, "texts"))?;
-        let sealed = payload::seal(&key, chain, self.vault.draw(), content)
-            .map_err(|_| Refusal::of(Code::TooLong, "texts"))?;
-        if sealed.len() > ENTRY_BYTES_MAX - 4096 {
-            return Err(
-                Refusal::of(Code::TooLong, "texts").because((ENTRY_BYTES_MAX - 4096).to_string())
-            );
+        let mut payloads = Vec::new();
+        for (part, content) in payload::parts(content) {
+            let key = self
+                .key(chain, part)
+                .ok_or_else(|| Refusal::of(Code::TextSealed, "texts"))?;
+            let sealed = payload::seal(&key, (part, chain), self.vault.draw(), &content)
+                .map_err(|_| Refusal::of(Code::TooLong, "texts"))?;
+            let commitment = payload::commitment(&key.salt, &sealed);
+            payloads.push((sealed, commitment));
         }
-        let commitment = payload::commitment(&key.salt, &sealed);
-        Ok(vec![(sealed, commitment)])
+        let bytes: usize = payloads.iter().map(|(sealed, _)| sealed.len()).sum();
+        if bytes > PAYLOAD_BYTES_MAX {
+            return Err(Refusal::of(Code::TooLong, "texts").because(PAYLOAD_BYTES_MAX.to_string()));
+        }
+        Ok(payloads)
     }
 
-    /// Draws key and salt for a chain that begins here.
-    pub(crate) fn draw_secret(&mut self, chain: ChainId) {
-        let mut secret = CaseSecret::with_salt(self.vault.draw());
-        secret.key = Some(self.vault.draw());
-        secret.proven = true;
-        self.secrets.insert(chain, secret);
+    /// Draws keys and salts for a chain that begins here: for its texts, and for whoever it names.
+    pub(crate) fn draw_secrets(&mut self, chain: ChainId, content: Option<&pb::PrivateContent>) {
+        let names = content.is_some_and(|content| content.requester.is_some());
+        for part in Part::ALL {
+            if part == Part::Person && !names {
+                continue;
+            }
+            let mut secret = CaseSecret::with_salt(self.vault.draw());
+            secret.key = Some(self.vault.draw());
+            secret.proven = true;
+            self.secrets.insert(part.secret_id(chain), secret);
+        }
+    }
+
+    /// Forgets what was drawn for a chain that does not begin after all.
+    pub(crate) fn forget_secrets(&mut self, chain: ChainId) {
+        for part in Part::ALL {
+            self.secrets.remove(&part.secret_id(chain));
+        }
     }
 
     /// The head of a chain, as what stands before the next entry.

@@ -22,7 +22,7 @@ fn ground() -> (Ground, Hash) {
     let first = ground.drafted(1, None).sign(&key);
     ground.store(&first.signed);
     let mut draft = ground.drafted(2, Some(first.hash));
-    let sealed = vec![5; 60];
+    let sealed = vec![1; 60];
     let commitment = fengqiao_hub::payload::commitment(&[3; 32], &sealed);
     draft.payloads = vec![(sealed, commitment)];
     let second = draft.sign(&key);

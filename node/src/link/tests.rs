@@ -131,7 +131,7 @@ async fn a_frame_above_the_limit_is_refused_and_does_nothing() {
         sequence: 1,
         kind: 1,
         payload: vec![0; (1 << 20) + (8 << 10)],
-        secret: None,
+        secrets: Vec::new(),
     };
     let items = pb::Items {
         lane: pb::Lane::Cases.into(),

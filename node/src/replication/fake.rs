@@ -74,7 +74,7 @@ impl FakeNode {
             sequence: own.len() as u64 + 1,
             kind: pb::ItemKind::Entry.into(),
             payload,
-            secret: None,
+            secrets: Vec::new(),
         };
         let hash = running_hash(own.last().map(|(_, hash)| *hash), &item);
         own.push((item, hash));

@@ -739,15 +739,19 @@ pub struct SignedEntry {
     #[prost(bytes = "vec", repeated, tag = "4")]
     pub payloads: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// What lets a holder check and open the sealed payloads of a chain. Kept in the key store, never in the journal.
+/// What lets a holder check and open the sealed payloads of one part of a chain. Kept in the key store, never in the
+/// journal.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChainSecret {
-    /// Salt of the chain's commitments, 32 bytes.
+    /// Salt of the commitments, 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub salt: ::prost::alloc::vec::Vec<u8>,
-    /// Chain key sealed to the receiver's place (HPKE), or empty where the receiver may only check.
+    /// Key sealed to the receiver's place (HPKE), or empty where the receiver may only check.
     #[prost(bytes = "vec", tag = "2")]
     pub wrapped_key: ::prost::alloc::vec::Vec<u8>,
+    /// Which part.
+    #[prost(enumeration = "PayloadPart", tag = "3")]
+    pub part: i32,
 }
 /// The clear form of a sealed payload.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -872,6 +876,39 @@ impl KindClass {
             "KIND_CLASS_EFFECT" => Some(Self::Effect),
             "KIND_CLASS_CUSTODY" => Some(Self::Custody),
             "KIND_CLASS_ANNEX" => Some(Self::Annex),
+            _ => None,
+        }
+    }
+}
+/// A part of the private content, sealed under a key of its own; its number is the first byte of the sealed payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PayloadPart {
+    /// Never written.
+    Unspecified = 0,
+    /// What is said: free texts.
+    Text = 1,
+    /// Who asks.
+    Person = 2,
+}
+impl PayloadPart {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PAYLOAD_PART_UNSPECIFIED",
+            Self::Text => "PAYLOAD_PART_TEXT",
+            Self::Person => "PAYLOAD_PART_PERSON",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PAYLOAD_PART_UNSPECIFIED" => Some(Self::Unspecified),
+            "PAYLOAD_PART_TEXT" => Some(Self::Text),
+            "PAYLOAD_PART_PERSON" => Some(Self::Person),
             _ => None,
         }
     }
@@ -2689,7 +2726,7 @@ pub struct Hello {
     pub registry: ::prost::alloc::vec::Vec<RegistryReference>,
 }
 /// One thing carried.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Item {
     /// Sequence in the lane, from 1, without a gap.
     #[prost(uint64, tag = "1")]
@@ -2700,9 +2737,9 @@ pub struct Item {
     /// The bytes as kept.
     #[prost(bytes = "vec", tag = "3")]
     pub payload: ::prost::alloc::vec::Vec<u8>,
-    /// Secret of the chain, when the receiver is to have it.
-    #[prost(message, optional, tag = "4")]
-    pub secret: ::core::option::Option<ChainSecret>,
+    /// Secrets of the chain, one a part, those that the receiver is to have.
+    #[prost(message, repeated, tag = "4")]
+    pub secrets: ::prost::alloc::vec::Vec<ChainSecret>,
 }
 /// Consecutive items of one lane.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -83,7 +83,7 @@ impl Disk {
             sequence,
             kind: pb::ItemKind::Entry.into(),
             payload: vec![self.lane[at]],
-            secret: None,
+            secrets: Vec::new(),
         }
     }
 

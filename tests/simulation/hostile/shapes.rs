@@ -150,6 +150,7 @@ fn a_secret_of_a_thousand_bytes_is_passed_over_also_with_an_entry_that_nobody_si
     let secret = pb::ChainSecret {
         salt: vec![1; 32],
         wrapped_key: vec![2; 1_025],
+        part: pb::PayloadPart::Text.into(),
     };
     let mut forged = Vec::new();
     for (byte, sign) in [(1, true), (2, false)] {
@@ -160,7 +161,7 @@ fn a_secret_of_a_thousand_bytes_is_passed_over_also_with_an_entry_that_nobody_si
             entry.signed.signature = vec![0; 64];
         }
         forged.push(pb::Item {
-            secret: Some(secret.clone()),
+            secrets: vec![secret.clone()],
             ..item(&entry)
         });
     }
@@ -304,10 +305,11 @@ fn what_makes_the_engine_fail_is_put_aside_unread_and_the_rest_of_its_group_is_t
     } = &mut tiers;
     let mut forger = world.forger(*township);
     let secret = |wrapped_key: &[u8]| {
-        Some(pb::ChainSecret {
+        vec![pb::ChainSecret {
             salt: vec![1; 32],
             wrapped_key: wrapped_key.to_vec(),
-        })
+            part: pb::PayloadPart::Text.into(),
+        }]
     };
     let content = || registered("1", CLASS);
     let mut opened = Vec::new();
@@ -318,10 +320,10 @@ fn what_makes_the_engine_fail_is_put_aside_unread_and_the_rest_of_its_group_is_t
     let draft = forger.following(&opened[1], pb::Accept::default());
     let second = forger.sign(draft);
     let mut items: Vec<pb::Item> = opened.iter().map(item).collect();
-    items[1].secret = secret(b"");
+    items[1].secrets = secret(b"");
     // The harness's own seal breaks on it, as a fault that nobody has foreseen would.
     let breaks = pb::Item {
-        secret: secret(b"break"),
+        secrets: secret(b"break"),
         ..item(&second)
     };
     items.insert(2, breaks);

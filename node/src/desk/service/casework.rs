@@ -314,14 +314,11 @@ impl Desk {
             .iter()
             .filter(|place| !acknowledged.contains(place));
         let may_read = addressed.contains(&node.me.at.place) || issued.issuer == node.me.at.place.0;
-        let key = if may_read {
-            node.vault.chain_key(id)
+        let text = if may_read {
+            opened_texts(&node.vault, id, &entry)
         } else {
-            None
+            Vec::new()
         };
-        let text = key
-            .map(|key| opened_texts(&key, id, &entry))
-            .unwrap_or_default();
         let issuer = PlaceId::from_bytes(&issued.issuer).unwrap_or_default();
         Ok(Some(pb::DirectiveView {
             directive: id.to_string(),

@@ -424,7 +424,7 @@ fn items(sequence: u64) -> pb::Items {
         sequence,
         kind: 1,
         payload: vec![1],
-        secret: None,
+        secrets: Vec::new(),
     };
     pb::Items {
         lane: pb::Lane::Cases.into(),
