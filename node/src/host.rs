@@ -482,7 +482,6 @@ fn limits_of(config: &Config) -> Limits {
         retry_ms_max: link.retry_ms_max,
         connection_age: Duration::from_secs(link.connection_age_s),
         streams_max: u32::try_from(link.streams_max).unwrap_or(8),
-        ..Limits::default()
     }
 }
 

@@ -36,6 +36,9 @@ fn own(path: &Path, owner: u32) -> bool {
     done.is_ok_and(|output| output.status.success())
 }
 
+/// How a text is written into a file.
+type Form<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_file_that_may_not_be_read_is_told_with_its_owner_and_never_called_damaged() {
     use std::io::Write as _;
@@ -140,7 +143,7 @@ async fn an_invitation_is_read_from_whatever_an_editor_made_of_its_file() {
             .flat_map(u16::to_le_bytes)
             .collect::<Vec<u8>>()
     };
-    let forms: [(&str, &dyn Fn(&str) -> Vec<u8>); 3] = [
+    let forms: [(&str, Form<'_>); 3] = [
         ("甲县", &|text| format!("\u{feff}{text}\r\n").into_bytes()),
         ("乙县", &utf16),
         ("丙县", &|text| format!("  {text}\n\n").into_bytes()),

@@ -115,12 +115,14 @@ impl FileJournal {
             }
         }
         let trust = begun.map_or(Trust::Recovery, |begun| Trust::Witness(Some(begun)));
-        let mut loaded = load(lock, options, trust).map_err(|error| match error {
-            JournalError::RolledBack { .. } => JournalError::IncarnationNotNewer {
+        let mut loaded = load(lock, options, trust).map_err(|error| {
+            if !matches!(error, JournalError::RolledBack { .. }) {
+                return error;
+            }
+            JournalError::IncarnationNotNewer {
                 given: identity.incarnation,
                 newest: identity.incarnation,
-            },
-            other => other,
+            }
         })?;
         let journal = &mut loaded.journal;
         let begun = journal.identity == identity;
