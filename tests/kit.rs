@@ -4,6 +4,7 @@
 //! The kit judges nothing and panics nowhere: it hands back what was refused, and who uses it decides whether that is a
 //! failed test, a difference to be reported or the very thing that was to be shown.
 
+pub mod browser;
 pub mod clock;
 pub mod desk;
 pub mod failed;

@@ -43,6 +43,8 @@ pub struct Config {
     pub enrol: Enrol,
     /// gRPC for clerks and other systems.
     pub desk: Desk,
+    /// Pages for people with a browser.
+    pub pages: Pages,
     /// Metrics and health.
     pub operations: Operations,
     /// The journal.
@@ -110,6 +112,21 @@ pub struct Desk {
     pub listen: SocketAddr,
     /// gRPC over a socket in the file system, for the command line on this machine.
     pub socket: PathBuf,
+}
+
+/// `[pages]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pages {
+    /// Pages over HTTPS.
+    pub listen: SocketAddr,
+    /// HTTP that only sends browsers on to HTTPS.
+    pub redirect: SocketAddr,
+    /// Names and addresses under which browsers come, beside this machine's own; they stand in its own certificate.
+    pub names: Vec<String>,
+    /// Certificate chain in PEM, when it is not to be the node's own.
+    pub certificate_file: Option<PathBuf>,
+    /// Its key in PEM.
+    pub key_file: Option<PathBuf>,
 }
 
 /// `[operations]`
@@ -312,6 +329,15 @@ fn contradictions(config: &Config, reader: &Reader) -> Vec<Problem> {
                 ),
             });
         }
+    }
+    if config.pages.certificate_file.is_some() != config.pages.key_file.is_some() {
+        problems.push(Problem {
+            code: Code::Contradiction,
+            place: reader.place("pages", "certificate_file"),
+            english: "pages.certificate_file and pages.key_file are given together or not at all"
+                .to_owned(),
+            chinese: "pages.certificate_file 与 pages.key_file 须同时填写或同时不填".to_owned(),
+        });
     }
     let socket_bytes = config.desk.socket.as_os_str().len();
     if socket_bytes > SOCKET_PATH_BYTES_MAX {

@@ -233,6 +233,7 @@ impl Host {
                 &mut tasks,
             );
         }
+        self.open_pages(&stop, &mut tasks).await?;
         let port = listen(self.config.operations.listen, "operations.listen").await?;
         tracing::info!(address = %port.local_addr()?, "the operations port is open");
         let patience = self.patience();
@@ -263,6 +264,25 @@ impl Host {
             shared.checkpoint()?;
         }
         Ok(())
+    }
+
+    /// Opens the pages of the first node.
+    async fn open_pages(
+        &self,
+        stop: &watch::Receiver<bool>,
+        tasks: &mut JoinSet<()>,
+    ) -> anyhow::Result<()> {
+        let Some(first) = self.hosted.first() else {
+            return Ok(());
+        };
+        let pages = listen(self.config.pages.listen, "pages.listen").await?;
+        let redirect = listen(self.config.pages.redirect, "pages.redirect").await?;
+        tracing::info!(address = %pages.local_addr()?, "the pages are open");
+        let ports = (
+            (pages, self.ports.port(crate::pages::PLACES)),
+            (redirect, self.ports.port(crate::pages::PLACES)),
+        );
+        crate::pages::serve(Arc::clone(first), &self.config, ports, stop, tasks)
     }
 
     /// How long an engine may take for a tick before it is held to hang.

@@ -17,7 +17,7 @@ pub mod keystore;
 mod link;
 mod log;
 pub mod node;
-mod pages;
+pub mod pages;
 mod ports;
 pub mod replication;
 pub mod store;

@@ -15,12 +15,16 @@ pub struct Ports {
     pub enrol: u16,
     /// gRPC.
     pub desk: u16,
+    /// Pages over HTTPS.
+    pub pages: u16,
+    /// HTTP that leads there.
+    pub redirect: u16,
     /// Health and figures.
     pub operations: u16,
 }
 
 impl Ports {
-    /// Four that nobody listens on.
+    /// Six that nobody listens on.
     ///
     /// # Errors
     /// Every port of the range is taken.
@@ -29,20 +33,24 @@ impl Ports {
             link: free_port()?,
             enrol: free_port()?,
             desk: free_port()?,
+            pages: free_port()?,
+            redirect: free_port()?,
             operations: free_port()?,
         })
     }
 
     /// The settings that name them, `KEY=VALUE`.
     #[must_use]
-    pub fn settings(&self) -> [String; 4] {
+    pub fn settings(&self) -> [String; 6] {
         [
-            ("link", self.link),
-            ("enrol", self.enrol),
-            ("desk", self.desk),
-            ("operations", self.operations),
+            ("link.listen", self.link),
+            ("enrol.listen", self.enrol),
+            ("desk.listen", self.desk),
+            ("pages.listen", self.pages),
+            ("pages.redirect", self.redirect),
+            ("operations.listen", self.operations),
         ]
-        .map(|(section, port)| format!("{section}.listen={}", loopback(port)))
+        .map(|(key, port)| format!("{key}={}", loopback(port)))
     }
 }
 

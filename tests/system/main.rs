@@ -18,6 +18,7 @@ mod links;
 mod machine;
 mod mending;
 mod moving;
+mod pages;
 mod privacy;
 mod process;
 mod recovery;

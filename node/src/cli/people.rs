@@ -9,6 +9,8 @@ use super::failure::{Call, Failure};
 use super::output::{list, or_dash, or_null, table, time};
 use super::words::Role;
 use super::write::WriteArgs;
+use crate::node::clock::Clock;
+use crate::pages::entrance::links;
 
 /// What is done with accounts.
 #[derive(Debug, Subcommand)]
@@ -19,9 +21,19 @@ pub enum AccountCommand {
     Close(LoginArgs),
     /// Open a closed account again, with a new token (重新启用)
     Reopen(LoginArgs),
+    /// Make a link by which the account sets its password for the pages; it works once (登录链接)
+    Link(LinkArgs),
     /// The access token of an account (访问令牌)
     #[command(subcommand)]
     Token(TokenCommand),
+}
+
+/// Arguments of `account link`.
+#[derive(Debug, Args)]
+pub struct LinkArgs {
+    /// Sign-in name
+    #[arg(id = "account", value_name = "LOGIN")]
+    login: String,
 }
 
 /// What is done with an access token.
@@ -133,11 +145,33 @@ impl AccountCommand {
                 };
                 args.account.set(context, change).await
             }
+            Self::Link(link) => link.make(context),
             Self::Close(account) => account.set(context, closed(true)).await,
             Self::Reopen(account) => account.set(context, closed(false)).await,
             Self::Token(TokenCommand::Rotate(account)) => account.rotate(context).await,
             Self::Token(TokenCommand::Revoke(account)) => account.revoke(context).await,
         }
+    }
+}
+
+impl LinkArgs {
+    /// Made in the data folder: no node need run, and whoever may write there may act as anybody anyway.
+    fn make(self, context: &Context) -> Result<(), Failure> {
+        let data = context.data()?;
+        let path = links::make(&data, &self.login, Clock::System.now()).map_err(|error| {
+            Failure::usage("data", format!("{error:#}"), "无法在数据目录中保存登录链接")
+        })?;
+        let link = links::address(&path);
+        context.answer(
+            || {
+                format!(
+                    "{}Give it to the person; it is good for 72 hours and once. If the pages have another name or \
+                     port, put that in its place. 请交给本人，72 小时内有效，仅可使用一次；网页地址或端口不同时请替换。\n",
+                    list(&[("login 账号", self.login.clone()), ("link 登录链接", link.clone())])
+                )
+            },
+            || json!({ "login": self.login, "link": link, "path": path }),
+        )
     }
 }
 

@@ -13,6 +13,7 @@ use super::ground::{Failed, Ground, clock_of, data_of, load, say};
 use super::join::{JoinArgs, join};
 use crate::config::{Origins, render_defaults};
 use crate::enrolment::InitOptions;
+use crate::pages::entrance::links;
 use crate::trust::random::OsRandom;
 
 /// Commands that need no running node.
@@ -130,13 +131,17 @@ fn init(args: &InitArgs, ground: &Ground) -> Result<(), Failed> {
     };
     let now = clock_of(args.clock.as_ref()).now();
     let made = crate::enrolment::init(&data, &options, now, &mut OsRandom)?;
+    let first = links::make(&data, crate::node::opening::FIRST_LOGIN, now)?;
+    let first = links::address(&first);
     let identity = &made.folder.identity;
     let object = serde_json::json!({
         "node": identity.node.to_string(), "place": identity.place.to_string(),
         "deployment": identity.deployment.to_string(), "root_key_file": made.root_key_file,
+        "sign_in_link": first,
     });
     let text = format!(
-        "{} is ready: node {}, place {}\n{}\n{}\nnext: fengqiao run --data {}",
+        "{} is ready: node {}, place {}\n{}\n{}\nnext: fengqiao run --data {}\nthen, in a browser, the first administrator's password (72 hours, once) \
+         首任管理员设置密码：{first}",
         identity.place_name,
         identity.node,
         identity.place,

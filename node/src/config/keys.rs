@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 
 use super::reader::{Reader, words};
 use super::{
-    Config, Data, Desk, Enrol, Journal, Link, Log, LogFormat, Operations, PLACES_HOSTED_MAX,
+    Config, Data, Desk, Enrol, Journal, Link, Log, LogFormat, Operations, PLACES_HOSTED_MAX, Pages,
     Places, SOCKET_NAME, Store, Time,
 };
 
@@ -27,6 +27,7 @@ impl Config {
             ),
         };
         let desk = ask_desk(reader, &data.folder);
+        let pages = ask_pages(reader);
         reader.section("operations");
         let operations = Operations {
             listen: reader.address(
@@ -40,6 +41,7 @@ impl Config {
             link,
             enrol,
             desk,
+            pages,
             operations,
             journal: ask_journal(reader),
             store: ask_store(reader),
@@ -130,6 +132,37 @@ fn ask_desk(reader: &mut Reader, folder: &Path) -> Desk {
         listen,
         socket: socket.unwrap_or_else(|| folder.join(SOCKET_NAME)),
     }
+}
+
+#[rustfmt::skip]
+fn ask_pages(reader: &mut Reader) -> Pages {
+    reader.section("pages");
+    let pages = Pages {
+        listen: reader.address("listen", everywhere(8443),
+            words("工作人员和群众网页的 HTTPS 监听地址", "pages for people with a browser, over HTTPS")),
+        redirect: reader.address("redirect", everywhere(8080),
+            words("HTTP 监听地址，只跳转到 HTTPS", "HTTP that only sends browsers on to HTTPS")),
+        names: reader.list("names",
+            ("names or addresses", "域名或地址"),
+            |names| names.iter().all(|name| is_page_name(name)),
+            words("浏览器访问本机所用的其他域名或地址，写入自签证书", "further names and addresses under which browsers come, for the node's own certificate")),
+        certificate_file: reader.path("certificate_file", None,
+            words("单位自有证书（PEM）；不填则由本机签发", "certificate chain in PEM; if not set, the node makes its own")),
+        key_file: None,
+    };
+    reader.example("\"/etc/fengqiao/pages.pem\"");
+    let key_file = reader.path("key_file", None,
+        words("上述证书的私钥（PEM）", "its key in PEM"));
+    reader.example("\"/etc/fengqiao/pages.key\"");
+    Pages { key_file, ..pages }
+}
+
+fn is_page_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte))
 }
 
 #[rustfmt::skip]

@@ -9,11 +9,13 @@ use super::error::{Code, ConfigError, Place, Problem};
 impl Config {
     /// Every listener: its key and its address.
     #[must_use]
-    pub fn listeners(&self) -> [(&'static str, SocketAddr); 4] {
+    pub fn listeners(&self) -> [(&'static str, SocketAddr); 6] {
         [
             ("link.listen", self.link.listen),
             ("enrol.listen", self.enrol.listen),
             ("desk.listen", self.desk.listen),
+            ("pages.listen", self.pages.listen),
+            ("pages.redirect", self.pages.redirect),
             ("operations.listen", self.operations.listen),
         ]
     }

@@ -457,7 +457,7 @@ fn a_port_that_another_program_holds_is_refused_with_its_key() {
     let address = taken.local_addr().unwrap();
     let free = "listen = \"127.0.0.1:0\"\n";
     let text = format!(
-        "[link]\n{free}[enrol]\n{free}[operations]\n{free}[desk]\nlisten = \"{address}\"\n"
+        "[link]\n{free}[enrol]\n{free}[pages]\n{free}redirect = \"127.0.0.1:0\"\n[operations]\n{free}[desk]\nlisten = \"{address}\"\n"
     );
     let error = from_text(&text).unwrap().check_ports_free().unwrap_err();
     assert_eq!(error.problems().len(), 1);
@@ -465,7 +465,7 @@ fn a_port_that_another_program_holds_is_refused_with_its_key() {
     assert!(
         error
             .to_string()
-            .starts_with("fengqiao.toml:8:10: desk.listen")
+            .starts_with("fengqiao.toml:11:10: desk.listen")
     );
     drop(taken);
     from_text(&text).unwrap().check_ports_free().unwrap();
@@ -475,7 +475,7 @@ fn a_port_that_another_program_holds_is_refused_with_its_key() {
 fn an_address_of_another_machine_is_refused() {
     let free = "listen = \"127.0.0.1:0\"\n";
     let text = format!(
-        "[link]\n{free}[enrol]\n{free}[operations]\n{free}[desk]\nlisten = \"192.0.2.1:7445\"\n"
+        "[link]\n{free}[enrol]\n{free}[pages]\n{free}redirect = \"127.0.0.1:0\"\n[operations]\n{free}[desk]\nlisten = \"192.0.2.1:7445\"\n"
     );
     let error = from_text(&text).unwrap().check_ports_free().unwrap_err();
     assert_eq!(error.problems()[0].code, Code::AddressUnavailable);

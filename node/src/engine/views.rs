@@ -101,6 +101,17 @@ impl Views {
             .collect())
     }
 
+    /// Whether a write of an account was answered before.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn has_answered(&self, login: &str, request_id: &str) -> Result<bool, EngineError> {
+        Ok(self
+            .store
+            .get(&tables::request(login, request_id))?
+            .is_some())
+    }
+
     /// A chain, read whole; an unknown one is empty.
     ///
     /// # Errors

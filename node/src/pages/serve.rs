@@ -1,0 +1,199 @@
+//! The ports of the pages: HTTPS for the pages themselves, and HTTP that sends browsers on to it.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{HOST, LOCATION};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::StreamExt as _;
+use tower::ServiceExt as _;
+
+use super::certificate;
+use super::entrance::passwords::make_folder;
+use super::house::House;
+use super::router::router;
+use super::visit::From;
+use crate::config;
+use crate::node::clock::Clock;
+use crate::node::hosted::{Hosted, stopped};
+use crate::ports::{Connections, Port, PortLimits};
+
+/// Places of each port of the pages. A browser opens six, and an office may stand behind one address.
+pub(crate) const PLACES: PortLimits = PortLimits {
+    strangers_max: 512,
+    strangers_a_network_max: 256,
+    known_max: 0,
+};
+/// A handshake must be over by then.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A request's head must have come by then; an idle connection ends after as long.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Serves the pages of a node until the process stops.
+///
+/// # Errors
+/// Certificate or folder cannot be made or read.
+pub(crate) fn serve(
+    hosted: Arc<Hosted>,
+    config: &config::Config,
+    (pages, redirect): ((TcpListener, Port), (TcpListener, Port)),
+    stop: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let zone = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
+    let house = Arc::new(House::new(hosted, zone));
+    make_folder(&house.folder)
+        .with_context(|| format!("cannot make {}", house.folder.display()))?;
+    // By the machine's clock, as the browser judges it, also where a demonstration has a time of its own.
+    let seconds = Clock::System.now().0.div_euclid(1000);
+    let now = time::OffsetDateTime::from_unix_timestamp(seconds)?;
+    let tls = certificate::server_config(&config.pages, &house.folder, now)?;
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let port = pages.0.local_addr()?.port();
+    let app = router(house);
+    tasks.spawn(accept(pages, stop.clone(), move |stream, from| {
+        let (acceptor, app) = (acceptor.clone(), app.clone());
+        async move {
+            let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+            match shaken {
+                Ok(Ok(stream)) => talk(stream, from, app).await,
+                Ok(Err(error)) => tracing::debug!(%from, %error, "no browser"),
+                Err(_) => tracing::debug!(%from, "a handshake took too long"),
+            }
+        }
+    }));
+    tasks.spawn(accept(redirect, stop.clone(), move |stream, _| {
+        send_on(stream, port)
+    }));
+    Ok(())
+}
+
+async fn accept<F>(
+    (listener, places): (TcpListener, Port),
+    stop: watch::Receiver<bool>,
+    serve: impl Fn(crate::ports::Placed<tokio::net::TcpStream>, IpAddr) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let until = stopped(stop);
+    tokio::pin!(until);
+    let mut connections = JoinSet::new();
+    let mut incoming = Connections::new(listener, places);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut until => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = incoming.next() => accepted,
+        };
+        let Some(Ok(placed)) = accepted else {
+            continue;
+        };
+        let from = placed.stream.peer_addr();
+        let from = from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        connections.spawn(serve(placed, from));
+    }
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, app: Router) {
+    let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(From(from));
+        app.clone().oneshot(request.map(Body::new))
+    });
+    // Whoever hangs up early has no answer to wait for.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn send_on(stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) {
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| async move {
+        Ok::<_, io::Error>(sent_on(&request, port))
+    });
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+fn sent_on<B>(request: &Request<B>, port: u16) -> Response<String> {
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
+    let name = host.map(|host| match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    });
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str());
+    let mut answer = Response::new(String::new());
+    let plain = |name: &&str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    };
+    let to = name
+        .filter(plain)
+        .map(|name| format!("https://{name}:{port}{path}"));
+    match to.and_then(|to| HeaderValue::from_str(&to).ok()) {
+        Some(to) => {
+            // Not a permanent one: a browser would never ask here again, whatever the port becomes.
+            *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+            answer.headers_mut().insert(LOCATION, to);
+        }
+        None => *answer.status_mut() = StatusCode::BAD_REQUEST,
+    }
+    answer
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_sent_to_the_same_page_by_https_and_nowhere_else() {
+        let table = [
+            (
+                "node.example:8080",
+                Some("https://node.example:8443/cases?a=b"),
+            ),
+            ("node.example", Some("https://node.example:8443/cases?a=b")),
+            ("10.1.2.3:8080", Some("https://10.1.2.3:8443/cases?a=b")),
+            ("[::1]:8080", Some("https://[::1]:8443/cases?a=b")),
+            ("evil/x", None),
+            ("a@b", None),
+            ("", None),
+        ];
+        for (host, expected) in table {
+            let request = Request::get("/cases?a=b")
+                .header(HOST, host)
+                .body(())
+                .unwrap();
+            let answer = sent_on(&request, 8443);
+            let to = answer
+                .headers()
+                .get(LOCATION)
+                .map(|to| to.to_str().unwrap());
+            assert_eq!(to, expected, "{host}");
+        }
+    }
+}
