@@ -9,8 +9,11 @@ use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::{Draft, Entry};
 use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::refusal::Code;
-use fengqiao_hub::rulebook::{BundleRefused, Rulebook, Rulebooks, changes};
+use fengqiao_hub::rulebook::{
+    BUNDLE_BYTES_MAX, BundleRefused, PART_BYTES_MAX, Rulebook, Rulebooks, changes, in_parts,
+};
 use fengqiao_proto::v1 as pb;
+use pb::body::Content;
 use support::*;
 
 const SHIPPED_CLASSES: &str = include_str!("../../deploy/rulebook/classes.csv");
@@ -43,12 +46,16 @@ fn bundle(issuer: PlaceId, files: Files<'_>, effective: i64) -> pb::BundleIssued
 
 fn entry(issued: pb::BundleIssued, sequence: u64, at: Moment) -> Entry {
     let issuer = PlaceId::from_bytes(&issued.issuer).unwrap();
+    entry_of(issuer, issued, sequence, at)
+}
+
+fn entry_of(issuer: PlaceId, says: impl Into<Content>, sequence: u64, at: Moment) -> Entry {
     let mut draft = Draft {
         kind: pb::ChainKind::Rulebook,
         chain: ChainId::rulebook_of(issuer),
         sequence,
         previous: (sequence > 1).then_some(Hash([1; 32])),
-        ..draft(issuer, issued)
+        ..draft(issuer, says)
     };
     draft.body.wall_time_ms = at.0;
     draft.sign(&key_of(node_of(issuer)))
@@ -551,4 +558,88 @@ fn what_changes_is_told_in_both_languages() {
     }
     assert_eq!(found.len(), 6);
     assert!(changes(&after, &after).is_empty());
+}
+
+/// A catalogue as large as a city's: 3,000 classes.
+fn city_wide() -> String {
+    let rows: Vec<String> = (0..3_000)
+        .map(|nth| {
+            format!(
+                "urban-{nth},urban,事项{nth},Matter {nth},urban_management,50,dezhou-333,1440,2"
+            )
+        })
+        .collect();
+    format!("{SHIPPED_CLASSES}{}\n", rows.join("\n"))
+}
+
+#[test]
+fn a_catalogue_larger_than_an_entry_goes_in_parts_and_is_in_force_once_all_are_here() {
+    let mut known = Known::at(TOWNSHIP);
+    known.issues(CITY, &shipped(), 0);
+    let wide = city_wide();
+    let issued = bundle(CITY, &[("classes.csv", &wide)], 0);
+    let (issued, book) = known.judged_at(CITY).judge(issued, known.now).unwrap();
+    assert!(book.class("urban-2999").is_ok());
+    let (parts, written) = in_parts(issued.clone());
+    assert!(parts.len() > 3 && written.files.is_empty());
+    let whole: usize = parts.iter().map(|part| part.content.len()).sum();
+    assert!(
+        whole > wide.len()
+            && parts
+                .iter()
+                .all(|part| part.content.len() <= PART_BYTES_MAX)
+    );
+
+    let count = parts.len() as u64;
+    let entries: Vec<Entry> = parts
+        .into_iter()
+        .zip(2..)
+        .map(|(part, sequence)| entry_of(CITY, part, sequence, known.now))
+        .collect();
+    let last = entry(written, count + 2, known.now);
+    for part in &entries {
+        known.books.apply(part, CITY);
+        assert_eq!(
+            known.in_force().versions,
+            [(CITY, 1)],
+            "it says nothing yet"
+        );
+    }
+    let without_one = known.books.clone();
+    known.books.apply(&last, CITY);
+    assert_eq!(known.in_force().versions, [(CITY, count + 2)]);
+    assert!(known.in_force().class("urban-2999").is_ok());
+
+    // One that lacks a part holds no files: what stood before goes on.
+    let mut lacking = Rulebooks::default();
+    lacking.stand_at(TOWNSHIP, &known.world.registry);
+    lacking.apply(&entry(bundle(CITY, &shipped(), 0), 1, known.now), CITY);
+    for part in &entries[1..] {
+        lacking.apply(part, CITY);
+    }
+    lacking.apply(&last, CITY);
+    assert_eq!(lacking.in_force(known.now).versions, [(CITY, 1)]);
+
+    // Small ones stand in the bundle itself, also after parts that nothing followed.
+    let mut small = without_one;
+    let days_off = bundle(CITY, &[("rules.toml", &rules("\"presets\""))], 0);
+    assert_eq!(in_parts(days_off.clone()), (Vec::new(), days_off.clone()));
+    small.apply(&entry(days_off, count + 2, known.now), CITY);
+    assert_eq!(small.in_force(known.now).versions, [(CITY, count + 2)]);
+    assert!(small.in_force(known.now).class("urban-2999").is_err());
+}
+
+#[test]
+fn parts_that_no_bundle_follows_are_not_kept_beyond_what_a_bundle_may_hold() {
+    let mut known = Known::at(TOWNSHIP);
+    let part = || pb::BundlePart {
+        content: vec![1; PART_BYTES_MAX],
+    };
+    let many = 3 * (BUNDLE_BYTES_MAX / PART_BYTES_MAX) as u64;
+    for sequence in 1..=many {
+        known
+            .books
+            .apply(&entry_of(CITY, part(), sequence, known.now), CITY);
+    }
+    assert!(known.books.awaiting_bytes() <= BUNDLE_BYTES_MAX + PART_BYTES_MAX);
 }

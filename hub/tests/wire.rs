@@ -244,11 +244,12 @@ fn every_change() -> Vec<Content> {
                 name: "rules.toml".to_owned(),
                 content: b"[below]".to_vec(),
             }],
-            blob: Some(pb::BlobName {
-                hash: hash(),
-                length: 70_000,
-            }),
+            parts: 2,
             note: "2027".to_owned(),
+        }
+        .into(),
+        pb::BundlePart {
+            content: b"[below]".to_vec(),
         }
         .into(),
         pb::AccountSet {
@@ -288,7 +289,7 @@ fn an_entry_of_every_body_survives_the_wire_byte_for_byte() {
         kinds.insert(name_of(Some(&change)));
         survives(change);
     }
-    assert_eq!(changes.len(), 13);
+    assert_eq!(changes.len(), 14);
     assert_eq!(kinds.len(), 13, "each has a name of its own");
 }
 

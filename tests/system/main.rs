@@ -4,6 +4,7 @@
 mod alone;
 mod backup;
 mod bad_input;
+mod bundles;
 mod certificates;
 mod clock;
 mod connections;

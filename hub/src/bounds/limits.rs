@@ -64,7 +64,9 @@ pub(super) fn bytes(message: &str, field: &str) -> Rule {
             Rule::Bytes { most: 64 << 10 }
         }
         // A file of a rulebook, judged as one when it is read.
-        ("BundleFile", "content") => Rule::Bytes { most: 64 << 10 },
+        ("BundleFile" | "BundlePart", "content") => Rule::Bytes {
+            most: crate::rulebook::PART_BYTES_MAX,
+        },
         // Encapsulated key, key and tag, and room for another suite.
         ("ChainSecret", "wrapped_key") => Rule::Bytes { most: 256 },
         ("SignedEntry", "envelope") => Rule::Message("Envelope"),

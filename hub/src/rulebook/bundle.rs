@@ -4,6 +4,9 @@
 //! what a place below sets for itself counts as far as the rules above allow it, and what they do not allow is passed
 //! over and said. Rules and classes are effective from a date; days off are known at once, for they are facts and not
 //! rules. The version of a place's rules is the sequence of its last effective bundle that holds any.
+//!
+//! Files that are larger than an entry go before their bundle in parts, entries of the same chain: so they are signed,
+//! come in order and go on where a cut left them, as everything in a lane does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +14,7 @@ use std::sync::Arc;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::rulebook_change::Change;
+use prost::Message as _;
 
 use super::class::{self, Class};
 use super::problem::{Part, Problem};
@@ -22,8 +26,10 @@ use crate::id::PlaceId;
 use crate::jurisdiction::Registry;
 use crate::refusal::{Code, Refusal};
 
-/// Most bytes of all files of a bundle together.
-pub const BUNDLE_BYTES_MAX: usize = 8 << 20;
+/// Most bytes of all files of a bundle together: bundle and parts are written as one, in one record.
+pub const BUNDLE_BYTES_MAX: usize = 3 << 20;
+/// Most bytes of the files that a bundle holds itself, and of a part.
+pub const PART_BYTES_MAX: usize = 48 << 10;
 /// Longest note, in characters.
 pub const NOTE_CHARACTERS_MAX: usize = 200;
 /// How far ahead a bundle may become effective, milliseconds: two years.
@@ -68,11 +74,16 @@ pub struct PassedOver {
 #[derive(Debug, Clone, Default)]
 pub struct Rulebooks {
     chains: BTreeMap<PlaceId, Vec<Bundle>>,
+    /// Parts whose bundle has not come yet, in the order of their chain.
+    parts: BTreeMap<PlaceId, Vec<Stretch>>,
     way: Vec<PlaceId>,
     /// What is in force on that way, and from when; ascending.
     timeline: Vec<(Moment, Arc<Rulebook>)>,
     none: Arc<Rulebook>,
 }
+
+/// Part of a bundle, by its sequence in the chain.
+type Stretch = (u64, Arc<[u8]>);
 
 /// Why a bundle is not issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,18 +107,47 @@ impl Rulebooks {
     /// Adds an entry of a rulebook chain, in the order of the chain. What does not read is kept as a bundle without
     /// files: it judges nothing, and the version before it stands.
     pub fn apply(&mut self, entry: &Entry, issuer: PlaceId) {
-        let Some(issued) = issued_in(entry.body.content.as_ref()) else {
+        let content = entry.body.content.as_ref();
+        if let Some(part) = part_in(content) {
+            self.await_bundle(issuer, entry.sequence, &part.content);
             return;
+        }
+        let Some(issued) = issued_in(content) else {
+            return;
+        };
+        let parts = self.parts.remove(&issuer).unwrap_or_default();
+        let files = match issued.parts {
+            0 => files_of(&issued.files).ok(),
+            count => joined(&parts, entry.sequence, count),
         };
         let bundle = Bundle {
             sequence: entry.sequence,
             effective: Moment(issued.effective_ms),
             issued: Moment(entry.body.wall_time_ms),
             note: issued.note.clone(),
-            files: files_of(&issued.files).unwrap_or_default(),
+            files: files.unwrap_or_default(),
         };
         self.add(issuer, bundle);
         self.settle();
+    }
+
+    /// Bytes of parts whose bundle has not come yet.
+    #[must_use]
+    pub fn awaiting_bytes(&self) -> usize {
+        let parts = self.parts.values().flatten();
+        parts.map(|(_, content)| content.len()).sum()
+    }
+
+    /// Keeps a part until its bundle comes; more than a bundle may hold is none.
+    fn await_bundle(&mut self, issuer: PlaceId, sequence: u64, content: &[u8]) {
+        let parts = self.parts.entry(issuer).or_default();
+        let held: usize = parts.iter().map(|(_, content)| content.len()).sum();
+        if held + content.len() > BUNDLE_BYTES_MAX + PART_BYTES_MAX {
+            parts.clear();
+        }
+        if parts.iter().all(|(known, _)| *known != sequence) {
+            parts.push((sequence, content.into()));
+        }
     }
 
     fn add(&mut self, issuer: PlaceId, mut bundle: Bundle) {
@@ -565,6 +605,52 @@ pub fn issued_in(content: Option<&Content>) -> Option<&pb::BundleIssued> {
         return None;
     };
     Some(issued)
+}
+
+/// A bundle as it is written: the parts that go before it where its files are larger than an entry, and itself.
+#[must_use]
+pub fn in_parts(issued: pb::BundleIssued) -> (Vec<pb::BundlePart>, pb::BundleIssued) {
+    let files = pb::BundleFiles {
+        files: issued.files.clone(),
+    };
+    let bytes = files.encode_to_vec();
+    if bytes.len() <= PART_BYTES_MAX {
+        return (Vec::new(), issued);
+    }
+    let parts: Vec<pb::BundlePart> = bytes
+        .chunks(PART_BYTES_MAX)
+        .map(|content| pb::BundlePart {
+            content: content.to_vec(),
+        })
+        .collect();
+    let issued = pb::BundleIssued {
+        files: Vec::new(),
+        parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+        ..issued
+    };
+    (parts, issued)
+}
+
+/// The files that the parts directly before a bundle hold; `None` where one is missing or they do not read.
+fn joined(parts: &[Stretch], bundle: u64, count: u32) -> Option<BTreeMap<Part, String>> {
+    let first = bundle.checked_sub(u64::from(count))?;
+    let mut bytes = Vec::new();
+    for wanted in first..bundle {
+        let (_, content) = parts.iter().find(|(sequence, _)| *sequence == wanted)?;
+        bytes.extend_from_slice(content);
+    }
+    let files = pb::BundleFiles::decode(&bytes[..]).ok()?;
+    files_of(&files.files).ok()
+}
+
+fn part_in(content: Option<&Content>) -> Option<&pb::BundlePart> {
+    let Some(Content::Rulebook(pb::RulebookChange {
+        change: Some(Change::BundlePart(part)),
+    })) = content
+    else {
+        return None;
+    };
+    Some(part)
 }
 
 fn way_down(place: PlaceId, registry: &Registry) -> Vec<PlaceId> {

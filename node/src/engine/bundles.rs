@@ -1,18 +1,13 @@
 //! Bundles: rules issued here, for this place and all below it.
 
 use fengqiao_hub::casework::Actor;
-use fengqiao_hub::entry::ENTRY_BYTES_MAX;
 use fengqiao_hub::id::ChainId;
 use fengqiao_hub::refusal::{Code, Refusal};
-use fengqiao_hub::rulebook::{Change, Problem, changes};
+use fengqiao_hub::rulebook::{Change, Problem, changes, in_parts};
 use fengqiao_proto::v1 as pb;
-use prost::Message as _;
 
 use super::commands::{Answer, Answered, accept};
 use super::group::Group;
-
-/// Room in an entry for all but the body.
-const ENVELOPE_BYTES: usize = 4_096;
 
 impl Group<'_> {
     /// Issues a bundle, or judges it only: then what is wrong is answered and not refused.
@@ -44,10 +39,6 @@ impl Group<'_> {
             }
             Err(refused) => return Ok(Err(refused.refusal)),
         };
-        if issued.encoded_len() > ENTRY_BYTES_MAX - ENVELOPE_BYTES {
-            let most = (ENTRY_BYTES_MAX - ENVELOPE_BYTES).to_string();
-            return Ok(Err(Refusal::of(Code::TooLong, "files").because(most)));
-        }
         let mut answer = pb::IssueBundleResponse {
             effective_ms: issued.effective_ms,
             changes: changes(&self.rules(), &book)
@@ -58,6 +49,10 @@ impl Group<'_> {
         };
         if !dry_run {
             let kind = pb::ChainKind::Rulebook;
+            let (parts, issued) = in_parts(issued);
+            for part in parts {
+                self.write_own(kind, chain, actor.person, part.into())?;
+            }
             let entry = self.write_own(kind, chain, actor.person, issued.into())?;
             answer.sequence = entry.sequence;
         }

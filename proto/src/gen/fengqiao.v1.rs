@@ -1904,7 +1904,7 @@ pub struct RulebookVersion {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RulebookChange {
     /// What happened.
-    #[prost(oneof = "rulebook_change::Change", tags = "1")]
+    #[prost(oneof = "rulebook_change::Change", tags = "1, 2")]
     pub change: ::core::option::Option<rulebook_change::Change>,
 }
 /// Nested message and enum types in `RulebookChange`.
@@ -1915,6 +1915,9 @@ pub mod rulebook_change {
         /// Rules are issued.
         #[prost(message, tag = "1")]
         BundleIssued(super::BundleIssued),
+        /// A stretch of the files of the bundle that follows.
+        #[prost(message, tag = "2")]
+        BundlePart(super::BundlePart),
     }
 }
 /// A bundle of rules is issued to the issuer's own place and to all below it.
@@ -1926,15 +1929,23 @@ pub struct BundleIssued {
     /// From when its rules and classes are effective, Unix milliseconds; its days off are known at once.
     #[prost(int64, tag = "2")]
     pub effective_ms: i64,
-    /// Its files, each whole; what the bundle does not hold goes on as it was. Empty where a blob holds them.
+    /// Its files, each whole; what the bundle does not hold goes on as it was. Empty where parts hold them.
     #[prost(message, repeated, tag = "3")]
     pub files: ::prost::alloc::vec::Vec<BundleFile>,
-    /// The blob that holds an encoded BundleFiles, where they are larger than an entry.
-    #[prost(message, optional, tag = "4")]
-    pub blob: ::core::option::Option<BlobName>,
+    /// How many entries directly before this one hold the files, which are larger than an entry: an encoded BundleFiles cut
+    /// into stretches. 0 where they stand here.
+    #[prost(uint32, tag = "4")]
+    pub parts: u32,
     /// What changes and why, for people: one line without personal data.
     #[prost(string, tag = "5")]
     pub note: ::prost::alloc::string::String,
+}
+/// A stretch of the files of a bundle. It says nothing until the bundle follows.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BundlePart {
+    /// Bytes, 1 to 49,152.
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
 }
 /// The files of a bundle.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1952,16 +1963,6 @@ pub struct BundleFile {
     /// Its bytes, UTF-8.
     #[prost(bytes = "vec", tag = "2")]
     pub content: ::prost::alloc::vec::Vec<u8>,
-}
-/// Names a blob by what it holds.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct BlobName {
-    /// SHA-256 of its bytes under their domain, 32 bytes.
-    #[prost(bytes = "vec", tag = "1")]
-    pub hash: ::prost::alloc::vec::Vec<u8>,
-    /// Its length in bytes.
-    #[prost(uint64, tag = "2")]
-    pub length: u64,
 }
 /// A class with its limits, whole, for a centre whose own rulebook does not have it.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -8575,6 +8576,7 @@ impl From<DirectiveIssued> for body::Content { fn from(message: DirectiveIssued)
 impl From<RedWarned> for body::Content { fn from(message: RedWarned) -> Self { body::Content::Supervision(SupervisionChange { change: Some(supervision_change::Change::RedWarned(message)) }) } }
 impl From<AccountSet> for body::Content { fn from(message: AccountSet) -> Self { body::Content::Administration(AdministrationChange { change: Some(administration_change::Change::AccountSet(message)) }) } }
 impl From<BundleIssued> for body::Content { fn from(message: BundleIssued) -> Self { body::Content::Rulebook(RulebookChange { change: Some(rulebook_change::Change::BundleIssued(message)) }) } }
+impl From<BundlePart> for body::Content { fn from(message: BundlePart) -> Self { body::Content::Rulebook(RulebookChange { change: Some(rulebook_change::Change::BundlePart(message)) }) } }
 impl From<Register> for Action { fn from(message: Register) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Register(message)) })) } } }
 impl From<Accept> for Action { fn from(message: Accept) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Accept(message)) })) } } }
 impl From<Decline> for Action { fn from(message: Decline) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Decline(message)) })) } } }

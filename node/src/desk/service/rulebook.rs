@@ -28,8 +28,8 @@ impl RulebookService for Desk {
             issuer: self.node().me.at.place.to_vec(),
             effective_ms: message.effective_ms,
             files: message.files,
-            blob: None,
             note: message.note,
+            parts: 0,
         };
         let what = Administration::IssueBundle { issued, dry_run };
         answer(
