@@ -128,6 +128,7 @@ pub fn name_of_change(change: &Change) -> &'static str {
         Change::NodeEnrolled(_) => "node-enrolled",
         Change::NodeRevoked(_) => "node-revoked",
         Change::RootRenewed(_) => "root-renewed",
+        Change::UnitEnded(_) => "unit-ended",
     }
 }
 
@@ -192,8 +193,13 @@ impl Registry {
         self.units.get(&id)
     }
 
-    /// Units of one centre.
+    /// Units of one centre that have not ended.
     pub fn units_of(&self, place: PlaceId) -> impl Iterator<Item = &Unit> {
+        self.all_units_of(place).filter(|unit| !unit.ended)
+    }
+
+    /// Units of one centre, those that have ended too.
+    pub fn all_units_of(&self, place: PlaceId) -> impl Iterator<Item = &Unit> {
         self.units.values().filter(move |unit| unit.place == place)
     }
 
@@ -319,6 +325,7 @@ impl Registry {
             Some(Change::PlaceEnded(ended)) => self.end_place(issuer, ended)?,
             Some(Change::PlaceMoved(moved)) => self.move_place(issuer, entry, moved)?,
             Some(Change::UnitAdded(added)) => self.add_unit(issuer, added)?,
+            Some(Change::UnitEnded(ended)) => self.end_unit(issuer, ended)?,
             Some(Change::NodeEnrolled(enrolled)) => self.enrol(issuer, entry, enrolled)?,
             Some(Change::NodeRevoked(revoked)) => self.revoke(issuer, revoked)?,
             Some(Change::RootRenewed(renewed)) => self.renew_root(entry, issuer, renewed)?,
@@ -419,8 +426,16 @@ impl Registry {
             name: added.name.clone(),
             kind: added.kind(),
             presence: added.presence(),
+            ended: false,
         };
         self.units.insert(id, unit);
+        Ok(())
+    }
+
+    fn end_unit(&mut self, issuer: PlaceId, ended: &pb::UnitEnded) -> Result<(), RegistryError> {
+        let id = UnitId::from_bytes(&ended.unit).ok_or(RegistryError::Malformed("unit"))?;
+        let unit = self.units.get_mut(&id).filter(|unit| unit.place == issuer);
+        unit.ok_or(RegistryError::Malformed("unit"))?.ended = true;
         Ok(())
     }
 }

@@ -185,6 +185,10 @@ codes! {
     NumberTwice = "NUMBER_TWICE", State, "此编号对应两件诉求，请用案件标识", "two cases bear this number; name the case by its id";
     /// No such unit in this centre.
     UnitUnknown = "UNIT_UNKNOWN", NotFound, "本中心没有此单位", "this centre has no such unit";
+    /// The unit has ended.
+    UnitEnded = "UNIT_ENDED", State, "该单位已撤销，请改选其他单位", "the unit has ended; name another one";
+    /// The unit still has accounts or a node.
+    UnitInUse = "UNIT_IN_USE", State, "该单位名下还有账号或节点，请先停用账号或调整其所属单位、吊销节点", "the unit still has accounts or a node; close them or give them another unit, revoke the node";
     /// No such place below this one.
     PlaceUnknown = "PLACE_UNKNOWN", NotFound, "下级没有此地区", "no such place below this one";
     /// More than one place, unit or class bears the name.
@@ -222,7 +226,7 @@ codes! {
     /// The same person may not do both.
     SamePerson = "SAME_PERSON", Forbidden, "拟稿人不得自行审核", "who drafted a reply cannot approve it";
     /// Nobody is signed in.
-    NotSignedIn = "NOT_SIGNED_IN", Forbidden, "未登录", "not signed in";
+    NotSignedIn = "NOT_SIGNED_IN", Forbidden, "未登录，或访问令牌已失效；请在请求头 authorization 中写 Bearer 加访问令牌，令牌由 fengqiao account token rotate 给出", "not signed in, or the token is good no more: send the header `authorization: Bearer TOKEN` with the token that `fengqiao account token rotate` gives";
     /// No such account.
     AccountUnknown = "ACCOUNT_UNKNOWN", NotFound, "没有此账号", "no such account";
     /// The account is closed.

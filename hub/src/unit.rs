@@ -17,4 +17,6 @@ pub struct Unit {
     pub kind: pb::UnitKind,
     /// Whether it is in the hall every day or by rota.
     pub presence: pb::UnitPresence,
+    /// Whether it has ended.
+    pub ended: bool,
 }

@@ -3,6 +3,7 @@
 //! It decides nothing and keeps nothing: it puts words into a request, and the answer into words or JSON. What it was
 //! given about a person it hands on and never prints or logs.
 
+mod accounts;
 mod authority;
 pub mod backup;
 pub mod bundle;
@@ -12,6 +13,7 @@ mod connection;
 mod context;
 mod directive;
 mod doctor;
+pub mod exit;
 mod export;
 mod failure;
 pub mod ground;
@@ -25,6 +27,7 @@ mod recover;
 mod root;
 mod run;
 mod server;
+mod shell;
 mod status;
 mod table;
 mod tally;
@@ -32,10 +35,14 @@ mod verify;
 mod words;
 mod write;
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use clap::error::ErrorKind;
 
+use exit::Exit;
 use failure::Failure;
 
 pub use context::{Context, Globals, Streams};
@@ -60,13 +67,13 @@ pub enum ClientCommands {
     Status(status::StatusArgs),
     /// Compute digests of everything from the journal on disk, to compare with a neighbour (校验)
     Digest(status::DigestArgs),
-    /// Add and list places below this one (地区)
+    /// Add, rename, move, end and list places below this one (地区)
     #[command(subcommand)]
     Place(place::PlaceCommand),
-    /// Add units of this centre (单位)
+    /// Add, rename, end and list units of this centre (单位)
     #[command(subcommand)]
     Unit(place::UnitCommand),
-    /// Open, change and close accounts of people at this centre (账号)
+    /// Open, change, list and close accounts of people at this centre (账号)
     #[command(subcommand)]
     Account(people::AccountCommand),
     /// Mint an invitation with which a new node below, or of a unit, joins (邀请)
@@ -83,11 +90,11 @@ pub enum ClientCommands {
     Root(root::RootCommand),
 }
 
-/// Runs one command and says how the process is to exit: 0 done, 64 usage or configuration, 75 try again, 1 refused.
+/// Runs one command and says how the process is to exit, by [`Exit`].
 pub async fn run(command: ClientCommands, globals: Globals, streams: Streams) -> u8 {
     let context = Context::new(globals, streams);
     match dispatch(command, &context).await {
-        Ok(()) => 0,
+        Ok(()) => Exit::Done.code(),
         Err(failure) => {
             context.report(&failure);
             failure.exit_code()
@@ -115,14 +122,31 @@ async fn dispatch(command: ClientCommands, context: &Context) -> Result<(), Fail
     }
 }
 
-/// Prints what the parser has to say (help, version, or a usage error) and gives the exit code: 0 or 64.
+/// Prints what the parser has to say (help, version, or a usage error, as JSON where that was asked for) and gives the
+/// exit code: done or usage.
 #[must_use]
-pub fn exit_of_parser(error: &clap::Error) -> ExitCode {
-    // There is nobody left to tell when the terminal itself is gone.
-    let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(failure::EXIT_USAGE)
-    } else {
-        ExitCode::SUCCESS
+pub fn exit_of_parser(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let helped = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() && !helped {
+        // There is nobody left to tell when the terminal itself is gone.
+        let _ = error.print();
+        return ExitCode::from(Exit::Done.code());
     }
+    if json_asked_for(words) {
+        let failure = Failure::of_parser(error);
+        let _ = writeln!(std::io::stderr().lock(), "{:#}", failure.json());
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(Exit::Usage.code())
+}
+
+/// Whether a command line that does not parse asks for JSON all the same.
+fn json_asked_for(words: &[OsString]) -> bool {
+    let word = |at: usize| words.get(at).and_then(|word| word.to_str());
+    (0..words.len()).any(|at| match word(at) {
+        Some("--output") => word(at + 1) == Some("json"),
+        Some(word) => word == "--output=json",
+        None => false,
+    })
 }

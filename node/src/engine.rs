@@ -26,6 +26,7 @@ mod lanes;
 mod loading;
 mod merging;
 mod moving;
+mod naming;
 mod parking;
 mod passing;
 mod process;
@@ -52,6 +53,7 @@ use fengqiao_hub::refusal::Refusal;
 use fengqiao_hub::rulebook::Rulebooks;
 use fengqiao_proto::v1 as pb;
 
+pub(crate) use accounts::no_account;
 pub use accounts::token_hash;
 pub use administration::{AccountChange, Administration, CaseRow, TableRows};
 pub use bundles::{change_view, problem_view};

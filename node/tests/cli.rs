@@ -4,6 +4,8 @@
 
 #[path = "cli/canned.rs"]
 mod canned;
+#[path = "cli/exits.rs"]
+mod exits;
 #[path = "cli/failures.rs"]
 mod failures;
 #[path = "cli/imports.rs"]

@@ -195,7 +195,7 @@ fn only_an_administrator_imports() {
     } = four_tiers();
     let what = || Administration::ImportEntries(Vec::new());
     let nobody = world.administer(village, "nobody", what());
-    assert_eq!(World::code(&nobody), Some(Code::NotSignedIn));
+    assert_eq!(World::code(&nobody), Some(Code::AccountUnknown));
     let clerk = fengqiao_tests::world::account("wang", &[pb::Role::Clerk], None);
     world.administer(village, "admin", clerk).unwrap();
     let clerk = world.administer(village, "wang", what());

@@ -291,7 +291,7 @@ fn accounts_come_back_from_one_hop_up_and_are_nobodys_but_their_places() {
     let as_wang = |world: &mut World, node| {
         World::code(&world.act(node, "wang", Some(case), moves::accept(), &[]))
     };
-    assert_eq!(as_wang(&mut world, township), Some(Code::NotSignedIn));
+    assert_eq!(as_wang(&mut world, township), Some(Code::AccountUnknown));
     assert_eq!(as_wang(&mut world, village), None);
 }
 

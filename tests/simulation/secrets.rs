@@ -161,16 +161,24 @@ fn a_request_id_of_one_account_says_nothing_to_another() {
     );
     for stranger in ["nobody", "", "../../x", &"x".repeat(5_000)] {
         let answer = ask(&mut world, city, register(stranger, "r1"));
-        assert_eq!(World::code(&answer), Some(Code::NotSignedIn), "{stranger}");
+        assert_eq!(
+            World::code(&answer),
+            Some(Code::AccountUnknown),
+            "{stranger}"
+        );
         let what = Administration::RotateToken("admin".into());
         let answer =
             administer::<pb::RotateTokenResponse>(&mut world, city, (stranger, "r9"), what);
-        assert_eq!(World::code(&answer), Some(Code::NotSignedIn), "{stranger}");
+        assert_eq!(
+            World::code(&answer),
+            Some(Code::AccountUnknown),
+            "{stranger}"
+        );
     }
     administer::<pb::SetAccountResponse>(&mut world, city, ("admin", "r2"), set("second", true))
         .unwrap();
     let closed = ask(&mut world, city, register("second", "r1"));
-    assert_eq!(World::code(&closed), Some(Code::NotSignedIn));
+    assert_eq!(World::code(&closed), Some(Code::AccountClosed));
 }
 
 #[test]
@@ -281,7 +289,7 @@ fn who_holds_the_folder_opens_a_first_account_only_where_no_administrator_is_ope
     let (mut world, city) = World::new(7);
     let what = || account("founder", &EVERY_ROLE, None);
     let answer = administer::<pb::SetAccountResponse>(&mut world, city, ("founder", "r1"), what());
-    assert_eq!(World::code(&answer), Some(Code::NotSignedIn));
+    assert_eq!(World::code(&answer), Some(Code::AccountUnknown));
     // As a folder of an older version may say: both are closed.
     for login in ["admin", "second", "third"] {
         let row = pb::AccountSet {
@@ -297,5 +305,5 @@ fn who_holds_the_folder_opens_a_first_account_only_where_no_administrator_is_ope
     let answer = administer::<pb::SetAccountResponse>(&mut world, city, ("founder", "r2"), what());
     assert_eq!(answer.unwrap().token.len(), 32);
     let answer = administer::<pb::SetAccountResponse>(&mut world, city, ("other", "r3"), what());
-    assert_eq!(World::code(&answer), Some(Code::NotSignedIn));
+    assert_eq!(World::code(&answer), Some(Code::AccountUnknown));
 }

@@ -246,7 +246,7 @@ async fn every_bad_move_is_refused_by_code_and_field_and_changes_nothing() {
             "nobody",
             accept(),
             none(),
-            (Code::Unauthenticated, "NOT_SIGNED_IN", "login"),
+            (missing, "ACCOUNT_UNKNOWN", "login"),
         ),
         (
             "unknown number",
@@ -475,6 +475,14 @@ async fn the_desk_answers_by_port_to_tokens_with_health_and_reflection() {
         &pretending.unwrap_err(),
         (Code::PermissionDenied, "ROLE_MISSING", ""),
     );
+    // RFC 7235: the scheme in any case.
+    for scheme in ["bearer", "BEARER", "Bearer "] {
+        let mut request = tonic::Request::new(pb::GetStatusRequest {});
+        let value = format!("{scheme} {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", value);
+        let mut node = Desk::of_port(city.ports.desk, None).node();
+        node.get_status(request).await.unwrap();
+    }
     for bearer in [None, Some("wrong"), Some("")] {
         let desk = Desk::of_port(city.ports.desk, bearer);
         let refused = desk.case(&case).await.unwrap_err();

@@ -19,6 +19,7 @@ mod links;
 mod machine;
 mod mending;
 mod moving;
+mod names;
 mod pages;
 mod privacy;
 mod process;

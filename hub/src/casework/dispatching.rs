@@ -199,6 +199,9 @@ pub(super) fn own_unit(
     let unit = text.parse::<UnitId>().ok();
     let known = unit.and_then(|unit| centre.registry.unit(unit));
     match (unit, known) {
+        (Some(_), Some(known)) if known.place == centre.place && known.ended => {
+            Err(Refusal::of(Code::UnitEnded, field).because(known.name.clone()))
+        }
         (Some(unit), Some(known)) if known.place == centre.place => Ok(unit),
         _ => Err(Refusal::of(Code::UnitUnknown, field)),
     }

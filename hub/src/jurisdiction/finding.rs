@@ -4,6 +4,7 @@
 use crate::id::{PlaceId, UnitId};
 use crate::name::{half_width, nearest, one_spelling};
 use crate::refusal::{Code, Refusal};
+use crate::unit::Unit;
 
 use super::{Place, Registry};
 
@@ -63,7 +64,7 @@ impl Registry {
     /// Finds a unit of a centre by id or name.
     ///
     /// # Errors
-    /// `FIELD_EMPTY`; `NAME_AMBIGUOUS` with the choices; `UNIT_UNKNOWN` with those most like it.
+    /// `FIELD_EMPTY`; `NAME_AMBIGUOUS` with the choices; `UNIT_ENDED`; `UNIT_UNKNOWN` with those most like it.
     pub fn unit_called(
         &self,
         text: &str,
@@ -77,7 +78,7 @@ impl Registry {
         if let Ok(id) = called.parse::<UnitId>()
             && let Some(unit) = self.unit(id).filter(|unit| unit.place == place)
         {
-            return Ok(unit.id);
+            return standing(unit, field);
         }
         let borne: Vec<_> = self
             .units_of(place)
@@ -86,6 +87,10 @@ impl Registry {
         match borne[..] {
             [one] => Ok(one.id),
             [] => {
+                let mut ended = self.all_units_of(place).filter(|unit| unit.name == called);
+                if let Some(ended) = ended.next() {
+                    return standing(ended, field);
+                }
                 let names = self.units_of(place).map(|unit| unit.name.as_str());
                 let like = nearest(&called, names);
                 Err(Refusal::of(Code::UnitUnknown, field).with_choices(like))
@@ -107,4 +112,11 @@ impl Registry {
         };
         format!("{}{} {code}", parent.unwrap_or_default(), place.name)
     }
+}
+
+fn standing(unit: &Unit, field: &'static str) -> Result<UnitId, Refusal> {
+    if unit.ended {
+        return Err(Refusal::of(Code::UnitEnded, field).because(unit.name.clone()));
+    }
+    Ok(unit.id)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::exit::Exit;
 use super::ground::{Failed, Ground, bar, clock_of, data_of, say};
 use crate::backup::{
     Backup, BackupError, CaseKeys, KEYS_DAYS_MAX, Made, Passphrase, Wanted, check_placement,
@@ -104,7 +105,7 @@ impl From<BackupError> for Failed {
         Self {
             code: error.code().to_owned(),
             chinese: error.chinese(),
-            exit: 1,
+            exit: Exit::Refused.code(),
             english: format!("{:#}", anyhow::Error::new(error)),
         }
     }

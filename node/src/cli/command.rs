@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::exit::Exit;
 use super::ground::Ground;
 use super::{ClientCommands, Globals, Streams, server};
 
@@ -16,7 +17,8 @@ use super::{ClientCommands, Globals, Streams, server};
     version,
     max_term_width = 120,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = super::exit::table()
 )]
 pub struct Command {
     #[command(flatten)]
@@ -52,7 +54,7 @@ pub fn run(command: Command) -> ExitCode {
                 .enable_all()
                 .build();
             let Ok(runtime) = runtime else {
-                return ExitCode::from(1);
+                return ExitCode::from(Exit::Refused.code());
             };
             ExitCode::from(runtime.block_on(super::run(
                 client,

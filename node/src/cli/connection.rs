@@ -166,7 +166,7 @@ pub(crate) async fn cases_of(
             socket.display()
         ),
         chinese: "节点未运行或未应答：正文只能由运行中的节点给出".to_owned(),
-        exit: 75,
+        exit: super::exit::Exit::TryAgain.code(),
     };
     let channel = dial(socket).await.map_err(|error| refused(&error))?;
     let mut desk = CaseworkServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);

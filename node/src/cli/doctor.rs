@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::exit::Exit;
 use super::ground::{Failed, Ground, clock_of, load, say};
 use crate::folder::Glance;
 use crate::host::folders_of;
@@ -92,7 +93,7 @@ fn answer(all: &[(PathBuf, Vec<Finding>)], ground: &Ground) -> Result<(), Failed
         code: "DOCTOR_FAILED".to_owned(),
         english: format!("{failures} checks failed"),
         chinese: format!("{failures} 项检查未通过"),
-        exit: 1,
+        exit: Exit::Refused.code(),
     })
 }
 

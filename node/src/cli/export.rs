@@ -8,6 +8,7 @@ use fengqiao_hub::id::{ChainId, Hash};
 use fengqiao_proto::v1 as pb;
 
 use super::connection::{Seen, cases_of};
+use super::exit::Exit;
 use super::ground::{Failed, Ground, clock_of, data_of, say};
 use crate::export::access::{self, Access};
 use crate::export::{ExportError, Summary, Text, Texts, Wanted, read, write};
@@ -73,7 +74,7 @@ impl From<ExportError> for Failed {
         Self {
             code: error.code().to_owned(),
             chinese: error.chinese(),
-            exit: 1,
+            exit: Exit::Refused.code(),
             english: format!("{:#}", anyhow::Error::new(error)),
         }
     }

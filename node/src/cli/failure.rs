@@ -3,18 +3,17 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 
+use super::exit::Exit;
 use super::output::or_null;
 use crate::desk::error::{Told, told};
 use crate::tabular::Words;
 
-/// The command line or the surroundings are wrong; nothing was sent.
-pub(super) const EXIT_USAGE: u8 = 64;
-/// Later it may pass.
-pub(super) const EXIT_TRY_AGAIN: u8 = 75;
-/// Refused.
-pub(super) const EXIT_REFUSED: u8 = 1;
+const EXIT_USAGE: u8 = Exit::Usage.code();
+const EXIT_TRY_AGAIN: u8 = Exit::TryAgain.code();
+const EXIT_REFUSED: u8 = Exit::Refused.code();
 
 /// Whether a write that failed had its effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +121,28 @@ impl Failure {
     #[must_use]
     pub fn usage(field: &str, english: impl Into<String>, chinese: impl Into<String>) -> Self {
         Self::Usage(own("USAGE", field, english, chinese))
+    }
+
+    /// What the parser of the command line refuses: its words, and the argument they are about.
+    #[must_use]
+    pub fn of_parser(error: &clap::Error) -> Self {
+        let rendered = error.render().to_string();
+        let english = rendered.strip_prefix("error: ").unwrap_or(&rendered);
+        let argument = error
+            .context()
+            .find_map(|(kind, value)| match (kind, value) {
+                (ContextKind::InvalidArg, ContextValue::String(text)) => Some(text.as_str()),
+                (ContextKind::InvalidArg, ContextValue::Strings(texts)) => {
+                    texts.first().map(String::as_str)
+                }
+                (ContextKind::InvalidSubcommand, ContextValue::String(text)) => Some(text.as_str()),
+                _ => None,
+            });
+        Self::usage(
+            argument.unwrap_or_default(),
+            english.trim_end(),
+            "命令或参数有误，请用 --help 查看用法",
+        )
     }
 
     /// A failure of a file's content.

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::exit::Exit;
 use crate::config::{Config, Overrides};
 use crate::host::code_of;
 use crate::node::clock::Clock;
-
-const USAGE: u8 = 64;
 
 /// Where a server command works.
 #[derive(Debug, Clone)]
@@ -45,7 +44,7 @@ impl Failed {
             code: code.to_owned(),
             english: english.into(),
             chinese: chinese.into(),
-            exit: USAGE,
+            exit: Exit::Usage.code(),
         }
     }
 
@@ -54,9 +53,15 @@ impl Failed {
         // Nobody is left to tell when the terminal is gone.
         let _ = if json {
             let object = serde_json::json!({
-                "error": { "code": self.code, "message": self.english, "message_zh": self.chinese }
+                "error": {
+                    "code": self.code,
+                    "field": null,
+                    "english": self.english,
+                    "chinese": self.chinese,
+                    "try_again": self.exit == Exit::TryAgain.code(),
+                }
             });
-            writeln!(err, "{object}")
+            writeln!(err, "{object:#}")
         } else if self.chinese.is_empty() {
             writeln!(err, "error: {}: {}", self.code, self.english)
         } else {
@@ -83,7 +88,7 @@ impl From<anyhow::Error> for Failed {
             code,
             english,
             chinese,
-            exit: 1,
+            exit: Exit::Refused.code(),
         }
     }
 }
@@ -119,7 +124,7 @@ impl From<crate::config::ConfigError> for Failed {
             || "CONFIG".to_owned(),
             |problem| problem.code.as_str().to_owned(),
         );
-        Self::usage(&code, error.to_string(), "")
+        Self::usage(&code, error.english(), error.chinese())
     }
 }
 
@@ -129,7 +134,7 @@ impl From<crate::folder::FolderError> for Failed {
         Self {
             code,
             chinese,
-            exit: 1,
+            exit: Exit::Refused.code(),
             english: format!("{:#}", anyhow::Error::new(error)),
         }
     }

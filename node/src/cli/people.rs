@@ -19,6 +19,10 @@ pub enum AccountCommand {
     Set(SetArgs),
     /// Close an account and end its token for good; what its person did stays on record (停用)
     Close(LoginArgs),
+    /// List the accounts of this centre with the names of their people (列表)
+    List(super::accounts::AccountsArgs),
+    /// Show one account (查看)
+    Show(super::accounts::AccountArgs),
     /// Open a closed account again, with a new token (重新启用)
     Reopen(LoginArgs),
     /// Make a link by which the account sets its password for the pages; it works once (登录链接)
@@ -57,6 +61,9 @@ pub struct SetArgs {
     /// Unit of this centre: id or name; as before if left out
     #[arg(long, group = "named")]
     unit: Option<String>,
+    /// Name of the person, 1 to 64 characters, or "" for none; as before if left out
+    #[arg(long, group = "named")]
+    name: Option<String>,
     /// No unit: the centre's own staff
     #[arg(long, group = "named", conflicts_with = "unit")]
     no_unit: bool,
@@ -140,12 +147,15 @@ impl AccountCommand {
                 let unit = args.unit.or(args.no_unit.then(String::new));
                 let change = pb::SetAccountRequest {
                     unit,
+                    name: args.name,
                     roles: args.roles.into_iter().map(i32::from).collect(),
                     ..Default::default()
                 };
                 args.account.set(context, change).await
             }
             Self::Link(link) => link.make(context),
+            Self::List(args) => args.run(context).await,
+            Self::Show(args) => args.run(context).await,
             Self::Close(account) => account.set(context, closed(true)).await,
             Self::Reopen(account) => account.set(context, closed(false)).await,
             Self::Token(TokenCommand::Rotate(account)) => account.rotate(context).await,

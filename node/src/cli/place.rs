@@ -1,6 +1,7 @@
-//! `fengqiao place …` and `fengqiao unit …`: the places directly below this one, the units of this centre.
+//! `fengqiao place …`: the places directly below this one.
 
 mod import;
+mod unit;
 
 use clap::{Args, Subcommand};
 use fengqiao_proto::v1 as pb;
@@ -9,8 +10,11 @@ use serde_json::{Value, json};
 use super::Context;
 use super::failure::{Call, Failure};
 use super::output::{or_dash, or_null, table};
-use super::words::{UnitKind, UnitPresence, parse_level};
+use super::words::parse_level;
 use super::write::WriteArgs;
+use unit::{unit_json, units_text};
+
+pub(super) use unit::UnitCommand;
 
 /// What is done with places.
 #[derive(Debug, Subcommand)]
@@ -21,17 +25,12 @@ pub enum PlaceCommand {
     List,
     /// Add the places directly below this one from a CSV file (导入)
     Import(import::ImportArgs),
+    /// Give a place directly below another name or code; its cases and all below it stay (改名)
+    Rename(RenameArgs),
     /// End a place directly below: its open cases go to its successor (撤并)
     End(EndArgs),
     /// Move a place below another parent: its open cases come back to it on their new way (调整隶属)
     Move(MoveArgs),
-}
-
-/// What is done with units.
-#[derive(Debug, Subcommand)]
-pub enum UnitCommand {
-    /// Add a unit of this centre (增加)
-    Add(UnitAddArgs),
 }
 
 /// Arguments of `place add`.
@@ -48,6 +47,22 @@ pub struct AddArgs {
     /// Id to use, 16 characters; a new one if left out
     #[arg(long, default_value = "", hide_default_value = true)]
     id: String,
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// Arguments of `place rename`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("called").required(true).multiple(true))]
+pub struct RenameArgs {
+    /// Place directly below: id, code or name
+    place: String,
+    /// Official name from now on; as before if left out
+    #[arg(long, group = "called", default_value = "", hide_default_value = true)]
+    name: String,
+    /// Official code from now on, 2, 4, 6, 9 or 12 digits; as before if left out
+    #[arg(long, group = "called", default_value = "", hide_default_value = true)]
+    code: String,
     #[command(flatten)]
     write: WriteArgs,
 }
@@ -85,21 +100,6 @@ pub struct MoveArgs {
     write: WriteArgs,
 }
 
-/// Arguments of `unit add`.
-#[derive(Debug, Args)]
-pub struct UnitAddArgs {
-    /// Name, 1 to 64 characters
-    name: String,
-    /// Kind
-    #[arg(long, value_enum, default_value_t = UnitKind::Department)]
-    kind: UnitKind,
-    /// Whether it is in the hall every day or by rota
-    #[arg(long, value_enum, default_value_t = UnitPresence::Resident)]
-    presence: UnitPresence,
-    #[command(flatten)]
-    write: WriteArgs,
-}
-
 impl PlaceCommand {
     /// Runs it.
     ///
@@ -110,21 +110,37 @@ impl PlaceCommand {
             Self::Add(args) => args.run(context).await,
             Self::List => show(context).await,
             Self::Import(args) => args.run(context).await,
+            Self::Rename(args) => args.run(context).await,
             Self::End(args) => args.run(context).await,
             Self::Move(args) => args.run(context).await,
         }
     }
 }
 
-impl UnitCommand {
-    /// Runs it.
-    ///
-    /// # Errors
-    /// Why it was not done.
-    pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        match self {
-            Self::Add(args) => args.run(context).await,
-        }
+impl RenameArgs {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let (request_id, call) = self.write.begin()?;
+        let request = context.request(pb::RenamePlaceRequest {
+            request_id,
+            place: self.place.clone(),
+            name: self.name,
+            code: self.code,
+        })?;
+        let mut client = context.node().await?;
+        let renamed = context.call(&call, client.rename_place(request)).await?;
+        context.answer(
+            || {
+                let called = format!("{} {}", renamed.name, renamed.code);
+                format!("renamed 已改名  {} -> {}\n", self.place, called.trim_end())
+            },
+            || {
+                json!({
+                    "place": self.place,
+                    "name": renamed.name,
+                    "code": or_null(&renamed.code),
+                })
+            },
+        )
     }
 }
 
@@ -185,25 +201,6 @@ impl AddArgs {
     }
 }
 
-impl UnitAddArgs {
-    async fn run(self, context: &Context) -> Result<(), Failure> {
-        let name = self.name.clone();
-        let (request_id, call) = self.write.begin()?;
-        let request = context.request(pb::AddUnitRequest {
-            request_id,
-            name: self.name,
-            kind: self.kind.into(),
-            presence: self.presence.into(),
-        })?;
-        let mut client = context.node().await?;
-        let added = context.call(&call, client.add_unit(request)).await?;
-        context.answer(
-            || format!("unit 单位  {} {name}\n", added.unit),
-            || json!({ "unit": added.unit, "name": name }),
-        )
-    }
-}
-
 async fn show(context: &Context) -> Result<(), Failure> {
     let request = context.request(pb::ListPlacesRequest {})?;
     let mut client = context.node().await?;
@@ -226,9 +223,14 @@ fn places_text(known: &pb::ListPlacesResponse) -> String {
         .places
         .iter()
         .map(|place| {
+            let name = if place.successor.is_empty() {
+                place.name.clone()
+            } else {
+                format!("{} (ended 已撤并)", place.name)
+            };
             vec![
                 or_dash(&place.code),
-                place.name.clone(),
+                name,
                 place.level.to_string(),
                 place.place.clone(),
                 or_dash(&place.node),
@@ -245,24 +247,16 @@ fn places_text(known: &pb::ListPlacesResponse) -> String {
         ],
         &rows,
     );
-    if !known.units.is_empty() {
-        let rows: Vec<Vec<String>> = known
-            .units
-            .iter()
-            .map(|unit| vec![unit.name.clone(), kind_word(unit), unit.unit.clone()])
-            .collect();
-        let units = table(&["UNIT 单位", "KIND 类型", "UNIT ID"], &rows);
-        text.push_str(&format!("\n{units}"));
+    let standing: Vec<pb::UnitView> = known
+        .units
+        .iter()
+        .filter(|unit| !unit.ended)
+        .cloned()
+        .collect();
+    if !standing.is_empty() {
+        text.push_str(&format!("\n{}", units_text(&standing)));
     }
     text
-}
-
-fn kind_word(unit: &pb::UnitView) -> String {
-    unit.kind()
-        .as_str_name()
-        .trim_start_matches("UNIT_KIND_")
-        .to_ascii_lowercase()
-        .replace('_', "-")
 }
 
 fn place_json(place: &pb::PlaceView) -> Value {
@@ -273,9 +267,6 @@ fn place_json(place: &pb::PlaceView) -> Value {
         "level": place.level,
         "parent": or_null(&place.parent),
         "node": or_null(&place.node),
+        "successor": or_null(&place.successor),
     })
-}
-
-fn unit_json(unit: &pb::UnitView) -> Value {
-    json!({ "unit": unit.unit, "name": unit.name, "kind": kind_word(unit) })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
 
+use super::exit::Exit;
 use super::ground::{Failed, Ground, bar, data_of, say};
 use crate::audit::{Audited, Problem, audit};
 use crate::desk::digest_of;
@@ -232,6 +233,6 @@ pub(crate) fn report(audited: &Audited, ground: &Ground) -> Result<(), Failed> {
         code: "VERIFY_FAILED".to_owned(),
         english: format!("{} problems found", audited.problems_total),
         chinese: format!("发现 {} 处问题", audited.problems_total),
-        exit: 1,
+        exit: Exit::Refused.code(),
     })
 }

@@ -40,7 +40,7 @@ words! {
         Clerk => Clerk,
         /// Handles for a unit (承办人)
         Handler => Handler,
-        /// Approves replies (把关人)
+        /// Approves replies (审核人)
         Approver => Approver,
         /// Decides, designates, takes, convenes, directs (领导)
         Leader => Leader,
@@ -72,6 +72,35 @@ words! {
         Resident => Resident,
         /// By rota (轮驻)
         Rotating => Rotating,
+    }
+}
+
+/// A role for people who read Chinese.
+pub(super) fn role_chinese(role: pb::Role) -> &'static str {
+    match role {
+        pb::Role::Unspecified => "-",
+        pb::Role::Clerk => "受理员",
+        pb::Role::Handler => "承办人",
+        pb::Role::Approver => "审核人",
+        pb::Role::Leader => "领导",
+        pb::Role::Administrator => "管理员",
+    }
+}
+
+/// A role as it is named on the command line.
+pub(super) fn role_english(role: pb::Role) -> &'static str {
+    fengqiao_hub::casework::role_name(role)
+}
+
+/// A kind of unit for people who read Chinese.
+pub(super) fn kind_chinese(kind: pb::UnitKind) -> &'static str {
+    match kind {
+        pb::UnitKind::Unspecified => "-",
+        pb::UnitKind::Department => "部门",
+        pb::UnitKind::MassOrganisation => "群团组织",
+        pb::UnitKind::SocialOrganisation => "社会组织",
+        pb::UnitKind::Centre => "中心",
+        pb::UnitKind::MediationCommittee => "调解委员会",
     }
 }
 

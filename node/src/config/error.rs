@@ -121,6 +121,29 @@ impl ConfigError {
     }
 }
 
+impl ConfigError {
+    /// The problems in English, one a line.
+    #[must_use]
+    pub fn english(&self) -> String {
+        self.in_one(|problem| &problem.english)
+    }
+
+    /// The problems in Chinese, one a line.
+    #[must_use]
+    pub fn chinese(&self) -> String {
+        self.in_one(|problem| &problem.chinese)
+    }
+
+    fn in_one(&self, words: impl Fn(&Problem) -> &String) -> String {
+        let shown = self.problems.iter().take(PROBLEMS_SHOWN_MAX);
+        let lines = shown.map(|problem| {
+            let (place, code) = (&problem.place, problem.code.as_str());
+            format!("{place}: {} [{code}]", words(problem))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl From<Problem> for ConfigError {
     fn from(problem: Problem) -> ConfigError {
         ConfigError {

@@ -27,7 +27,7 @@ use super::view::{Background, EntryLine, notice_view, view};
 use crate::app::resolve::case_id;
 use crate::engine::chains::Chain;
 use crate::engine::vault::Vault;
-use crate::engine::{Caller, EngineError, EntryStanding, Listed, token_hash};
+use crate::engine::{Caller, EngineError, EntryStanding, Listed, no_account, token_hash};
 use crate::node::Node;
 use crate::node::hosted::Hosted;
 
@@ -56,10 +56,8 @@ impl Desk {
             });
         }
         let refused = || status(&Refusal::of(Code::NotSignedIn, "authorization"));
-        let token = text("authorization")
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or_else(refused)?;
-        let hash = token_hash(token.trim());
+        let token = text("authorization").and_then(bearer).ok_or_else(refused)?;
+        let hash = token_hash(token);
         let accounts = self
             .node()
             .views
@@ -248,10 +246,16 @@ impl Desk {
             .views
             .accounts()
             .map_err(|error| internal(&error))?;
-        let account = accounts
-            .into_iter()
-            .find(|account| account.login == caller.login && !account.closed)
-            .ok_or_else(|| status(&Refusal::of(Code::NotSignedIn, "login")))?;
+        let is_named = |account: &&pb::AccountSet| account.login == caller.login;
+        let Some(account) = accounts.iter().find(is_named) else {
+            let open = accounts.iter().filter(|account| !account.closed);
+            let logins: Vec<String> = open.map(|account| account.login.clone()).collect();
+            let refusal = no_account(Code::AccountUnknown, &caller.login, &logins);
+            return Err(status(&refusal));
+        };
+        if account.closed {
+            return Err(status(&Refusal::of(Code::AccountClosed, "login")));
+        }
         Ok(Actor {
             person: PersonId::from_bytes(&account.person),
             place: self.node().me.at.place,
@@ -283,6 +287,15 @@ impl Desk {
             .any(|part| vault.key(id, part).is_some());
         held.then_some(()).ok_or_else(sealed)
     }
+}
+
+/// The token in an `authorization` header; the word before it may be written in capitals or not (RFC 7235).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim())
+        .filter(|token| !token.is_empty())
 }
 
 /// For whom a case is shown.

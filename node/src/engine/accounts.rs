@@ -5,6 +5,7 @@
 
 use fengqiao_hub::casework::Actor;
 use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
+use fengqiao_hub::name::nearest;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -13,7 +14,7 @@ use prost::Message as _;
 use super::EngineError;
 use super::administration::AccountChange;
 use super::commands::{Answer, Answered, Caller, accept};
-use super::fields::login_allowed;
+use super::fields::{login_allowed, name_of};
 use super::group::Group;
 use crate::store::{Read as _, all_rows, tables};
 
@@ -60,10 +61,14 @@ impl Group<'_> {
         {
             return Ok(Err(Refusal::of(Code::Malformed, "roles")));
         }
+        let name = match change.name.as_deref() {
+            None | Some("") => change.name.clone(),
+            Some(typed) => Some(accept!(name_of(typed))),
+        };
         let known = self.account(&change.login)?;
         let opens = match &known {
             None if change.closed == Some(true) => {
-                return Ok(Err(Refusal::of(Code::AccountUnknown, "login")));
+                return Ok(Err(self.no_account(Code::AccountUnknown, &change.login)?));
             }
             None if change.roles.is_empty() => return Ok(Err(Refusal::of(Code::Empty, "roles"))),
             None => true,
@@ -79,6 +84,9 @@ impl Group<'_> {
         });
         if !change.roles.is_empty() {
             account.roles.clone_from(&change.roles);
+        }
+        if let Some(name) = name {
+            account.name = name;
         }
         if let Some(unit) = change.unit {
             account.unit = unit.map(UnitId::to_vec).unwrap_or_default();
@@ -151,8 +159,19 @@ impl Group<'_> {
         Ok(match self.account(login)? {
             Some(account) if account.closed => Err(Refusal::of(Code::AccountClosed, "login")),
             Some(account) => Ok(account),
-            None => Err(Refusal::of(Code::AccountUnknown, "login")),
+            None => Err(self.no_account(Code::AccountUnknown, login)?),
         })
+    }
+
+    /// Nobody has this login; who has one like it.
+    pub(crate) fn no_account(&self, code: Code, login: &str) -> Result<Refusal, EngineError> {
+        let rows = all_rows(&self.overlay, &tables::accounts())?;
+        let open = rows
+            .iter()
+            .filter_map(|(_, row)| pb::AccountSet::decode(&row[..]).ok())
+            .filter(|account| !account.closed);
+        let logins: Vec<String> = open.map(|account| account.login).collect();
+        Ok(no_account(code, login, &logins))
     }
 
     fn write_account(&mut self, actor: &Actor, account: pb::AccountSet) -> Result<(), EngineError> {
@@ -169,6 +188,16 @@ impl Group<'_> {
 
 fn administers(account: &pb::AccountSet) -> bool {
     !account.closed && account.roles().any(|role| role == pb::Role::Administrator)
+}
+
+/// Nobody has this login; which of those given are like it.
+pub(crate) fn no_account(code: Code, login: &str, logins: &[String]) -> Refusal {
+    let like = nearest(login, logins.iter().map(String::as_str));
+    let refusal = Refusal::of(code, "login").with_choices(like);
+    match login_allowed(login) {
+        Ok(()) => refusal.because(login),
+        Err(_) => refusal,
+    }
 }
 
 /// The stored form of an access token.

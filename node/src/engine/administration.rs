@@ -31,6 +31,19 @@ pub enum Administration {
     AddPlaces(Vec<pb::AddPlaceRequest>),
     /// A unit of this centre.
     AddUnit(pb::AddUnitRequest),
+    /// A place directly below is called otherwise; what is left empty stays.
+    RenamePlace {
+        /// The place.
+        place: PlaceId,
+        /// Its name from now on.
+        name: String,
+        /// Its code from now on.
+        code: String,
+    },
+    /// A unit of this centre is called so from now on.
+    RenameUnit(UnitId, String),
+    /// A unit of this centre ends.
+    EndUnit(UnitId),
     /// An account opened, changed, closed or opened again.
     SetAccount(AccountChange),
     /// A new access token for the account of a login.
@@ -124,6 +137,8 @@ pub enum TableRows {
 pub struct AccountChange {
     /// Its login.
     pub login: String,
+    /// Name of its person; empty is none.
+    pub name: Option<String>,
     /// Unit of its person, or the centre's own staff.
     pub unit: Option<Option<UnitId>>,
     /// Roles; none named when empty.
@@ -174,6 +189,9 @@ impl Group<'_> {
             }
             other @ (Administration::AddPlaces(_)
             | Administration::AddUnit(_)
+            | Administration::RenamePlace { .. }
+            | Administration::RenameUnit(..)
+            | Administration::EndUnit(_)
             | Administration::SetAccount(_)
             | Administration::RotateToken(_)
             | Administration::RevokeToken(_)
@@ -230,6 +248,11 @@ impl Group<'_> {
         match what {
             Administration::AddPlaces(places) => self.add_places(actor, &places),
             Administration::AddUnit(unit) => self.add_unit(actor, &unit),
+            Administration::RenamePlace { place, name, code } => {
+                self.rename_place(actor, place, &name, &code)
+            }
+            Administration::RenameUnit(unit, name) => self.rename_unit(actor, unit, &name),
+            Administration::EndUnit(unit) => self.end_unit(actor, unit),
             Administration::SetAccount(change) => self.set_account(actor, &change),
             Administration::RotateToken(login) => self.rotate_token(actor, &login),
             Administration::RevokeToken(login) => self.revoke_token(actor, &login),
@@ -419,7 +442,7 @@ impl Group<'_> {
     }
 
     /// The node that serves a centre, or a unit, now.
-    fn serving(&self, place: PlaceId, unit: Option<UnitId>) -> Option<NodeId> {
+    pub(super) fn serving(&self, place: PlaceId, unit: Option<UnitId>) -> Option<NodeId> {
         let last = self.state.registry.last_node_of(place, unit);
         last.filter(|node| node.revoked.is_none())
             .map(|node| node.id)

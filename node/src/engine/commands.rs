@@ -225,19 +225,16 @@ impl Group<'_> {
 
     /// The account behind a login.
     pub(crate) fn actor(&mut self, caller: &Caller) -> Result<Result<Actor, Refusal>, EngineError> {
-        let account = self.account(&caller.login)?;
-        let account = account.filter(|account| !account.closed);
-        Ok(account.map_or_else(
-            || Err(Refusal::of(Code::NotSignedIn, "login")),
-            |account| {
-                Ok(Actor {
-                    person: PersonId::from_bytes(&account.person),
-                    place: self.me.at.place,
-                    unit: UnitId::from_bytes(&account.unit).or(self.me.at.unit),
-                    roles: account.roles().collect(),
-                })
-            },
-        ))
+        Ok(match self.account(&caller.login)? {
+            None => Err(self.no_account(Code::AccountUnknown, &caller.login)?),
+            Some(account) if account.closed => Err(Refusal::of(Code::AccountClosed, "login")),
+            Some(account) => Ok(Actor {
+                person: PersonId::from_bytes(&account.person),
+                place: self.me.at.place,
+                unit: UnitId::from_bytes(&account.unit).or(self.me.at.unit),
+                roles: account.roles().collect(),
+            }),
+        })
     }
 
     /// Whether a registration would be written, by the rules that [`Self::register`] writes it by.

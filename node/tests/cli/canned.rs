@@ -38,6 +38,7 @@ pub(crate) struct Answers {
     pub(crate) invitation: pb::InviteResponse,
     pub(crate) invitations: Vec<pb::InvitationView>,
     pub(crate) places: pb::ListPlacesResponse,
+    pub(crate) people: Vec<pb::AccountView>,
     pub(crate) prepared: pb::SignedEntry,
     /// What every row of a table comes to.
     pub(crate) row: pb::RowVerdict,
@@ -68,6 +69,8 @@ pub(crate) struct Seen {
     pub(crate) waived: Vec<String>,
     pub(crate) ended: Vec<pb::EndPlaceRequest>,
     pub(crate) moved: Vec<pb::MovePlaceRequest>,
+    pub(crate) renamed: Vec<String>,
+    pub(crate) accounts_asked: Vec<pb::ListAccountsRequest>,
     pub(crate) approvers: Vec<Vec<String>>,
     pub(crate) renewals: Vec<pb::SignedEntry>,
 }
@@ -358,6 +361,48 @@ impl NodeService for Service {
     ) -> Answer<pb::WaiveNeighbourResponse> {
         let note = |seen: &mut Seen, q: pb::WaiveNeighbourRequest| seen.waived.push(q.node);
         self.answer(request, note, pb::WaiveNeighbourResponse {})
+            .await
+    }
+
+    async fn rename_place(
+        &self,
+        request: Request<pb::RenamePlaceRequest>,
+    ) -> Answer<pb::RenamePlaceResponse> {
+        let note = |seen: &mut Seen, q: pb::RenamePlaceRequest| {
+            seen.renamed
+                .push(format!("{} {} {}", q.place, q.name, q.code));
+        };
+        let answer = pb::RenamePlaceResponse {
+            name: "德城新区".into(),
+            code: "371402".into(),
+        };
+        self.answer(request, note, answer).await
+    }
+
+    async fn rename_unit(
+        &self,
+        request: Request<pb::RenameUnitRequest>,
+    ) -> Answer<pb::RenameUnitResponse> {
+        let name = request.get_ref().name.clone();
+        let note = |seen: &mut Seen, q: pb::RenameUnitRequest| {
+            seen.renamed.push(format!("{} {}", q.unit, q.name));
+        };
+        self.answer(request, note, pb::RenameUnitResponse { name })
+            .await
+    }
+
+    async fn end_unit(&self, request: Request<pb::EndUnitRequest>) -> Answer<pb::EndUnitResponse> {
+        let note = |seen: &mut Seen, q: pb::EndUnitRequest| seen.renamed.push(q.unit);
+        self.answer(request, note, pb::EndUnitResponse {}).await
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<pb::ListAccountsRequest>,
+    ) -> Answer<pb::ListAccountsResponse> {
+        let accounts = self.answers.people.clone();
+        let answer = pb::ListAccountsResponse { accounts };
+        self.answer(request, |seen, q| seen.accounts_asked.push(q), answer)
             .await
     }
 

@@ -234,10 +234,10 @@ fn what_the_parser_refuses_exits_64_and_help_exits_0() {
     ];
     for line in lines {
         let error = parse(line).unwrap_err();
-        assert_eq!(exit_of_parser(&error), ExitCode::from(64), "{line:?}");
+        assert_eq!(exit_of_parser(&error, &[]), ExitCode::from(64), "{line:?}");
     }
     let help = parse(&["case", "--help"]).unwrap_err();
-    assert_eq!(exit_of_parser(&help), ExitCode::SUCCESS);
+    assert_eq!(exit_of_parser(&help, &[]), ExitCode::SUCCESS);
 }
 
 #[tokio::test]

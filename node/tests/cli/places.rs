@@ -195,6 +195,67 @@ async fn a_place_that_ends_and_one_that_moves_are_named_with_where_to() {
 }
 
 #[tokio::test]
+async fn who_is_called_otherwise_is_sent_and_told_with_the_new_name() {
+    let node = Node::start(Answers {
+        places: pb::ListPlacesResponse {
+            places: vec![],
+            units: vec![
+                pb::UnitView {
+                    unit: "u1".into(),
+                    name: "县城市管理局".into(),
+                    kind: pb::UnitKind::Department.into(),
+                    presence: pb::UnitPresence::Rotating.into(),
+                    ended: false,
+                },
+                pb::UnitView {
+                    unit: "u2".into(),
+                    name: "县公用事业局".into(),
+                    ended: true,
+                    ..Default::default()
+                },
+            ],
+        },
+        people: vec![pb::AccountView {
+            login: "wang".into(),
+            name: "王小明".into(),
+            unit_name: "县城市管理局".into(),
+            roles: vec![pb::Role::Clerk.into(), pb::Role::Leader.into()],
+            has_token: true,
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    let named = ["place", "rename", "371402", "--name", "德城新区"];
+    let renamed = node.run(&named).await;
+    assert!(renamed.out.contains("371402 -> 德城新区 371402"));
+    assert!(parse(&["place", "rename", "371402"]).is_err(), "to what");
+    node.run(&["unit", "rename", "u1", "县城管局"]).await;
+    node.run(&["unit", "end", "u2"]).await;
+    let sent = ["371402 德城新区 ", "u1 县城管局", "u2"];
+    assert_eq!(node.seen().renamed, sent);
+
+    let standing = node.run(&["unit", "list"]).await.out;
+    assert!(
+        standing.contains("县城市管理局") && standing.contains("轮驻"),
+        "{standing}"
+    );
+    assert!(!standing.contains("县公用事业局"), "it has ended");
+    let all = node.json(&["unit", "list", "--ended"]).await;
+    assert_eq!(all["units"][1]["ended"], true);
+    let people = node.run(&["account", "list"]).await.out;
+    assert!(
+        people.contains("王小明") && people.contains("受理员 领导"),
+        "{people}"
+    );
+    let shown = node.json(&["account", "show", "wang"]).await;
+    assert_eq!(
+        (&shown["name"], &shown["has_token"]),
+        (&"王小明".into(), &true.into())
+    );
+    assert_eq!(node.seen().accounts_asked[1].login, "wang");
+}
+
+#[tokio::test]
 async fn of_an_account_only_what_is_named_is_sent() {
     let node = Node::start(Answers::default());
     for line in [

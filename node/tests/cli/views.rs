@@ -406,6 +406,7 @@ async fn places_and_units_are_listed() {
                 unit: "u".into(),
                 name: "市妇联".into(),
                 kind: pb::UnitKind::MassOrganisation.into(),
+                ..Default::default()
             }],
         },
         ..Default::default()

@@ -1484,7 +1484,7 @@ pub mod action {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegistryChange {
     /// What happened.
-    #[prost(oneof = "registry_change::Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "registry_change::Change", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub change: ::core::option::Option<registry_change::Change>,
 }
 /// Nested message and enum types in `RegistryChange`.
@@ -1519,6 +1519,9 @@ pub mod registry_change {
         /// The first place's node is pinned anew.
         #[prost(message, tag = "9")]
         RootRenewed(super::RootRenewed),
+        /// A unit ended.
+        #[prost(message, tag = "10")]
+        UnitEnded(super::UnitEnded),
     }
 }
 /// A place enters the registry of its parent, or the deployment's first place its own.
@@ -1573,7 +1576,8 @@ pub struct PlaceMoved {
     #[prost(string, tag = "7")]
     pub address: ::prost::alloc::string::String,
 }
-/// A department or organisation of the centre that writes this chain.
+/// A department or organisation of the centre that writes this chain. Said again of the same unit, it is what the unit is
+/// called and what it is from now on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UnitAdded {
     /// Unit id, 10 bytes.
@@ -1588,6 +1592,13 @@ pub struct UnitAdded {
     /// Whether it works in the hall every day or by rota.
     #[prost(enumeration = "UnitPresence", tag = "4")]
     pub presence: i32,
+}
+/// A unit of the centre that writes this chain has ended: it is given no case and no account any more. What it did stands.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UnitEnded {
+    /// Unit id, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub unit: ::prost::alloc::vec::Vec<u8>,
 }
 /// A node may write for a place from now on. Pins its keys.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2572,6 +2583,9 @@ pub struct AccountSet {
     /// Whether the account is closed.
     #[prost(bool, tag = "6")]
     pub closed: bool,
+    /// Name of the person, who is staff of the centre, or empty.
+    #[prost(string, tag = "7")]
+    pub name: ::prost::alloc::string::String,
 }
 /// What a person may do at a centre.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -6477,6 +6491,9 @@ pub struct SetAccountRequest {
     /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
     #[prost(string, tag = "5")]
     pub request_id: ::prost::alloc::string::String,
+    /// Name of the person, 1 to 64 characters, or empty for none; as before when it is not named.
+    #[prost(string, optional, tag = "6")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// The account stands.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6491,6 +6508,110 @@ pub struct SetAccountResponse {
     #[prost(bool, tag = "3")]
     pub secret_withheld: bool,
 }
+/// Asks for the accounts of this centre.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAccountsRequest {
+    /// Only the one of this sign-in name; all when empty.
+    #[prost(string, tag = "1")]
+    pub login: ::prost::alloc::string::String,
+    /// Closed ones too.
+    #[prost(bool, tag = "2")]
+    pub with_closed: bool,
+}
+/// Accounts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAccountsResponse {
+    /// By sign-in name.
+    #[prost(message, repeated, tag = "1")]
+    pub accounts: ::prost::alloc::vec::Vec<AccountView>,
+}
+/// One account.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountView {
+    /// Sign-in name.
+    #[prost(string, tag = "1")]
+    pub login: ::prost::alloc::string::String,
+    /// Name of the person, or empty.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Person id, as entries name it.
+    #[prost(string, tag = "3")]
+    pub person: ::prost::alloc::string::String,
+    /// Unit id, or empty for the centre's own staff.
+    #[prost(string, tag = "4")]
+    pub unit: ::prost::alloc::string::String,
+    /// Name of the unit, or empty.
+    #[prost(string, tag = "5")]
+    pub unit_name: ::prost::alloc::string::String,
+    /// Roles.
+    #[prost(enumeration = "Role", repeated, tag = "6")]
+    pub roles: ::prost::alloc::vec::Vec<i32>,
+    /// Whether it is closed.
+    #[prost(bool, tag = "7")]
+    pub closed: bool,
+    /// Whether it has an access token.
+    #[prost(bool, tag = "8")]
+    pub has_token: bool,
+}
+/// Gives a place directly below another name or code.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenamePlaceRequest {
+    /// Place directly below: id, code or name.
+    #[prost(string, tag = "1")]
+    pub place: ::prost::alloc::string::String,
+    /// Official name from now on; as before if empty.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Official code from now on; as before if empty.
+    #[prost(string, tag = "3")]
+    pub code: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The place is called so from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenamePlaceResponse {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Code, or empty.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+}
+/// Gives a unit of this centre another name.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenameUnitRequest {
+    /// Unit: id or name.
+    #[prost(string, tag = "1")]
+    pub unit: ::prost::alloc::string::String,
+    /// Name from now on, 1 to 64 characters.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The unit is called so from now on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenameUnitResponse {
+    /// Name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+/// Ends a unit of this centre. It must have no open account and no node any more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndUnitRequest {
+    /// Unit: id or name.
+    #[prost(string, tag = "1")]
+    pub unit: ::prost::alloc::string::String,
+    /// Chosen by the caller, 1 to 64 printable ASCII characters; a repeat by the same account has no further effect.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The unit has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndUnitResponse {}
 /// Asks for a new access token.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RotateTokenRequest {
@@ -6701,6 +6822,9 @@ pub struct PlaceView {
     /// Node that may write for it, or empty.
     #[prost(string, tag = "6")]
     pub node: ::prost::alloc::string::String,
+    /// Id of the place that took over, once this one has ended, or empty.
+    #[prost(string, tag = "7")]
+    pub successor: ::prost::alloc::string::String,
 }
 /// One unit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6714,6 +6838,12 @@ pub struct UnitView {
     /// Kind.
     #[prost(enumeration = "UnitKind", tag = "3")]
     pub kind: i32,
+    /// Whether it is in the hall every day or by rota.
+    #[prost(enumeration = "UnitPresence", tag = "4")]
+    pub presence: i32,
+    /// Whether it has ended.
+    #[prost(bool, tag = "5")]
+    pub ended: bool,
 }
 /// Ends a place, as when two are merged. What its node still hands in of known cases is annex.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -6850,6 +6980,10 @@ pub mod node_service_client {
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
     /// Administration of one node.
+    ///
+    /// Signing in, here and at the other services: on the socket in the data folder, the metadata key `fengqiao-login` names the
+    /// account; elsewhere each call bears the header `authorization: Bearer TOKEN` with the account's access token (the word
+    /// Bearer in any case). Without it, or with a token that is good no more, the answer is UNAUTHENTICATED, NOT_SIGNED_IN.
     #[derive(Debug, Clone)]
     pub struct NodeServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -7042,6 +7176,106 @@ pub mod node_service_client {
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(GrpcMethod::new("fengqiao.v1.NodeService", "AddUnit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a place directly below another name or code.
+        pub async fn rename_place(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenamePlaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenamePlaceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/RenamePlace",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RenamePlace"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a unit of this centre another name.
+        pub async fn rename_unit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenameUnitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenameUnitResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/RenameUnit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "RenameUnit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a unit of this centre.
+        pub async fn end_unit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndUnitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndUnitResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/EndUnit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "EndUnit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the accounts of this centre; nothing of their tokens.
+        pub async fn list_accounts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAccountsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAccountsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.NodeService/ListAccounts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.NodeService", "ListAccounts"));
             self.inner.unary(req, path, codec).await
         }
         /// Opens, changes, closes or reopens an account.
@@ -7445,6 +7679,35 @@ pub mod node_service_server {
             &self,
             request: tonic::Request<super::AddUnitRequest>,
         ) -> std::result::Result<tonic::Response<super::AddUnitResponse>, tonic::Status>;
+        /// Gives a place directly below another name or code.
+        async fn rename_place(
+            &self,
+            request: tonic::Request<super::RenamePlaceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenamePlaceResponse>,
+            tonic::Status,
+        >;
+        /// Gives a unit of this centre another name.
+        async fn rename_unit(
+            &self,
+            request: tonic::Request<super::RenameUnitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenameUnitResponse>,
+            tonic::Status,
+        >;
+        /// Ends a unit of this centre.
+        async fn end_unit(
+            &self,
+            request: tonic::Request<super::EndUnitRequest>,
+        ) -> std::result::Result<tonic::Response<super::EndUnitResponse>, tonic::Status>;
+        /// Lists the accounts of this centre; nothing of their tokens.
+        async fn list_accounts(
+            &self,
+            request: tonic::Request<super::ListAccountsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAccountsResponse>,
+            tonic::Status,
+        >;
         /// Opens, changes, closes or reopens an account.
         async fn set_account(
             &self,
@@ -7556,6 +7819,10 @@ pub mod node_service_server {
         >;
     }
     /// Administration of one node.
+    ///
+    /// Signing in, here and at the other services: on the socket in the data folder, the metadata key `fengqiao-login` names the
+    /// account; elsewhere each call bears the header `authorization: Bearer TOKEN` with the account's access token (the word
+    /// Bearer in any case). Without it, or with a token that is good no more, the answer is UNAUTHENTICATED, NOT_SIGNED_IN.
     #[derive(Debug)]
     pub struct NodeServiceServer<T> {
         inner: Arc<T>,
@@ -7842,6 +8109,186 @@ pub mod node_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AddUnitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/RenamePlace" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenamePlaceSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::RenamePlaceRequest>
+                    for RenamePlaceSvc<T> {
+                        type Response = super::RenamePlaceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenamePlaceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::rename_place(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenamePlaceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/RenameUnit" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenameUnitSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::RenameUnitRequest>
+                    for RenameUnitSvc<T> {
+                        type Response = super::RenameUnitResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenameUnitRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::rename_unit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenameUnitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/EndUnit" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndUnitSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::EndUnitRequest>
+                    for EndUnitSvc<T> {
+                        type Response = super::EndUnitResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndUnitRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::end_unit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndUnitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.NodeService/ListAccounts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAccountsSvc<T: NodeService>(pub Arc<T>);
+                    impl<
+                        T: NodeService,
+                    > tonic::server::UnaryService<super::ListAccountsRequest>
+                    for ListAccountsSvc<T> {
+                        type Response = super::ListAccountsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAccountsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as NodeService>::list_accounts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAccountsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -8572,6 +9019,7 @@ impl From<UnitAdded> for body::Content { fn from(message: UnitAdded) -> Self { b
 impl From<NodeEnrolled> for body::Content { fn from(message: NodeEnrolled) -> Self { body::Content::Registry(RegistryChange { change: Some(registry_change::Change::NodeEnrolled(message)) }) } }
 impl From<NodeRevoked> for body::Content { fn from(message: NodeRevoked) -> Self { body::Content::Registry(RegistryChange { change: Some(registry_change::Change::NodeRevoked(message)) }) } }
 impl From<RootRenewed> for body::Content { fn from(message: RootRenewed) -> Self { body::Content::Registry(RegistryChange { change: Some(registry_change::Change::RootRenewed(message)) }) } }
+impl From<UnitEnded> for body::Content { fn from(message: UnitEnded) -> Self { body::Content::Registry(RegistryChange { change: Some(registry_change::Change::UnitEnded(message)) }) } }
 impl From<DirectiveIssued> for body::Content { fn from(message: DirectiveIssued) -> Self { body::Content::Directive(DirectiveChange { change: Some(directive_change::Change::DirectiveIssued(message)) }) } }
 impl From<RedWarned> for body::Content { fn from(message: RedWarned) -> Self { body::Content::Supervision(SupervisionChange { change: Some(supervision_change::Change::RedWarned(message)) }) } }
 impl From<AccountSet> for body::Content { fn from(message: AccountSet) -> Self { body::Content::Administration(AdministrationChange { change: Some(administration_change::Change::AccountSet(message)) }) } }

@@ -2,7 +2,7 @@
 
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, UnitId};
+use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -12,7 +12,9 @@ use tonic::{Request, Response, Status};
 use super::{Desk, answer, asked, internal};
 use crate::desk::error::status;
 use crate::engine::awaiting::recovering_since;
-use crate::engine::{AccountChange, Administration, Caller, Closed, Listed, MovePlace, Views};
+use crate::engine::{
+    AccountChange, Administration, Caller, Closed, Listed, MovePlace, Views, no_account,
+};
 use crate::enrolment::{host_and_port, invitation_view};
 use crate::link::Down;
 use crate::node::opening::registry_and_views;
@@ -133,6 +135,61 @@ impl NodeService for Desk {
         self.administer(write, what).await
     }
 
+    async fn rename_place(
+        &self,
+        request: Request<pb::RenamePlaceRequest>,
+    ) -> Answer<pb::RenamePlaceResponse> {
+        let write = self.write("rename-place", &request, |message| &message.request_id)?;
+        let message = request.into_inner();
+        let what = Administration::RenamePlace {
+            place: self.below(&message.place, "place")?,
+            name: message.name,
+            code: message.code,
+        };
+        self.administer(write, what).await
+    }
+
+    async fn rename_unit(
+        &self,
+        request: Request<pb::RenameUnitRequest>,
+    ) -> Answer<pb::RenameUnitResponse> {
+        let write = self.write("rename-unit", &request, |message| &message.request_id)?;
+        let message = request.into_inner();
+        let what = Administration::RenameUnit(self.named_unit(&message.unit)?, message.name);
+        self.administer(write, what).await
+    }
+
+    async fn end_unit(&self, request: Request<pb::EndUnitRequest>) -> Answer<pb::EndUnitResponse> {
+        let write = self.write("end-unit", &request, |message| &message.request_id)?;
+        let what = Administration::EndUnit(self.named_unit(&request.into_inner().unit)?);
+        self.administer(write, what).await
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<pb::ListAccountsRequest>,
+    ) -> Answer<pb::ListAccountsResponse> {
+        self.caller(&request)?;
+        let message = request.into_inner();
+        let kept = self.node().views.accounts();
+        let mut kept = kept.map_err(|error| internal(&error))?;
+        if !message.login.is_empty() {
+            let logins: Vec<String> = kept.iter().map(|account| account.login.clone()).collect();
+            kept.retain(|account| account.login == message.login);
+            if kept.is_empty() {
+                let refusal = no_account(Code::AccountUnknown, &message.login, &logins);
+                return Err(status(&refusal));
+            }
+        }
+        let named = !message.login.is_empty();
+        kept.retain(|account| named || message.with_closed || !account.closed);
+        let registry = self.registry();
+        let shown = kept.into_iter().map(|kept| account_view(&registry, kept));
+        Ok(Response::new(pb::ListAccountsResponse {
+            accounts: shown.collect(),
+        }))
+    }
+
     async fn set_account(
         &self,
         request: Request<pb::SetAccountRequest>,
@@ -145,6 +202,7 @@ impl NodeService for Desk {
         };
         let what = Administration::SetAccount(AccountChange {
             login: message.login,
+            name: message.name,
             unit,
             roles: message.roles,
             closed: message.closed,
@@ -319,14 +377,20 @@ impl NodeService for Desk {
                     .node_of(place.id)
                     .map(|node| node.id.to_string())
                     .unwrap_or_default(),
+                successor: place
+                    .ended
+                    .map(|successor| successor.to_string())
+                    .unwrap_or_default(),
             })
             .collect();
         let units = registry
-            .units_of(self.node().me.at.place)
+            .all_units_of(self.node().me.at.place)
             .map(|unit| pb::UnitView {
                 unit: unit.id.to_string(),
                 name: unit.name.clone(),
                 kind: unit.kind.into(),
+                presence: unit.presence.into(),
+                ended: unit.ended,
             })
             .collect();
         Ok(Response::new(pb::ListPlacesResponse { places, units }))
@@ -369,10 +433,14 @@ impl Desk {
         if text.is_empty() {
             return Ok(None);
         }
+        self.named_unit(text).map(Some)
+    }
+
+    fn named_unit(&self, text: &str) -> Result<UnitId, Status> {
         let found = self
             .registry()
             .unit_called(text, self.node().me.at.place, "unit");
-        found.map(Some).map_err(|refusal| status(&refusal))
+        found.map_err(|refusal| status(&refusal))
     }
 
     /// A place that is this one or stands below it, as a field names it.
@@ -435,6 +503,23 @@ impl Desk {
 fn node_id(text: &str) -> Result<NodeId, Status> {
     let malformed = |_| status(&Refusal::of(Code::Malformed, "node"));
     text.parse::<NodeId>().map_err(malformed)
+}
+
+/// An account as its list shows it.
+fn account_view(registry: &Registry, kept: pb::AccountSet) -> pb::AccountView {
+    let person = PersonId::from_bytes(&kept.person);
+    let unit = UnitId::from_bytes(&kept.unit);
+    let known = unit.and_then(|unit| registry.unit(unit));
+    pb::AccountView {
+        person: person.map(|person| person.to_string()).unwrap_or_default(),
+        unit: unit.map(|unit| unit.to_string()).unwrap_or_default(),
+        unit_name: known.map(|unit| unit.name.clone()).unwrap_or_default(),
+        has_token: !kept.token_hash.is_empty(),
+        login: kept.login,
+        name: kept.name,
+        roles: kept.roles,
+        closed: kept.closed,
+    }
 }
 
 /// An invitation as its list shows it; `None` where it does not read.
