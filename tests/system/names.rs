@@ -71,8 +71,8 @@ async fn a_unit_is_renamed_and_ends_when_nobody_works_for_it() {
     let ground = City::new();
     let city = ground.found("德州市").await;
     let county = ground.join(&city, "德城区", COUNTY).await;
-    county.cli(&["unit", "add", "公用事业局"]);
-    county.cli(&["unit", "add", "城市管理局"]);
+    assert_eq!(county.cli(&["unit", "add", "公用事业局"]).code, 0);
+    assert_eq!(county.cli(&["unit", "add", "城市管理局"]).code, 0);
     county
         .desk()
         .account("zhao", &[pb::Role::Handler], "公用事业局")
@@ -88,11 +88,11 @@ async fn a_unit_is_renamed_and_ends_when_nobody_works_for_it() {
     let used = county.cli(&["unit", "end", "公用事业中心"]);
     assert_eq!(used.error_code(), "UNIT_IN_USE", "{}", used.err);
     assert!(used.err.contains("zhao"), "who: {}", used.err);
-    county.cli(&["account", "set", "zhao", "--no-unit"]);
+    assert_eq!(county.cli(&["account", "set", "zhao", "--no-unit"]).code, 0);
     let ended = county.cli(&["unit", "end", "公用事业中心"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
 
-    county.cli(&["case", "accept", &case.case]);
+    assert_eq!(county.cli(&["case", "accept", &case.case]).code, 0);
     let to_it = county.cli(&["case", "dispatch", &case.case, "--lead", "公用事业中心"]);
     assert_eq!(
         (to_it.error_code().as_str(), to_it.code),
