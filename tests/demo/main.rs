@@ -13,6 +13,7 @@ mod scene;
 mod stories;
 mod tale;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,9 +45,10 @@ pub(crate) struct Options {
 }
 
 fn main() -> ExitCode {
-    let options = match Options::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let options = match Options::try_parse_from(&words) {
         Ok(options) => options,
-        Err(error) => return fengqiao_node::cli::exit_of_parser(&error),
+        Err(error) => return fengqiao_node::cli::exit_of_parser(&error, &words),
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,

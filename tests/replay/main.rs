@@ -15,6 +15,7 @@ mod plan;
 mod report;
 mod rows;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -71,9 +72,10 @@ pub(crate) struct Options {
 fn main() -> ExitCode {
     // Nodes join from within this process: this catches a library that would ask for a default provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let options = match Options::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let options = match Options::try_parse_from(&words) {
         Ok(options) => options,
-        Err(error) => return fengqiao_node::cli::exit_of_parser(&error),
+        Err(error) => return fengqiao_node::cli::exit_of_parser(&error, &words),
     };
     match play(&options) {
         Ok(()) => ExitCode::SUCCESS,
