@@ -212,6 +212,10 @@ fn every_change() -> Vec<Content> {
             presence: 2,
         }
         .into(),
+        pb::UnitEnded {
+            unit: ROADS.to_vec(),
+        }
+        .into(),
         enrolled(node_of(COUNTY), COUNTY, None, 2).into(),
         pb::NodeRevoked {
             node: node_of(COUNTY).to_vec(),
@@ -259,6 +263,7 @@ fn every_change() -> Vec<Content> {
             roles: vec![1, 4],
             token_hash: hash(),
             closed: false,
+            name: "李娜".to_owned(),
         }
         .into(),
     ]
