@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help demo replay build test verify fix proto keep simulate models mutants crash speed
+.PHONY: browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -19,6 +19,16 @@ KILLS ?= 0
 replay: ## Feed FILE, requests of Boston, through four tiers, kill the county KILLS times, and compare every end
 	$(CARGO) build $(LOCKED) --release --bin fengqiao --bin replay
 	target/release/replay $(FILE) --kills $(KILLS)
+
+browser: ## Play a case through three tiers in a real browser; installs Debian's Chromium
+	tests/browser/install.sh
+	$(CARGO) build $(LOCKED) --bin fengqiao --bin browser
+	target/debug/browser day
+
+screenshots: ## Take pictures of every page into target/screenshots
+	tests/browser/install.sh
+	$(CARGO) build $(LOCKED) --bin fengqiao --bin browser
+	target/debug/browser pictures target/screenshots
 
 build: ## Build everything for tests
 	$(CARGO) build $(LOCKED) --workspace

@@ -5,6 +5,7 @@
 //! socket a clerk uses; beside it only the bytes of files are looked at, never a node's memory. Whatever differs from the
 //! story ends with exit code 1.
 
+mod entrances;
 mod node;
 mod place;
 mod play;

@@ -10,6 +10,7 @@ use fengqiao_tests::kit::ports::loopback;
 use fengqiao_tests::kit::process::binary;
 use serde_json::{Value, json};
 
+use super::entrances;
 use super::place::At;
 use super::report::Report;
 use super::scene::Scene;
@@ -37,6 +38,9 @@ pub(super) async fn demonstrate(options: &Options) -> Done<()> {
     );
     if tale.differences.is_empty() {
         if !options.once {
+            if let Some(scene) = &scene {
+                tale.print(&entrances::open(scene).await?);
+            }
             tale.print(&addresses(scene.as_ref(), &tale));
             told_to_stop().await?;
         }

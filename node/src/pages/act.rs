@@ -77,7 +77,7 @@ fn annex(visit: &Visit, case: &pb::CaseView) -> Vec<(String, String)> {
         .filter(|entry| entry.annex_state == "open");
     open.map(|entry| {
         let what = named(&entry.r#move).map_or(entry.action_zh.as_str(), |known| {
-            visit.say(known.spec.zh, known.spec.en)
+            visit.label(known.spec.zh, known.spec.en)
         });
         let words = format!(
             "{} · {} · {what}",
@@ -113,7 +113,7 @@ fn page_of<'a>(
         case,
         key: key(case),
         action: known.spec.name,
-        words: visit.say(known.spec.zh, known.spec.en).to_owned(),
+        words: visit.label(known.spec.zh, known.spec.en).to_owned(),
         fields: form::asked(known, &making),
         wrong: wrong
             .iter()

@@ -133,7 +133,7 @@ fn page_of<'a>(
     let entry = |view: &pb::EntryView| entry_of(visit, view, &people);
     let rules = visit.house.node().rules();
     let lead = lead_of(&case).to_owned();
-    let done = named(done).map(|known| visit.say(known.spec.zh, known.spec.en).to_owned());
+    let done = named(done).map(|known| visit.label(known.spec.zh, known.spec.en).to_owned());
     CasePage {
         title: title(visit, &case).unwrap_or_else(|| class(visit.english, &rules, &case.class)),
         lead,
@@ -195,7 +195,11 @@ fn title(visit: &Visit, case: &pb::CaseView) -> Option<String> {
     let sentence = if visit.english { &line } else { sentence };
     let mut title: String = sentence.chars().take(CHARACTERS).collect();
     if sentence.chars().count() > CHARACTERS {
-        title.push('…');
+        // At the end of a clause where there is one.
+        match title.rfind(['，', '、', '；']) {
+            Some(end) => title.truncate(end),
+            None => title.push('…'),
+        }
     }
     Some(title.trim_end_matches(['。', '，']).to_owned()).filter(|title| !title.is_empty())
 }
@@ -222,7 +226,7 @@ fn steps(visit: &Visit, next: &[pb::NextStep]) -> Vec<Step> {
         .find(|step| !ASIDE.contains(&step.name.as_str()))
         .map(|step| step.name.as_str());
     let step = |step: &pb::NextStep| Step {
-        words: visit.say(&step.zh, &step.en).to_owned(),
+        words: visit.label(&step.zh, &step.en).to_owned(),
         at_once: named(&step.name).is_some_and(|known| known.asked().next().is_none()),
         first: first == Some(step.name.as_str()),
         name: step.name.clone(),
@@ -237,7 +241,7 @@ fn entry_of(visit: &Visit, view: &pb::EntryView, people: &BTreeMap<String, Strin
     let known = named(&view.r#move);
     let words = known.map_or_else(
         || view.action_zh.clone(),
-        |known| visit.say(known.spec.zh, known.spec.en).to_owned(),
+        |known| visit.label(known.spec.zh, known.spec.en).to_owned(),
     );
     let mut notes = Vec::new();
     if view.unsettled {
@@ -274,7 +278,7 @@ fn entry_of(visit: &Visit, view: &pb::EntryView, people: &BTreeMap<String, Strin
         words,
         fields: (view.fields.iter())
             .map(|field| {
-                let label = visit.say(&field.label_zh, &field.label_en);
+                let label = visit.label(&field.label_zh, &field.label_en);
                 (label.to_owned(), field_value(visit, field))
             })
             .collect(),
@@ -316,7 +320,7 @@ fn way(visit: &Visit, case: &pb::CaseView) -> Vec<Station> {
     for entry in &case.entries {
         let did = named(&entry.r#move).map_or_else(
             || entry.action_zh.clone(),
-            |known| visit.say(known.spec.zh, known.spec.en).to_owned(),
+            |known| visit.label(known.spec.zh, known.spec.en).to_owned(),
         );
         match stations
             .iter_mut()

@@ -119,6 +119,23 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Asked of residents, who know no list by heart: what would be proposed is a list to choose from.
+    pub(super) fn plainly(mut self) -> Self {
+        if let Control::Proposing(proposals) = self.control {
+            let choice = |(value, words): (String, String)| Choice {
+                chosen: value == self.value,
+                words: if value.is_ascii() {
+                    words
+                } else {
+                    value.clone()
+                },
+                value,
+            };
+            self.control = Control::List(proposals.into_iter().map(choice).collect());
+        }
+        self
+    }
+
     /// Whether it is a line of its own kind; templates cannot match on what holds data well.
     pub(super) fn is(&self, kind: &str) -> bool {
         let is = match self.control {
@@ -202,7 +219,7 @@ fn ask(field: &'static Field, name: &str, making: &Making<'_>) -> Asked {
     let wrong = making.wrong.iter().find(is_here);
     Asked {
         name: name.to_owned(),
-        label: visit.say(&field.rule.zh, &field.rule.en).to_owned(),
+        label: visit.label(&field.rule.zh, &field.rule.en).to_owned(),
         required: field.rule.required && !field.rule.now,
         one_of: !field.rule.one_of.is_empty(),
         control: control(field, name, making),

@@ -380,6 +380,11 @@ fn submit_page_of<'a>(
     let place = |field: &Asked| ASKED.iter().position(|name| *name == field.name);
     fields.retain(|field| place(field).is_some());
     fields.sort_by_key(place);
+    let plainly = |mut field: Asked| {
+        field.required |= field.name == "text";
+        field.plainly()
+    };
+    let fields = fields.into_iter().map(plainly).collect();
     let request_id = match typed.one(REQUEST_ID) {
         "" => new_request_id(),
         kept => kept.to_owned(),

@@ -134,6 +134,11 @@ impl Visit {
         if self.english { en } else { zh }
     }
 
+    /// A label of a descriptor.
+    pub(super) fn label<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+        if self.english { words::brief(en) } else { zh }
+    }
+
     /// The same of what was put together.
     pub(super) fn pick(&self, (zh, en): (String, String)) -> String {
         if self.english { en } else { zh }

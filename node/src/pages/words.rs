@@ -9,6 +9,11 @@ use pb::Role;
 
 use crate::app::actions::{choices, pool};
 
+/// A label of a descriptor, without what it further tells on a command line.
+pub(super) fn brief(label: &str) -> &str {
+    label.split([':', ';', ',']).next().unwrap_or(label)
+}
+
 /// A lamp's word.
 pub(super) fn lamp(lamp: &str, english: bool) -> &'static str {
     let (zh, en) = match lamp {

@@ -115,8 +115,10 @@ impl Waiting {
     }
 
     /// Whose it is to do. Who may in the end is the desk's to say.
-    fn is_for(self, roles: &[Role]) -> bool {
+    fn is_for(self, roles: &[Role], led: bool) -> bool {
         let by: &[Role] = match self {
+            // Where no unit leads, the centre's own people do the work.
+            Self::SignFor | Self::Handle if !led => &[Role::Clerk, Role::Handler, Role::Leader],
             Self::Accept | Self::Visit => &[Role::Clerk],
             Self::HandOver | Self::Objection | Self::Close | Self::Answer => {
                 &[Role::Clerk, Role::Leader]
@@ -220,7 +222,7 @@ pub(super) fn row(inside: &Inside, case: pb::CaseView) -> Row {
     let of_unit = clerk.unit.is_none_or(|_| clerk.unit_name == case.lead);
     let mine = waits.is_some_and(|waits| {
         // A unit's people see to what their unit leads, the centre's own to the rest.
-        of_unit && waits.is_for(&clerk.roles)
+        of_unit && waits.is_for(&clerk.roles, !case.lead.is_empty())
     });
     let now = house.now();
     Row {
