@@ -36,7 +36,7 @@ async fn clerk(node: &Node, login: &str) -> Browser {
 }
 
 /// A request as it is taken in on the telephone.
-fn request<'a>(text: &'a str) -> Vec<(&'a str, &'a str)> {
+fn request(text: &str) -> Vec<(&str, &str)> {
     vec![
         ("channel", "phone"),
         ("class", "邻里与婚姻家庭纠纷"),
@@ -389,7 +389,7 @@ async fn a_resident_submits_and_looks_after_a_request_and_nobody_else_does() {
     let view = node.desk().case(&case).await.unwrap();
     assert_eq!(
         (view.channel.as_str(), view.urgency.as_str()),
-        (("web", "ordinary")),
+        ("web", "ordinary"),
         "not the resident's to say"
     );
 

@@ -216,7 +216,10 @@ fn people(visit: &Visit) -> BTreeMap<String, String> {
     let accounts = visit.house.node().views.accounts().unwrap_or_default();
     accounts
         .into_iter()
-        .map(|account| (base32(&account.person), account.login))
+        .map(|account| {
+            let named = Some(account.name).filter(|name| !name.is_empty());
+            (base32(&account.person), named.unwrap_or(account.login))
+        })
         .collect()
 }
 

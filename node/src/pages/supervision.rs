@@ -126,6 +126,7 @@ pub(super) async fn answer_directive(
 /// An account as administrators see it.
 struct Person {
     login: String,
+    name: String,
     unit: String,
     roles: String,
     closed: bool,
@@ -151,6 +152,7 @@ fn people_page(inside: &Inside, link: Option<(String, String)>) -> Response {
                 .map_or_else(|| visit.centre.clone(), |unit| unit_name(inside, unit)),
             roles: roles.collect::<Vec<_>>().join(visit.say("、", ", ")),
             closed: account.closed,
+            name: account.name,
             login: account.login,
         }
     };

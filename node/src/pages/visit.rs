@@ -45,6 +45,8 @@ pub(super) struct From(pub IpAddr);
 pub(super) struct Clerk {
     /// Their account.
     pub login: String,
+    /// Their name, or their account where none is known.
+    pub name: String,
     /// What they may do.
     pub roles: Vec<Role>,
     /// Their unit, or the centre's own staff.
@@ -243,6 +245,9 @@ fn clerk(house: &House, headers: &HeaderMap) -> Option<Clerk> {
         roles: account.roles().collect(),
         unit,
         unit_name: unit_name.unwrap_or_default(),
+        name: Some(account.name)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| login.clone()),
         login,
         ticket: ticket.to_owned(),
     })
