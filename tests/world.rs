@@ -25,7 +25,7 @@ use fengqiao_node::keystore::MemoryKeyStore;
 pub use fengqiao_node::replication::session::LANES;
 use fengqiao_node::replication::session::Lanes;
 use fengqiao_node::replication::session::Receipt;
-use fengqiao_node::store::{MemoryStore, tables};
+use fengqiao_node::store::{MemoryStore, Store, tables};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
@@ -110,7 +110,8 @@ impl World {
     fn start(&mut self, me: Me, bootstrap: &[Vec<u8>]) {
         let at = me.at;
         let vault = self.vault(at.node);
-        self.open(me, MemoryJournal::new(), vault);
+        let store = Arc::new(MemoryStore::default());
+        self.open(me, MemoryJournal::new(), vault, store);
         self.administer(at.node, "", Administration::Bootstrap(bootstrap.to_vec()))
             .unwrap();
         for login in ["admin", "second", "third"] {
@@ -126,13 +127,13 @@ impl World {
         ))
     }
 
-    /// A process over a journal, its store built from it.
-    fn open(&mut self, me: Me, journal: MemoryJournal, vault: Arc<Vault>) {
+    /// A process over a journal, its store brought up to it.
+    fn open(&mut self, me: Me, journal: MemoryJournal, vault: Arc<Vault>, store: Arc<dyn Store>) {
         let parts = Parts {
             me: me.clone(),
             zone_offset_minutes: 480,
             journal: Box::new(journal),
-            store: Arc::new(MemoryStore::default()),
+            store,
             vault: Arc::clone(&vault),
             enroller: None,
             chains_held_max: 64,
@@ -215,13 +216,18 @@ impl World {
 
     /// Ends a node's process and starts it again: its journal and keys are what is left, its store is rebuilt.
     pub fn restart(&mut self, node: NodeId) {
+        self.start_over(node, Arc::new(MemoryStore::default()));
+    }
+
+    /// The same over a store that was left.
+    pub fn start_over(&mut self, node: NodeId, store: Arc<dyn Store>) {
         let old = self.nodes.remove(&node).unwrap();
         let mut journal = MemoryJournal::new();
         for record in old.views.reader().tail(Position(0)) {
             let payload = record.unwrap().payload;
             journal.append(journal.end(), &[payload]).unwrap();
         }
-        self.open(old.me, journal, old.vault);
+        self.open(old.me, journal, old.vault, store);
         self.process(node, vec![Input::Started]);
     }
 

@@ -18,12 +18,15 @@ mod commands;
 mod counts;
 mod directives;
 mod errands;
+mod error;
 mod fields;
+mod flow;
 mod group;
 mod importing;
 mod items;
 mod lanes;
 mod loading;
+mod me;
 mod merging;
 mod moving;
 mod naming;
@@ -34,300 +37,56 @@ mod projection;
 mod receipts;
 pub mod record;
 mod recovery;
+mod requests;
 mod root;
 mod secrets;
+mod short;
+mod state;
 mod submissions;
 mod supervision;
 mod table_rows;
 pub mod vault;
 mod views;
+mod watch;
 mod writing;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fengqiao_hub::clock::Moment;
-use fengqiao_hub::id::{ChainId, DeploymentId, NodeId, StoreId};
+use fengqiao_hub::id::NodeId;
 use fengqiao_hub::jurisdiction::Registry;
-use fengqiao_hub::refusal::Refusal;
 use fengqiao_hub::rulebook::Rulebooks;
 use fengqiao_proto::v1 as pb;
 
 pub(crate) use accounts::no_account;
 pub use accounts::token_hash;
-pub use administration::{AccountChange, Administration, CaseRow, TableRows};
 pub use bundles::{change_view, problem_view};
 pub use closed::Closed;
-pub use commands::{Caller, CaseCommand, CaseMove, Request};
 pub use counts::Counts;
-pub use errands::Errand;
+pub use error::EngineError;
+pub use flow::{Input, Output};
 pub use lanes::LaneView;
-pub use moving::MovePlace;
+pub use me::{Me, Seals, Ticket};
 pub use parking::PARKED_MAX;
+pub use requests::{
+    AccountChange, Administration, Caller, CaseCommand, CaseMove, CaseRow, Errand, MovePlace,
+    Request, TableRows,
+};
+pub use short::row_of;
+pub use state::Refused;
 pub use views::{EntryStanding, Listed, Views};
 
 use crate::enrolment::{EnrolRefusal, Enroller};
-use crate::journal::{Journal, JournalError, JournalReader, Position};
-use crate::keystore::KeyStoreError;
-use crate::replication::route::Standpoint;
-use crate::replication::session::{LANES, Receipt};
-use crate::store::{Store, StoreError, all_rows, tables};
-use chains::Chains;
+use crate::journal::{Journal, JournalReader, Position};
+use crate::replication::session::LANES;
+use crate::store::{Store, all_rows, tables};
+pub(crate) use state::{AwaitingTop, State};
 use vault::Vault;
 
 /// Inputs of one group.
 pub const GROUP_INPUTS_MAX: usize = 128;
 /// Bytes of one group's record after which no further input joins it.
 pub const GROUP_BYTES_MAX: usize = 1 << 20;
-/// Alarms kept for the status.
-const ALARMS_MAX: usize = 50;
-
-/// Who this node is.
-#[derive(Clone)]
-pub struct Me {
-    /// Where it stands.
-    pub at: Standpoint,
-    /// Deployment.
-    pub deployment: DeploymentId,
-    /// Store of this data folder.
-    pub store: StoreId,
-    /// Incarnation it writes in.
-    pub incarnation: u32,
-    /// Generation of its takings.
-    pub generation: u32,
-    /// Key it signs with.
-    pub signing_key: ed25519_dalek::SigningKey,
-    /// Root key that the deployment's first registry entry is signed with.
-    pub root_key: ed25519_dalek::VerifyingKey,
-}
-
-impl std::fmt::Debug for Me {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Me")
-            .field("at", &self.at)
-            .field("incarnation", &self.incarnation)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Seals chain keys to places and opens those sealed to this node.
-pub trait Seals: Send {
-    /// The chain's key sealed to a node's encryption key; `None` when that key is unusable.
-    fn seal(
-        &mut self,
-        to: &fengqiao_hub::jurisdiction::NodeRecord,
-        chain: ChainId,
-        key: &[u8; 32],
-    ) -> Option<Vec<u8>>;
-    /// The chain's key, if it was sealed to this node.
-    fn open(&self, chain: ChainId, sealed: &[u8]) -> Option<[u8; 32]>;
-    /// Fills bytes with randomness.
-    fn random(&mut self, bytes: &mut [u8]);
-}
-
-/// What comes in.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A move on a case, by a person or program.
-    Act(Box<CaseCommand>),
-    /// Something else a person or program wants written.
-    Administer(Box<Request<Administration>>),
-    /// Items of a neighbour's lane, consecutive.
-    Items {
-        /// Neighbour.
-        link: NodeId,
-        /// Its store and incarnation, as it said in this session.
-        from: (StoreId, u32),
-        /// Lane.
-        lane: pb::Lane,
-        /// Items.
-        items: Vec<pb::Item>,
-    },
-    /// A neighbour has stored our items.
-    PeerStored {
-        /// Neighbour.
-        link: NodeId,
-        /// Up to where.
-        receipt: Receipt,
-    },
-    /// A newcomer wants to join.
-    Join {
-        /// Who waits.
-        ticket: Ticket,
-        /// What it sent.
-        request: Box<pb::JoinRequest>,
-    },
-    /// A node enrolled by other means than an invitation: by whoever holds the data folder.
-    Enrol {
-        /// What the registry is to pin.
-        registration: pb::NodeEnrolled,
-    },
-    /// Something a person should look at.
-    Alarm {
-        /// Stable code.
-        code: String,
-        /// Detail without personal data.
-        detail: String,
-    },
-    /// Time has passed: clocks are looked at.
-    Tick {
-        /// Automatic warnings are allowed: this node's clock is believed.
-        clock_believed: bool,
-    },
-    /// The process started.
-    Started,
-    /// The next step of work that takes many records.
-    Errand(Errand),
-    /// A neighbour holds work of this node that is not here.
-    OlderCopy {
-        /// Neighbour.
-        link: NodeId,
-        /// What was found, without personal data.
-        found: String,
-    },
-    /// What one neighbour said of this folder was not so: the parent greeted it and found nothing, or a leader says so.
-    NoOlderCopy {
-        /// The neighbour that is not believed.
-        link: NodeId,
-    },
-    /// Registry entries by which a parent's new node shows who it is, in order; what does not hold is passed over.
-    Introduced(Vec<Vec<u8>>),
-}
-
-/// Names a caller that waits for an answer.
-pub type Ticket = u64;
-
-/// What goes out, after the sync that covers it.
-#[derive(Debug)]
-pub enum Output {
-    /// The answer to a request: an encoded response message, or a refusal.
-    Answer(Ticket, Result<Vec<u8>, Refusal>),
-    /// The answer to a newcomer.
-    Joined(Ticket, Result<Box<pb::JoinResponse>, EnrolRefusal>),
-    /// Items of a neighbour's lane are stored; all of them are at the top up to that sequence.
-    Stored(NodeId, pb::Lane, u64),
-    /// The top has stored more of a neighbour's lane.
-    TopMoved(NodeId, pb::Lane, u64),
-    /// There is more to send on a link.
-    Owed(NodeId),
-    /// What was acknowledged to a neighbour settles from now on.
-    Settles(NodeId),
-    /// There is no room for what a neighbour sends and cannot be judged yet: its session ends, and comes again later.
-    Paused(NodeId),
-    /// Nothing is written any more: this folder is an older copy of itself, as a neighbour found.
-    OlderCopy(NodeId, String),
-    /// It is not, whatever that neighbour says.
-    NoOlderCopy(NodeId),
-    /// The registry changed: links may have come or gone.
-    RegistryChanged,
-    /// Rules came, or this place's way up changed.
-    RulebookChanged,
-    /// There is more of it to do: [`Input::Errand`] is to follow.
-    Errand(Errand),
-}
-
-/// Why something was not done. Where it is the machine's fault, the process must end and open everything anew.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The journal took nothing more.
-    #[error("the journal refused")]
-    Journal(#[from] JournalError),
-    /// The store failed.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
-    /// The key store failed.
-    #[error("the key store refused")]
-    Keys(#[from] KeyStoreError),
-    /// The store did not take what the journal holds by now.
-    #[error("the store failed behind the journal")]
-    Diverged(#[source] StoreError),
-    /// A record or a kept row does not read.
-    #[error("{0} does not read")]
-    Unreadable(&'static str),
-    /// What came in cannot be applied, though nothing that was asked before refused it.
-    #[error("{0} cannot be applied")]
-    Unfit(&'static str),
-}
-
-impl EngineError {
-    /// Whether disk, store or keys failed, rather than what came in.
-    #[must_use]
-    pub fn is_of_machine(&self) -> bool {
-        match self {
-            Self::Journal(_) | Self::Diverged(_) | Self::Unreadable(_) => true,
-            Self::Store(error) => !error.is_refusal(),
-            Self::Keys(error) => !error.is_refusal(),
-            Self::Unfit(_) => false,
-        }
-    }
-}
-
-/// State that is neither journal nor store: caches and counters, all derived.
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) rulebooks: Arc<Rulebooks>,
-    pub(crate) chains: Chains,
-    pub(crate) author_sequence: u64,
-    pub(crate) counts: Counts,
-    pub(crate) book: BTreeMap<String, String>,
-    /// What each neighbour sent and where our own lane upwards stood then, until the top has it.
-    pub(crate) awaiting_top: BTreeMap<NodeId, Vec<AwaitingTop>>,
-    pub(crate) top_reached: BTreeMap<(NodeId, pb::Lane), u64>,
-    pub(crate) alarms: std::collections::VecDeque<String>,
-    pub(crate) refused: Refused,
-    /// What waits of one neighbour, at most.
-    pub(crate) parked_max: u64,
-    /// Lanes at an item for which there was no room to wait.
-    pub(crate) paused: std::collections::BTreeSet<(NodeId, pb::Lane)>,
-    /// Day, since 1970 in UTC, on which the calendar was last looked at.
-    pub(crate) calendar_looked_at: Option<i64>,
-}
-
-impl State {
-    /// Notes something a person should look at; the oldest gives way.
-    pub(crate) fn alarm(&mut self, text: String) {
-        if self.alarms.len() >= ALARMS_MAX {
-            self.alarms.pop_front();
-        }
-        self.alarms.push_back(text);
-    }
-
-    pub(crate) fn empty(chains_held_max: usize, parked_max: u64) -> Self {
-        Self {
-            registry: Arc::new(Registry::default()),
-            rulebooks: Arc::new(Rulebooks::default()),
-            chains: Chains::new(chains_held_max),
-            author_sequence: 0,
-            counts: Counts::default(),
-            book: BTreeMap::new(),
-            awaiting_top: BTreeMap::new(),
-            top_reached: BTreeMap::new(),
-            alarms: std::collections::VecDeque::new(),
-            refused: Refused::default(),
-            parked_max,
-            paused: std::collections::BTreeSet::new(),
-            calendar_looked_at: None,
-        }
-    }
-}
-
-/// What neighbours sent since the start and was refused with nothing of it kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Refused {
-    /// Items.
-    pub items: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AwaitingTop {
-    pub(crate) lane: pb::Lane,
-    pub(crate) sequence: u64,
-    pub(crate) owed_up: [u64; 3],
-}
-
 /// The engine of one node.
 pub struct Engine {
     me: Arc<Me>,
@@ -397,6 +156,8 @@ impl Engine {
             suspicion: attempts::Suspicion::default(),
             faults: 0,
         };
+        let (store, reader) = (engine.store.as_ref(), engine.reader.as_ref());
+        projection::bring_up(&engine.me, store, reader, progress)?;
         engine.load()?;
         engine.catch_up(progress)?;
         engine.load_tops()?;
@@ -611,6 +372,16 @@ impl Engine {
 }
 
 impl Engine {
+    /// Lets the witnesses of journal and keys vouch for all that was acknowledged: after a stop in order nothing of it
+    /// can be taken for a torn tail, and after a kill only what came since.
+    ///
+    /// # Errors
+    /// The witnesses were not written; nothing acknowledged is lost by it.
+    pub fn vouch(&mut self) -> Result<(), EngineError> {
+        self.vault.vouch()?;
+        Ok(self.journal.vouch()?)
+    }
+
     /// Writes nothing from now on: this folder is an older copy of itself.
     pub fn close_as_older_copy(&mut self) {
         self.older_copy = true;

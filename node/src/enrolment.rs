@@ -37,7 +37,7 @@ pub use introduction::{Introduction, introduce};
 pub use refusal::EnrolRefusal;
 pub use registrar::RegistryRegistrar;
 pub(crate) use server::PLACES;
-pub use server::{EnrolDesk, EnrolServer};
+pub use server::{EnrolDesk, EnrolServer, places_of_its_own};
 pub use succession::{TopRecovery, knows_as_much, recover_at_the_top};
 
 /// The seam between the hub's milliseconds and the certificates' calendar.

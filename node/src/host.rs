@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::engine::Closed;
 use crate::enrolment::{EnrolDesk, EnrolServer};
 use crate::folder::Folder;
-use crate::journal::{Limits as SpaceLimits, Reserve, Space, Threshold, reserve_bytes};
+use crate::journal::{Limits as SpaceLimits, Reserve, Room, Space, Threshold, reserve_bytes};
 use crate::link::{Admit, Admitted, Draw, Limits, Listener, Port as _, Refused, Seats};
 use crate::node::Node;
 use crate::node::clock::{Clock, timestamp};
@@ -464,7 +464,7 @@ fn let_reserve_give_way(config: &Config) -> anyhow::Result<bool> {
     let Ok(held) = std::fs::metadata(&path) else {
         return Ok(false);
     };
-    if fs4::available_space(&config.data.folder)? >= held.len() {
+    if Room::of(&config.data.folder)?.available >= held.len() {
         return Ok(false);
     }
     tracing::warn!(
@@ -476,7 +476,7 @@ fn let_reserve_give_way(config: &Config) -> anyhow::Result<bool> {
 }
 
 fn hold_reserve(config: &Config) -> anyhow::Result<Option<Reserve>> {
-    let total = fs4::total_space(&config.data.folder)?;
+    let total = Room::of(&config.data.folder)?.total;
     let bytes = reserve_bytes(total).min(config.journal.reserve_bytes);
     // On a disk too full for the reserve the node still opens, and then only reads.
     Ok(Reserve::hold(&config.data.folder.join("reserve"), bytes)

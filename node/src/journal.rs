@@ -45,7 +45,7 @@ pub use position::{Location, Position};
 pub use reader::FileReader;
 pub use record::{RECORD_BYTES_MAX, RECORD_HEADER_BYTES};
 pub use segment::Identity;
-pub use space::{Limits, Reserve, Space, Threshold, reserve_bytes};
+pub use space::{Limits, Reserve, Room, Space, Threshold, reserve_bytes};
 pub use verify::{DAMAGE_LISTED_MAX, Verified};
 
 /// Sum of the records of one append, headers included.

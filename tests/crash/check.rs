@@ -7,7 +7,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 use fengqiao_hub::id::ChainId;
 use fengqiao_hub::payload::{self, Part};
-use fengqiao_node::engine::Engine;
 use fengqiao_node::engine::chains::Chain;
 use fengqiao_node::folder::{Folder, FolderError};
 use fengqiao_node::journal::{
@@ -15,8 +14,9 @@ use fengqiao_node::journal::{
 };
 use fengqiao_node::keystore::{FileKeyStore, KeyStore as _};
 use fengqiao_node::store::tables::{self, ChainRow};
-use fengqiao_node::store::{MemoryStore, RANGE_ROWS_MAX, Read, Reason, Row};
+use fengqiao_node::store::{RANGE_ROWS_MAX, Reason};
 use fengqiao_proto::v1 as pb;
+use fengqiao_tests::rows::differing;
 use prost::Message as _;
 
 use super::stand::{Standing, make};
@@ -188,37 +188,14 @@ fn journal_is_a_prefix(standing: &Standing, expected: &Expected) -> anyhow::Resu
 
 fn store_follows_journal(standing: &Standing) -> anyhow::Result<()> {
     let views = &standing.node.views;
-    let rebuilt = Arc::new(MemoryStore::default());
-    Engine::rebuild_from_journal(&standing.node.me, views.reader().as_ref(), &rebuilt)
-        .context("a rebuild")?;
-    let (kept, rebuilt) = (rows(views.store().as_ref())?, rows(rebuilt.as_ref())?);
-    if kept == rebuilt {
-        return Ok(());
-    }
-    let kept: BTreeSet<_> = kept.into_iter().collect();
-    let rebuilt: BTreeSet<_> = rebuilt.into_iter().collect();
-    let first = kept.symmetric_difference(&rebuilt).next();
-    bail!(
-        "the store is not what the journal says: {} rows differ, the first in table {:?}",
-        kept.symmetric_difference(&rebuilt).count(),
-        first.and_then(|(key, _)| key.first().map(|table| char::from(*table)))
-    )
-}
-
-/// Every row of a store.
-pub(crate) fn rows(store: &(impl Read + ?Sized)) -> anyhow::Result<Vec<Row>> {
-    let mut all: Vec<Row> = Vec::new();
-    loop {
-        let from = match all.last() {
-            Some((last, _)) => [last.as_slice(), &[0]].concat(),
-            None => vec![0],
-        };
-        let page = store.range(&from, &[0xFF; 8], RANGE_ROWS_MAX)?;
-        let more = page.len() == RANGE_ROWS_MAX;
-        all.extend(page);
-        if !more {
-            return Ok(all);
-        }
+    let (reader, store) = (views.reader().as_ref(), views.store().as_ref());
+    let differing = differing(&standing.node.me, reader, store).context("a rebuild")?;
+    match differing.first() {
+        None => Ok(()),
+        Some(first) => bail!(
+            "the store is not what the journal says: {} rows differ, the first: {first}",
+            differing.len()
+        ),
     }
 }
 

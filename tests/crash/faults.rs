@@ -12,6 +12,7 @@ use std::process::Stdio;
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::io::Errno;
 
 use super::check::{Expected, check};
 use super::dice::Dice;
@@ -76,8 +77,8 @@ impl Fault {
     /// As the shim is told, for the nth session under it.
     fn told(self, session: usize) -> String {
         match self {
-            Fault::Sync(nth) => format!("sync:{nth}:{}", libc::EIO),
-            Fault::Write(nth) => format!("write:{nth}:{}", libc::EIO),
+            Fault::Sync(nth) => format!("sync:{nth}:{}", Errno::IO.raw_os_error()),
+            Fault::Write(nth) => format!("write:{nth}:{}", Errno::IO.raw_os_error()),
             Fault::Room(nth) => format!("room:{}:0", nth + 7 * session),
             Fault::Kills(_) => String::new(),
         }

@@ -10,6 +10,7 @@ mod check;
 mod dice;
 mod disk;
 mod faults;
+mod neighbours;
 mod record;
 mod replay;
 mod report;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
 use clap::ValueEnum as _;
+use fengqiao_node::journal::Room;
 
 use super::disk::{Disk, Model};
 use super::trace::Trace;
@@ -56,6 +57,8 @@ pub(crate) enum Life {
     Work,
     /// Segments are sealed and begun, and replayed into an empty store.
     Turn,
+    /// A parent is joined, a child joins; work between the two, kills and reboots.
+    Between,
     /// Keys are put and erased.
     Keys,
     /// Some segments, a clean stop, and a session that is killed: not replayed, but left to rot.
@@ -64,13 +67,20 @@ pub(crate) enum Life {
 
 impl Life {
     /// Those that are replayed.
-    pub(crate) const ALL: [Life; 4] = [Life::Birth, Life::Work, Life::Turn, Life::Keys];
+    pub(crate) const ALL: [Life; 5] = [
+        Life::Birth,
+        Life::Work,
+        Life::Turn,
+        Life::Between,
+        Life::Keys,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Life::Birth => "birth",
             Life::Work => "work",
             Life::Turn => "turn",
+            Life::Between => "between",
             Life::Keys => "keys",
             Life::Rot => "rot",
         }
@@ -107,6 +117,13 @@ impl Life {
                 plan(Session::Work, "one", 15, 8, Close),
                 plan(Session::Work, "one", 23, 6, Abort),
             ],
+            Life::Between => vec![
+                plan(Session::Join, "one", 0, 0, Close),
+                plan(Session::Between, "one", 0, 3, Close),
+                plan(Session::Between, "one", 3, 2, Abort),
+                plan(Session::Between, "two", 5, 2, Abort),
+                plan(Session::Between, "three", 7, 2, Close),
+            ],
             Life::Keys => vec![
                 plan(Session::Keys, "one", 0, 6, Abort),
                 plan(Session::Keys, "one", 6, 6, Abort),
@@ -119,7 +136,7 @@ impl Life {
 /// Where states are laid out: memory where there is some, so that nothing waits for a disk.
 pub(crate) fn scratch() -> anyhow::Result<tempfile::TempDir> {
     let memory = Path::new("/dev/shm");
-    let roomy = fs4::available_space(memory).is_ok_and(|room| room > 512 << 20);
+    let roomy = Room::of(memory).is_ok_and(|room| room.available > 512 << 20);
     let parent = if roomy {
         memory.to_owned()
     } else {

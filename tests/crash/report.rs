@@ -218,14 +218,15 @@ impl Ground {
         }
     }
 
-    /// The full number over the three later lives, most of it where most happens.
+    /// The full number over the later lives, most of it where most happens.
     fn models(&self, part: Part, models: &[Model], full: usize) -> anyhow::Result<Tally> {
         let mut tally = Tally::default();
         for (life, trace, points) in &self.traces {
             let parts = match life {
                 Life::Birth | Life::Rot => continue,
-                Life::Work => 6,
-                Life::Turn | Life::Keys => 2,
+                Life::Work => 5,
+                Life::Between => 3,
+                Life::Turn | Life::Keys => 1,
             };
             let count = (full * parts / 10 / self.share).max(1);
             for model in models {

@@ -46,9 +46,16 @@ fn shared() -> anyhow::Result<&'static Shared> {
     let made = Shared {
         pool: Pool::start(1)?,
         config: Config::load(None, std::iter::empty(), &small)?,
-        runtime: tokio::runtime::Builder::new_current_thread().build()?,
+        runtime: tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?,
     };
     Ok(SHARED.get_or_init(|| made))
+}
+
+/// Where this process waits for what comes later.
+pub(crate) fn runtime() -> anyhow::Result<&'static Runtime> {
+    Ok(&shared()?.runtime)
 }
 
 /// Makes a deployment and the folder of its first node.
@@ -77,7 +84,7 @@ pub(crate) struct Standing {
     pub(crate) quarantined: Option<Quarantined>,
     store: SledStore,
     // After the node: it holds the folder's lock too.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Standing {
@@ -101,8 +108,13 @@ impl Standing {
             node,
             quarantined: opened.quarantined,
             store: opened.store,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Registers cases at once, so that they may share a record.
@@ -172,7 +184,7 @@ impl Standing {
         let Self {
             node,
             store,
-            _folder,
+            folder: _folder,
             ..
         } = self;
         // The worker that has just answered lets go a moment later.

@@ -14,7 +14,8 @@ use fengqiao_proto::v1 as pb;
 use fengqiao_tests::kit::moves;
 
 use super::dice::Dice;
-use super::stand::{Standing, make};
+use super::neighbours::{self, Neighbours};
+use super::stand::{Registered, Standing, make};
 
 /// Of an ordinary text, characters.
 const TEXT_CHARACTERS: usize = 60;
@@ -34,6 +35,10 @@ pub(crate) enum Session {
     Turn,
     /// Leaves half an append behind in journal and key store.
     Tear,
+    /// Makes a parent, and the folder by its invitation; a child joins.
+    Join,
+    /// Works on cases between a parent and a child.
+    Between,
     /// Puts and erases keys.
     Keys,
 }
@@ -99,6 +104,8 @@ pub(crate) fn session(
         Session::Work => work(folder, boot, from, rounds, TEXT_CHARACTERS, end)?,
         Session::Turn => work(folder, boot, from, rounds, LONG_CHARACTERS, end)?,
         Session::Tear => tear(folder)?,
+        Session::Join => join(folder, boot)?,
+        Session::Between => between(folder, boot, from, rounds, end)?,
         Session::Keys => keys(folder, from, rounds)?,
     }
     if end == End::Abort {
@@ -175,6 +182,71 @@ fn begin(standing: &Standing) -> anyhow::Result<()> {
         standing.node.submit(Input::Enrol { registration }),
         "the inbox is full"
     );
+    Ok(())
+}
+
+/// Joins a parent, and has a child join.
+fn join(folder: &Path, boot: &str) -> anyhow::Result<()> {
+    neighbours::join_above(folder)?;
+    say("made")?;
+    let standing = Standing::open(folder, boot)?;
+    say("opened")?;
+    neighbours::join_below(folder, &standing)?;
+    standing.close()?;
+    say("closed")
+}
+
+/// Cases come from the child, are registered here and go on up, are given down from the parent, and taken by it.
+fn between(folder: &Path, boot: &str, from: usize, rounds: usize, end: End) -> anyhow::Result<()> {
+    let neighbours = Neighbours::open(folder)?;
+    let (above, below) = (&neighbours.above, &neighbours.below);
+    let standing = Standing::open(folder, boot)?;
+    say("opened")?;
+    neighbours.carry(&standing)?;
+    let register = |at: &Standing, nth: usize| -> anyhow::Result<Registered> {
+        let mut cases = at.register(&[text(nth, TEXT_CHARACTERS)])?;
+        cases.pop().context("a case")
+    };
+    let entry = |done: &Registered| say(&format!("entry {} {}", done.case, done.entry));
+    for round in from..from + rounds {
+        let fresh = register(below, round * 3)?;
+        let accepted = below.carry_out(fresh.case, moves::accept())?;
+        let own = register(&standing, round * 3 + 1)?;
+        let number = round * 3 + 1;
+        let (case, first) = (own.case, &own.entry);
+        say(&format!("case {case} {first} {number} {TEXT_CHARACTERS}"))?;
+        neighbours.carry(&standing)?;
+        // What was acknowledged to the child is here for good.
+        entry(&fresh)?;
+        entry(&accepted)?;
+        entry(&standing.carry_out(case, moves::accept())?)?;
+        neighbours.carry(&standing)?;
+        entry(&standing.carry_out(case, moves::take_action())?)?;
+        let given = register(above, round * 3 + 2)?;
+        above.carry_out(given.case, moves::accept())?;
+        let place = standing.node.me.at.place.to_string();
+        let down = moves::dispatch(&place, 0);
+        let dispatched = above.carry_out(given.case, down)?;
+        let taken = above.carry_out(
+            accepted.case,
+            moves::take_because(pb::TakingReason::Decision),
+        );
+        neighbours.carry(&standing)?;
+        entry(&given)?;
+        entry(&dispatched)?;
+        // Settled below, stays below: the parent may know the case by its notice only.
+        if let Ok(taken) = taken {
+            entry(&taken)?;
+        }
+        entry(&standing.carry_out(given.case, moves::sign_for())?)?;
+    }
+    if end == End::Close {
+        standing.close()?;
+        say("closed")?;
+        return neighbours.close();
+    }
+    // Nothing is closed: the process is about to be gone.
+    std::mem::forget((standing, neighbours));
     Ok(())
 }
 

@@ -3,10 +3,11 @@
 //! A second opinion: it shares no code with the rules of casework, with the reader of tables, or with what drives the
 //! replay, but for how a resolution is read; it knows the CSV and the words of the answer. It never asks a node.
 //!
-//! The rules of the replay, as this module understands them: a due before the creation is refused; the type's lead
-//! agency of the dispatch catalogue (the row's own where the type is not in it) says the tier: public works at the
-//! township, inspection, parks and transport at the county, everyone else at the city; a closed row ends closed with
-//! the outcome its resolution tells, an open row stays with its handler, and is not even begun where it has no due.
+//! The rules of the replay, as this module understands them: a due before the creation, or more than ten years of 366
+//! days after it, is refused; the type's lead agency of the dispatch catalogue (the row's own where the type is not in
+//! it) says the tier: public works at the township, inspection, parks and transport at the county, everyone else at the
+//! city; a closed row ends closed with the outcome its resolution tells, an open row stays with its handler, and is not
+//! even begun where it has no due.
 
 use std::collections::BTreeMap;
 
@@ -95,7 +96,7 @@ pub(crate) fn oracle(requests: &str, catalogue: &str) -> Result<Oracle, OracleEr
     for row in rows {
         let [id, created, due, ..] = &row;
         let refused = match (seconds(created), seconds(due)) {
-            (Some(created), Some(due)) => due < created,
+            (Some(created), Some(due)) => due < created || due - created > 10 * 366 * 86_400,
             (Some(_), None) => !due.is_empty(),
             (None, _) => true,
         };
@@ -296,6 +297,16 @@ mod tests {
         assert_eq!(oracle.refused, ["1", "3"]);
         assert_eq!(oracle.cases.keys().collect::<Vec<_>>(), ["2", "4"]);
         assert_eq!(oracle.rows, 4);
+    }
+
+    #[test]
+    fn a_due_that_no_rulebook_can_say_is_refused_and_the_last_it_can_say_is_not() {
+        let oracle = of(
+            "1,2011-07-01T01:00:00-04:00,2021-07-08T01:00:00-04:00,Open,PWDx,Pothole,,,,\n\
+             2,2011-07-01T01:00:00-04:00,2021-07-08T01:00:01-04:00,Open,PWDx,Pothole,,,,\n\
+             3,2011-07-01T01:00:00-04:00,2059-12-31T19:00:00-05:00,Open,PWDx,Pothole,,,,\n",
+        );
+        assert_eq!(oracle.refused, ["2", "3"]);
     }
 
     #[test]

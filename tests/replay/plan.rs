@@ -12,6 +12,7 @@
 //! | closed | the whole life; the outcome is that of the resolution's first words |
 //! | open with a due | stays with its unit, being handled |
 //! | open without a due | stays dispatched to its unit |
+//! | a due before the creation, or more than 3,660 days after it | refused by name, and not replayed |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +22,7 @@ use fengqiao_proto::v1 as pb;
 use fengqiao_tests::kit::failed::{Done, Failed};
 
 use super::outcome::of_resolution;
-use super::rows::Request;
+use super::rows::{DUE_DAYS_MAX, Request};
 
 /// A tier, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,8 +177,9 @@ impl Plan {
 /// Boston gives years; ten are the most a span may say.
 fn with_boston_dues(rules: &[u8]) -> Vec<u8> {
     let rules = String::from_utf8_lossy(rules);
+    let furthest = format!("within_max = \"{DUE_DAYS_MAX} days\"");
     rules
-        .replace("within_max = \"180 days\"", "within_max = \"3660 days\"")
+        .replace("within_max = \"180 days\"", &furthest)
         .into_bytes()
 }
 

@@ -1,6 +1,7 @@
 //! The requests of the file, each row checked before anything is made of it.
 
 use fengqiao_hub::clock::Moment;
+use fengqiao_hub::refusal::Code;
 use fengqiao_node::tabular::{
     FieldKind, FieldSpec, InOrder, Limits, MappedRow, Mapping, Need, Schema, Value, Wanted, Words,
     map_rows, read_table,
@@ -12,6 +13,9 @@ const LIMITS: Limits = Limits {
     rows_max: 1_000_000,
     cell_bytes_max: 64 << 10,
 };
+/// The longest span a rulebook may say, in days: a due beyond it is no centre's to keep.
+pub(super) const DUE_DAYS_MAX: i64 = 3_660;
+const DAY_MS: i64 = 86_400_000;
 const TEXT: FieldKind<'static> = FieldKind::Text;
 
 /// One request.
@@ -125,7 +129,14 @@ pub(super) fn read(bytes: &[u8]) -> Done<Rows> {
         let field = FIELDS.iter().find(|(_, name, ..)| *name == column);
         field.map_or(column, |(field, ..)| field).to_owned()
     };
-    let refused = wrong
+    let (rows, beyond): (Vec<_>, Vec<_>) = rows.into_iter().partition(due_can_be_kept);
+    let beyond = beyond.into_iter().map(|row| RefusedRow {
+        line: row.line,
+        id: row.key,
+        code: Code::DueTooLate.as_str().to_owned(),
+        field: "due".to_owned(),
+    });
+    let mut refused: Vec<RefusedRow> = wrong
         .into_iter()
         .filter_map(|row| {
             let error = row.errors.into_iter().next()?;
@@ -136,7 +147,9 @@ pub(super) fn read(bytes: &[u8]) -> Done<Rows> {
                 field: field_of(&error.column.map_or_else(String::new, |column| column.name)),
             })
         })
+        .chain(beyond)
         .collect();
+    refused.sort_by_key(|row| row.line);
     let mut accepted: Vec<Request> = rows.into_iter().map(request).collect();
     accepted.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
     Ok(Rows {
@@ -144,6 +157,16 @@ pub(super) fn read(bytes: &[u8]) -> Done<Rows> {
         refused,
         total,
     })
+}
+
+/// Whether a row has no due, or one within the longest span there is.
+fn due_can_be_kept(row: &MappedRow) -> bool {
+    let moment = |field: &str| match row.values.get(field) {
+        Some(Value::Moment(moment)) => Some(moment.0),
+        Some(Value::Text(_) | Value::Integer(_)) | None => None,
+    };
+    let span = moment("due").zip(moment("created"));
+    span.is_none_or(|(due, created)| due - created <= DUE_DAYS_MAX * DAY_MS)
 }
 
 fn request(mut row: MappedRow) -> Request {

@@ -194,7 +194,7 @@ fn what_a_dark_node_hands_in_after_the_closing_is_listed_until_it_is_decided() {
     run(&mut world, township, case, &super::close());
     let listed = |world: &World| {
         let node = &world.nodes[&township];
-        let page = node.views.worklist(&node.engine.registry(), None, 10);
+        let page = node.views.worklist(None, 10);
         page.unwrap().0.len()
     };
     assert_eq!(listed(&world), 0, "closed");

@@ -5,6 +5,7 @@ mod acts;
 mod attempts;
 mod beside;
 mod clocks;
+mod families;
 mod figures;
 mod hostile;
 mod importing;

@@ -63,9 +63,25 @@ impl Simulator {
         }
     }
 
+    /// An engine met nothing that nobody has foreseen, in this life of its process.
+    pub(super) fn check_faults(&mut self, machine: MachineId) -> Result<(), Broken> {
+        const PROMISE: &str = "an engine meets nothing unforeseen";
+        let Some(running) = &self.machines[machine].running else {
+            return Ok(());
+        };
+        let (faults, alarms) = (running.engine.faults(), running.engine.alarms());
+        self.tally.count(Family::Property, PROMISE);
+        if faults == 0 {
+            return Ok(());
+        }
+        let told = format!("{faults} at {}: {alarms:?}", self.told(machine));
+        Err(Broken::at(PROMISE, told))
+    }
+
     /// S1, S8: what was synced is found on the disks; each store is what its journal says. S7.
     pub(super) fn check_safe(&mut self) -> Result<(), Broken> {
         for machine in 0..self.machines.len() {
+            self.check_faults(machine)?;
             if let Some(running) = &self.machines[machine].running {
                 let alarms = running.engine.alarms();
                 self.check_alarms(machine, &alarms)?;

@@ -284,6 +284,7 @@ impl Simulator {
     pub(super) fn stop(&mut self, machine: MachineId, stop: Stop) -> Result<(), Broken> {
         self.tell(|| format!("{machine} stops: {stop:?}"));
         self.hang_up(machine);
+        self.check_faults(machine)?;
         let Some(running) = self.machines[machine].running.take() else {
             return Ok(());
         };

@@ -1,5 +1,7 @@
 //! Whoever holds a node's keys and says what that node never would: every signature is sound.
 
+use std::sync::Arc;
+
 use fengqiao_hub::entry::{Draft, Entry, Move};
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_hub::rank::Rank;
@@ -8,6 +10,7 @@ use fengqiao_node::engine::record::RecordWriter;
 use fengqiao_node::engine::{Input, Me};
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
 use fengqiao_node::replication::session::{item_hash, lane_hash};
+use fengqiao_node::store::MemoryStore;
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 
@@ -184,7 +187,7 @@ impl World {
         let mut record = RecordWriter::at(journal.end().0);
         write(&mut record);
         journal.append(journal.end(), &[record.finish()]).unwrap();
-        self.open(old.me, journal, old.vault);
+        self.open(old.me, journal, old.vault, Arc::new(MemoryStore::default()));
         self.process(node, vec![Input::Started]);
     }
 }

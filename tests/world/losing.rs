@@ -1,11 +1,14 @@
 //! Machines that are lost: with nothing left, or with a backup of some age.
 
+use std::sync::Arc;
+
 use fengqiao_hub::entry::{Draft, Move};
 use fengqiao_hub::id::{ChainId, NodeId, PlaceId};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::Refusal;
 use fengqiao_node::engine::{Administration, Input, Me};
 use fengqiao_node::journal::{Journal as _, MemoryJournal, Position};
+use fengqiao_node::store::MemoryStore;
 use fengqiao_proto::v1 as pb;
 
 use super::{Node, World};
@@ -160,7 +163,7 @@ impl World {
                 .unwrap();
         }
         let vault = self.vault(node);
-        self.open(me, journal, vault);
+        self.open(me, journal, vault, Arc::new(MemoryStore::default()));
         // The first place is told by one below it, everybody else by the parent.
         let told_for = match registry.root() == Some(self.nodes[&node].me.at.place) {
             true => self.nodes[&told_by].me.at.place,

@@ -62,6 +62,29 @@ impl Stage {
         }
     }
 
+    /// The stage that a stable word names.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        let all = [
+            Self::Registered,
+            Self::Accepted,
+            Self::Declined,
+            Self::Answered,
+            Self::Dispatched,
+            Self::Handling,
+            Self::Objected,
+            Self::Drafted,
+            Self::Approved,
+            Self::Replied,
+            Self::InHand,
+            Self::Decided,
+            Self::Visited,
+            Self::Redo,
+            Self::Closed,
+        ];
+        all.into_iter().find(|stage| stage.as_str() == word)
+    }
+
     /// The field's word.
     #[must_use]
     pub fn chinese(self) -> &'static str {

@@ -11,7 +11,7 @@ use super::placement::check_placement;
 use super::read::list;
 use super::{BackupError, Manifest, Progress};
 use crate::folder::Glance;
-use crate::journal::{Beside, FolderLock, Segment, SystemDisk, disk};
+use crate::journal::{Beside, FolderLock, Room, Segment, SystemDisk, disk};
 use crate::keystore::Snapshot;
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::Random;
@@ -165,7 +165,8 @@ fn check_neighbours(to: &Path, new: &Manifest, journal: &Beside) -> Result<(), B
 }
 
 fn refuse_no_room(to: &Path, bytes: u64) -> Result<(), BackupError> {
-    let room = fs4::available_space(to).map_err(failed("ask for the room at", to))?;
+    let room = Room::of(to).map_err(failed("ask for the room at", to))?;
+    let room = room.available;
     if room < bytes {
         return Err(BackupError::Disk(format!(
             "the backup needs {bytes} bytes, {} has {room} left",

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use fengqiao_hub::casework::{Actor, CaseState, DecisionContext, Spec};
 use fengqiao_hub::centre::{self, Purpose};
 use fengqiao_hub::clock::Contact;
-use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId};
+use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::number::{self, NumberError};
 use fengqiao_hub::payload::Part;
@@ -23,7 +23,7 @@ use tonic::{Request, Status};
 
 use super::LOGIN_KEY;
 use super::error::status;
-use super::view::{Background, EntryLine, notice_view, view};
+use super::view::{Background, EntryLine, in_short, notice_view, view};
 use crate::app::resolve::case_id;
 use crate::engine::chains::Chain;
 use crate::engine::vault::Vault;
@@ -144,10 +144,22 @@ impl Desk {
     /// A case in short, for lists.
     fn listed(&self, registry: &Registry, listed: &Listed) -> Result<Option<pb::CaseView>, Status> {
         match listed {
-            Listed::Chain(id, chain) => self.chain_view(registry, *id, chain, false, &Reader::List),
+            Listed::Chain(id, row) => {
+                let Some(case) = &row.case else {
+                    return Ok(None);
+                };
+                let custodian = PlaceId::from_bytes(&case.custodian).unwrap_or_default();
+                let contact = self.node().contact(custodian);
+                let rules = self.node().rules();
+                let background = self.background(registry, &rules, contact);
+                let pending = self.node().views.submissions(*id);
+                let pending = pending.map_err(|error| internal(&error))?;
+                let head = Hash::from_bytes(&row.head).unwrap_or_default();
+                let standing = self.standing(registry, *id, row.sequence, head)?;
+                Ok(in_short(*id, row, &pending, standing, &background))
+            }
             Listed::Notice(_, notice) => {
-                let custodian =
-                    fengqiao_hub::id::PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
+                let custodian = PlaceId::from_bytes(&notice.custodian).unwrap_or_default();
                 let contact = self.node().contact(custodian);
                 let rules = self.node().rules();
                 let background = self.background(registry, &rules, contact);
@@ -301,8 +313,6 @@ fn bearer(value: &str) -> Option<&str> {
 /// For whom a case is shown.
 #[derive(Debug)]
 enum Reader<'a> {
-    /// In a list.
-    List,
     /// With what this person may do now.
     Steps(&'a Actor),
     /// With the texts too.

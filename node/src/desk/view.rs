@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use fengqiao_hub::case::{
-    Case, Obligation, OfferKind, OpenOffer, Receiver, Running, Task, clocks_of_notice,
-};
+use fengqiao_hub::case::{Case, Running, Stage, clocks_of_notice};
 use fengqiao_hub::casework::{action_of, name_of, spec_of};
 use fengqiao_hub::clock::{Contact, Lamp, Moment, Warning};
 use fengqiao_hub::entry::{Entry, Move};
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId, UnitId};
+use fengqiao_hub::id::{ChainId, Hash, PersonId, PlaceId, SubmissionId, UnitId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::rulebook::Rulebook;
@@ -16,7 +14,9 @@ use fengqiao_proto::v1 as pb;
 
 use crate::app::shown::{self, Naming};
 use crate::engine::chains::Chain;
+use crate::engine::row_of;
 use crate::replication::route::Standpoint;
+use crate::store::tables::{ChainRow, ObligationRow, OfferRow, TaskRow};
 
 /// One entry to show.
 #[derive(Debug, Clone)]
@@ -59,10 +59,8 @@ pub(crate) fn view(
     background: &Background<'_>,
 ) -> Option<pb::CaseView> {
     let case = chain.case.as_ref()?;
-    let tree = &chain.tree;
     let lines: BTreeMap<Hash, &EntryLine<'_>> =
         entries.iter().map(|line| (line.entry.hash, line)).collect();
-    let registry = background.registry;
     let shown = |hashes: Vec<Hash>, annex: bool| -> Vec<pb::EntryView> {
         hashes
             .iter()
@@ -70,93 +68,91 @@ pub(crate) fn view(
             .map(|line| entry_view(line, annex.then_some((case, chain)), background))
             .collect()
     };
-    let custodian = tree
-        .custody()
-        .map_or(case.custody.custodian, |custody| custody.custodian);
-    let head = tree.head();
-    let clocks = clock_views(&chain.clocks(), background);
-    let first = clocks.first();
+    let row = row_of(chain, background.here.node);
     Some(pb::CaseView {
-        case: id.to_string(),
-        number: case.intake.number.clone(),
-        stage: case.stage().as_str().to_owned(),
-        stage_zh: case.stage().chinese().to_owned(),
-        custodian: custodian.to_string(),
-        custodian_name: registry.name(custodian),
-        class: case.intake.class.clone(),
-        lamp: first.map(|clock| clock.lamp.clone()).unwrap_or_default(),
-        due_ms: first.map_or(0, |clock| clock.due_ms),
-        outcome: outcome_word(case.visit.outcome),
-        entries: shown(tree.standing(), false),
-        annex: shown(tree.annex(), true),
-        notice_only: false,
-        rank: head.map(|head| head.rank.to_string()).unwrap_or_default(),
-        lead: case
-            .dispatching
-            .lead
-            .map(|unit| unit_name(unit, registry))
-            .unwrap_or_default(),
-        origin: registry.name(case.intake.origin),
-        first_receiver: case
-            .dispatching
-            .first
-            .receiver
-            .map(|receiver| receiver_name(receiver, registry))
-            .unwrap_or_default(),
-        pending_submissions: pending.iter().map(|id| id.to_string()).collect(),
-        standing: standing.into(),
-        awaited_below: tree.awaited_below(),
-        frozen: tree.is_frozen(),
-        head: head.map(|head| head.hash.to_string()).unwrap_or_default(),
-        tasks: case
-            .convening
-            .tasks
-            .iter()
-            .map(|task| task_view(task, registry))
-            .collect(),
-        offer: (case.custody.offer.as_ref()).map(|offer| offer_view(offer, registry)),
-        annex_open: count(case.annex_open(tree).len()),
-        calendar_year_missing: year_missing(&clocks, background),
-        own_overtaken: count(own_annex(chain, background.here.node)),
-        clocks,
-        channel: word_of(case.intake.channel.as_str_name(), "CHANNEL_"),
-        urgency: word_of(case.intake.urgency.as_str_name(), "URGENCY_"),
-        external_number: case.intake.external_number.clone(),
-        received_ms: case.intake.received.0,
-        place: case
-            .intake
-            .place
-            .map(|place| registry.name(place))
-            .unwrap_or_default(),
-        bounces: case.dispatching.bounces,
-        next: Vec::new(),
-        obligations: (case.custody.obligations.iter())
-            .map(|owed| obligation_view(owed, registry))
-            .collect(),
+        entries: shown(chain.tree.standing(), false),
+        annex: shown(chain.tree.annex(), true),
+        ..in_short(id, &row, pending, standing, background)?
     })
 }
 
-fn obligation_view(owed: &Obligation, registry: &Registry) -> pb::ObligationView {
+/// Shows a case as a list does, by the row of its chain: everything but its entries. `None` while its first entry is
+/// awaited.
+#[must_use]
+pub(crate) fn in_short(
+    id: ChainId,
+    row: &ChainRow,
+    pending: &[SubmissionId],
+    standing: pb::Standing,
+    background: &Background<'_>,
+) -> Option<pb::CaseView> {
+    let case = row.case.as_ref()?;
+    let registry = background.registry;
+    let clocks: Vec<Running> = row.clocks.iter().filter_map(Running::from_wire).collect();
+    let clocks = clock_views(&clocks, background);
+    let first = clocks.first();
+    let custodian = PlaceId::from_bytes(&case.custodian).unwrap_or_default();
+    let place_name = |bytes: &[u8]| {
+        let place = PlaceId::from_bytes(bytes);
+        place.map(|place| registry.name(place)).unwrap_or_default()
+    };
+    let unit = |bytes: &[u8]| {
+        let unit = UnitId::from_bytes(bytes);
+        unit.map(|unit| unit_name(unit, registry))
+            .unwrap_or_default()
+    };
+    Some(pb::CaseView {
+        case: id.to_string(),
+        number: row.number.clone(),
+        stage: row.stage.clone(),
+        stage_zh: Stage::of_word(&row.stage)
+            .map(|stage| stage.chinese().to_owned())
+            .unwrap_or_default(),
+        custodian: custodian.to_string(),
+        custodian_name: registry.name(custodian),
+        class: case.class.clone(),
+        lamp: first.map(|clock| clock.lamp.clone()).unwrap_or_default(),
+        due_ms: first.map_or(0, |clock| clock.due_ms),
+        outcome: outcome_word(row.outcome()),
+        notice_only: false,
+        rank: case.rank.clone(),
+        lead: unit(&case.lead),
+        origin: place_name(&case.origin),
+        first_receiver: unit(&case.first_unit) + &place_name(&case.first_place),
+        pending_submissions: pending.iter().map(|id| id.to_string()).collect(),
+        standing: standing.into(),
+        awaited_below: case.awaited_below,
+        frozen: case.frozen,
+        head: hexadecimal(&row.head),
+        tasks: (case.tasks.iter())
+            .map(|task| task_view(task, registry))
+            .collect(),
+        offer: (case.offer.as_ref()).map(|offer| offer_view(offer, registry)),
+        annex_open: case.annex_open,
+        calendar_year_missing: year_missing(&clocks, background),
+        own_overtaken: case.own_overtaken,
+        clocks,
+        channel: word_of(case.channel().as_str_name(), "CHANNEL_"),
+        urgency: word_of(case.urgency().as_str_name(), "URGENCY_"),
+        external_number: row.external_number.clone(),
+        received_ms: case.received_ms,
+        place: place_name(&case.place),
+        bounces: case.bounces,
+        obligations: (case.obligations.iter())
+            .map(|owed| obligation_view(owed, registry))
+            .collect(),
+        ..Default::default()
+    })
+}
+
+fn obligation_view(owed: &ObligationRow, registry: &Registry) -> pb::ObligationView {
+    let name = |bytes: &[u8]| registry.name(PlaceId::from_bytes(bytes).unwrap_or_default());
     pb::ObligationView {
-        from: registry.name(owed.from),
-        to: registry.name(owed.to),
-        due_ms: owed.due.as_ref().map_or(0, |due| due.due_ms),
+        from: name(&owed.from),
+        to: name(&owed.to),
+        due_ms: owed.due_ms,
         replied: owed.replied,
     }
-}
-
-/// Entries of a node that stand no longer.
-fn own_annex(chain: &Chain, node: NodeId) -> usize {
-    let annex = chain.tree.annex();
-    let own = |hash: &&Hash| {
-        let entry = chain.entries.get(*hash);
-        entry.is_some_and(|(entry, _)| entry.author == node)
-    };
-    annex.iter().filter(own).count()
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn clock_views(clocks: &[Running], background: &Background<'_>) -> Vec<pb::ClockView> {
@@ -190,16 +186,11 @@ fn year_missing(clocks: &[pb::ClockView], background: &Background<'_>) -> u32 {
         .unwrap_or_default()
 }
 
-fn offer_view(offer: &OpenOffer, registry: &Registry) -> pb::OfferView {
+fn offer_view(offer: &OfferRow, registry: &Registry) -> pb::OfferView {
     pb::OfferView {
-        kind: match offer.kind {
-            OfferKind::Escalated => "escalate",
-            OfferKind::Replied => "send-reply",
-            OfferKind::Returned => "return",
-        }
-        .to_owned(),
-        to: registry.name(offer.to),
-        entry: offer.entry.to_string(),
+        kind: offer.kind.clone(),
+        to: registry.name(PlaceId::from_bytes(&offer.to).unwrap_or_default()),
+        entry: hexadecimal(&offer.entry),
     }
 }
 
@@ -308,23 +299,16 @@ fn entry_view(
     }
 }
 
-fn task_view(task: &Task, registry: &Registry) -> pb::TaskView {
-    let place = registry.name(task.place);
+fn task_view(task: &TaskRow, registry: &Registry) -> pb::TaskView {
+    let place = registry.name(PlaceId::from_bytes(&task.place).unwrap_or_default());
     pb::TaskView {
         task: task.number,
-        party: match task.unit {
+        party: match UnitId::from_bytes(&task.unit) {
             Some(unit) => format!("{place} {}", unit_name(unit, registry)),
             None => place,
         },
-        state: task.state.as_str().to_owned(),
-        due_ms: task.due.due_ms,
-    }
-}
-
-fn receiver_name(receiver: Receiver, registry: &Registry) -> String {
-    match receiver {
-        Receiver::Unit(unit) => unit_name(unit, registry),
-        Receiver::Place(place) => registry.name(place),
+        state: task.state.clone(),
+        due_ms: task.due_ms,
     }
 }
 

@@ -12,10 +12,10 @@ use pb::body::Content;
 use prost::Message as _;
 
 use super::EngineError;
-use super::administration::AccountChange;
-use super::commands::{Answer, Answered, Caller, accept};
 use super::fields::{login_allowed, name_of};
 use super::group::Group;
+use super::requests::AccountChange;
+use super::requests::{Answer, Answered, Caller, accept};
 use crate::store::{Read as _, all_rows, tables};
 
 impl Group<'_> {

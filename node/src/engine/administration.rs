@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use fengqiao_hub::casework::{Actor, role_name};
 use fengqiao_hub::entry::Entry;
-use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, UnitId, base32};
-use fengqiao_hub::jurisdiction::{Division, level};
+use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId, UnitId, base32};
+use fengqiao_hub::jurisdiction::level;
 use fengqiao_hub::name;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
 use pb::fact::Fact;
 
-use super::commands::{Answer, Answered, Asked, CaseMove, Request, Told, accept};
 use super::fields::{code_of, name_of};
 use super::group::Group;
-use super::moving::MovePlace;
+use super::requests::{Administration, Answer, Answered, Asked, Request, Told, accept};
 use super::{EngineError, Output, Ticket};
 use crate::enrolment::{EnrolRefusal, revoked};
 use crate::store::{Read as _, tables};
@@ -23,129 +22,6 @@ use crate::trust::Code as CertificateCode;
 
 /// Most places added in one record.
 const PLACES_MAX: usize = 1_000;
-
-/// What is wanted.
-#[derive(Debug, Clone)]
-pub enum Administration {
-    /// Places directly below this one; one that stands already with this code and name keeps its id.
-    AddPlaces(Vec<pb::AddPlaceRequest>),
-    /// A unit of this centre.
-    AddUnit(pb::AddUnitRequest),
-    /// A place directly below is called otherwise; what is left empty stays.
-    RenamePlace {
-        /// The place.
-        place: PlaceId,
-        /// Its name from now on.
-        name: String,
-        /// Its code from now on.
-        code: String,
-    },
-    /// A unit of this centre is called so from now on.
-    RenameUnit(UnitId, String),
-    /// A unit of this centre ends.
-    EndUnit(UnitId),
-    /// An account opened, changed, closed or opened again.
-    SetAccount(AccountChange),
-    /// A new access token for the account of a login.
-    RotateToken(String),
-    /// No access token any more for the account of a login.
-    RevokeToken(String),
-    /// An invitation.
-    Invite {
-        /// Place below, or this place when a unit is invited.
-        place: PlaceId,
-        /// Unit.
-        unit: Option<UnitId>,
-        /// Hours it is good for.
-        hours: u32,
-        /// Whether it is for the successor of a lost node.
-        successor: bool,
-    },
-    /// An invitation that nobody has used is good no more.
-    RevokeInvitation(String),
-    /// A node enrolled here may not write or connect any more.
-    Revoke(NodeId),
-    /// A place directly below ends, and another one takes over.
-    EndPlace {
-        /// The one that ends.
-        place: PlaceId,
-        /// The one that takes over.
-        successor: PlaceId,
-    },
-    /// A place below stands below another parent from now on.
-    MovePlace(MovePlace),
-    /// A neighbour is not waited for any longer after this node came back from a loss.
-    Waive(NodeId),
-    /// What the root key is to sign so that this node, the first place's, goes on in the next generation; the logins of
-    /// the two leaders who approve.
-    PrepareRenewal(Vec<String>),
-    /// The same, signed.
-    RenewRoot(Box<Entry>),
-    /// A directive.
-    IssueDirective(pb::DirectiveIssued, Option<pb::PrivateContent>),
-    /// A bundle of rules, or what would come of it.
-    IssueBundle {
-        /// The bundle.
-        issued: pb::BundleIssued,
-        /// Whether it is judged only.
-        dry_run: bool,
-    },
-    /// A directive acknowledged, or its execution reported.
-    AnswerDirective(ChainId, bool),
-    /// Entries of an export.
-    ImportEntries(Vec<Vec<u8>>),
-    /// Rows of a table that people bring; each has a request of its own, or none.
-    ImportRows(TableRows),
-    /// Registry entries that came with the data folder: the genesis, or what joining brought.
-    Bootstrap(Vec<Vec<u8>>),
-}
-
-/// A row that registers a case: under which request, and what; or why it is none.
-#[derive(Debug, Clone)]
-pub struct CaseRow {
-    /// Request id made from what makes the row unique.
-    pub request_id: String,
-    /// Hash of what is asked.
-    pub asked: Hash,
-    /// The registration.
-    pub what: Result<CaseMove, Refusal>,
-}
-
-/// Rows of one call.
-#[derive(Debug, Clone)]
-pub enum TableRows {
-    /// Registrations.
-    Cases {
-        /// In order.
-        rows: Vec<CaseRow>,
-        /// Nothing is written.
-        judge_only: bool,
-    },
-    /// Divisions directly below this place.
-    Places {
-        /// In order.
-        rows: Vec<Division>,
-        /// Nothing is written.
-        judge_only: bool,
-        /// The sound rows are written though others are refused.
-        partial: bool,
-    },
-}
-
-/// What is to become of an account; what is not named stays as it is.
-#[derive(Debug, Clone, Default)]
-pub struct AccountChange {
-    /// Its login.
-    pub login: String,
-    /// Name of its person; empty is none.
-    pub name: Option<String>,
-    /// Unit of its person, or the centre's own staff.
-    pub unit: Option<Option<UnitId>>,
-    /// Roles; none named when empty.
-    pub roles: Vec<i32>,
-    /// Closed, or open again.
-    pub closed: Option<bool>,
-}
 
 impl Group<'_> {
     /// Carries out an administrative request, or refuses it with nothing changed.

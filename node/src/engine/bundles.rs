@@ -6,8 +6,8 @@ use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_hub::rulebook::{Change, Problem, changes, in_parts};
 use fengqiao_proto::v1 as pb;
 
-use super::commands::{Answer, Answered, accept};
 use super::group::Group;
+use super::requests::{Answer, Answered, accept};
 
 impl Group<'_> {
     /// Issues a bundle, or judges it only: then what is wrong is answered and not refused.

@@ -2,7 +2,6 @@
 
 use fengqiao_hub::casework::{Act, Actor, CaseState, Numbering, register, spec_of, take_noticed};
 use fengqiao_hub::centre::{self, Decision};
-use fengqiao_hub::clock::Contact;
 use fengqiao_hub::id::{ChainId, Hash, PersonId, UnitId, base32};
 use fengqiao_hub::rank::Rank;
 use fengqiao_hub::refusal::{Code, Refusal};
@@ -11,127 +10,11 @@ use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
 
+use super::EngineError;
 use super::group::Group;
+use super::requests::{Answer, Asked, Caller, CaseCommand, CaseMove, Told, accept};
 use super::writing::{Before, Writing};
-use super::{EngineError, Ticket};
 use crate::store::{Read as _, tables};
-
-/// Who asks, by the name used to sign in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
-    /// Login.
-    pub login: String,
-}
-
-/// A write that somebody waits for.
-#[derive(Debug, Clone)]
-pub struct Request<T> {
-    /// Who waits.
-    pub ticket: Ticket,
-    /// The caller's request id.
-    pub request_id: String,
-    /// Hash of what is asked, to tell a repeat from a reuse.
-    pub asked: Hash,
-    /// Who asks.
-    pub caller: Caller,
-    /// What.
-    pub what: T,
-}
-
-/// An action on a case.
-#[derive(Debug, Clone)]
-pub struct CaseMove {
-    /// Case; `None` to register one.
-    pub case: Option<ChainId>,
-    /// The action, its names resolved and its texts taken out.
-    pub action: pb::Action,
-    /// Texts and requester, to be sealed.
-    pub content: Option<pb::PrivateContent>,
-    /// Whether the parent was reached when it was asked for; nobody's concern at the first place.
-    pub linked: bool,
-    /// What is known of the node that holds the case.
-    pub contact: Contact,
-}
-
-/// Which request is answered: ids belong to the account that asks.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    login: String,
-    request_id: String,
-    hash: Hash,
-}
-
-impl Asked {
-    /// A row of a table: its id is made from what makes it unique and is no account's, so that whoever brings the table
-    /// again finds it known. No account has an empty login.
-    pub(crate) fn of_row(request_id: &str, hash: Hash) -> Self {
-        Self {
-            login: String::new(),
-            request_id: request_id.to_owned(),
-            hash,
-        }
-    }
-
-    pub(crate) fn of<T>(request: &Request<T>) -> Self {
-        Self {
-            login: request.caller.login.clone(),
-            request_id: request.request_id.clone(),
-            hash: request.asked,
-        }
-    }
-}
-
-/// An action on a case that somebody waits for.
-pub type CaseCommand = Request<CaseMove>;
-
-/// An answer, encoded: as it is given now, and as it is kept for a repeat.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    now: Vec<u8>,
-    /// Without what is shown once; `None` when nothing of it is.
-    later: Option<Vec<u8>>,
-}
-
-impl Answer {
-    /// An answer that a repeat gets too.
-    pub(crate) fn of(message: &impl prost::Message) -> Self {
-        Self {
-            now: message.encode_to_vec(),
-            later: None,
-        }
-    }
-
-    /// The answer of a request that is not kept, for it changed nothing.
-    pub(crate) fn unkept(self) -> Vec<u8> {
-        self.now
-    }
-
-    /// An answer with a secret; a repeat gets `later`, which says that there was one. Journal, store and every backup
-    /// hold what is kept, so a secret must not be in it.
-    pub(crate) fn once<M: prost::Message>(now: &M, later: &M) -> Self {
-        Self {
-            now: now.encode_to_vec(),
-            later: Some(later.encode_to_vec()),
-        }
-    }
-}
-
-/// Either an answer or a refusal, inside what may end the engine.
-pub(crate) type Answered = Result<Result<Answer, Refusal>, EngineError>;
-
-/// The same as it goes out.
-pub(crate) type Told = Result<Result<Vec<u8>, Refusal>, EngineError>;
-
-/// Returns a refusal from a function that answers with one.
-macro_rules! accept {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(refusal) => return Ok(Err(refusal)),
-        }
-    };
-}
-pub(crate) use accept;
 
 impl Group<'_> {
     /// Makes a move, or refuses it with nothing changed.

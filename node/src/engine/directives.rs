@@ -11,8 +11,8 @@ use pb::body::Content;
 use pb::fact::Fact;
 
 use super::EngineError;
-use super::commands::{Answer, Answered, accept};
 use super::group::Group;
+use super::requests::{Answer, Answered, accept};
 use super::writing::Writing;
 use crate::store::{Read as _, tables};
 

@@ -17,13 +17,13 @@ use pb::fact::Fact;
 use pb::registry_change::Change;
 use prost::Message as _;
 
-use super::administration::Administration;
 use super::chains::Chain;
 use super::closed::Closed;
-use super::commands::{Caller, accept};
 use super::loading::load_chain;
 use super::projection::{Recorder, Rows, lane_row};
 use super::record::{RecordWriter, reference_to};
+use super::requests::Administration;
+use super::requests::{Caller, accept};
 use super::vault::Vault;
 use super::{EngineError, Input, Me, Output, State, Ticket};
 use crate::enrolment::Enroller;

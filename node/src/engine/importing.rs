@@ -14,9 +14,9 @@ use pb::ImportOutcome as Outcome;
 
 use super::EngineError;
 use super::arrivals::reason_of;
-use super::commands::{Answer, Answered};
 use super::group::Group;
 use super::parking::Hindrance;
+use super::requests::{Answer, Answered};
 use crate::store::{Read as _, tables};
 
 /// Entries taken in one record, at most.

@@ -10,8 +10,8 @@ use pb::body::Content;
 use pb::registry_change::Change;
 
 use super::EngineError;
-use super::commands::{Answer, Answered};
 use super::group::{Group, NewEntry, Touched};
+use super::requests::{Answer, Answered};
 
 impl Group<'_> {
     /// Ends a place directly below; another one directly below takes over.

@@ -17,25 +17,10 @@ use pb::registry_change::Change;
 
 use super::EngineError;
 use super::chains::Chain;
-use super::commands::{Answer, Answered, accept};
 use super::group::{Group, NewEntry, Touched};
+use super::requests::{Answer, Answered, MovePlace, accept};
 use crate::replication::route;
 use crate::store::tables::Extent;
-
-/// What a move asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MovePlace {
-    /// Place below this one.
-    pub place: PlaceId,
-    /// New parent: this place or one below it.
-    pub to: PlaceId,
-    /// Official code from now on; as before if empty.
-    pub code: String,
-    /// Official name from now on; as before if empty.
-    pub name: String,
-    /// Enrol address of the new parent's node, `host:port`.
-    pub address: String,
-}
 
 impl Group<'_> {
     /// Moves a place below another parent.

@@ -13,9 +13,9 @@ use pb::body::Content;
 use prost::Message as _;
 
 use super::EngineError;
-use super::commands::{Answer, Answered, accept};
 use super::fields::{name_of, renamed};
 use super::group::Group;
+use super::requests::{Answer, Answered, accept};
 use crate::store::{all_rows, tables};
 
 /// Logins that a refusal names.

@@ -26,9 +26,9 @@ use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::awaiting::{AWAITED, RECOVERING, awaited, has_ever_spoken, has_heard, is_recovering};
-use super::commands::{Answer, Answered};
 use super::group::{Group, Touched};
 use super::loading::read_bytes;
+use super::requests::{Answer, Answered};
 use super::{EngineError, Errand, Output};
 use crate::replication::session::LANES;
 use crate::store::tables::{self, Extent};

@@ -15,8 +15,8 @@ use pb::registry_change::Change;
 use prost::Message as _;
 
 use super::EngineError;
-use super::commands::{Answer, Answered, accept};
 use super::group::Group;
+use super::requests::{Answer, Answered, accept};
 use crate::store::tables;
 
 impl Group<'_> {

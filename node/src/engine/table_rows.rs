@@ -9,9 +9,9 @@ use pb::body::Content;
 use prost::Message as _;
 
 use super::EngineError;
-use super::administration::{CaseRow, TableRows};
-use super::commands::{Answer, Asked, CaseMove, Told, accept};
 use super::group::Group;
+use super::requests::{Answer, Asked, CaseMove, Told, accept};
+use super::requests::{CaseRow, TableRows};
 
 /// Rows of divisions compared at once.
 const DIVISIONS_MAX: usize = 20_000;

@@ -10,7 +10,7 @@ use fengqiao_hub::payload::{self, ChainKey, Part};
 use fengqiao_proto::v1 as pb;
 use zeroize::Zeroizing;
 
-use super::{EngineError, Seals};
+use super::Seals;
 use crate::keystore::{CaseSecret, KeyStore, KeyStoreError};
 
 /// Keys opened lately that are kept open, at most; opening one costs more than signing an entry.
@@ -130,18 +130,6 @@ impl Vault {
         let mut bytes = [0; N];
         self.random(&mut bytes);
         bytes
-    }
-}
-
-impl super::Engine {
-    /// Lets the witnesses of journal and keys vouch for all that was acknowledged: after a stop in order nothing of it
-    /// can be taken for a torn tail, and after a kill only what came since.
-    ///
-    /// # Errors
-    /// The witnesses were not written; nothing acknowledged is lost by it.
-    pub fn vouch(&mut self) -> Result<(), EngineError> {
-        self.vault.vouch()?;
-        Ok(self.journal.vouch()?)
     }
 }
 

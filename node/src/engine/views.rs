@@ -11,7 +11,7 @@ use prost::Message as _;
 use super::awaiting::{awaited, is_recovering, settles};
 use super::chains::Chain;
 use super::loading::read_chain;
-use super::projection::{lane_row, receipt_row, replay};
+use super::projection::{bring_up, lane_row, receipt_row, replay};
 use super::record::RecordWriter;
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
@@ -32,8 +32,8 @@ pub enum EntryStanding {
 /// A row of the worklist or of a listing.
 #[derive(Debug, Clone)]
 pub enum Listed {
-    /// The chain is here.
-    Chain(ChainId, Box<Chain>),
+    /// The chain is here: what its row says of it.
+    Chain(ChainId, Box<ChainRow>),
     /// Only the notice is.
     Notice(ChainId, Box<pb::Notice>),
 }
@@ -142,10 +142,9 @@ impl Views {
     /// Open cases by due time, from a key on; the key of the next page comes with them.
     ///
     /// # Errors
-    /// Store or journal do not read.
+    /// The store does not read.
     pub fn worklist(
         &self,
-        registry: &Registry,
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<(Vec<Listed>, Option<Vec<u8>>), EngineError> {
@@ -159,7 +158,7 @@ impl Views {
         let listed = rows
             .iter()
             .filter_map(|(key, _)| tables::read_worklist(key))
-            .map(|(_, id)| self.listed(registry, id))
+            .map(|(_, id)| self.listed(id))
             .collect::<Result<Vec<_>, _>>()?;
         Ok((listed.into_iter().flatten().collect(), next))
     }
@@ -167,10 +166,9 @@ impl Views {
     /// Every case here, closed ones too, from a key on.
     ///
     /// # Errors
-    /// Store or journal do not read.
+    /// The store does not read.
     pub fn all_cases(
         &self,
-        registry: &Registry,
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<(Vec<Listed>, Option<Vec<u8>>), EngineError> {
@@ -184,15 +182,16 @@ impl Views {
         let listed = rows
             .iter()
             .filter_map(|(key, _)| tables::read_number(key))
-            .map(|id| self.listed(registry, id))
+            .map(|id| self.listed(id))
             .collect::<Result<Vec<_>, _>>()?;
         Ok((listed.into_iter().flatten().collect(), next))
     }
 
-    fn listed(&self, registry: &Registry, id: ChainId) -> Result<Option<Listed>, EngineError> {
-        let chain = self.chain(registry, id)?;
-        if !chain.tree.is_empty() {
-            return Ok(Some(Listed::Chain(id, Box::new(chain))));
+    fn listed(&self, id: ChainId) -> Result<Option<Listed>, EngineError> {
+        if let Some(row) = self.store.get(&tables::chain(id))? {
+            let row = ChainRow::decode(&row[..]);
+            let row = row.map_err(|_| EngineError::Unreadable("a chain's row"))?;
+            return Ok(Some(Listed::Chain(id, Box::new(row))));
         }
         Ok(self
             .notice(id)?
@@ -473,6 +472,7 @@ pub(crate) fn rebuild(
     store: &Arc<MemoryStore>,
 ) -> Result<(Arc<Registry>, u64), EngineError> {
     let mut state = State::empty(usize::MAX, u64::MAX);
+    bring_up(me, store.as_ref(), reader, &mut |_, _| {})?;
     let mut records = 0;
     for record in reader.tail(Position(0)) {
         let record = record?;

@@ -40,6 +40,13 @@ pub(crate) const PLACES: PortLimits = PortLimits {
     strangers_a_network_max: 16,
     known_max: 256,
 };
+
+/// Places of an enrol port that shares its process with no other port.
+#[must_use]
+pub fn places_of_its_own() -> ports::Port {
+    ports::Ports::with_room_for(PLACES.known_max).port(PLACES)
+}
+
 /// Connections that have shaken hands and wait to be served.
 const WAITING_MAX: usize = 64;
 /// Until a handshake is given up.

@@ -1,11 +1,9 @@
 //! One owner for a data folder, in this process and among all of them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use fs4::fs_std::FileExt;
 
 use super::JournalError;
 use super::disk::{self, Disk, SystemDisk};
@@ -59,8 +57,11 @@ impl FolderLock {
     }
 
     fn of(folder: &Path, file: File) -> Result<Self, JournalError> {
-        let take =
-            || FileExt::try_lock_exclusive(&file).map_err(disk::failed("lock the data folder"));
+        let take = || match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(disk::failed("lock the data folder")(error)),
+        };
         let mut taken = take()?;
         for _ in 0..FORK_TRIES_MAX {
             // A child that another thread has just forked holds a copy of a closed lock until it has become its own

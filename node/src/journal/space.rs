@@ -6,12 +6,35 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use fs4::fs_std::FileExt;
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
 use super::{JournalError, disk};
 
 const RESERVE_BYTES_MAX: u64 = 128 << 20;
 const RESERVE_SHARE: u64 = 50;
+
+/// Room of a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// What this user may still write.
+    pub available: u64,
+    /// All of it.
+    pub total: u64,
+}
+
+impl Room {
+    /// Asks the file system under a path.
+    ///
+    /// # Errors
+    /// The path is not there, or cannot be asked.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        let found = statvfs(path)?;
+        Ok(Self {
+            available: found.f_frsize.saturating_mul(found.f_bavail),
+            total: found.f_frsize.saturating_mul(found.f_blocks),
+        })
+    }
+}
 
 /// The smaller of 128 MiB and 2 % of a file system of `total` bytes.
 pub fn reserve_bytes(total: u64) -> u64 {
@@ -45,8 +68,8 @@ impl Reserve {
             .open(path)
             .map_err(disk::at(path))
             .map_err(disk::failed("create a file"))?;
-        let held = file
-            .allocate(bytes)
+        let held = fallocate(&file, FallocateFlags::empty(), 0, bytes)
+            .map_err(std::io::Error::from)
             .and_then(|()| file.sync_all())
             .map_err(disk::failed("allocate the reserve"));
         if let Err(error) = held {
@@ -123,11 +146,7 @@ impl Space {
     /// # Errors
     /// `Io`.
     pub fn measure(folder: &Path, limits: &Limits) -> Result<Self, JournalError> {
-        let found = fs4::statvfs(folder).map_err(disk::failed("ask for the free space"))?;
-        Ok(Self::judge(
-            found.available_space(),
-            found.total_space(),
-            limits,
-        ))
+        let room = Room::of(folder).map_err(disk::failed("ask for the free space"))?;
+        Ok(Self::judge(room.available, room.total, limits))
     }
 }

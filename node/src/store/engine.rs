@@ -10,6 +10,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::StoreError;
 
 /// How often and how long a file is waited for that this very process has just closed.
@@ -136,6 +138,6 @@ fn is_the_machine(error: &sled::Error) -> bool {
         ReadOnlyFilesystem,
         StorageFull,
     ];
-    let handles = [Some(libc::EMFILE), Some(libc::ENFILE)];
-    kinds.contains(&error.kind()) || handles.contains(&error.raw_os_error())
+    let handles = [Some(Errno::MFILE), Some(Errno::NFILE)];
+    kinds.contains(&error.kind()) || handles.contains(&Errno::from_io_error(error))
 }

@@ -25,6 +25,7 @@
 //! | `i` invitation | JSON | an invitation |
 //! | `m` name | 8 bytes | named numbers |
 //! | `f` link lane | incarnation, u64 | in that life of this place, the neighbour has handed over what it held for the node before, or was waived |
+//! | `y` family | version, u64 | which version of its projector wrote a family of tables |
 //! | `b` link | [`HandingRow`] | how far this node has come in handing over to a successor |
 
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId, SubmissionId};
@@ -76,7 +77,7 @@ pub struct ChainRow {
     /// When it falls due as in the worklist; `i64::MAX` without a clock, `i64::MIN` when not listed.
     #[prost(sint64, tag = "5")]
     pub listed_at: i64,
-    /// Stage of a case.
+    /// Stage of a case; empty for other chains, and above a gap.
     #[prost(string, tag = "6")]
     pub stage: String,
     /// Outcome of a case.
@@ -91,6 +92,122 @@ pub struct ChainRow {
     /// The clocks of a case that run.
     #[prost(message, repeated, tag = "10")]
     pub clocks: Vec<pb::RunningClock>,
+    /// What a list shows of a case beside that.
+    #[prost(message, optional, tag = "11")]
+    pub case: Option<CaseRow>,
+}
+
+/// What a list shows of a case, in a [`ChainRow`]. Names are looked up when it is shown: they may change.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct CaseRow {
+    /// Place, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub custodian: Vec<u8>,
+    /// Class.
+    #[prost(string, tag = "2")]
+    pub class: String,
+    /// Rank of the head, in words.
+    #[prost(string, tag = "3")]
+    pub rank: String,
+    /// Unit that leads, 10 bytes or empty.
+    #[prost(bytes = "vec", tag = "4")]
+    pub lead: Vec<u8>,
+    /// Place where it began, 10 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub origin: Vec<u8>,
+    /// First receiver when it is a unit, 10 bytes or empty.
+    #[prost(bytes = "vec", tag = "6")]
+    pub first_unit: Vec<u8>,
+    /// First receiver when it is a place, 10 bytes or empty.
+    #[prost(bytes = "vec", tag = "7")]
+    pub first_place: Vec<u8>,
+    /// Sequence below which entries are awaited.
+    #[prost(uint64, tag = "8")]
+    pub awaited_below: u64,
+    /// Written twice at one place: nobody writes before a superior has taken it.
+    #[prost(bool, tag = "9")]
+    pub frozen: bool,
+    /// Entries that came not to stand and are to be decided.
+    #[prost(uint32, tag = "10")]
+    pub annex_open: u32,
+    /// Entries of this node that stand no longer.
+    #[prost(uint32, tag = "11")]
+    pub own_overtaken: u32,
+    /// How it came.
+    #[prost(enumeration = "pb::Channel", tag = "12")]
+    pub channel: i32,
+    /// How urgent it is.
+    #[prost(enumeration = "pb::Urgency", tag = "13")]
+    pub urgency: i32,
+    /// When it was received, Unix milliseconds.
+    #[prost(sint64, tag = "14")]
+    pub received_ms: i64,
+    /// Place it is about, 10 bytes or empty.
+    #[prost(bytes = "vec", tag = "15")]
+    pub place: Vec<u8>,
+    /// Times it was returned.
+    #[prost(uint32, tag = "16")]
+    pub bounces: u32,
+    /// Convened tasks.
+    #[prost(message, repeated, tag = "17")]
+    pub tasks: Vec<TaskRow>,
+    /// The offer that waits for an answer.
+    #[prost(message, optional, tag = "18")]
+    pub offer: Option<OfferRow>,
+    /// Replies that centres owe each other.
+    #[prost(message, repeated, tag = "19")]
+    pub obligations: Vec<ObligationRow>,
+}
+
+/// A convened task, in a [`CaseRow`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct TaskRow {
+    /// Number in the case, from 1.
+    #[prost(uint32, tag = "1")]
+    pub number: u32,
+    /// Place, 10 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub place: Vec<u8>,
+    /// Unit, 10 bytes or empty.
+    #[prost(bytes = "vec", tag = "3")]
+    pub unit: Vec<u8>,
+    /// Stable word of its state.
+    #[prost(string, tag = "4")]
+    pub state: String,
+    /// Unix milliseconds.
+    #[prost(sint64, tag = "5")]
+    pub due_ms: i64,
+}
+
+/// An offer that waits for an answer, in a [`CaseRow`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OfferRow {
+    /// Name of the action that offered.
+    #[prost(string, tag = "1")]
+    pub kind: String,
+    /// Place, 10 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub to: Vec<u8>,
+    /// Hash of the offering entry, 32 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub entry: Vec<u8>,
+}
+
+/// A reply that one centre owes another, in a [`CaseRow`].
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ObligationRow {
+    /// Place that dispatched, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub from: Vec<u8>,
+    /// Place that owes the reply, 10 bytes.
+    #[prost(bytes = "vec", tag = "2")]
+    pub to: Vec<u8>,
+    /// Unix milliseconds, or 0.
+    #[prost(sint64, tag = "3")]
+    pub due_ms: i64,
+    /// The reply was sent and waits for an answer.
+    #[prost(bool, tag = "4")]
+    pub replied: bool,
 }
 
 /// How much of a chain a link carries.
@@ -430,6 +547,11 @@ pub fn receipt(link: NodeId, lane: pb::Lane) -> Vec<u8> {
 #[must_use]
 pub fn receipts() -> Vec<u8> {
     vec![b'c']
+}
+/// `y`.
+#[must_use]
+pub fn projector(family: &str) -> Vec<u8> {
+    key(b'y', &[family.as_bytes()])
 }
 /// `f`.
 #[must_use]

@@ -6,10 +6,12 @@
 //!
 //! Bytes: suite (1), encapsulated key (32), ciphertext and tag (n + 16).
 
+use std::convert::Infallible;
+
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::rand_core::{CryptoRng, RngCore};
+use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -109,7 +111,7 @@ fn seal(
         random,
         failed: None,
     };
-    let sealed = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256, _>(
+    let sealed = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
         &OpModeS::Base,
         &to,
         domain,
@@ -164,27 +166,30 @@ struct Draws<'a> {
     failed: Option<RandomUnavailable>,
 }
 
-impl RngCore for Draws<'_> {
-    fn next_u32(&mut self) -> u32 {
+impl TryRng for Draws<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
         let mut bytes = [0; 4];
-        self.fill_bytes(&mut bytes);
-        u32::from_le_bytes(bytes)
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
     }
 
-    fn next_u64(&mut self) -> u64 {
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
         let mut bytes = [0; 8];
-        self.fill_bytes(&mut bytes);
-        u64::from_le_bytes(bytes)
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         if let Err(failed) = self.random.fill(bytes) {
             self.failed = Some(failed);
         }
+        Ok(())
     }
 }
 
-impl CryptoRng for Draws<'_> {}
+impl TryCryptoRng for Draws<'_> {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -217,6 +222,23 @@ mod tests {
             *open_case_key(&key, &context(), &sealed).unwrap(),
             [9_u8; 32]
         );
+    }
+
+    /// Sealed by hpke 0.13, to a key as it is kept.
+    #[test]
+    fn a_seal_that_an_earlier_library_made_opens() {
+        const KEPT: [&str; 2] = [
+            "01e0fc29eae7881ee2bb925da57624551ed41dbefd8af910506654d6e23b09b942",
+            "380158491a2aeef74b93326d25b8eafbaf28eb2782b9f0c64d0973fc376e2822f50427e914a0c72967d1b35e1e6f01ef",
+        ];
+        let key = EncryptionKey::generate(&mut Seeded::new(1)).unwrap();
+        let digits = KEPT.concat();
+        let sealed: Vec<u8> = (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+            .collect();
+        let opened = open_case_key(&key, &context(), &sealed).unwrap();
+        assert_eq!(*opened, [9_u8; 32]);
     }
 
     #[test]

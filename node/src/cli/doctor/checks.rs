@@ -14,7 +14,7 @@ use crate::engine::Closed;
 use crate::folder::{FolderError, Glance, OlderCopy};
 use crate::host::space_limits;
 use crate::journal::disk::{self, refused_by_the_system};
-use crate::journal::{Beside, FileSystem, JournalError, Space};
+use crate::journal::{Beside, FileSystem, JournalError, Room, Space};
 use crate::keystore::Snapshot;
 use crate::link::Words;
 use crate::store::{boot_id, is_believed};
@@ -295,7 +295,7 @@ fn is_read_only(folder: &Path) -> bool {
 
 fn room(patient: &Patient<'_>) -> Finding {
     let check = "room";
-    let free = fs4::available_space(patient.folder).unwrap_or_default() >> 20;
+    let free = Room::of(patient.folder).map_or(0, |room| room.available) >> 20;
     let found = words(format!("{free} MiB free"), format!("剩余 {free} MiB"));
     let make_room = words(
         "make room: the node only reads below its limit (journal.read_only_below_bytes)",

@@ -620,7 +620,7 @@ pub(crate) fn digest_of(
     let mut all: Vec<(ChainId, Hash)> = Vec::new();
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let (listed, next) = views.all_cases(registry, after.as_deref(), DIGEST_PAGE)?;
+        let (listed, next) = views.all_cases(after.as_deref(), DIGEST_PAGE)?;
         for listed in &listed {
             let (head, id, digest) = head_of(listed);
             heads.push(head);
@@ -663,28 +663,19 @@ fn parked_item((chain, row): (ChainId, ParkedRow)) -> pb::ParkedItem {
 
 fn head_of(listed: &Listed) -> (pb::CaseDigest, ChainId, Hash) {
     match listed {
-        Listed::Chain(id, chain) => {
-            let case = chain.case.as_ref();
+        Listed::Chain(id, row) => {
             let head = pb::CaseDigest {
                 case: id.to_string(),
-                head: chain
-                    .tree
-                    .head()
-                    .map(|head| head.hash.to_string())
+                head: (Hash::from_bytes(&row.head))
+                    .map(|head| head.to_string())
                     .unwrap_or_default(),
-                number: case
-                    .map(|case| case.intake.number.clone())
-                    .unwrap_or_default(),
-                stage: case
-                    .map(|case| case.stage().as_str().to_owned())
-                    .unwrap_or_default(),
-                outcome: case.map_or(0, |case| i32::from(case.visit.outcome).unsigned_abs()),
-                external_number: case
-                    .map(|case| case.intake.external_number.clone())
-                    .unwrap_or_default(),
+                number: row.number.clone(),
+                stage: row.stage.clone(),
+                outcome: row.outcome.unsigned_abs(),
+                external_number: row.external_number.clone(),
                 notice_only: false,
             };
-            (head, *id, chain.tree.digest())
+            (head, *id, Hash::from_bytes(&row.digest).unwrap_or_default())
         }
         Listed::Notice(id, notice) => {
             let hash = Hash::from_bytes(&notice.head).unwrap_or_default();

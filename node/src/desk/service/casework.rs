@@ -146,9 +146,9 @@ impl CaseworkService for Desk {
         let views = &self.node().views;
         let limit = size as usize;
         let page = if message.with_closed {
-            views.all_cases(&registry, after.as_deref(), limit)
+            views.all_cases(after.as_deref(), limit)
         } else {
-            views.worklist(&registry, after.as_deref(), limit)
+            views.worklist(after.as_deref(), limit)
         };
         let (listed, next) = page.map_err(|error| internal(&error))?;
         let mut cases = Vec::new();

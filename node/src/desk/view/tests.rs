@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use fengqiao_hub::case::AnnexDecision;
+use fengqiao_hub::id::NodeId;
 use fengqiao_hub::notice::notice_of;
 use fengqiao_hub::rulebook::{Rulebook, Sources};
 use pb::body::Content;

@@ -5,14 +5,39 @@ use fengqiao_hub::id::{ChainId, Hash, NodeId};
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::rows::lane_row;
-use super::{Carried, Projection};
+use super::projector::Projection;
+use super::rows::{CHAINS, Family, NUMBERS, lane_row};
 use crate::engine::EngineError;
 use crate::engine::awaiting::RECOVERING;
 use crate::engine::loading::read_bytes;
 use crate::replication::session::item_hash;
 use crate::store::tables::{self, Place};
 use crate::store::{Read as _, all_rows};
+
+/// Version of these rows.
+pub(super) const FAMILY: Family = Family {
+    name: "links",
+    version: 1,
+    tables: b"kolfb",
+};
+
+/// What a link came to carry of a chain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Carried {
+    pub(super) extent: tables::Extent,
+    pub(super) notice: Option<Hash>,
+    pub(super) whole: bool,
+}
+
+impl Carried {
+    pub(super) fn notice(hash: Hash) -> Self {
+        Self {
+            extent: tables::Extent::Notice,
+            notice: Some(hash),
+            whole: false,
+        }
+    }
+}
 
 impl Projection<'_, '_> {
     pub(super) fn owed(&mut self, owed: &pb::ItemOwed, at: Place) -> Result<(), EngineError> {
@@ -24,7 +49,7 @@ impl Projection<'_, '_> {
         let mut row = lane_row(self.rows, link, lane)?;
         row.owed = owed.sequence;
         row.owed_hash.clone_from(&owed.hash);
-        self.put(tables::lane(link, lane), row.encode_to_vec());
+        self.put(&FAMILY, tables::lane(link, lane), row.encode_to_vec());
         let item = tables::OwedRow {
             kind: owed.kind,
             at: Some(at),
@@ -32,6 +57,7 @@ impl Projection<'_, '_> {
             secret_of: owed.secret_of.clone(),
         };
         self.put(
+            &FAMILY,
             tables::owed(link, lane, owed.sequence),
             item.encode_to_vec(),
         );
@@ -79,7 +105,7 @@ impl Projection<'_, '_> {
         let mut row = row.ok_or(EngineError::Unreadable("an entry row"))?;
         row.up_sequence = sequence;
         row.up = up.to_vec();
-        self.put(key, row.encode_to_vec());
+        self.put(&CHAINS, key, row.encode_to_vec());
         Ok(())
     }
 
@@ -103,7 +129,7 @@ impl Projection<'_, '_> {
             whole: before.whole || now.whole,
         };
         if row != before {
-            self.put(tables::carried(link, chain), row.encode_to_vec());
+            self.put(&FAMILY, tables::carried(link, chain), row.encode_to_vec());
         }
         if row.whole
             && row.extent() == tables::Extent::Full
@@ -131,7 +157,11 @@ impl Projection<'_, '_> {
         let mut row = lane_row(self.rows, link, cursor.lane())?;
         self.state.counts.received += cursor.sequence.saturating_sub(row.stored());
         row.received = Some(cursor.clone());
-        self.put(tables::lane(link, cursor.lane()), row.encode_to_vec());
+        self.put(
+            &FAMILY,
+            tables::lane(link, cursor.lane()),
+            row.encode_to_vec(),
+        );
         self.settle(link, cursor.lane())
     }
 
@@ -147,12 +177,16 @@ impl Projection<'_, '_> {
                 owed_hash: before.owed_hash,
                 ..Default::default()
             };
-            self.put(key, row.encode_to_vec());
+            self.put(&FAMILY, key, row.encode_to_vec());
         }
         self.forget_receipts()?;
         // Since when, and never nothing.
         let since = u64::try_from(recovered.at_ms).unwrap_or(1).max(1);
-        self.put(tables::named(RECOVERING), since.to_be_bytes().to_vec());
+        self.put(
+            &NUMBERS,
+            tables::named(RECOVERING),
+            since.to_be_bytes().to_vec(),
+        );
         self.state.awaiting_top.clear();
         self.state.top_reached.clear();
         // Entries are counted from the first one in this life, which at the top may have pinned it and be here already.
@@ -160,14 +194,37 @@ impl Projection<'_, '_> {
         if life.as_deref() != Some(&u64::from(recovered.incarnation).to_be_bytes()[..]) {
             self.state.author_sequence = 0;
             self.put(
+                &NUMBERS,
                 tables::named("author-sequence"),
                 0_u64.to_be_bytes().to_vec(),
             );
         }
         self.put(
+            &NUMBERS,
             tables::named("incarnation"),
             u64::from(recovered.incarnation).to_be_bytes().to_vec(),
         );
+        Ok(())
+    }
+
+    /// A neighbour has handed over to the node of this life, or was waived.
+    pub(super) fn heard(&mut self, heard: &pb::NeighbourHeard) -> Result<(), EngineError> {
+        let link = heard.link.parse::<NodeId>();
+        let link = link.map_err(|_| EngineError::Unreadable("a link"))?;
+        let life = self.rows.get(&tables::named("incarnation"))?;
+        let life = life.unwrap_or_else(|| 1_u64.to_be_bytes().to_vec());
+        self.put(&FAMILY, tables::heard(link, heard.lane()), life);
+        Ok(())
+    }
+
+    pub(super) fn handing_over(&mut self, step: &pb::HandingOver) -> Result<(), EngineError> {
+        let link = step.link.parse::<NodeId>();
+        let link = link.map_err(|_| EngineError::Unreadable("a link"))?;
+        let row = tables::HandingRow {
+            after: step.after.clone(),
+            done: step.done,
+        };
+        self.put(&FAMILY, tables::handing(link), row.encode_to_vec());
         Ok(())
     }
 }

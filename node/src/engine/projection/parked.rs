@@ -7,11 +7,20 @@ use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::rows::{count, entries_waiting, items_waiting};
-use super::{Carried, EngineError, Projection};
+use super::links::Carried;
+use super::projector::Projection;
+use super::rows::{Family, NUMBERS, count, entries_waiting, items_waiting};
+use crate::engine::EngineError;
 use crate::replication::session::item_hash;
 use crate::store::Read as _;
 use crate::store::tables::{self, Place};
+
+/// Version of these rows.
+pub(super) const FAMILY: Family = Family {
+    name: "parked",
+    version: 1,
+    tables: b"p",
+};
 
 impl Projection<'_, '_> {
     pub(super) fn parked(
@@ -73,7 +82,7 @@ impl Projection<'_, '_> {
         if self.rows.get(&tables::parked(subject, hash))?.is_none() {
             self.state.counts.parked += 1;
         }
-        self.put(tables::parked(subject, hash), row.encode_to_vec());
+        self.put(&FAMILY, tables::parked(subject, hash), row.encode_to_vec());
         self.count_waiting(&row, 1)
     }
 
@@ -81,7 +90,7 @@ impl Projection<'_, '_> {
         let Some(row) = self.rows.get(&tables::parked(chain, hash))? else {
             return Ok(());
         };
-        self.rows.remove(tables::parked(chain, hash));
+        self.rows.remove(&FAMILY, tables::parked(chain, hash));
         self.state.counts.parked = self.state.counts.parked.saturating_sub(1);
         let row = tables::ParkedRow::decode(&row[..])
             .map_err(|_| EngineError::Unreadable("a parked row"))?;
@@ -100,10 +109,10 @@ impl Projection<'_, '_> {
         };
         let now = count(self.rows, &key)?.saturating_add_signed(by);
         if now > 0 {
-            self.put(key, now.to_be_bytes().to_vec());
+            self.put(&NUMBERS, key, now.to_be_bytes().to_vec());
             return Ok(());
         }
-        self.rows.remove(key);
+        self.rows.remove(&NUMBERS, key);
         if is_entry {
             self.settle(link, pb::Lane::Cases)?;
         }

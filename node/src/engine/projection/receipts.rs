@@ -5,11 +5,18 @@ use fengqiao_hub::id::NodeId;
 use fengqiao_proto::v1 as pb;
 use prost::Message as _;
 
-use super::Projection;
-use super::rows::{is_waiting, lane_row, receipt_row};
+use super::projector::Projection;
+use super::rows::{Family, is_waiting, lane_row, receipt_row};
 use crate::engine::EngineError;
 use crate::replication::session::Receipt;
 use crate::store::{all_rows, tables};
+
+/// Never built from the journal, so its version is never looked at.
+const FAMILY: Family = Family {
+    name: "receipts",
+    version: 1,
+    tables: &tables::NOT_IN_THE_JOURNAL,
+};
 
 impl Projection<'_, '_> {
     pub(super) fn receipt(&mut self, link: NodeId, receipt: &Receipt) -> Result<(), EngineError> {
@@ -20,7 +27,7 @@ impl Projection<'_, '_> {
         if let Some(after) = receipt.settles_after {
             row.settles(sequence, after);
         }
-        self.put(tables::receipt(link, lane), row.encode_to_vec());
+        self.put(&FAMILY, tables::receipt(link, lane), row.encode_to_vec());
         self.settle(link, lane)
     }
 
@@ -32,14 +39,14 @@ impl Projection<'_, '_> {
             return Ok(());
         }
         row.settle(lane_row(self.rows, link, lane)?.stored());
-        self.put(tables::receipt(link, lane), row.encode_to_vec());
+        self.put(&FAMILY, tables::receipt(link, lane), row.encode_to_vec());
         Ok(())
     }
 
     /// What was acknowledged was acknowledged to the node before this one.
     pub(super) fn forget_receipts(&mut self) -> Result<(), EngineError> {
         for (key, _) in all_rows(self.rows, &tables::receipts())? {
-            self.rows.remove(key);
+            self.rows.remove(&FAMILY, key);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use fengqiao_hub::id::NodeId;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 
-use super::Projection;
+use super::projector::Projection;
 use super::rows::Rows;
 use crate::engine::record::{RecordWriter, read_record};
 use crate::engine::{EngineError, Me, State};

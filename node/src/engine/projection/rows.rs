@@ -8,6 +8,38 @@ use prost::Message as _;
 use crate::engine::EngineError;
 use crate::store::{Batch, Overlay, Read, Row, Store, StoreError, tables};
 
+/// Tables that one projector writes, with the version of what it writes there. A store in which another version stands
+/// has these tables built anew from the journal, and no others.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Family {
+    /// Names the row in which the version stands.
+    pub(crate) name: &'static str,
+    /// Rises whenever what is written for the same journal changes.
+    pub(crate) version: u64,
+    /// First bytes of keys.
+    pub(crate) tables: &'static [u8],
+}
+
+/// Chains and notices. What goes up is noted in the rows of entries too.
+pub(super) const CHAINS: Family = Family {
+    name: "chains",
+    version: 1,
+    tables: b"ehgjnawv",
+};
+/// Named numbers: what several projectors count.
+pub(super) const NUMBERS: Family = Family {
+    name: "numbers",
+    version: 1,
+    tables: b"m",
+};
+
+impl Family {
+    fn expect_key(&self, key: &[u8]) {
+        let is_own = key.first().is_some_and(|table| self.tables.contains(table));
+        debug_assert!(is_own, "{} writes {:?}", self.name, key.first());
+    }
+}
+
 /// A store, and over it the rows that are changed and not yet applied.
 pub(crate) struct Rows<'s> {
     overlay: Overlay<'s>,
@@ -21,11 +53,13 @@ impl<'s> Rows<'s> {
         }
     }
 
-    pub(super) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn put(&mut self, family: &Family, key: Vec<u8>, value: Vec<u8>) {
+        family.expect_key(&key);
         self.overlay.batch.put(key, value);
     }
 
-    pub(super) fn remove(&mut self, key: Vec<u8>) {
+    pub(super) fn remove(&mut self, family: &Family, key: Vec<u8>) {
+        family.expect_key(&key);
         self.overlay.batch.remove(key);
     }
 
