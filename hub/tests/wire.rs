@@ -294,8 +294,12 @@ fn an_entry_of_every_body_survives_the_wire_byte_for_byte() {
         kinds.insert(name_of(Some(&change)));
         survives(change);
     }
-    assert_eq!(changes.len(), 14);
-    assert_eq!(kinds.len(), 13, "each has a name of its own");
+    assert_eq!(changes.len(), 15);
+    assert_eq!(
+        kinds.len(),
+        14,
+        "each has a name of its own, but a bundle and its parts"
+    );
 }
 
 #[test]
