@@ -3,11 +3,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::exit::Exit;
 use super::ground::Ground;
-use super::{ClientCommands, Globals, Streams, server};
+use super::{ClientCommands, Globals, Streams, server, shell};
 
 /// Casework for a city, its counties, townships and villages: one binary for every tier, working alone when the link is
 /// down. 枫桥：基层治理与矛盾纠纷一站式处理系统，市县乡村同一程序，断网照常工作。
@@ -32,6 +32,8 @@ enum What {
     #[command(flatten)]
     Server(server::ServerCommands),
     #[command(flatten)]
+    Shell(shell::ShellCommands),
+    #[command(flatten)]
     Client(ClientCommands),
 }
 
@@ -48,6 +50,10 @@ pub fn run(command: Command) -> ExitCode {
                 json: command.globals.output == super::output::Output::Json,
             };
             server::run(server, &ground)
+        }
+        What::Shell(asked) => {
+            let json = command.globals.output == super::output::Output::Json;
+            shell::run(&asked, Command::command(), json)
         }
         What::Client(client) => {
             let runtime = tokio::runtime::Builder::new_current_thread()

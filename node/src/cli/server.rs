@@ -41,12 +41,6 @@ pub(super) enum ServerCommands {
     Export(super::export::ExportArgs),
     /// Look at folder, disk, keys, certificate, clock, ports and parent, and say what to do (体检)
     Doctor(super::doctor::DoctorArgs),
-    /// Print the script by which a shell completes commands and options (命令补全)
-    Completion(super::shell::CompletionArgs),
-    /// Write pages of the manual (手册页)
-    Man(super::shell::ManArgs),
-    /// Say which version this is (版本)
-    Version(super::shell::VersionArgs),
 }
 
 /// `init`
@@ -116,9 +110,6 @@ pub(super) fn run(command: ServerCommands, ground: &Ground) -> ExitCode {
         ServerCommands::Verify(_) => super::verify::verify(ground),
         ServerCommands::Export(args) => super::export::run(&args, ground),
         ServerCommands::Doctor(args) => super::doctor::run(&args, ground),
-        ServerCommands::Completion(args) => super::shell::completion(&args),
-        ServerCommands::Man(args) => super::shell::man(&args),
-        ServerCommands::Version(_) => super::shell::version(ground),
     };
     match result {
         Ok(()) => ExitCode::from(super::exit::Exit::Done.code()),

@@ -2,17 +2,24 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, Subcommand};
 use serde_json::json;
 
-use super::command::Command;
 use super::exit::Exit;
-use super::ground::{Failed, Ground, say};
+use super::ground::{Failed, say};
 
-/// `version`
-#[derive(Debug, Args)]
-pub(super) struct VersionArgs {}
+/// Commands about the command line itself.
+#[derive(Debug, Subcommand)]
+pub(super) enum ShellCommands {
+    /// Print the script by which a shell completes commands and options (命令补全)
+    Completion(CompletionArgs),
+    /// Write pages of the manual (手册页)
+    Man(ManArgs),
+    /// Say which version this is (版本)
+    Version,
+}
 
 /// `completion`
 #[derive(Debug, Args)]
@@ -30,32 +37,46 @@ pub(super) struct ManArgs {
     to: Option<PathBuf>,
 }
 
-/// Says which program this is: version, protocol, suite.
-#[allow(clippy::unnecessary_wraps, reason = "as every command of this machine")]
-pub(super) fn version(ground: &Ground) -> Result<(), Failed> {
+/// Runs one, of a whole command line.
+pub(super) fn run(asked: &ShellCommands, whole: Command, json: bool) -> ExitCode {
+    let done = match asked {
+        ShellCommands::Completion(args) => {
+            completion(args, whole);
+            Ok(())
+        }
+        ShellCommands::Man(args) => man(args, whole),
+        ShellCommands::Version => {
+            version(json);
+            Ok(())
+        }
+    };
+    let exit = done.map_or_else(
+        |failure| {
+            failure.print(json);
+            failure.exit
+        },
+        |()| Exit::Done.code(),
+    );
+    ExitCode::from(exit)
+}
+
+/// Says which program this is: version and protocol.
+fn version(json: bool) {
     let version = env!("CARGO_PKG_VERSION");
     let object = json!({ "name": "fengqiao", "version": version, "protocol": 1 });
-    say(
-        ground.json,
-        &object,
-        &format!("fengqiao {version}, protocol 1"),
-    );
-    Ok(())
+    say(json, &object, &format!("fengqiao {version}, protocol 1"));
 }
 
 /// Prints the script by which a shell completes.
-#[allow(clippy::unnecessary_wraps, reason = "as every command of this machine")]
-pub(super) fn completion(args: &CompletionArgs) -> Result<(), Failed> {
+fn completion(args: &CompletionArgs, mut whole: Command) {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Command::command(), "fengqiao", &mut script);
+    clap_complete::generate(args.shell, &mut whole, "fengqiao", &mut script);
     // A reader that has gone away is no error.
     let _ = std::io::stdout().lock().write_all(&script);
-    Ok(())
 }
 
 /// Writes pages of the manual.
-pub(super) fn man(args: &ManArgs) -> Result<(), Failed> {
-    let command = Command::command();
+fn man(args: &ManArgs, command: Command) -> Result<(), Failed> {
     let Some(folder) = &args.to else {
         let mut page = Vec::new();
         let rendered = clap_mangen::Man::new(command).render(&mut page);
