@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::place::At;
 use super::scene::Scene;
 use super::tale::{Tale, Told};
+use super::until;
 
 /// One case as one node knows it.
 #[derive(Debug)]
@@ -38,6 +39,25 @@ impl LinkRow {
     }
 }
 
+/// Every case at every node that knows it.
+async fn cases(scene: &Scene, tale: &Tale) -> Done<Vec<CaseRow>> {
+    let mut rows = Vec::new();
+    for told in &tale.cases {
+        for node in scene.nodes() {
+            if let Some(view) = node.case(&told.case).await? {
+                let texts = node.case_with_texts(&told.case).await;
+                rows.push(CaseRow {
+                    told: told.clone(),
+                    at: node.at,
+                    view,
+                    is_sealed: texts.is_err_and(|code| code == "TEXT_SEALED"),
+                });
+            }
+        }
+    }
+    Ok(rows)
+}
+
 /// What stands at the end.
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -52,23 +72,17 @@ impl Report {
     /// A node does not answer. A journal that does not read is a difference, not an error.
     pub(super) async fn take(scene: &Scene, tale: &mut Tale) -> Done<Self> {
         let mut report = Self::default();
-        for told in tale.cases.clone() {
-            for node in scene.nodes() {
-                if let Some(view) = node.case(&told.case).await? {
-                    let is_sealed = node
-                        .case_with_texts(&told.case)
-                        .await
-                        .is_err_and(|code| code == "TEXT_SEALED");
-                    report.cases.push(CaseRow {
-                        told: told.clone(),
-                        at: node.at,
-                        view,
-                        is_sealed,
-                    });
-                }
-            }
+        // Whom a node reaches is told once a second and link, so a lamp may lag behind by as much.
+        let settled = until("every tier shows the same lamp", async || {
+            report.cases = cases(scene, tale).await?;
+            Ok(report.differences(tale).is_empty().then_some(()))
+        });
+        if let Err(failure) = settled.await
+            && failure.code != "DEMO_STUCK"
+        {
+            return Err(failure);
         }
-        report.compare_cases(tale);
+        tale.differences.extend(report.differences(tale));
         report.links = links(scene, tale).await;
         for link in report.links.iter().filter(|link| !link.is_equal()) {
             let (lower, upper) = (link.lower.english(), link.upper.english());
@@ -79,16 +93,16 @@ impl Report {
     }
 
     /// Whoever knows a case knows the same of it.
-    fn compare_cases(&self, tale: &mut Tale) {
-        for told in tale.cases.clone() {
+    fn differences(&self, tale: &Tale) -> Vec<String> {
+        let mut differences = Vec::new();
+        for told in &tale.cases {
             let rows: Vec<_> = self
                 .cases
                 .iter()
                 .filter(|row| row.told.case == told.case)
                 .collect();
             let Some(first) = rows.first() else {
-                tale.differences
-                    .push(format!("nobody knows case {}", told.number));
+                differences.push(format!("nobody knows case {}", told.number));
                 continue;
             };
             let same = |row: &CaseRow| {
@@ -104,12 +118,13 @@ impl Report {
             };
             for row in rows.iter().filter(|row| !same(row)) {
                 let (here, there) = (row.at.english(), first.at.english());
-                tale.differences.push(format!(
+                differences.push(format!(
                     "case {} at {here} is not as at {there}",
                     told.number
                 ));
             }
         }
+        differences
     }
 
     /// The tables.

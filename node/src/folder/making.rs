@@ -263,10 +263,17 @@ impl Making {
         Ok(())
     }
 
-    /// Puts the keys in place: those that were kept, or else those given.
+    /// Puts the keys in place: those given, which may be the ones that were kept. What an attempt at something else has
+    /// kept is gone then.
     fn place_keys(&self, new: &NewFolder<'_>) -> Result<(), FolderError> {
         let at = self.aside.join(KEPT);
         if !at.join(PURPOSE).exists() {
+            return self.write_keys(new);
+        }
+        let kept = key(&at, KEPT_TRANSPORT_KEY, TransportKey::load)?;
+        if kept.public() != new.keys.transport.public() {
+            disk::remove_folder(&SystemDisk, &at)?;
+            disk::remove_folder(&SystemDisk, &self.aside.join("private"))?;
             return self.write_keys(new);
         }
         if new.authority.is_none() {
