@@ -2,7 +2,11 @@
 //!
 //! A program and not a test of the workspace, because it needs a browser: `make browser` and `make screenshots` install
 //! Debian's.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that a person starts and watches"
+)]
 
 mod day;
 mod driver;
