@@ -4,8 +4,8 @@
 //!
 //! [`init()`] makes a deployment. An [`Enroller`] judges joins and renewals for a
 //! centre; it is pure but for randomness, and what it returns is stored by the
-//! engine before anything is answered. [`server`] carries requests to it from a
-//! port of its own, [`client`] is the other end. The secret of an invitation is
+//! engine before anything is answered. `server` carries requests to it from a
+//! port of its own, `client` is the other end. The secret of an invitation is
 //! sent only to the very node that issued it, and stands in no log, no error
 //! and no file.
 

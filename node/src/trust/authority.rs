@@ -150,7 +150,7 @@ pub struct Authority {
 
 impl Authority {
     /// Makes the root of a new deployment. `levels_below` authorities may stand
-    /// one under the other beneath it, at most [`AUTHORITY_DEPTH_MAX`].
+    /// one under the other beneath it, at most `AUTHORITY_DEPTH_MAX`.
     ///
     /// # Errors
     ///

@@ -314,7 +314,7 @@ impl InvitationBook {
     ///
     /// # Errors
     ///
-    /// [`BookError::Full`], [`BookError::Present`].
+    /// `BookError::Full`, `BookError::Present`.
     pub fn add(&mut self, id: InvitationId, entry: InvitationEntry) -> Result<(), BookError> {
         if self.entries.contains_key(&id) {
             return Err(BookError::Present);
@@ -336,7 +336,7 @@ impl InvitationBook {
     ///
     /// # Errors
     ///
-    /// A [`RedeemError`]; all but [`RedeemError::Unknown`] to the holder of the
+    /// A `RedeemError`; all but `RedeemError::Unknown` to the holder of the
     /// secret alone.
     pub fn check(
         &self,
@@ -402,7 +402,7 @@ impl InvitationBook {
     ///
     /// # Errors
     ///
-    /// [`BookError::Unknown`] where it is not open.
+    /// `BookError::Unknown` where it is not open.
     pub fn revoke(&mut self, id: &InvitationId, now: Timestamp) -> Result<(), BookError> {
         match self.entries.get_mut(id) {
             Some(entry) if entry.state == InvitationState::Open => {

@@ -168,7 +168,7 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Point`] if they are no point, or a weak one.
+    /// `KeyError::Point` if they are no point, or a weak one.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let bytes: &[u8; 32] = bytes.try_into().map_err(|_| KeyError::Point)?;
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
@@ -206,7 +206,7 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Signature`] if it is malformed or does not hold.
+    /// `KeyError::Signature` if it is malformed or does not hold.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         let signature =
             ed25519_dalek::Signature::from_slice(signature).map_err(|_| KeyError::Signature)?;
@@ -444,7 +444,7 @@ impl EncryptionKey {
     ///
     /// # Errors
     ///
-    /// [`KeyFileError::Write`], also where the file is already there.
+    /// `KeyFileError::Write`, also where the file is already there.
     pub fn save(&self, path: &Path) -> Result<(), KeyFileError> {
         struct Hex<'a>(&'a [u8; 32]);
         impl fmt::Display for Hex<'_> {
@@ -460,7 +460,7 @@ impl EncryptionKey {
     ///
     /// # Errors
     ///
-    /// As [`PrivateKey::load`].
+    /// As `PrivateKey::load`.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         let bytes = file::read(path)?;
         std::str::from_utf8(&bytes)
@@ -490,7 +490,7 @@ impl EncryptionPublicKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Point`] for another length or the all-zero point. The other
+    /// `KeyError::Point` for another length or the all-zero point. The other
     /// points of small order are refused when something is sealed to them.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::Point)?;

@@ -1,5 +1,5 @@
 //! TLS as nodes speak it: version 1.3, own root, both ends judged by
-//! [`super::identity`].
+//! `super::identity`.
 //!
 //! rustls' own path check runs first, with our root alone; then the chain is
 //! read again by [`super::identity::identify`], and the registry is asked, all
