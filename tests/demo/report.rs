@@ -256,27 +256,7 @@ fn lamp(word: &str) -> &'static str {
 }
 
 fn stage(word: &str) -> String {
-    const STAGES: [Stage; 15] = [
-        Stage::Registered,
-        Stage::Accepted,
-        Stage::Declined,
-        Stage::Answered,
-        Stage::Dispatched,
-        Stage::Handling,
-        Stage::Objected,
-        Stage::Drafted,
-        Stage::Approved,
-        Stage::Replied,
-        Stage::InHand,
-        Stage::Decided,
-        Stage::Visited,
-        Stage::Redo,
-        Stage::Closed,
-    ];
-    let chinese = STAGES
-        .iter()
-        .find(|stage| stage.as_str() == word)
-        .map_or("", |stage| stage.chinese());
+    let chinese = Stage::of(word).map_or("", Stage::chinese);
     format!("{chinese} {word}").trim().to_owned()
 }
 

@@ -40,6 +40,30 @@ pub enum Stage {
 }
 
 impl Stage {
+    const ALL: [Self; 15] = [
+        Self::Registered,
+        Self::Accepted,
+        Self::Declined,
+        Self::Answered,
+        Self::Dispatched,
+        Self::Handling,
+        Self::Objected,
+        Self::Drafted,
+        Self::Approved,
+        Self::Replied,
+        Self::InHand,
+        Self::Decided,
+        Self::Visited,
+        Self::Redo,
+        Self::Closed,
+    ];
+
+    /// The stage of a stable word; `None` for one that only a newer version knows.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
+    }
+
     /// Stable word, as it is sent and shown to programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -26,28 +26,9 @@ pub(super) fn lamp(lamp: &str, english: bool) -> &'static str {
     if english { en } else { zh }
 }
 
-const STAGES: [Stage; 15] = [
-    Stage::Registered,
-    Stage::Accepted,
-    Stage::Declined,
-    Stage::Answered,
-    Stage::Dispatched,
-    Stage::Handling,
-    Stage::Objected,
-    Stage::Drafted,
-    Stage::Approved,
-    Stage::Replied,
-    Stage::InHand,
-    Stage::Decided,
-    Stage::Visited,
-    Stage::Redo,
-    Stage::Closed,
-];
-
 /// A stage's word.
 pub(super) fn stage(stage: &str, english: bool) -> String {
-    let known = STAGES.iter().find(|known| known.as_str() == stage);
-    match known {
+    match Stage::of(stage) {
         Some(known) if !english => known.chinese().to_owned(),
         Some(_) | None => stage.replace('-', " "),
     }

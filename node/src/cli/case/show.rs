@@ -10,24 +10,6 @@ use crate::cli::failure::{Call, Failure};
 use crate::cli::output::{list, ms_or_null, or_dash, or_null, table, time};
 use crate::cli::words::calendar_warning;
 
-const STAGES: [Stage; 15] = [
-    Stage::Registered,
-    Stage::Accepted,
-    Stage::Declined,
-    Stage::Answered,
-    Stage::Dispatched,
-    Stage::Handling,
-    Stage::Objected,
-    Stage::Drafted,
-    Stage::Approved,
-    Stage::Replied,
-    Stage::InHand,
-    Stage::Decided,
-    Stage::Visited,
-    Stage::Redo,
-    Stage::Closed,
-];
-
 /// Digits of a hash shown to people.
 const SHORT_DIGITS: usize = 8;
 
@@ -94,7 +76,7 @@ impl ListArgs {
 
 /// The word of a stage in both languages.
 pub(super) fn stage_words(stage: &str) -> String {
-    match STAGES.iter().find(|known| known.as_str() == stage) {
+    match Stage::of(stage) {
         Some(known) => format!("{stage} {}", known.chinese()),
         None => or_dash(stage),
     }
