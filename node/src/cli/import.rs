@@ -58,47 +58,33 @@ const PERSON_CHARACTERS_MAX: usize = 64;
 const RESULTS: [&str; 6] = ["line", "key", "outcome", "number", "code", "case"];
 const RESULTS_ZH: [&str; 6] = ["行号", "唯一键", "结果", "编号", "查询码", "标识"];
 
-const fn field(
-    name: &'static str,
-    chinese: &'static str,
-    kind: FieldKind<'static>,
-    need: Need,
-) -> FieldSpec<'static> {
-    FieldSpec {
-        name,
-        chinese,
-        kind,
-        need,
-    }
-}
-
 /// What a table of requests may fill. `received` and `due` must come in order; `due` is only checked, since a clock
 /// starts at the dispatch.
 const SCHEMA: Schema<'static> = Schema {
     fields: &[
-        field(
+        FieldSpec::new(
             "external_number",
             "外部编号",
             FieldKind::Reference,
             Need::Optional,
         ),
-        field(
+        FieldSpec::new(
             "channel",
             "渠道",
             FieldKind::Choice(&CHANNELS),
             Need::Required,
         ),
-        field("class", "类别", FieldKind::Reference, Need::Required),
-        field(
+        FieldSpec::new("class", "类别", FieldKind::Reference, Need::Required),
+        FieldSpec::new(
             "urgency",
             "紧急程度",
             FieldKind::Choice(&URGENCIES),
             Need::Optional,
         ),
-        field("received", "来件时间", FieldKind::Moment, Need::Required),
-        field("due", "期限", FieldKind::Moment, Need::Optional),
-        field("text", "正文", FieldKind::Text, Need::Required),
-        field(
+        FieldSpec::new("received", "来件时间", FieldKind::Moment, Need::Required),
+        FieldSpec::new("due", "期限", FieldKind::Moment, Need::Optional),
+        FieldSpec::new("text", "正文", FieldKind::Text, Need::Required),
+        FieldSpec::new(
             "name",
             "姓名",
             FieldKind::Name {
@@ -106,10 +92,10 @@ const SCHEMA: Schema<'static> = Schema {
             },
             Need::Optional,
         ),
-        field("phone", "电话", FieldKind::Telephone, Need::Optional),
-        field("address", "地址", FieldKind::Text, Need::Optional),
-        field("where", "具体地点", FieldKind::Text, Need::Optional),
-        field("place", "所属区划", FieldKind::Reference, Need::Optional),
+        FieldSpec::new("phone", "电话", FieldKind::Telephone, Need::Optional),
+        FieldSpec::new("address", "地址", FieldKind::Text, Need::Optional),
+        FieldSpec::new("where", "具体地点", FieldKind::Text, Need::Optional),
+        FieldSpec::new("place", "所属区划", FieldKind::Reference, Need::Optional),
     ],
     in_order: &[InOrder {
         start: "received",

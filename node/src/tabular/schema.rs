@@ -86,6 +86,19 @@ pub struct FieldSpec<'a> {
     pub need: Need,
 }
 
+impl<'a> FieldSpec<'a> {
+    /// A field by its two names, what it holds, and whether it may be empty.
+    #[must_use]
+    pub const fn new(name: &'a str, chinese: &'a str, kind: FieldKind<'a>, need: Need) -> Self {
+        Self {
+            name,
+            chinese,
+            kind,
+            need,
+        }
+    }
+}
+
 /// Two moments of a row that must come in order, where both are given; equal is in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InOrder<'a> {

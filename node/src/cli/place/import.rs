@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use fengqiao_hub::jurisdiction::{NAME_CHARACTERS_MAX, level};
+use fengqiao_hub::jurisdiction::NAME_CHARACTERS_MAX;
 use fengqiao_hub::name::{half_width, nearest, one_spelling};
+use fengqiao_hub::rank::level;
 use fengqiao_proto::v1 as pb;
 use serde_json::{Value, json};
 
@@ -100,26 +101,12 @@ const LEVELS: [u32; 6] = [
     level::VILLAGE,
 ];
 
-const fn field(
-    name: &'static str,
-    chinese: &'static str,
-    kind: FieldKind<'static>,
-    need: Need,
-) -> FieldSpec<'static> {
-    FieldSpec {
-        name,
-        chinese,
-        kind,
-        need,
-    }
-}
-
 const SCHEMA: Schema<'static> = Schema {
     fields: &[
-        field("code", "代码", FieldKind::DivisionCode, Need::Required),
-        field("parent", "上级", FieldKind::Reference, Need::Optional),
-        field("tier", "层级", FieldKind::Choice(&TIERS), Need::Required),
-        field(
+        FieldSpec::new("code", "代码", FieldKind::DivisionCode, Need::Required),
+        FieldSpec::new("parent", "上级", FieldKind::Reference, Need::Optional),
+        FieldSpec::new("tier", "层级", FieldKind::Choice(&TIERS), Need::Required),
+        FieldSpec::new(
             "name",
             "名称",
             FieldKind::Name {
