@@ -18,6 +18,7 @@ mod finding;
 mod form;
 mod guard;
 mod house;
+mod listening;
 mod office;
 mod public;
 mod register;

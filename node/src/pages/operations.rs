@@ -10,14 +10,13 @@ use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt as _;
 
-use crate::node::hosted::{Hosted, stopped};
-use crate::ports::{Connections, Port, PortLimits};
+use super::listening::{accept, talk};
+use crate::node::hosted::Hosted;
+use crate::ports::{Port, PortLimits};
 
 /// Places of the operations port.
 pub(crate) const PLACES: PortLimits = PortLimits {
@@ -43,35 +42,14 @@ pub(crate) fn serve(
     tasks: &mut JoinSet<()>,
 ) {
     let health = Health { hosted, patience };
-    tasks.spawn(async move {
-        let until = stopped(stop);
-        tokio::pin!(until);
-        let mut connections = JoinSet::new();
-        let mut incoming = Connections::new(listener, places);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut until => return,
-                Some(_) = connections.join_next() => continue,
-                accepted = incoming.next() => accepted,
-            };
-            let Some(Ok(stream)) = accepted else {
-                continue;
-            };
-            let health = health.clone();
-            connections.spawn(async move {
-                let service = service_fn(move |request| {
-                    let response = answer(&request, &health);
-                    async move { Ok::<_, std::convert::Infallible>(response) }
-                });
-                // Whoever hangs up early has no answer to wait for.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
-            });
-        }
-    });
+    tasks.spawn(accept((listener, places), stop, move |stream, _| {
+        let health = health.clone();
+        let service = service_fn(move |request| {
+            let response = answer(&request, &health);
+            async move { Ok::<_, std::convert::Infallible>(response) }
+        });
+        talk(stream, service, HEADER_TIMEOUT)
+    }));
 }
 
 /// How the nodes of this process are.

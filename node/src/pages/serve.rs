@@ -1,34 +1,31 @@
 //! The ports of the pages: HTTPS for the pages themselves, and HTTP that sends browsers on to it.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::{HOST, LOCATION};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_stream::StreamExt as _;
 use tower::ServiceExt as _;
 
 use super::certificate;
 use super::entrance::passwords::make_folder;
 use super::house::House;
+use super::listening::{accept, talk};
 use super::router::router;
 use super::visit::From;
 use crate::config;
 use crate::node::clock::Clock;
-use crate::node::hosted::{Hosted, stopped};
-use crate::ports::{Connections, Port, PortLimits};
+use crate::node::hosted::Hosted;
+use crate::ports::{Port, PortLimits};
 
 /// Places of each port of the pages. A browser opens six, and an office may stand behind one address.
 pub(crate) const PLACES: PortLimits = PortLimits {
@@ -68,66 +65,25 @@ pub(crate) fn serve(
         async move {
             let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
             match shaken {
-                Ok(Ok(stream)) => talk(stream, from, app).await,
+                Ok(Ok(stream)) => {
+                    let service = service_fn(move |mut request: Request<Incoming>| {
+                        request.extensions_mut().insert(From(from));
+                        app.clone().oneshot(request.map(Body::new))
+                    });
+                    talk(stream, service, HEADER_TIMEOUT).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%from, %error, "no browser"),
                 Err(_) => tracing::debug!(%from, "a handshake took too long"),
             }
         }
     }));
     tasks.spawn(accept(redirect, stop.clone(), move |stream, _| {
-        send_on(stream, port)
+        let service = service_fn(move |request: Request<Incoming>| async move {
+            Ok::<_, io::Error>(sent_on(&request, port))
+        });
+        talk(stream, service, HEADER_TIMEOUT)
     }));
     Ok(())
-}
-
-async fn accept<F>(
-    (listener, places): (TcpListener, Port),
-    stop: watch::Receiver<bool>,
-    serve: impl Fn(crate::ports::Placed<tokio::net::TcpStream>, IpAddr) -> F,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let until = stopped(stop);
-    tokio::pin!(until);
-    let mut connections = JoinSet::new();
-    let mut incoming = Connections::new(listener, places);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut until => return,
-            Some(_) = connections.join_next() => continue,
-            accepted = incoming.next() => accepted,
-        };
-        let Some(Ok(placed)) = accepted else {
-            continue;
-        };
-        let from = placed.stream.peer_addr();
-        let from = from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        connections.spawn(serve(placed, from));
-    }
-}
-
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, app: Router) {
-    let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(From(from));
-        app.clone().oneshot(request.map(Body::new))
-    });
-    // Whoever hangs up early has no answer to wait for.
-    let _ = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-}
-
-async fn send_on(stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) {
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| async move {
-        Ok::<_, io::Error>(sent_on(&request, port))
-    });
-    let _ = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
 }
 
 fn sent_on<B>(request: &Request<B>, port: u16) -> Response<String> {
