@@ -20,6 +20,15 @@ use crate::trust::random::{OsRandom, draw};
 pub(super) const REQUEST_ID: &str = "request_id";
 pub(super) const HEAD: &str = "head";
 
+/// The id of a form that is shown again, or one for a new form. What was refused was not done: the form keeps its id, so
+/// that a lost answer is found again.
+pub(super) fn request_id_of(typed: &Typed) -> String {
+    match typed.one(REQUEST_ID) {
+        "" => new_request_id(),
+        kept => kept.to_owned(),
+    }
+}
+
 /// An id for one form. Without randomness the system is broken beyond what a form can show: the empty id is refused.
 pub(super) fn new_request_id() -> String {
     draw::<16>(&mut OsRandom).map_or_else(|_| String::new(), |drawn| base32(&drawn))
@@ -103,11 +112,6 @@ fn page_of<'a>(
         wrong,
         annex: &annex(visit, case),
     };
-    let request_id = match typed.one(REQUEST_ID) {
-        "" => new_request_id(),
-        // What was refused was not done: the form keeps its id, so that a lost answer is found again.
-        kept => kept.to_owned(),
-    };
     ActPage {
         visit,
         case,
@@ -120,7 +124,7 @@ fn page_of<'a>(
             .map(|wrong| visit.say(&wrong.zh, &wrong.en).to_owned())
             .collect(),
         moved,
-        request_id,
+        request_id: request_id_of(typed),
     }
 }
 

@@ -13,7 +13,7 @@ use fengqiao_proto::v1 as pb;
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 
-use super::act::{REQUEST_ID, new_request_id, wrong_of};
+use super::act::{REQUEST_ID, request_id_of, wrong_of};
 use super::form::{self, Asked, Making, Typed, Wrong};
 use super::register::registering;
 use super::visit::{Answer, Visit, go, shown, shown_again};
@@ -385,10 +385,6 @@ fn submit_page_of<'a>(
         field.plainly()
     };
     let fields = fields.into_iter().map(plainly).collect();
-    let request_id = match typed.one(REQUEST_ID) {
-        "" => new_request_id(),
-        kept => kept.to_owned(),
-    };
     Ok(SubmitPage {
         visit,
         fields,
@@ -396,7 +392,7 @@ fn submit_page_of<'a>(
             .iter()
             .map(|wrong| visit.say(&wrong.zh, &wrong.en).to_owned())
             .collect(),
-        request_id,
+        request_id: request_id_of(typed),
     })
 }
 

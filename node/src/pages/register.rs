@@ -5,7 +5,7 @@ use axum::extract::Form;
 use axum::http::StatusCode;
 use fengqiao_proto::v1 as pb;
 
-use super::act::{REQUEST_ID, new_request_id, wrong_of};
+use super::act::{REQUEST_ID, request_id_of, wrong_of};
 use super::form::{self, Asked, Making, Typed, Wrong};
 use super::visit::{Answer, Inside, Visit, shown, shown_again};
 use super::words;
@@ -60,10 +60,6 @@ fn page_of<'a>(
     let place = |field: &Asked| ORDER.iter().position(|name| *name == field.name);
     fields.sort_by_key(|field| place(field).unwrap_or(ORDER.len()));
     let further = fields.split_off(fields.iter().filter(|field| place(field).is_some()).count());
-    let request_id = match typed.one(REQUEST_ID) {
-        "" => new_request_id(),
-        kept => kept.to_owned(),
-    };
     RegisterPage {
         visit,
         first: fields,
@@ -72,7 +68,7 @@ fn page_of<'a>(
             .iter()
             .map(|wrong| visit.say(&wrong.zh, &wrong.en).to_owned())
             .collect(),
-        request_id,
+        request_id: request_id_of(typed),
     }
 }
 
