@@ -13,6 +13,8 @@ pub struct Intake {
     pub number: String,
     /// External number or empty.
     pub external_number: String,
+    /// Entry that registered it.
+    pub opened_by: Hash,
     /// Class.
     pub class: String,
     /// Entry that gave it.
@@ -48,6 +50,7 @@ impl Intake {
         Self {
             number: register.number.clone(),
             external_number: register.external_number.clone(),
+            opened_by: written.hash,
             class: register.class.clone(),
             classed_by: written.hash,
             channel: register.channel(),

@@ -85,14 +85,11 @@ impl Chain {
 
     /// What a case is judged by: the versions that its first entry names, and the class as the entry that gave it says.
     pub(crate) fn judged_by(&self) -> Option<pb::JudgedBy> {
+        let intake = &self.case.as_ref()?.intake;
         let judged_by = |entry: &Hash| self.entries.get(entry)?.0.body.judged_by.as_ref();
-        let first = *self.tree.standing().first()?;
-        let (opening, _) = self.entries.get(&first)?;
-        let opened_under = judged_by(&first).filter(|_| opening.sequence == 1)?;
-        let classed = self.case.as_ref().map(|case| case.intake.classed_by);
         Some(pb::JudgedBy {
-            versions: opened_under.versions.clone(),
-            class: judged_by(&classed.unwrap_or(first)).and_then(|by| by.class.clone()),
+            versions: judged_by(&intake.opened_by)?.versions.clone(),
+            class: judged_by(&intake.classed_by).and_then(|by| by.class.clone()),
         })
     }
 
