@@ -6,11 +6,14 @@
 //! covered from its first day. Nothing here judges business: the same bytes pass or fail at every node.
 
 mod limits;
+mod rule;
 mod tables;
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use tables::{FieldBounds, MessageBounds, Rule, message};
+pub use limits::{BUNDLE_NOTE_CHARACTERS_MAX, BUNDLE_PART_BYTES_MAX, SUBMISSION_HOPS_MAX};
+use rule::Rule;
+use tables::{FieldBounds, MessageBounds, message};
 
 /// A message that comes from elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

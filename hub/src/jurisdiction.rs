@@ -29,22 +29,6 @@ pub use node::{NodeRecord, Revoked};
 /// Longest name of a place or unit, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
 
-/// Levels by tier.
-pub mod level {
-    /// Province.
-    pub const PROVINCE: u32 = 20;
-    /// City.
-    pub const CITY: u32 = 30;
-    /// County or district.
-    pub const COUNTY: u32 = 40;
-    /// A level some counties keep between themselves and their townships.
-    pub const AREA: u32 = 45;
-    /// Township or sub-district.
-    pub const TOWNSHIP: u32 = 50;
-    /// Village or community.
-    pub const VILLAGE: u32 = 60;
-}
-
 /// A place as its parent's registry names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {

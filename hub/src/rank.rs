@@ -9,6 +9,22 @@ use fengqiao_proto::v1 as pb;
 /// Level of a tier: 20 province, 30 city, 40 county, 45 area, 50 township, 60 village. Smaller stands higher.
 pub type Level = u32;
 
+/// Levels by tier.
+pub mod level {
+    /// Province.
+    pub const PROVINCE: u32 = 20;
+    /// City.
+    pub const CITY: u32 = 30;
+    /// County or district.
+    pub const COUNTY: u32 = 40;
+    /// A level some counties keep between themselves and their townships.
+    pub const AREA: u32 = 45;
+    /// Township or sub-district.
+    pub const TOWNSHIP: u32 = 50;
+    /// Village or community.
+    pub const VILLAGE: u32 = 60;
+}
+
 /// A sorted list of (level, generation, counter); an absent level counts as zero. Only a taking changes it.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Rank(BTreeMap<Level, (u32, u64)>);

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use fengqiao_proto::v1 as pb;
 
 pub use bundle::{
-    BUNDLE_BYTES_MAX, Bundle, BundleRefused, NOTE_CHARACTERS_MAX, PART_BYTES_MAX, PassedOver,
-    Rulebooks, Versions, in_parts, issued_in, versions_of,
+    BUNDLE_BYTES_MAX, Bundle, BundleRefused, PassedOver, Rulebooks, Versions, in_parts, issued_in,
+    versions_of,
 };
 pub use class::{CLASSES_MAX, Class};
 pub use diff::{Change, changes};

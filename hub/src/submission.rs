@@ -8,9 +8,6 @@ use crate::bounds::Bounds;
 use crate::entry::{EntryError, check_under, sign_under};
 use crate::id::{ChainId, DeploymentId, Hash, NodeId, SubmissionId};
 
-/// Nodes a submission may pass.
-pub const HOPS_MAX: u32 = 8;
-
 const DOMAIN: &str = "fengqiao/submission/1";
 
 /// A submission, structurally sound.

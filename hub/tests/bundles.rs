@@ -5,12 +5,13 @@ mod support;
 
 use std::sync::Arc;
 
+use fengqiao_hub::bounds::BUNDLE_PART_BYTES_MAX;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::{Draft, Entry};
 use fengqiao_hub::id::{ChainId, Hash, PlaceId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_hub::rulebook::{
-    BUNDLE_BYTES_MAX, BundleRefused, PART_BYTES_MAX, Rulebook, Rulebooks, changes, in_parts,
+    BUNDLE_BYTES_MAX, BundleRefused, Rulebook, Rulebooks, changes, in_parts,
 };
 use fengqiao_proto::v1 as pb;
 use pb::body::Content;
@@ -587,7 +588,7 @@ fn a_catalogue_larger_than_an_entry_goes_in_parts_and_is_in_force_once_all_are_h
         whole > wide.len()
             && parts
                 .iter()
-                .all(|part| part.content.len() <= PART_BYTES_MAX)
+                .all(|part| part.content.len() <= BUNDLE_PART_BYTES_MAX)
     );
 
     let count = parts.len() as u64;
@@ -633,13 +634,13 @@ fn a_catalogue_larger_than_an_entry_goes_in_parts_and_is_in_force_once_all_are_h
 fn parts_that_no_bundle_follows_are_not_kept_beyond_what_a_bundle_may_hold() {
     let mut known = Known::at(TOWNSHIP);
     let part = || pb::BundlePart {
-        content: vec![1; PART_BYTES_MAX],
+        content: vec![1; BUNDLE_PART_BYTES_MAX],
     };
-    let many = 3 * (BUNDLE_BYTES_MAX / PART_BYTES_MAX) as u64;
+    let many = 3 * (BUNDLE_BYTES_MAX / BUNDLE_PART_BYTES_MAX) as u64;
     for sequence in 1..=many {
         known
             .books
             .apply(&entry_of(CITY, part(), sequence, known.now), CITY);
     }
-    assert!(known.books.awaiting_bytes() <= BUNDLE_BYTES_MAX + PART_BYTES_MAX);
+    assert!(known.books.awaiting_bytes() <= BUNDLE_BYTES_MAX + BUNDLE_PART_BYTES_MAX);
 }

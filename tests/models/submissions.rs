@@ -4,7 +4,7 @@
 //! sends it towards the custodian it knows, anew when that changes. The custodian adopts an id once a chain, or refuses.
 //! An adopting entry that is overtaken is annex like any other and is decided with it, not submitted again.
 //!
-//! Custody is `hub::custody::Tree`'s word, the number of hops `hub::submission::HOPS_MAX`. Modelled are the way of a
+//! Custody is `hub::custody::Tree`'s word, the number of hops `hub::bounds::SUBMISSION_HOPS_MAX`. Modelled are the way of a
 //! message, the order of a lane and what a node keeps, as `engine/submissions.rs` has it.
 
 mod tests;
@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fengqiao_hub::submission::HOPS_MAX;
+use fengqiao_hub::bounds::SUBMISSION_HOPS_MAX;
 use stateright::{Model, Property};
 
 use crate::ledger::{Ledger, Moving, Note, View, Writing};
@@ -234,7 +234,7 @@ impl Submissions {
                 if over {
                     return;
                 }
-                if hops >= HOPS_MAX {
+                if hops >= SUBMISSION_HOPS_MAX {
                     self.hear_refusal(state, to, id);
                     return;
                 }

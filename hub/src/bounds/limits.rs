@@ -2,8 +2,15 @@
 
 use std::ops::RangeInclusive;
 
-use super::tables::Rule;
-use crate::jurisdiction::level;
+use super::rule::Rule;
+use crate::rank::level;
+
+/// Longest note of a bundle of rules, in characters.
+pub const BUNDLE_NOTE_CHARACTERS_MAX: usize = 200;
+/// Most bytes of the files that a bundle of rules holds itself, and of a part of one.
+pub const BUNDLE_PART_BYTES_MAX: usize = 48 << 10;
+/// Nodes a submission may pass.
+pub const SUBMISSION_HOPS_MAX: u32 = 8;
 
 /// Characters of a text.
 const CHARACTERS_MAX: usize = 64;
@@ -35,7 +42,7 @@ pub(super) fn characters_max(message: &str, field: &str) -> usize {
     match (message, field) {
         // A rulebook's own limits.
         (_, "class") => 64,
-        ("BundleIssued", "note") => crate::rulebook::NOTE_CHARACTERS_MAX,
+        ("BundleIssued", "note") => BUNDLE_NOTE_CHARACTERS_MAX,
         ("Register" | "Notice", "number") | ("AccountSet", "login") => 32,
         // host:port
         (_, "address") => 261,
@@ -65,7 +72,7 @@ pub(super) fn bytes(message: &str, field: &str) -> Rule {
         }
         // A file of a rulebook, judged as one when it is read.
         ("BundleFile" | "BundlePart", "content") => Rule::Bytes {
-            most: crate::rulebook::PART_BYTES_MAX,
+            most: BUNDLE_PART_BYTES_MAX,
         },
         // Encapsulated key, key and tag, and room for another suite.
         ("ChainSecret", "wrapped_key") => Rule::Bytes { most: 256 },
@@ -101,7 +108,7 @@ pub(super) fn unsigned(message: &str, field: &str, most: u64) -> Rule {
     match (message, field) {
         ("RankPart" | "PlaceAdded" | "PlaceMoved", "level") => Rule::Known(LEVELS),
         ("PlaceMoved", "number") => Rule::Unsigned((1 << 16) - 1),
-        ("SignedSubmission", "hops") => Rule::Unsigned(crate::submission::HOPS_MAX.into()),
+        ("SignedSubmission", "hops") => Rule::Unsigned(SUBMISSION_HOPS_MAX.into()),
         ("Rate", "score") => Rule::Unsigned(5),
         ("ConvenedTask" | "TaskAcknowledged" | "TaskReported", "task") => {
             Rule::Unsigned((1 << 16) - 1)

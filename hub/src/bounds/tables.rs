@@ -1,7 +1,6 @@
 //! The shapes of all messages, made once from their descriptors and from the limits that are named.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use prost::Message as _;
@@ -9,27 +8,7 @@ use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 use super::limits;
-
-/// What one value of a field may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Rule {
-    /// A text of so many characters, all of which can be shown.
-    Text { characters_max: usize },
-    /// Bytes that nobody reads as a name.
-    Bytes { most: usize },
-    /// An id, hash, key or signature of one of these lengths.
-    Id(&'static [usize]),
-    /// Up to a largest number.
-    Unsigned(u64),
-    /// Within a range.
-    Signed(RangeInclusive<i64>),
-    /// One of these.
-    Known(&'static [u64]),
-    /// Anything: a yes or no, or a word of a list that may have grown since.
-    Any,
-    /// A message, or bytes that hold one.
-    Message(&'static str),
-}
+use super::rule::Rule;
 
 #[derive(Debug)]
 pub(super) struct FieldBounds {

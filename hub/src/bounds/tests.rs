@@ -2,7 +2,8 @@
 
 use prost::encoding::{encode_key, encode_varint};
 
-use super::tables::{FieldBounds, Rule, reached};
+use super::rule::Rule;
+use super::tables::{FieldBounds, reached};
 use super::*;
 
 /// One field with a value, encoded.

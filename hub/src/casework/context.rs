@@ -94,6 +94,20 @@ impl Context<'_> {
             .unwrap_or_default()
     }
 
+    /// The parent of the deciding centre, to whom a case is offered. One that was moved offers nothing to its new parent
+    /// before the common superior has passed the case on: it could not be taken.
+    pub(crate) fn parent(&self) -> Result<PlaceId, Refusal> {
+        let centre = self.centre;
+        let parent = centre.registry.place(centre.place);
+        let parent = parent.and_then(|place| place.parent);
+        let parent = parent.ok_or(Refusal::of(Code::NoParent, ""))?;
+        let way = self.tree.way();
+        if centre.registry.parent_knowing(centre.place, way) == Some(parent) {
+            return Ok(parent);
+        }
+        Err(Refusal::of(Code::MoveAwaited, "").because(centre.registry.name(centre.place)))
+    }
+
     /// Refuses while the parent has not answered an offer: what is decided now would decide it too.
     pub(crate) fn no_offer(&self) -> Result<(), Refusal> {
         if self.case.custody.offer.is_some() {

@@ -8,7 +8,6 @@ use pb::Role;
 use super::action::{Rules, Spec};
 use super::authority::{CLERK_OR_LEADER, Who, require};
 use super::context::{Context, DecisionContext};
-use super::escalation::parent;
 use crate::case::{Case, Objection, Obligation, OfferKind, Receiver, Stage, Written};
 use crate::entry::Move;
 use crate::id::{PlaceId, UnitId};
@@ -438,7 +437,7 @@ impl Rules for pb::Return {
             .owed()
             .ok_or(Refusal::of(Code::NotDispatchedDown, ""))?;
         context.no_offer()?;
-        parent(context)?;
+        context.parent()?;
         if custody.passes_a_return {
             return Ok(());
         }
@@ -449,7 +448,7 @@ impl Rules for pb::Return {
     }
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
-        let parent = parent(context)?;
+        let parent = context.parent()?;
         let answer_due = Some(context.answer_due(parent)?);
         Ok((Self { answer_due, ..self }, Move::Offered(parent)))
     }

@@ -16,20 +16,6 @@ use crate::refusal::{Code, Refusal};
 /// An unasked taking of one case by one tier is not repeated within this time.
 pub const TAKING_PAUSE_MS: i64 = 24 * 3_600_000;
 
-/// The parent of the deciding centre, to whom a case is offered. One that was moved offers nothing to its new parent
-/// before the common superior has passed the case on: it could not be taken.
-pub(super) fn parent(context: &Context<'_>) -> Result<PlaceId, Refusal> {
-    let centre = context.centre;
-    let parent = centre.registry.place(centre.place);
-    let parent = parent.and_then(|place| place.parent);
-    let parent = parent.ok_or(Refusal::of(Code::NoParent, ""))?;
-    let way = context.tree.way();
-    if centre.registry.parent_knowing(centre.place, way) == Some(parent) {
-        return Ok(parent);
-    }
-    Err(Refusal::of(Code::MoveAwaited, "").because(centre.registry.name(centre.place)))
-}
-
 impl Rules for pb::Escalate {
     const SPEC: Spec = Spec::new(
         "escalate",
@@ -52,14 +38,14 @@ impl Rules for pb::Escalate {
     fn ready(context: &Context<'_>) -> Result<(), Refusal> {
         context.no_offer()?;
         no_return_passes(context)?;
-        parent(context).map(|_| ())
+        context.parent().map(|_| ())
     }
 
     fn judge(self, context: &Context<'_>) -> Result<(Self, Move), Refusal> {
         if self.because() == pb::EscalationReason::Unspecified {
             return Err(Refusal::of(Code::Empty, "because"));
         }
-        let parent = parent(context)?;
+        let parent = context.parent()?;
         let answer_due = Some(context.answer_due(parent)?);
         Ok((Self { answer_due, ..self }, Move::Offered(parent)))
     }

@@ -7,7 +7,6 @@ use super::action::{Rules, Spec};
 use super::authority::Who;
 use super::context::Context;
 use super::dispatching::no_return_passes;
-use super::escalation::parent;
 use super::handling::{begins, own_due};
 use crate::case::{Case, Draft, OfferKind, Stage, Written};
 use crate::entry::Move;
@@ -145,7 +144,7 @@ impl Rules for pb::SendReply {
 /// The parent to whom the reply goes, on its way to the dispatcher; `None` where the centre owes nobody.
 fn dispatcher(context: &Context<'_>) -> Result<Option<PlaceId>, Refusal> {
     match context.case.custody.owed() {
-        Some(_) => parent(context).map(Some),
+        Some(_) => context.parent().map(Some),
         None => Ok(None),
     }
 }

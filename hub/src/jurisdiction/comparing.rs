@@ -6,10 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code as DivisionCode, NAME_CHARACTERS_MAX, Place, Registry, level};
+use super::{Code as DivisionCode, NAME_CHARACTERS_MAX, Place, Registry};
 use crate::id::PlaceId;
 use crate::name::{half_width, likeness, read};
 use crate::rank::Level;
+use crate::rank::level;
 use crate::refusal::{Code, Refusal};
 
 /// A row of the table, directly below the place that compares.

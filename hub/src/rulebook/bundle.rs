@@ -20,6 +20,7 @@ use super::class::{self, Class};
 use super::problem::{Part, Problem};
 use super::rules::{self, Grant, Rules, not_granted};
 use super::{Rulebook, definition, of_calendar};
+use crate::bounds::{BUNDLE_NOTE_CHARACTERS_MAX, BUNDLE_PART_BYTES_MAX};
 use crate::clock::{Calendar, Moment};
 use crate::entry::Entry;
 use crate::id::PlaceId;
@@ -28,10 +29,6 @@ use crate::refusal::{Code, Refusal};
 
 /// Most bytes of all files of a bundle together: bundle and parts are written as one, in one record.
 pub const BUNDLE_BYTES_MAX: usize = 3 << 20;
-/// Most bytes of the files that a bundle holds itself, and of a part.
-pub const PART_BYTES_MAX: usize = 48 << 10;
-/// Longest note, in characters.
-pub const NOTE_CHARACTERS_MAX: usize = 200;
 /// How far ahead a bundle may become effective, milliseconds: two years.
 const AHEAD_MS_MAX: i64 = 2 * 366 * 86_400_000;
 
@@ -142,7 +139,7 @@ impl Rulebooks {
     fn await_bundle(&mut self, issuer: PlaceId, sequence: u64, content: &[u8]) {
         let parts = self.parts.entry(issuer).or_default();
         let held: usize = parts.iter().map(|(_, content)| content.len()).sum();
-        if held + content.len() > BUNDLE_BYTES_MAX + PART_BYTES_MAX {
+        if held + content.len() > BUNDLE_BYTES_MAX + BUNDLE_PART_BYTES_MAX {
             parts.clear();
         }
         if parts.iter().all(|(known, _)| *known != sequence) {
@@ -286,8 +283,8 @@ impl Rulebooks {
             .copied()
             .filter(|last| last.to_vec() == issued.issuer);
         let issuer = issuer.ok_or(Refusal::of(Code::PlaceUnknown, "issuer"))?;
-        if issued.note.chars().count() > NOTE_CHARACTERS_MAX {
-            let most = NOTE_CHARACTERS_MAX.to_string();
+        if issued.note.chars().count() > BUNDLE_NOTE_CHARACTERS_MAX {
+            let most = BUNDLE_NOTE_CHARACTERS_MAX.to_string();
             return Err(Refusal::of(Code::TooLong, "note").because(most).into());
         }
         if issued.note.chars().any(char::is_control) {
@@ -614,11 +611,11 @@ pub fn in_parts(issued: pb::BundleIssued) -> (Vec<pb::BundlePart>, pb::BundleIss
         files: issued.files.clone(),
     };
     let bytes = files.encode_to_vec();
-    if bytes.len() <= PART_BYTES_MAX {
+    if bytes.len() <= BUNDLE_PART_BYTES_MAX {
         return (Vec::new(), issued);
     }
     let parts: Vec<pb::BundlePart> = bytes
-        .chunks(PART_BYTES_MAX)
+        .chunks(BUNDLE_PART_BYTES_MAX)
         .map(|content| pb::BundlePart {
             content: content.to_vec(),
         })

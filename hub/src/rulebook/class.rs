@@ -7,8 +7,8 @@ use super::limit::{Kind, Preset, Step};
 use super::problem::{Part, Problem};
 use super::rules::{Grant, Rules, is_name, not_granted};
 use crate::clock::{SPAN_DAYS_MAX, Span};
-use crate::jurisdiction::level;
 use crate::rank::Level;
+use crate::rank::level;
 
 /// Most classes of a catalogue.
 pub const CLASSES_MAX: usize = 4_096;

@@ -8,7 +8,7 @@ use super::class::Class;
 use super::limit::{Kind, Limit, Preset, Red, Step, urgency_word};
 use super::rules::is_name;
 use crate::clock::{SPAN_DAYS_MAX, Span};
-use crate::jurisdiction::level;
+use crate::rank::level;
 
 /// Most limits of a preset that travels.
 const LIMITS_MAX: usize = 128;

@@ -2,8 +2,8 @@
 
 use fengqiao_hub::clock::{Moment, Warning};
 use fengqiao_hub::id::base32;
-use fengqiao_hub::jurisdiction::level;
 use fengqiao_hub::private::Private;
+use fengqiao_hub::rank::level;
 use fengqiao_proto::v1 as pb;
 
 use super::context::Context;

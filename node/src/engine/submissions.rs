@@ -1,11 +1,12 @@
 //! Submissions and refusals: on their way to the custodian and back (PROTOCOL.md 12).
 
+use fengqiao_hub::bounds::SUBMISSION_HOPS_MAX;
 use fengqiao_hub::casework::{Act, Actor, CaseState};
 use fengqiao_hub::centre;
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PersonId, PlaceId, SubmissionId};
 use fengqiao_hub::refusal::Code;
 use fengqiao_hub::signed;
-use fengqiao_hub::submission::{HOPS_MAX, Submission};
+use fengqiao_hub::submission::Submission;
 use fengqiao_proto::v1 as pb;
 use pb::fact::Fact;
 use prost::Message as _;
@@ -84,7 +85,7 @@ impl Group<'_> {
         {
             return Ok(Ok(()));
         }
-        if submission.signed.hops >= HOPS_MAX {
+        if submission.signed.hops >= SUBMISSION_HOPS_MAX {
             self.refuse(&submission, "TOO_MANY_HOPS")?;
             return Ok(Ok(()));
         }

@@ -6,7 +6,8 @@ use std::sync::RwLock;
 use fengqiao_hub::custody::{Step, Tree, Verdict};
 use fengqiao_hub::entry::Move;
 use fengqiao_hub::id::{Hash, NodeId, PlaceId};
-use fengqiao_hub::jurisdiction::{Registry, level};
+use fengqiao_hub::jurisdiction::Registry;
+use fengqiao_hub::rank::level;
 use fengqiao_hub::rank::{Level, Rank};
 use fengqiao_proto::v1 as pb;
 
