@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use fengqiao_node::engine::{Engine, EngineError, Me};
 use fengqiao_node::journal::JournalReader;
 use fengqiao_node::store::{MemoryStore, Pages, RANGE_ROWS_MAX, Read, tables};
@@ -30,7 +31,7 @@ pub fn differing(
             format!(
                 "table {:?}, key {}: kept {}, the journal says {}",
                 char::from(*table),
-                hex(rest),
+                HEXLOWER.encode(rest),
                 told(kept.get(key)),
                 told(said.get(key)),
             )
@@ -55,9 +56,5 @@ fn rows(store: &dyn Read) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, EngineError> {
 }
 
 fn told(value: Option<&Vec<u8>>) -> String {
-    value.map_or_else(|| "no row".to_owned(), |value| hex(value))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    value.map_or_else(|| "no row".to_owned(), |value| HEXLOWER.encode(value))
 }

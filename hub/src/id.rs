@@ -4,11 +4,13 @@
 
 use std::fmt;
 
+use data_encoding::{Encoding, HEXLOWER, HEXLOWER_PERMISSIVE};
+use data_encoding_macro::new_encoding;
 use fengqiao_proto::v1::ChainKind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const CROCKFORD: Encoding = new_encoding! { symbols: "0123456789abcdefghjkmnpqrstvwxyz", };
 
 /// An id that is no id: wrong length or a character outside Crockford base32.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,39 +23,13 @@ pub struct IdError {
 /// Writes bytes as Crockford base32, lower case, most significant bit first, the last character padded with zero bits.
 #[must_use]
 pub fn base32(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 8 / 5 + 1);
-    let mut held: u32 = 0;
-    let mut bits = 0;
-    for byte in bytes {
-        held = (held << 8) | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            text.push(char::from(ALPHABET[((held >> bits) & 31) as usize]));
-        }
-    }
-    if bits > 0 {
-        text.push(char::from(ALPHABET[((held << (5 - bits)) & 31) as usize]));
-    }
-    text
+    CROCKFORD.encode(bytes)
 }
 
 /// Reads Crockford base32 in lower case; padding bits must be zero.
 #[must_use]
 pub fn from_base32(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 5 / 8);
-    let mut held: u32 = 0;
-    let mut bits = 0;
-    for character in text.bytes() {
-        let value = ALPHABET.iter().position(|known| *known == character)?;
-        held = ((held << 5) | u32::try_from(value).ok()?) & 0xfff;
-        bits += 5;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).ok()?);
-        }
-    }
-    (bits < 5 && held & ((1 << bits) - 1) == 0).then_some(bytes)
+    CROCKFORD.decode(text.as_bytes()).ok()
 }
 
 macro_rules! id {
@@ -284,7 +260,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        HEXLOWER.encode_write(&self.0, f)
     }
 }
 
@@ -293,17 +269,10 @@ impl std::str::FromStr for Hash {
 
     /// Reads 64 hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let expected = 64;
-        let refused = || IdError { expected };
-        if text.len() != expected || !text.is_ascii() {
-            return Err(refused());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(pair).map_err(|_| refused())?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
-        }
-        Ok(Self(bytes))
+        let refused = IdError { expected: 64 };
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        let whole = bytes.and_then(|bytes| bytes.try_into().ok());
+        whole.map(Self).ok_or(refused)
     }
 }
 

@@ -5,7 +5,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use base64::Engine as _;
 use fengqiao_tests::kit::ports::free_port;
 use fengqiao_tests::kit::within;
 use serde_json::{Value, json};
@@ -196,8 +195,8 @@ impl Window {
     /// Takes a picture.
     pub(crate) async fn picture(&self, file: &Path) -> anyhow::Result<()> {
         let picture = self.ask("GET", "/screenshot", None).await?;
-        let picture = base64::engine::general_purpose::STANDARD
-            .decode(picture.as_str().unwrap_or_default())?;
+        let picture =
+            data_encoding::BASE64.decode(picture.as_str().unwrap_or_default().as_bytes())?;
         std::fs::write(file, picture).with_context(|| file.display().to_string())
     }
 

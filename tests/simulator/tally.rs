@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 /// What kind of thing is counted.
@@ -89,7 +90,7 @@ impl Tally {
     #[must_use]
     pub fn traced(&self) -> String {
         let hash = self.trace.clone().finalize();
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&hash)
     }
 }
 

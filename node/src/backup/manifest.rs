@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use fengqiao_hub::id::{DeploymentId, NodeId, PlaceId, UnitId};
 use serde::{Deserialize, Serialize};
 
@@ -179,17 +180,12 @@ struct Head {
 }
 
 fn signature_line(signature: &[u8; 64]) -> String {
-    let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{SIGNATURE}{hex}\n")
+    format!("{SIGNATURE}{}\n", HEXLOWER.encode(signature))
 }
 
 /// Takes one spelling only, so that no byte of the line may be another.
 fn read_signature(line: &[u8]) -> Option<[u8; 64]> {
     let text = std::str::from_utf8(line).ok()?;
     let hex = text.strip_prefix(SIGNATURE)?.strip_suffix('\n')?;
-    let mut signature = [0; 64];
-    for (at, byte) in signature.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    (signature_line(&signature) == text).then_some(signature)
+    HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok()
 }

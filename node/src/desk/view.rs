@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use fengqiao_hub::case::{Case, Running, Stage, clocks_of_notice};
 use fengqiao_hub::casework::{action_of, name_of, spec_of};
 use fengqiao_hub::clock::{Contact, Lamp, Moment, Warning};
@@ -123,7 +124,7 @@ pub(crate) fn in_short(
         standing: standing.into(),
         awaited_below: case.awaited_below,
         frozen: case.frozen,
-        head: hexadecimal(&row.head),
+        head: HEXLOWER.encode(&row.head),
         tasks: (case.tasks.iter())
             .map(|task| task_view(task, registry))
             .collect(),
@@ -190,7 +191,7 @@ fn offer_view(offer: &OfferRow, registry: &Registry) -> pb::OfferView {
     pb::OfferView {
         kind: offer.kind.clone(),
         to: registry.name(PlaceId::from_bytes(&offer.to).unwrap_or_default()),
-        entry: hexadecimal(&offer.entry),
+        entry: HEXLOWER.encode(&offer.entry),
     }
 }
 
@@ -237,7 +238,7 @@ pub(crate) fn notice_view(
             .map(|place| registry.name(place))
             .unwrap_or_default(),
         first_receiver: receiver(&notice.first_receiver).unwrap_or_default(),
-        head: hexadecimal(&notice.head),
+        head: HEXLOWER.encode(&notice.head),
         annex_open: notice.open_annexes,
         calendar_year_missing: year_missing(&clocks, background),
         clocks,
@@ -342,17 +343,6 @@ fn word_of(name: &str, prefix: &str) -> String {
         return String::new();
     }
     word.to_ascii_lowercase().replace('_', "-")
-}
-
-/// Writes bytes in hexadecimal, lower case.
-#[must_use]
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

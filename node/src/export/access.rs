@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -47,7 +48,7 @@ pub(crate) fn add(folder: &Path, mut access: Access, key: &SigningKey) -> Result
     access.previous = check(folder, key.public())?.1;
     let line = serde_json::to_string(&access).unwrap_or_default();
     let signature = key.sign(&[DOMAIN, line.as_bytes()].concat());
-    let hex: String = signature.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = HEXLOWER.encode(&signature);
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
@@ -86,7 +87,8 @@ pub(crate) fn check(folder: &Path, key: &PublicKey) -> Result<(u64, Fingerprint)
             .rsplit_once(SIGNATURE)
             .ok_or_else(|| wrong("no signature"))?;
         let access: Access = serde_json::from_str(json).map_err(|_| wrong("it does not read"))?;
-        let signature = super::read::bytes_of(hex).ok_or_else(|| wrong("no signature"))?;
+        let signature = HEXLOWER.decode(hex.as_bytes());
+        let signature = signature.map_err(|_| wrong("no signature"))?;
         key.verify(&[DOMAIN, json.as_bytes()].concat(), &signature)
             .map_err(|_| wrong("its signature does not hold"))?;
         if access.previous != previous {

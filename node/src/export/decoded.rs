@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use fengqiao_hub::casework::name_of;
 use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::jurisdiction::Registry;
@@ -42,7 +41,7 @@ pub(super) fn line_of(entry: &Entry, registry: &Registry, bytes: &[u8], texts: &
         decoded("fengqiao.v1.Envelope", &entry.signed.envelope),
     );
     put("body", decoded("fengqiao.v1.Body", &entry.signed.body));
-    put("signed", json!(STANDARD.encode(bytes)));
+    put("signed", json!(BASE64.encode(bytes)));
     if !texts.is_empty() {
         put("texts", json!(texts));
     }

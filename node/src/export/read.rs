@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::{BASE64, HEXLOWER};
 use fengqiao_hub::entry::Entry;
 use fengqiao_proto::v1 as pb;
 use serde_json::Value;
@@ -146,7 +145,9 @@ struct Pass {
 impl Pass {
     fn entry(&mut self, line: &Value, text: &str) -> Result<Entry, String> {
         let signed = line["signed"].as_str().ok_or("no signed bytes")?;
-        let bytes = STANDARD.decode(signed).map_err(|error| error.to_string())?;
+        let bytes = BASE64
+            .decode(signed.as_bytes())
+            .map_err(|error| error.to_string())?;
         let entry = Entry::parse(&bytes).map_err(|error| error.to_string())?;
         self.proof
             .add(&entry)
@@ -183,7 +184,8 @@ impl Pass {
         if end.sha256.as_bytes() != before {
             return Err("the lines before are not those that were signed".to_owned());
         }
-        let signature = bytes_of(&end.signature).ok_or("the signature does not read")?;
+        let signature = HEXLOWER.decode(end.signature.as_bytes());
+        let signature = signature.map_err(|_| "the signature does not read")?;
         header
             .signing_key
             .verify(&signed_bytes(before), &signature)
@@ -200,15 +202,4 @@ impl Pass {
         }
         Ok(())
     }
-}
-
-/// Takes lower-case digits only, so that a signature has one spelling.
-pub(super) fn bytes_of(hex: &str) -> Option<Vec<u8>> {
-    let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if hex.len() != 128 || !hex.bytes().all(lower) {
-        return None;
-    }
-    (0..64)
-        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok())
-        .collect()
 }

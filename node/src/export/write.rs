@@ -6,6 +6,7 @@ use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::Entry;
 use fengqiao_hub::id::{ChainId, Hash};
@@ -100,7 +101,7 @@ fn write_aside(
         entries: pass.seen.len() as u64,
         chains: pass.chains.len() as u64,
         sha256: Fingerprint::from_bytes(sha256),
-        signature: signature.iter().map(|byte| format!("{byte:02x}")).collect(),
+        signature: HEXLOWER.encode(&signature),
     };
     pass.lines
         .add(&serde_json::to_value(&end).unwrap_or_default())?;

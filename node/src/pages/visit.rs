@@ -10,6 +10,7 @@ use axum::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use data_encoding::HEXLOWER;
 use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1 as pb;
 use pb::Role;
@@ -26,10 +27,7 @@ pub(super) const STYLE: &str = include_str!("../../assets/style.css");
 /// Where it is found: the name changes with what is in it, so that browsers keep it for good.
 pub(super) static STYLE_PATH: LazyLock<String> = LazyLock::new(|| {
     let sum = Sha256::digest(STYLE.as_bytes());
-    format!(
-        "/style/{:02x}{:02x}{:02x}{:02x}.css",
-        sum[0], sum[1], sum[2], sum[3]
-    )
+    format!("/style/{}.css", HEXLOWER.encode_display(&sum[..4]))
 });
 
 const TICKET: &str = "__Host-fengqiao";

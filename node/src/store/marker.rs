@@ -30,6 +30,8 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
+
 use super::StoreError;
 
 /// Applied position by node prefix.
@@ -104,12 +106,9 @@ impl Marker {
             }
         }
         for (prefix, position) in &self.positions {
-            text.push_str("applied ");
-            for byte in prefix {
-                // Writing into a String does not fail.
-                let _ = write!(text, "{byte:02x}");
-            }
-            let _ = writeln!(text, "={position}");
+            let prefix = HEXLOWER.encode(prefix);
+            // Writing into a String does not fail.
+            let _ = writeln!(text, "applied {prefix}={position}");
         }
         text.push_str("end\n");
         text
@@ -132,7 +131,10 @@ impl Marker {
                 return Some(Marker { state, positions });
             }
             let (prefix, position) = line.strip_prefix("applied ")?.split_once('=')?;
-            positions.insert(bytes_of(prefix)?, position.parse().ok()?);
+            positions.insert(
+                HEXLOWER.decode(prefix.as_bytes()).ok()?,
+                position.parse().ok()?,
+            );
         }
         None
     }
@@ -201,12 +203,4 @@ pub(super) fn files(action: &'static str, path: &Path, source: io::Error) -> Sto
         path: path.to_owned(),
         source,
     }
-}
-
-fn bytes_of(hexadecimal: &str) -> Option<Vec<u8>> {
-    let digits = hexadecimal.as_bytes().chunks(2);
-    digits
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect::<Option<Vec<u8>>>()
-        .filter(|bytes| bytes.len() * 2 == hexadecimal.len())
 }

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer, VerifyingKey};
@@ -65,7 +66,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(formatter, &self.0)
+        HEXLOWER.encode_write(&self.0, formatter)
     }
 }
 
@@ -102,31 +103,10 @@ impl<'de> Deserialize<'de> for Fingerprint {
     }
 }
 
-pub(crate) fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    bytes
-        .iter()
-        .try_for_each(|byte| write!(formatter, "{byte:02x}"))
-}
-
 /// Reads 32 bytes from exactly 64 lower-case hex digits.
-pub(crate) fn read_hex(text: &str) -> Result<[u8; 32], HexError> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return Err(HexError);
-    }
-    let mut bytes = [0_u8; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = (hex_value(pair[0])? << 4) | hex_value(pair[1])?;
-    }
-    Ok(bytes)
-}
-
-fn hex_value(digit: u8) -> Result<u8, HexError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(HexError),
-    }
+fn read_hex(text: &str) -> Result<[u8; 32], HexError> {
+    let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| HexError)?;
+    bytes.try_into().map_err(|_| HexError)
 }
 
 /// The first 8 bytes of SHA-256 of a public key: how an envelope names it.
@@ -142,7 +122,7 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(formatter, &self.0)
+        HEXLOWER.encode_write(&self.0, formatter)
     }
 }
 
@@ -449,7 +429,7 @@ impl EncryptionKey {
         struct Hex<'a>(&'a [u8; 32]);
         impl fmt::Display for Hex<'_> {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(formatter, self.0)
+                HEXLOWER.encode_write(self.0, formatter)
             }
         }
         let text = Zeroizing::new(format!("{}\n", Hex(&self.secret)));

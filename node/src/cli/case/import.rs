@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use data_encoding::BASE64;
 use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1 as pb;
 use serde_json::json;
@@ -214,7 +213,7 @@ fn read_again(file: PathBuf, root: Fingerprint) -> (mpsc::Receiver<Batch>, Readi
         let mut batch = Batch::default();
         let done = read(&file, Some(root), &mut |_, line| {
             let signed = line["signed"].as_str().unwrap_or_default();
-            let bytes = STANDARD.decode(signed).unwrap_or_default();
+            let bytes = BASE64.decode(signed.as_bytes()).unwrap_or_default();
             if batch.entries.len() == ENTRIES_A_REQUEST
                 || batch.bytes + bytes.len() > BYTES_A_REQUEST
             {
