@@ -10,6 +10,7 @@ use fengqiao_hub::entry::{Entry, Move};
 use fengqiao_hub::id::{ChainId, Hash, NodeId, PlaceId};
 use fengqiao_hub::jurisdiction::{Registry, is_by_root_key};
 use fengqiao_proto::v1 as pb;
+use lru::LruCache;
 
 use crate::replication::route::Involved;
 use crate::store::tables::ChainRow;
@@ -157,10 +158,7 @@ fn involve(involved: &mut Involved, entry: &Entry) {
 /// The chains in use, at most so many and with so many entries together.
 #[derive(Debug)]
 pub struct Chains {
-    held: BTreeMap<ChainId, Held>,
-    /// By the moment of the last use.
-    uses: BTreeMap<u64, ChainId>,
-    used: u64,
+    held: LruCache<ChainId, Held>,
     entries: usize,
     held_max: usize,
 }
@@ -168,7 +166,6 @@ pub struct Chains {
 #[derive(Debug)]
 struct Held {
     chain: Arc<Chain>,
-    used: u64,
     /// As counted in the sum.
     entries: usize,
 }
@@ -178,9 +175,7 @@ impl Chains {
     #[must_use]
     pub fn new(held_max: usize) -> Self {
         Self {
-            held: BTreeMap::new(),
-            uses: BTreeMap::new(),
-            used: 0,
+            held: LruCache::unbounded(),
             entries: 0,
             held_max: held_max.max(16),
         }
@@ -195,13 +190,13 @@ impl Chains {
     /// A chain, if it is in memory.
     #[must_use]
     pub fn get(&self, id: ChainId) -> Option<&Chain> {
-        self.held.get(&id).map(|held| &*held.chain)
+        self.held.peek(&id).map(|held| &*held.chain)
     }
 
     /// The same to keep while other chains change; what then changes in this one is not seen.
     #[must_use]
     pub fn share(&self, id: ChainId) -> Option<Arc<Chain>> {
-        self.held.get(&id).map(|held| Arc::clone(&held.chain))
+        self.held.peek(&id).map(|held| Arc::clone(&held.chain))
     }
 
     /// Notes that a chain is in use; says whether it is in memory.
@@ -209,12 +204,6 @@ impl Chains {
         let Some(held) = self.held.get_mut(&id) else {
             return false;
         };
-        if held.used != self.used {
-            self.used += 1;
-            self.uses.remove(&held.used);
-            self.uses.insert(self.used, id);
-            held.used = self.used;
-        }
         let entries = held.chain.entries.len();
         self.entries = self.entries + entries - held.entries;
         held.entries = entries;
@@ -223,30 +212,25 @@ impl Chains {
 
     /// A chain, if it is in memory.
     pub fn get_mut(&mut self, id: ChainId) -> Option<&mut Chain> {
-        self.held
-            .get_mut(&id)
-            .map(|held| Arc::make_mut(&mut held.chain))
+        let held = self.held.peek_mut(&id)?;
+        Some(Arc::make_mut(&mut held.chain))
     }
 
     /// Keeps a chain just loaded; those not used for the longest time make room.
     pub fn keep(&mut self, id: ChainId, chain: Chain) {
         let entries_max = self.held_max.saturating_mul(ENTRIES_EACH);
         while self.held.len() >= self.held_max || self.entries > entries_max {
-            let Some((_, oldest)) = self.uses.pop_first() else {
+            let Some((_, oldest)) = self.held.pop_lru() else {
                 break;
             };
-            self.entries -= self.held.remove(&oldest).map_or(0, |held| held.entries);
+            self.entries -= oldest.entries;
         }
-        self.used += 1;
-        self.uses.insert(self.used, id);
         let held = Held {
             entries: chain.entries.len(),
             chain: Arc::new(chain),
-            used: self.used,
         };
         self.entries += held.entries;
-        if let Some(before) = self.held.insert(id, held) {
-            self.uses.remove(&before.used);
+        if let Some(before) = self.held.put(id, held) {
             self.entries -= before.entries;
         }
     }
