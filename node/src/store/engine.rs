@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::StoreError;
 /// How often and how long a file is waited for that this very process has just closed.
 const RELEASE_TRIES_MAX: u32 = 500;
 const RELEASE_PAUSE: Duration = Duration::from_millis(10);
+/// How long a flush may take before it is looked at whether it waits for a write that has failed.
+const WAKE_AFTER: Duration = Duration::from_secs(1);
 
 /// An open sled file.
 pub(super) struct Engine {
@@ -95,7 +98,23 @@ impl Engine {
 
     /// Hands everything written to the operating system. The caller syncs the files.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        quiet("flush", || self.db.flush().map(|_bytes| ()))
+        // Whoever flushes looks whether a write has failed before it takes the lock under which it then waits, and sleeps
+        // for ever where a write fails in between. Whoever flushes after that meets the failure and wakes all who wait.
+        let (done, flushed) = mpsc::channel::<()>();
+        let db = self.db.clone();
+        let waker = thread::spawn(move || {
+            if flushed.recv_timeout(WAKE_AFTER) == Err(RecvTimeoutError::Timeout) {
+                // What it meets, the first has been told too.
+                let _ = catch_unwind(AssertUnwindSafe(|| db.flush()));
+            }
+        });
+        let outcome = quiet("flush", || self.db.flush().map(|_bytes| ()));
+        drop(done);
+        if outcome.is_ok() {
+            // The file is let go of by its last holder, which is to be the caller.
+            let _ = waker.join();
+        }
+        outcome
     }
 }
 
