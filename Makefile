@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
+.PHONY: advisories browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -37,13 +37,20 @@ build: ## Build everything for tests
 test: ## Run every test
 	$(CARGO) test $(LOCKED) --workspace
 
-verify: ## Check form, lints, documents, dependencies and the repository's own facts; write nothing in git
+# Installed below target once, at the version named here, so that what it refuses does not change by itself.
+DENY_VERSION = 0.20.2
+DENY = target/tools/bin/cargo-deny --config .deny.toml
+$(firstword $(DENY)):
+	$(CARGO) install --locked --quiet --root target/tools --version $(DENY_VERSION) cargo-deny
+
+advisories: $(firstword $(DENY)) ## Ask the advisory database, by network, about every crate
+	$(DENY) check advisories
+
+verify: $(firstword $(DENY)) ## Check form, lints, documents, dependencies and the repository's own facts; write nothing in git
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --workspace --no-deps --document-private-items
-	@tree=$$($(CARGO) tree $(LOCKED) --workspace --target all --prefix none --format '{p}') || exit 1; \
-	  if printf '%s\n' "$$tree" | grep -E '^(aws-lc|openssl-sys|native-tls|bincode)'; then \
-	    echo 'the crates above must not be linked: see .deny.toml'; exit 1; fi
+	$(DENY) check bans licenses sources
 	$(CARGO) test $(LOCKED) --package fengqiao-proto --test words
 	$(CARGO) test $(LOCKED) --package fengqiao-tests --test repository
 
