@@ -7,6 +7,7 @@ mod arrows;
 mod circles;
 mod habits;
 mod mutants;
+mod papers;
 mod protocol;
 mod rust;
 mod tree;
