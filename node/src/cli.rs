@@ -19,6 +19,7 @@ mod failure;
 pub mod ground;
 mod import;
 mod join;
+pub mod json;
 mod language;
 pub mod output;
 mod people;

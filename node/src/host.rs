@@ -212,15 +212,6 @@ impl Host {
             self.watch_parent(hosted, &stop, &mut tasks);
             self.watch_registry(hosted, &stop, &mut tasks);
         }
-        for hosted in &self.hosted {
-            crate::desk::server::serve_socket(
-                Arc::clone(hosted),
-                self.socket_of(hosted),
-                self.ports.port(crate::desk::server::PLACES),
-                stop.clone(),
-                &mut tasks,
-            )?;
-        }
         if let Some(first) = self.hosted.first() {
             let desk = listen(self.config.desk.listen, "desk.listen").await?;
             tracing::info!(address = %desk.local_addr()?, "the desk is open");
@@ -240,6 +231,16 @@ impl Host {
         let hosted = self.hosted.clone();
         let places = self.ports.port(operations::PLACES);
         operations::serve(hosted, port, places, stop.clone(), patience, &mut tasks);
+        // Last: whoever is answered on the socket finds every port open.
+        for hosted in &self.hosted {
+            crate::desk::server::serve_socket(
+                Arc::clone(hosted),
+                self.socket_of(hosted),
+                self.ports.port(crate::desk::server::PLACES),
+                stop.clone(),
+                &mut tasks,
+            )?;
+        }
         self.tick(&stop, &mut tasks);
         self.renew(&stop, &mut tasks);
         for hosted in &self.hosted {

@@ -1,5 +1,6 @@
 //! The command line against a node of canned answers: what is sent, what is shown, how it exits.
 
+#![recursion_limit = "256"]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "cli/canned.rs"]

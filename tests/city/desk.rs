@@ -145,7 +145,7 @@ impl Desk {
         let what = format!("{name} of {place}");
         self.sees(case, &what, |case| {
             let last = case.entries.last();
-            last.is_some_and(|last| last.r#move == name && last.place == place)
+            last.is_some_and(|last| last.r#move == name && last.place_name == place)
         })
         .await
     }

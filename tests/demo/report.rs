@@ -3,7 +3,8 @@
 //! Digests come from the nodes, each computed from its own journal; nothing is compared with what this process believes.
 
 use fengqiao_hub::case::Stage;
-use fengqiao_node::cli::output::{or_dash, or_null, table};
+use fengqiao_node::cli::json::or_null;
+use fengqiao_node::cli::output::{or_dash, table};
 use fengqiao_proto::v1 as pb;
 use fengqiao_tests::kit::failed::Done;
 use serde_json::{Value, json};
@@ -256,7 +257,7 @@ fn lamp(word: &str) -> &'static str {
 }
 
 fn stage(word: &str) -> String {
-    let chinese = Stage::of(word).map_or("", Stage::chinese);
+    let chinese = Stage::of_word(word).map_or("", Stage::chinese);
     format!("{chinese} {word}").trim().to_owned()
 }
 

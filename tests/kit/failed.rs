@@ -61,7 +61,7 @@ impl Failed {
         } = self;
         let line = match output {
             Output::Json => serde_json::json!({
-                "error": { "code": code, "message": english, "message_zh": chinese }
+                "error": { "code": code, "english": english, "chinese": chinese }
             })
             .to_string(),
             Output::Text if chinese.is_empty() => format!("error: {code}: {english}"),

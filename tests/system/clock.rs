@@ -106,7 +106,7 @@ fn rules_found(node: &Node) -> (String, bool) {
     let checks = said["checks"].as_array().unwrap().clone();
     let rules = checks.iter().find(|check| check["check"] == "rules");
     let rules = rules.unwrap_or_else(|| panic!("{said}"));
-    let named = rules["message"].as_str().unwrap();
+    let named = rules["english"].as_str().unwrap();
     (
         rules["state"].as_str().unwrap().to_owned(),
         named.contains(MISSING),

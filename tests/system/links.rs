@@ -26,7 +26,7 @@ async fn is_down(node: &Node, code: &str) {
     node.logs(&["the link is down", code]).await;
     let found = finding(&doctor(node), "parent");
     assert_eq!(found["state"], "warn", "{found}");
-    assert_eq!(found["message_zh"], down.chinese.as_str(), "{found}");
+    assert_eq!(found["chinese"], down.chinese.as_str(), "{found}");
     let data = node.data.to_str().unwrap();
     let text = fengqiao_tests::kit::process::say(&["--data", data, "status"]).unwrap();
     assert!(

@@ -14,6 +14,7 @@ mod forgery;
 mod hosting;
 mod importing;
 mod invitations;
+mod json;
 mod life;
 mod links;
 mod machine;

@@ -78,14 +78,14 @@ async fn a_file_that_may_not_be_read_is_told_with_its_owner_and_never_called_dam
         let checks = said.json()["checks"].as_array().unwrap().clone();
         let found = checks.iter().find(|found| found["check"] == check).unwrap();
         assert_eq!(found["state"], "fail", "{file}: {found}");
-        let (message, to_do) = (found["message"].to_string(), found["to_do"].to_string());
+        let (message, to_do) = (found["english"].to_string(), found["to_do"].to_string());
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(
             message.contains(name) && message.contains("owner 0:0"),
             "{file}: {found}"
         );
         assert!(to_do.contains("chown -R 10001:10001"), "{file}: {found}");
-        for said in [&message, &to_do, &found["message_zh"].to_string()] {
+        for said in [&message, &to_do, &found["chinese"].to_string()] {
             for word in ["backup", "damage", "recover", "损坏", "备份"] {
                 assert!(!said.contains(word), "{file}: {found}");
             }

@@ -58,12 +58,6 @@ impl Stage {
         Self::Closed,
     ];
 
-    /// The stage of a stable word; `None` for one that only a newer version knows.
-    #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
-    }
-
     /// Stable word, as it is sent and shown to programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -86,27 +80,10 @@ impl Stage {
         }
     }
 
-    /// The stage that a stable word names.
+    /// The stage that a stable word names; `None` for one that only a newer version knows.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        let all = [
-            Self::Registered,
-            Self::Accepted,
-            Self::Declined,
-            Self::Answered,
-            Self::Dispatched,
-            Self::Handling,
-            Self::Objected,
-            Self::Drafted,
-            Self::Approved,
-            Self::Replied,
-            Self::InHand,
-            Self::Decided,
-            Self::Visited,
-            Self::Redo,
-            Self::Closed,
-        ];
-        all.into_iter().find(|stage| stage.as_str() == word)
+        Self::ALL.into_iter().find(|stage| stage.as_str() == word)
     }
 
     /// The field's word.

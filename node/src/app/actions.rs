@@ -169,25 +169,29 @@ impl Field {
 /// The values of a list that a caller may choose, each with its words.
 #[must_use]
 pub fn choices(list: &EnumDescriptor) -> Vec<Choice> {
-    let prefix = list
-        .default_value()
-        .name()
-        .trim_end_matches("UNSPECIFIED")
-        .to_owned();
     let words = extension("fengqiao.v1.words");
     let choice = |value: prost_reflect::EnumValueDescriptor| {
-        let word = value.name().trim_start_matches(&prefix);
         let options = value.options();
         let words = words
             .as_ref()
             .filter(|words| options.has_extension(words))?;
         Some(Choice {
             number: value.number(),
-            word: word.to_ascii_lowercase().replace('_', "-"),
+            word: word_of(list, value.number()),
             words: read(&options, words)?,
         })
     };
     list.values().filter_map(choice).collect()
+}
+
+/// The stable word of a value of an enumeration; empty for one that was never chosen or is not known.
+#[must_use]
+pub fn word_of(list: &EnumDescriptor, number: i32) -> String {
+    let none = list.default_value();
+    let prefix = none.name().trim_end_matches("UNSPECIFIED");
+    let value = list.get_value(number).filter(|value| *value != none);
+    let word = value.map(|value| value.name().trim_start_matches(prefix).to_ascii_lowercase());
+    word.unwrap_or_default().replace('_', "-")
 }
 
 fn extension(name: &str) -> Option<ExtensionDescriptor> {

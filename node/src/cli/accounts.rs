@@ -2,11 +2,12 @@
 
 use clap::Args;
 use fengqiao_proto::v1 as pb;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::failure::{Call, Failure};
-use super::output::{list, or_dash, or_null, table};
+use super::json;
+use super::output::{list, or_dash, table};
 use super::words::{role_chinese, role_english};
 
 /// Arguments of `account list`.
@@ -35,7 +36,7 @@ impl AccountsArgs {
         let accounts = accounts(context, asked).await?;
         context.answer(
             || accounts_text(&accounts),
-            || json!({ "accounts": accounts.iter().map(account_json).collect::<Vec<_>>() }),
+            || json!({ "accounts": json::listed("AccountView", &accounts) }),
         )
     }
 }
@@ -50,7 +51,7 @@ impl AccountArgs {
         let account = accounts.into_iter().next().unwrap_or_default();
         context.answer(
             || account_text(context, &account),
-            || account_json(&account),
+            || json::shown("AccountView", &account),
         )
     }
 }
@@ -120,17 +121,4 @@ fn state(account: &pb::AccountView) -> &'static str {
     } else {
         "open 有效"
     }
-}
-
-fn account_json(account: &pb::AccountView) -> Value {
-    json!({
-        "login": account.login,
-        "name": or_null(&account.name),
-        "person": account.person,
-        "unit": or_null(&account.unit),
-        "unit_name": or_null(&account.unit_name),
-        "roles": account.roles().map(role_english).collect::<Vec<_>>(),
-        "closed": account.closed,
-        "has_token": account.has_token,
-    })
 }

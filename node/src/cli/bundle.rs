@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::failure::{Call, Failure};
+use super::json::{self, or_null};
 use super::output::{table, time};
 use super::words::{self, ms, parse_time};
 pub use files::{FilesError, read_files, shipped, whole};
@@ -144,7 +145,7 @@ impl IssueArgs {
             },
             || {
                 json!({
-                    "version": issued.sequence, "effective_ms": issued.effective_ms,
+                    "version": issued.sequence, "effective": json::moment(issued.effective_ms),
                     "changes": changes_json(&issued.changes), "request_id": request_id,
                 })
             },
@@ -316,8 +317,8 @@ fn book_json(book: &pb::GetRulebookResponse) -> Value {
         .map(|bundle| {
             json!({
                 "place": bundle.place, "place_name": bundle.place_name,
-                "version": bundle.sequence, "effective_ms": bundle.effective_ms,
-                "issued_ms": bundle.issued_ms, "note": bundle.note, "files": bundle.files,
+                "version": bundle.sequence, "effective": json::moment(bundle.effective_ms),
+                "issued": json::moment(bundle.issued_ms), "note": or_null(&bundle.note), "files": bundle.files,
                 "in_force": bundle.in_force,
             })
         })
@@ -328,12 +329,12 @@ fn book_json(book: &pb::GetRulebookResponse) -> Value {
         .map(|problem| {
             json!({
                 "place_name": problem.place_name, "file": problem.file, "line": problem.line,
-                "field": problem.field, "english": problem.english, "chinese": problem.chinese,
+                "field": or_null(&problem.field), "english": problem.english, "chinese": problem.chinese,
             })
         })
         .collect();
     json!({
         "bundles": bundles, "years": book.years, "classes": book.classes,
-        "calendar_year_missing": book.calendar_year_missing, "passed_over": passed_over,
+        "calendar_year_missing": (book.calendar_year_missing != 0).then_some(book.calendar_year_missing), "passed_over": passed_over,
     })
 }

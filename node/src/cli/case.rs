@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Call, Failure};
-use super::output::{list, or_null};
+use super::json::{self, or_null};
+use super::output::list;
 use super::words;
 use actions::ActionCommand;
 
@@ -126,7 +127,7 @@ fn act_json(done: &pb::ActResponse, request_id: &str) -> serde_json::Value {
         "entry": or_null(&done.entry),
         "submission": or_null(&done.submission),
         "secret_code": or_null(&done.secret_code),
-        "after": done.after.as_ref().map(show::case_json),
+        "after": done.after.as_ref().map(|after| json::shown("CaseView", after)),
         "secret_withheld": done.secret_withheld,
         "request_id": request_id,
     })

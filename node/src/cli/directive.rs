@@ -4,11 +4,12 @@ use clap::{Args, Subcommand};
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::private::Private;
 use fengqiao_proto::v1 as pb;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::failure::{Call, Failure};
-use super::output::{ms_or_null, or_null, table, time};
+use super::json;
+use super::output::{table, time};
 use super::words::{self, ms, parse_private, parse_time};
 use super::write::WriteArgs;
 
@@ -120,7 +121,7 @@ async fn show(context: &Context) -> Result<(), Failure> {
         .await?;
     context.answer(
         || directives_text(&found.directives),
-        || json!({ "directives": found.directives.iter().map(directive_json).collect::<Vec<_>>() }),
+        || json!({ "directives": json::listed("DirectiveView", &found.directives) }),
     )
 }
 
@@ -161,17 +162,4 @@ fn directives_text(directives: &[pb::DirectiveView]) -> String {
         }
     }
     text
-}
-
-fn directive_json(directive: &pb::DirectiveView) -> Value {
-    json!({
-        "directive": directive.directive,
-        "issuer": directive.issuer,
-        "due_ms": ms_or_null(directive.due_ms),
-        "addressed": directive.addressed,
-        "acknowledged": directive.acknowledged,
-        "reported": directive.reported,
-        "missing": directive.missing,
-        "text": or_null(&directive.text),
-    })
 }

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::ground::{Failed, Ground, clock_of, load, say};
+use super::json::or_null;
 use crate::folder::Glance;
 use crate::host::folders_of;
 
@@ -100,8 +101,8 @@ fn answer(all: &[(PathBuf, Vec<Finding>)], ground: &Ground) -> Result<(), Failed
 fn object_of(folder: &Path, finding: &Finding) -> serde_json::Value {
     serde_json::json!({
         "folder": folder, "check": finding.check, "state": finding.state.word(),
-        "message": finding.found.english, "message_zh": finding.found.chinese,
-        "to_do": finding.to_do.english, "to_do_zh": finding.to_do.chinese,
+        "english": finding.found.english, "chinese": finding.found.chinese,
+        "to_do": or_null(&finding.to_do.english), "to_do_chinese": or_null(&finding.to_do.chinese),
     })
 }
 

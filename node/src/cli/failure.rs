@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue};
 use serde_json::json;
 
 use super::exit::Exit;
-use super::output::or_null;
+use super::json::or_null;
 use crate::desk::error::{Told, told};
 use crate::tabular::Words;
 

@@ -58,7 +58,10 @@ impl Failed {
                     "field": null,
                     "english": self.english,
                     "chinese": self.chinese,
+                    "applied": "no",
+                    "request_id": null,
                     "try_again": self.exit == Exit::TryAgain.code(),
+                    "retry_after_ms": null,
                 }
             });
             writeln!(err, "{object:#}")

@@ -1,7 +1,6 @@
-//! Answers as text for people or JSON for programs. JSON is built key by key, so that its names stay what they are.
+//! Answers as text for people or JSON for programs.
 
 use fengqiao_hub::clock::Moment;
-use serde_json::Value;
 use unicode_width::UnicodeWidthStr as _;
 
 /// Offset at which times are shown to people, minutes east of UTC; every shown time carries it.
@@ -14,26 +13,6 @@ pub enum Output {
     Text,
     /// One JSON value
     Json,
-}
-
-/// A text, or null where it is empty.
-#[must_use]
-pub fn or_null(text: &str) -> Value {
-    if text.is_empty() {
-        Value::Null
-    } else {
-        Value::from(text)
-    }
-}
-
-/// Unix milliseconds, or null where 0 stands for none.
-#[must_use]
-pub fn ms_or_null(ms: i64) -> Value {
-    if ms == 0 {
-        Value::Null
-    } else {
-        Value::from(ms)
-    }
 }
 
 /// A time for people: RFC 3339 at [`SHOWN_OFFSET_MINUTES`]; `-` where 0 stands for none.

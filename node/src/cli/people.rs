@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::Context;
 use super::failure::{Call, Failure};
-use super::output::{list, or_dash, or_null, table, time};
+use super::json::{self, or_null};
+use super::output::{list, or_dash, table, time};
 use super::words::Role;
 use super::write::WriteArgs;
 use crate::node::clock::Clock;
@@ -314,7 +315,7 @@ impl InviteArgs {
             || {
                 json!({
                     "token": or_null(&invitation.token),
-                    "expires_ms": invitation.expires_ms,
+                    "expires": json::moment(invitation.expires_ms),
                     "secret_withheld": invitation.secret_withheld,
                 })
             },
@@ -352,10 +353,7 @@ impl InvitationCommand {
                     .await?;
                 context.answer(
                     || invitations_text(&listed.invitations),
-                    || {
-                        let all = listed.invitations.iter().map(invitation_json);
-                        json!({ "invitations": all.collect::<Vec<_>>() })
-                    },
+                    || json!({ "invitations": json::listed("InvitationView", &listed.invitations) }),
                 )
             }
             Self::Revoke(InvitationArgs { invitation, write }) => {
@@ -412,19 +410,6 @@ fn invitations_text(invitations: &[pb::InvitationView]) -> String {
         "JOINED 已接入节点",
     ];
     table(&header, &rows)
-}
-
-fn invitation_json(invitation: &pb::InvitationView) -> serde_json::Value {
-    json!({
-        "invitation": invitation.invitation,
-        "place": invitation.place,
-        "place_name": invitation.place_name,
-        "unit_name": or_null(&invitation.unit_name),
-        "succeeds": or_null(&invitation.succeeds),
-        "expires_ms": invitation.expires_ms,
-        "state": standing_words(invitation).0,
-        "node": or_null(&invitation.node),
-    })
 }
 
 impl RevokeArgs {

@@ -5,14 +5,15 @@ mod unit;
 
 use clap::{Args, Subcommand};
 use fengqiao_proto::v1 as pb;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::failure::{Call, Failure};
-use super::output::{or_dash, or_null, table};
+use super::json::{self, or_null};
+use super::output::{or_dash, table};
 use super::words::parse_level;
 use super::write::WriteArgs;
-use unit::{unit_json, units_text};
+use unit::units_text;
 
 pub(super) use unit::UnitCommand;
 
@@ -211,8 +212,8 @@ async fn show(context: &Context) -> Result<(), Failure> {
         || places_text(&known),
         || {
             json!({
-                "places": known.places.iter().map(place_json).collect::<Vec<_>>(),
-                "units": known.units.iter().map(unit_json).collect::<Vec<_>>(),
+                "places": json::listed("PlaceView", &known.places),
+                "units": json::listed("UnitView", &known.units),
             })
         },
     )
@@ -257,16 +258,4 @@ fn places_text(known: &pb::ListPlacesResponse) -> String {
         text.push_str(&format!("\n{}", units_text(&standing)));
     }
     text
-}
-
-fn place_json(place: &pb::PlaceView) -> Value {
-    json!({
-        "place": place.place,
-        "code": or_null(&place.code),
-        "name": place.name,
-        "level": place.level,
-        "parent": or_null(&place.parent),
-        "node": or_null(&place.node),
-        "successor": or_null(&place.successor),
-    })
 }

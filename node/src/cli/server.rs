@@ -168,26 +168,30 @@ fn first_rulebook(folder: Option<&Path>) -> Result<Vec<pb::BundleFile>, Failed> 
 }
 
 fn config(args: &ConfigArgs, ground: &Ground) -> Result<(), Failed> {
-    let mut out = std::io::stdout().lock();
-    match &args.what {
-        ConfigWhat::Defaults => {
-            let _ = write!(out, "{}", render_defaults());
-        }
+    let text = match &args.what {
+        ConfigWhat::Defaults => render_defaults(),
         ConfigWhat::Show { config, origin } => {
             let loaded = load(config.as_ref(), &[], ground)?;
-            let origins = if *origin {
+            let origins = if *origin && !ground.json {
                 Origins::Shown
             } else {
                 Origins::Hidden
             };
-            let _ = write!(out, "{}", loaded.render(origins));
+            loaded.render(origins)
         }
         ConfigWhat::Check { config } => {
             let loaded = load(config.as_ref(), &[], ground)?;
             loaded.check_ports_differ()?;
             loaded.check_ports_free()?;
-            let _ = writeln!(out, "ok");
+            say(ground.json, &serde_json::json!({ "sound": true }), "ok");
+            return Ok(());
         }
+    };
+    if ground.json {
+        let sections: toml::Table = toml::from_str(&text).map_err(anyhow::Error::from)?;
+        say(true, &serde_json::json!(sections), "");
+    } else {
+        let _ = write!(std::io::stdout().lock(), "{text}");
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::failure::{Call, Failure};
-use super::output::{list, ms_or_null, or_dash, or_null, table, time};
+use super::json::{self, or_null};
+use super::output::{list, or_dash, table, time};
 use super::words::calendar_warning;
 
 /// Arguments of `status`.
@@ -32,7 +33,10 @@ impl StatusArgs {
         let status = context
             .call(&Call::Read, client.get_status(request))
             .await?;
-        context.answer(|| status_text(&status), || status_json(&status))
+        context.answer(
+            || status_text(&status),
+            || json::shown("GetStatusResponse", &status),
+        )
     }
 }
 
@@ -123,17 +127,6 @@ fn trouble_text(of: &str, trouble: &pb::Trouble) -> String {
     format!("{of}: {code}: {english} / {chinese}\n  -> {to_do} / {to_do_chinese}\n")
 }
 
-fn trouble_json(trouble: &pb::Trouble) -> Value {
-    json!({
-        "code": trouble.code,
-        "english": trouble.english,
-        "chinese": trouble.chinese,
-        "to_do": trouble.to_do,
-        "to_do_chinese": trouble.to_do_chinese,
-        "since_ms": ms_or_null(trouble.since_ms),
-    })
-}
-
 fn links_text(links: &[pb::LinkStatus]) -> String {
     let rows: Vec<Vec<String>> = links
         .iter()
@@ -187,59 +180,6 @@ fn parked_text(parked: &[pb::ParkedItem]) -> String {
 fn kind_word(item: &pb::ParkedItem) -> String {
     let name = item.kind().as_str_name();
     name.trim_start_matches("ITEM_KIND_").to_lowercase()
-}
-
-fn status_json(status: &pb::GetStatusResponse) -> Value {
-    json!({
-        "node": status.node,
-        "place": status.place,
-        "name": status.name,
-        "level": status.level,
-        "incarnation": status.incarnation,
-        "deployment": status.deployment,
-        "entries": status.entries,
-        "cases": status.cases,
-        "notices": status.notices,
-        "parked": status.parked,
-        "parked_items": status.parked_items.iter().map(parked_json).collect::<Vec<_>>(),
-        "submissions": status.submissions,
-        "journal_bytes": status.journal_bytes,
-        "syncs": status.syncs,
-        "boot": status.boot,
-        "read_only": status.read_only,
-        "rulebook": or_null(&status.rulebook),
-        "calendar_year_missing": (status.calendar_year_missing != 0).then_some(status.calendar_year_missing),
-        "closed": status.closed.as_ref().map(trouble_json),
-        "links": status.links.iter().map(link_json).collect::<Vec<_>>(),
-        "alarms": status.alarms,
-    })
-}
-
-fn parked_json(item: &pb::ParkedItem) -> Value {
-    json!({
-        "kind": kind_word(item),
-        "reason": item.reason,
-        "chain": or_null(&item.chain),
-        "link": or_null(&item.link),
-    })
-}
-
-fn link_json(link: &pb::LinkStatus) -> Value {
-    json!({
-        "link": link.link,
-        "name": link.name,
-        "direction": link.direction,
-        "connected": link.connected,
-        "owed": link.owed,
-        "heard_ms": ms_or_null(link.heard_ms),
-        "digest": or_null(&link.digest),
-        "skew_ms": link.skew_ms,
-        "received": link.received,
-        "acknowledged": link.acknowledged,
-        "awaited": link.awaited,
-        "awaited_since_ms": ms_or_null(link.awaited_since_ms),
-        "down": link.down.as_ref().map(trouble_json),
-    })
 }
 
 fn digest_text(digest: &pb::GetDigestResponse, heads: bool) -> String {

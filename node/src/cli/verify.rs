@@ -205,7 +205,7 @@ pub(crate) fn report(audited: &Audited, ground: &Ground) -> Result<(), Failed> {
         "records": audited.records, "chains": audited.chains, "entries": audited.entries,
         "parked": audited.parked, "payloads": audited.payloads, "problems_total": audited.problems_total,
         "problems": problems.clone().map(|problem| serde_json::json!({
-            "code": problem.code, "message": problem.english, "message_zh": problem.chinese,
+            "code": problem.code, "english": problem.english, "chinese": problem.chinese,
         })).collect::<Vec<_>>(),
     });
     let listed: Vec<String> = problems

@@ -93,22 +93,20 @@ pub(crate) fn in_short(
     let clocks = clock_views(&clocks, background);
     let first = clocks.first();
     let custodian = PlaceId::from_bytes(&case.custodian).unwrap_or_default();
-    let place_name = |bytes: &[u8]| {
-        let place = PlaceId::from_bytes(bytes);
-        place.map(|place| registry.name(place)).unwrap_or_default()
+    let origin = place_of(&case.origin, registry);
+    let lead = unit_of(&case.lead, registry);
+    let concerned = place_of(&case.place, registry);
+    let first_receiver = match unit_of(&case.first_unit, registry) {
+        none if none.0.is_empty() => place_of(&case.first_place, registry),
+        unit => unit,
     };
-    let unit = |bytes: &[u8]| {
-        let unit = UnitId::from_bytes(bytes);
-        unit.map(|unit| unit_name(unit, registry))
-            .unwrap_or_default()
-    };
+    let class = class_named(&case.class, background.catalogue);
+    let (class_zh, class_en) = class.unwrap_or((case.class_zh.clone(), case.class_en.clone()));
     Some(pb::CaseView {
         case: id.to_string(),
         number: row.number.clone(),
         stage: row.stage.clone(),
-        stage_zh: Stage::of_word(&row.stage)
-            .map(|stage| stage.chinese().to_owned())
-            .unwrap_or_default(),
+        stage_zh: stage_chinese(&row.stage),
         custodian: custodian.to_string(),
         custodian_name: registry.name(custodian),
         class: case.class.clone(),
@@ -117,9 +115,14 @@ pub(crate) fn in_short(
         outcome: outcome_word(row.outcome()),
         notice_only: false,
         rank: case.rank.clone(),
-        lead: unit(&case.lead),
-        origin: place_name(&case.origin),
-        first_receiver: unit(&case.first_unit) + &place_name(&case.first_place),
+        class_zh,
+        class_en,
+        lead_id: lead.0,
+        lead_name: lead.1,
+        origin_id: origin.0,
+        origin_name: origin.1,
+        first_receiver_id: first_receiver.0,
+        first_receiver_name: first_receiver.1,
         pending_submissions: pending.iter().map(|id| id.to_string()).collect(),
         standing: standing.into(),
         awaited_below: case.awaited_below,
@@ -137,7 +140,8 @@ pub(crate) fn in_short(
         urgency: word_of(case.urgency().as_str_name(), "URGENCY_"),
         external_number: row.external_number.clone(),
         received_ms: case.received_ms,
-        place: place_name(&case.place),
+        place_id: concerned.0,
+        place_name: concerned.1,
         bounces: case.bounces,
         obligations: (case.obligations.iter())
             .map(|owed| obligation_view(owed, registry))
@@ -147,10 +151,13 @@ pub(crate) fn in_short(
 }
 
 fn obligation_view(owed: &ObligationRow, registry: &Registry) -> pb::ObligationView {
-    let name = |bytes: &[u8]| registry.name(PlaceId::from_bytes(bytes).unwrap_or_default());
+    let from = place_of(&owed.from, registry);
+    let to = place_of(&owed.to, registry);
     pb::ObligationView {
-        from: name(&owed.from),
-        to: name(&owed.to),
+        from_id: from.0,
+        from_name: from.1,
+        to_id: to.0,
+        to_name: to.1,
         due_ms: owed.due_ms,
         replied: owed.replied,
     }
@@ -170,7 +177,8 @@ fn clock_views(clocks: &[Running], background: &Background<'_>) -> Vec<pb::Clock
             clock: running.clock.clone(),
             due_ms: running.due.0,
             lamp: lamp_word(lamp).to_owned(),
-            responsible: background.registry.name(running.place),
+            responsible_id: running.place.to_string(),
+            responsible_name: background.registry.name(running.place),
             calendar_year_missing: running.calendar_year_missing,
         }
     };
@@ -188,9 +196,11 @@ fn year_missing(clocks: &[pb::ClockView], background: &Background<'_>) -> u32 {
 }
 
 fn offer_view(offer: &OfferRow, registry: &Registry) -> pb::OfferView {
+    let to = PlaceId::from_bytes(&offer.to).unwrap_or_default();
     pb::OfferView {
         kind: offer.kind.clone(),
-        to: registry.name(PlaceId::from_bytes(&offer.to).unwrap_or_default()),
+        to_id: to.to_string(),
+        to_name: registry.name(to),
         entry: HEXLOWER.encode(&offer.entry),
     }
 }
@@ -204,13 +214,16 @@ pub(crate) fn notice_view(
     let id = ChainId::from_bytes(&notice.case)?;
     let custodian = PlaceId::from_bytes(&notice.custodian)?;
     let registry = background.registry;
-    let receiver = |bytes: &[u8]| {
-        let place = PlaceId::from_bytes(bytes).filter(|place| registry.place(*place).is_some());
-        place.map_or_else(
-            || UnitId::from_bytes(bytes).map(|unit| unit_name(unit, registry)),
-            |place| Some(registry.name(place)),
-        )
+    let origin = place_of(&notice.origin, registry);
+    let lead = unit_of(&notice.lead, registry);
+    let is_place = PlaceId::from_bytes(&notice.first_receiver)
+        .is_some_and(|place| registry.place(place).is_some());
+    let first_receiver = if is_place {
+        place_of(&notice.first_receiver, registry)
+    } else {
+        unit_of(&notice.first_receiver, registry)
     };
+    let (class_zh, class_en) = class_named(&notice.class, background.catalogue).unwrap_or_default();
     let clocks = clock_views(&clocks_of_notice(notice), background);
     let first = clocks.first();
     let outcome = i32::try_from(notice.outcome)
@@ -231,13 +244,15 @@ pub(crate) fn notice_view(
         rank: Rank::from_wire(&notice.rank)
             .map(|rank| rank.to_string())
             .unwrap_or_default(),
-        lead: UnitId::from_bytes(&notice.lead)
-            .map(|unit| unit_name(unit, registry))
-            .unwrap_or_default(),
-        origin: PlaceId::from_bytes(&notice.origin)
-            .map(|place| registry.name(place))
-            .unwrap_or_default(),
-        first_receiver: receiver(&notice.first_receiver).unwrap_or_default(),
+        stage_zh: stage_chinese(&notice.stage),
+        class_zh,
+        class_en,
+        lead_id: lead.0,
+        lead_name: lead.1,
+        origin_id: origin.0,
+        origin_name: origin.1,
+        first_receiver_id: first_receiver.0,
+        first_receiver_name: first_receiver.1,
         head: HEXLOWER.encode(&notice.head),
         annex_open: notice.open_annexes,
         calendar_year_missing: year_missing(&clocks, background),
@@ -264,7 +279,8 @@ fn entry_view(
         sequence: entry.sequence,
         hash: entry.hash.to_string(),
         r#move: name_of(entry.body.content.as_ref()).to_owned(),
-        place: background.registry.name(line.place),
+        place_id: line.place.to_string(),
+        place_name: background.registry.name(line.place),
         actor: PersonId::from_bytes(&entry.body.actor)
             .map(|person| person.to_string())
             .unwrap_or_default(),
@@ -301,16 +317,48 @@ fn entry_view(
 }
 
 fn task_view(task: &TaskRow, registry: &Registry) -> pb::TaskView {
-    let place = registry.name(PlaceId::from_bytes(&task.place).unwrap_or_default());
+    let place = PlaceId::from_bytes(&task.place).unwrap_or_default();
+    let of = registry.name(place);
+    let (party_id, party_name) = match UnitId::from_bytes(&task.unit) {
+        Some(unit) => (
+            unit.to_string(),
+            format!("{of} {}", unit_name(unit, registry)),
+        ),
+        None => (place.to_string(), of),
+    };
     pb::TaskView {
         task: task.number,
-        party: match UnitId::from_bytes(&task.unit) {
-            Some(unit) => format!("{place} {}", unit_name(unit, registry)),
-            None => place,
-        },
+        party_id,
+        party_name,
         state: task.state.clone(),
         due_ms: task.due_ms,
     }
+}
+
+fn stage_chinese(word: &str) -> String {
+    Stage::of_word(word)
+        .map(|stage| stage.chinese().to_owned())
+        .unwrap_or_default()
+}
+
+/// Both names of a class, Chinese first; `None` where the rules in force here do not hold it.
+fn class_named(class: &str, catalogue: &Rulebook) -> Option<(String, String)> {
+    let known = catalogue.class(class).ok()?;
+    Some((known.name_zh.clone(), known.name_en.clone()))
+}
+
+/// Id and name of a place; both empty where the row names none.
+fn place_of(bytes: &[u8], registry: &Registry) -> (String, String) {
+    PlaceId::from_bytes(bytes)
+        .map(|place| (place.to_string(), registry.name(place)))
+        .unwrap_or_default()
+}
+
+/// Id and name of a unit; both empty where the row names none.
+fn unit_of(bytes: &[u8], registry: &Registry) -> (String, String) {
+    UnitId::from_bytes(bytes)
+        .map(|unit| (unit.to_string(), unit_name(unit, registry)))
+        .unwrap_or_default()
 }
 
 fn unit_name(unit: UnitId, registry: &Registry) -> String {

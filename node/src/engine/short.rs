@@ -46,9 +46,13 @@ fn case_row(chain: &Chain, case: &Case, here: NodeId) -> CaseRow {
         Some(Receiver::Place(place)) => (Vec::new(), place.to_vec()),
         None => (Vec::new(), Vec::new()),
     };
+    let defined = chain.judged_by().and_then(|by| by.class);
+    let carried = defined.unwrap_or_default();
     CaseRow {
         custodian: custodian.to_vec(),
         class: intake.class.clone(),
+        class_zh: carried.name_zh,
+        class_en: carried.name_en,
         rank: tree
             .head()
             .map(|head| head.rank.to_string())

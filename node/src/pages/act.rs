@@ -91,7 +91,7 @@ fn annex(visit: &Visit, case: &pb::CaseView) -> Vec<(String, String)> {
         let words = format!(
             "{} · {} · {what}",
             visit.time(&entry.wall_time_ms),
-            entry.place
+            entry.place_name
         );
         (entry.hash.clone(), words)
     })

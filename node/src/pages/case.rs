@@ -149,7 +149,7 @@ fn page_of<'a>(
                 let what = words::clock(&clock.clock, visit.english);
                 (
                     what,
-                    clock.responsible.clone(),
+                    clock.responsible_name.clone(),
                     clock.due_ms,
                     clock.lamp.clone(),
                 )
@@ -159,7 +159,7 @@ fn page_of<'a>(
             .map(|task| {
                 (
                     task.task,
-                    task.party.clone(),
+                    task.party_name.clone(),
                     task_state(visit, &task.state),
                     task.due_ms,
                 )
@@ -168,8 +168,8 @@ fn page_of<'a>(
         owed: (case.obligations.iter())
             .map(|owed| {
                 (
-                    owed.from.clone(),
-                    owed.to.clone(),
+                    owed.from_name.clone(),
+                    owed.to_name.clone(),
                     owed.due_ms,
                     owed.replied,
                 )
@@ -276,7 +276,7 @@ fn entry_of(visit: &Visit, view: &pb::EntryView, people: &BTreeMap<String, Strin
     let texts = view.texts.iter().filter(|text| text.role != "requester");
     Entry {
         time: visit.time(&view.wall_time_ms),
-        place: view.place.clone(),
+        place: view.place_name.clone(),
         who: people.get(&view.actor).cloned().unwrap_or_default(),
         words,
         fields: (view.fields.iter())
@@ -327,11 +327,11 @@ fn way(visit: &Visit, case: &pb::CaseView) -> Vec<Station> {
         );
         match stations
             .iter_mut()
-            .find(|station| station.name == entry.place)
+            .find(|station| station.name == entry.place_name)
         {
             Some(station) => station.did = did,
             None => stations.push(Station {
-                name: entry.place.clone(),
+                name: entry.place_name.clone(),
                 has: false,
                 did,
             }),

@@ -78,8 +78,8 @@ fn holds(row: &Row, wanted: &str) -> bool {
     let in_it = [
         case.number.as_str(),
         case.external_number.as_str(),
-        case.place.as_str(),
-        case.origin.as_str(),
+        case.place_name.as_str(),
+        case.origin_name.as_str(),
         lead_of(case),
         row.class.as_str(),
         row.stage.as_str(),

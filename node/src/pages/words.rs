@@ -28,7 +28,7 @@ pub(super) fn lamp(lamp: &str, english: bool) -> &'static str {
 
 /// A stage's word.
 pub(super) fn stage(stage: &str, english: bool) -> String {
-    match Stage::of(stage) {
+    match Stage::of_word(stage) {
         Some(known) if !english => known.chinese().to_owned(),
         Some(_) | None => stage.replace('-', " "),
     }

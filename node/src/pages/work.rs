@@ -94,7 +94,11 @@ impl Waiting {
 
     /// What a case waits for; `None` where nothing is owed by this centre.
     fn of(case: &pb::CaseView, here: &str, centre: &str) -> Option<Self> {
-        if case.offer.as_ref().is_some_and(|offer| offer.to == centre) {
+        if case
+            .offer
+            .as_ref()
+            .is_some_and(|offer| offer.to_name == centre)
+        {
             return Some(Self::Answer);
         }
         if case.custodian != here || case.offer.is_some() {
@@ -219,10 +223,10 @@ pub(super) fn row(inside: &Inside, case: pb::CaseView) -> Row {
     let node = house.node();
     let here = node.me.at.place.to_string();
     let waits = Waiting::of(&case, &here, &visit.centre);
-    let of_unit = clerk.unit.is_none_or(|_| clerk.unit_name == case.lead);
+    let of_unit = clerk.unit.is_none_or(|_| clerk.unit_name == case.lead_name);
     let mine = waits.is_some_and(|waits| {
         // A unit's people see to what their unit leads, the centre's own to the rest.
-        of_unit && waits.is_for(&clerk.roles, !case.lead.is_empty())
+        of_unit && waits.is_for(&clerk.roles, !case.lead_name.is_empty())
     });
     let now = house.now();
     Row {
@@ -298,7 +302,7 @@ impl Filter {
             && is(&self.class, &row.case.class)
             && is(&self.waits, row.waits.map_or("", Waiting::word))
             && (self.lead.is_empty()
-                || self.lead == row.case.lead
+                || self.lead == row.case.lead_name
                 || self.lead == row.case.custodian_name)
             && match self.day.as_str() {
                 "today" => row.due_today,
@@ -448,10 +452,10 @@ impl Choices {
 
 /// Who has it: the unit that leads, or the centre.
 pub(super) fn lead_of(case: &pb::CaseView) -> &str {
-    if case.lead.is_empty() {
+    if case.lead_name.is_empty() {
         &case.custodian_name
     } else {
-        &case.lead
+        &case.lead_name
     }
 }
 

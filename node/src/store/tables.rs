@@ -157,6 +157,12 @@ pub struct CaseRow {
     /// Replies that centres owe each other.
     #[prost(message, repeated, tag = "19")]
     pub obligations: Vec<ObligationRow>,
+    /// Name of the class in Chinese, where the case brings its definition; else empty.
+    #[prost(string, tag = "20")]
+    pub class_zh: String,
+    /// The same in English.
+    #[prost(string, tag = "21")]
+    pub class_en: String,
 }
 
 /// A convened task, in a [`CaseRow`].

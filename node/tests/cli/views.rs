@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::canned::{Answers, Node};
 
+const EIGHT_PM: &str = "2023-03-01T12:00:00+00:00";
 const EIGHT_PM_MS: i64 = 1_677_672_000_000;
 
 fn entry(sequence: u64, mv: &str, place: &str) -> pb::EntryView {
@@ -12,7 +13,7 @@ fn entry(sequence: u64, mv: &str, place: &str) -> pb::EntryView {
         sequence,
         hash: format!("{sequence:08x}ffff"),
         r#move: mv.into(),
-        place: place.into(),
+        place_name: place.into(),
         wall_time_ms: EIGHT_PM_MS,
         standing: pb::Standing::AtParent.into(),
         texts: vec![pb::PrivateText {
@@ -38,16 +39,18 @@ fn case() -> pb::CaseView {
         entries: vec![entry(1, "register", "新华街道")],
         standing: pb::Standing::StoredHere.into(),
         tasks: vec![pb::TaskView {
+            party_id: "u1".into(),
             task: 1,
-            party: "市城管局".into(),
+            party_name: "市城管局".into(),
             state: "open".into(),
             due_ms: 0,
         }],
         clocks: vec![pb::ClockView {
+            responsible_id: "p1".into(),
             clock: "handling".into(),
             due_ms: EIGHT_PM_MS,
             lamp: "amber".into(),
-            responsible: "德城区".into(),
+            responsible_name: "德城区".into(),
             calendar_year_missing: 0,
         }],
         ..Default::default()
@@ -77,15 +80,17 @@ fn overtaken() -> pb::CaseView {
             },
         ],
         offer: Some(pb::OfferView {
+            to_id: "p2".into(),
             kind: "send-reply".into(),
-            to: "德州市".into(),
+            to_name: "德州市".into(),
             entry: "00ff".into(),
         }),
         clocks: vec![pb::ClockView {
+            responsible_id: "p1".into(),
             clock: "answer".into(),
             due_ms: EIGHT_PM_MS,
             lamp: "red".into(),
-            responsible: "德州市".into(),
+            responsible_name: "德州市".into(),
             calendar_year_missing: 0,
         }],
         annex_open: 1,
@@ -119,7 +124,7 @@ async fn an_offer_with_its_clock_and_what_was_overtaken_are_shown() {
     let remark = "offered 已上报 德州市, overtaken 被接管 2, annex 附卷 1";
     assert!(listed.contains(remark), "{listed}");
     let json = node.json(&["case", "show", "N"]).await;
-    assert_eq!(json["offer"]["to"], "德州市");
+    assert_eq!(json["offer"]["to_name"], "德州市");
     assert_eq!(json["clocks"][0]["clock"], "answer");
     assert_eq!(json["annex"][0]["lapsed"], true);
     assert_eq!(json["annex"][1]["annex_decision"], "abcdef0123");
@@ -162,28 +167,19 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
         case: case(),
         ..Default::default()
     });
-    let expected = json!({
-        "case": "ab".repeat(16),
-        "number": "371402-2023-1",
-        "stage": "handling",
-        "custodian": "p1",
-        "custodian_name": "德城区",
-        "class": "urban-roads",
-        "lamp": "amber",
-        "due_ms": EIGHT_PM_MS,
-        "outcome": null,
-        "entries": [{
+    let entry = json!({
             "sequence": 1,
             "hash": "00000001ffff",
             "move": "register",
-            "place": "新华街道",
+            "place_id": null,
+            "place_name": "新华街道",
             "actor": null,
-            "wall_time_ms": EIGHT_PM_MS,
+            "wall_time": EIGHT_PM,
             "standing": "at-parent",
             "texts": [{ "role": "text", "text": "废弃铁轨" }],
             "annex_state": null,
             "annex_decision": null,
-            "annex_due_ms": null,
+            "annex_due": null,
             "lapsed": false,
             "own": false,
             "effect": false,
@@ -192,26 +188,45 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
             "rank": "-",
             "action_zh": null,
             "fields": [],
-        }],
+    });
+    let clock = json!({
+            "clock": "handling",
+            "due": EIGHT_PM,
+            "lamp": "amber",
+            "responsible_id": "p1",
+            "responsible_name": "德城区",
+            "calendar_year_missing": null,
+    });
+    let expected = json!({
+        "case": "ab".repeat(16),
+        "number": "371402-2023-1",
+        "stage": "handling",
+        "stage_zh": null,
+        "custodian": "p1",
+        "custodian_name": "德城区",
+        "class": "urban-roads",
+        "class_zh": null,
+        "class_en": null,
+        "lamp": "amber",
+        "due": EIGHT_PM,
+        "outcome": null,
+        "entries": [entry],
         "annex": [],
         "notice_only": false,
-        "rank": "",
-        "lead": null,
-        "origin": null,
-        "first_receiver": null,
+        "rank": null,
+        "lead_id": null,
+        "lead_name": null,
+        "origin_id": null,
+        "origin_name": null,
+        "first_receiver_id": null,
+        "first_receiver_name": null,
         "pending_submissions": [],
         "standing": "stored-here",
         "awaited_below": 0,
         "frozen": false,
         "head": null,
-        "tasks": [{ "task": 1, "party": "市城管局", "state": "open", "due_ms": null }],
-        "clocks": [{
-            "clock": "handling",
-            "due_ms": EIGHT_PM_MS,
-            "lamp": "amber",
-            "responsible": "德城区",
-            "calendar_year_missing": null,
-        }],
+        "tasks": [{ "task": 1, "party_id": "u1", "party_name": "市城管局", "state": "open", "due": null }],
+        "clocks": [clock],
         "calendar_year_missing": null,
         "offer": null,
         "annex_open": 0,
@@ -219,8 +234,9 @@ async fn a_case_is_json_with_the_same_names_for_ever() {
         "channel": null,
         "urgency": null,
         "external_number": null,
-        "received_ms": null,
-        "place": null,
+        "received": null,
+        "place_id": null,
+        "place_name": null,
         "bounces": 0,
         "obligations": [],
         "next": [],
@@ -307,7 +323,7 @@ async fn the_status_is_shown_with_its_links() {
     assert_eq!(json["entries"], 7);
     assert_eq!(json["links"][0]["owed"], 3);
     assert_eq!(json["links"][0]["awaited"], true);
-    assert_eq!(json["links"][0]["heard_ms"], json!(null));
+    assert_eq!(json["links"][0]["heard"], json!(null));
 }
 
 #[tokio::test]
@@ -369,7 +385,7 @@ async fn who_has_not_acknowledged_a_directive_is_named() {
     assert!(ended.out.contains("12/13") && ended.out.contains("陵城区"));
     let json = node.json(&["directive", "list"]).await;
     assert_eq!(json["directives"][0]["missing"], json!(["陵城区"]));
-    assert_eq!(json["directives"][0]["due_ms"], json!(null));
+    assert_eq!(json["directives"][0]["due"], json!(null));
 }
 
 #[tokio::test]

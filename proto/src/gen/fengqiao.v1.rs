@@ -3603,7 +3603,7 @@ pub struct CaseView {
     /// Custodian's name.
     #[prost(string, tag = "5")]
     pub custodian_name: ::prost::alloc::string::String,
-    /// Class.
+    /// Class, as a stable word.
     #[prost(string, tag = "6")]
     pub class: ::prost::alloc::string::String,
     /// Lamp now of the clock that ends first: green, amber, red, grey, or empty when no clock runs.
@@ -3629,13 +3629,13 @@ pub struct CaseView {
     pub rank: ::prost::alloc::string::String,
     /// Lead unit's name.
     #[prost(string, tag = "14")]
-    pub lead: ::prost::alloc::string::String,
-    /// Place that took it in.
+    pub lead_name: ::prost::alloc::string::String,
+    /// Name of the place that took it in.
     #[prost(string, tag = "15")]
-    pub origin: ::prost::alloc::string::String,
-    /// First receiver by dispatch.
+    pub origin_name: ::prost::alloc::string::String,
+    /// First receiver by dispatch: the unit's or the place's name.
     #[prost(string, tag = "16")]
-    pub first_receiver: ::prost::alloc::string::String,
+    pub first_receiver_name: ::prost::alloc::string::String,
     /// Submissions from here that wait for the custodian.
     #[prost(string, repeated, tag = "17")]
     pub pending_submissions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -3680,7 +3680,7 @@ pub struct CaseView {
     pub received_ms: i64,
     /// Name of the place it concerns, or empty.
     #[prost(string, tag = "31")]
-    pub place: ::prost::alloc::string::String,
+    pub place_name: ::prost::alloc::string::String,
     /// Year whose list of days off is missing: to a clock of the case, or at this centre now; 0 is none.
     #[prost(uint32, tag = "40")]
     pub calendar_year_missing: u32,
@@ -3696,22 +3696,46 @@ pub struct CaseView {
     /// The field's word for the stage.
     #[prost(string, tag = "35")]
     pub stage_zh: ::prost::alloc::string::String,
+    /// Name of the class in Chinese; empty when its definition is not known here.
+    #[prost(string, tag = "36")]
+    pub class_zh: ::prost::alloc::string::String,
+    /// The same in English.
+    #[prost(string, tag = "37")]
+    pub class_en: ::prost::alloc::string::String,
+    /// Lead unit's id, or empty.
+    #[prost(string, tag = "38")]
+    pub lead_id: ::prost::alloc::string::String,
+    /// Id of the place that took it in.
+    #[prost(string, tag = "39")]
+    pub origin_id: ::prost::alloc::string::String,
+    /// First receiver: the unit's or the place's id, or empty.
+    #[prost(string, tag = "41")]
+    pub first_receiver_id: ::prost::alloc::string::String,
+    /// Id of the place it concerns, or empty.
+    #[prost(string, tag = "42")]
+    pub place_id: ::prost::alloc::string::String,
 }
 /// A reply owed under a dispatch between centres.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ObligationView {
     /// Name of the centre that dispatched.
     #[prost(string, tag = "1")]
-    pub from: ::prost::alloc::string::String,
+    pub from_name: ::prost::alloc::string::String,
     /// Name of the centre that owes the reply.
     #[prost(string, tag = "2")]
-    pub to: ::prost::alloc::string::String,
+    pub to_name: ::prost::alloc::string::String,
     /// Until when, Unix milliseconds, or 0.
     #[prost(int64, tag = "3")]
     pub due_ms: i64,
     /// The reply was sent and waits for the dispatcher.
     #[prost(bool, tag = "4")]
     pub replied: bool,
+    /// Id of the place of the centre that dispatched.
+    #[prost(string, tag = "5")]
+    pub from_id: ::prost::alloc::string::String,
+    /// Id of the place of the centre that owes the reply.
+    #[prost(string, tag = "6")]
+    pub to_id: ::prost::alloc::string::String,
 }
 /// A clock that runs on a case.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3727,10 +3751,13 @@ pub struct ClockView {
     pub lamp: ::prost::alloc::string::String,
     /// Name of the centre that is to act before it ends.
     #[prost(string, tag = "4")]
-    pub responsible: ::prost::alloc::string::String,
+    pub responsible_name: ::prost::alloc::string::String,
     /// Year whose list of days off was missing when the end was computed, so that weekends were assumed; 0 is none.
     #[prost(uint32, tag = "5")]
     pub calendar_year_missing: u32,
+    /// Id of its place.
+    #[prost(string, tag = "6")]
+    pub responsible_id: ::prost::alloc::string::String,
 }
 /// An open offer to the parent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3740,10 +3767,13 @@ pub struct OfferView {
     pub kind: ::prost::alloc::string::String,
     /// Name of the centre asked.
     #[prost(string, tag = "2")]
-    pub to: ::prost::alloc::string::String,
+    pub to_name: ::prost::alloc::string::String,
     /// Hash of the offering entry, hexadecimal.
     #[prost(string, tag = "3")]
     pub entry: ::prost::alloc::string::String,
+    /// Id of its place.
+    #[prost(string, tag = "4")]
+    pub to_id: ::prost::alloc::string::String,
 }
 /// A convened task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3751,15 +3781,18 @@ pub struct TaskView {
     /// Number.
     #[prost(uint32, tag = "1")]
     pub task: u32,
-    /// Who.
+    /// Name of the unit or place that has it.
     #[prost(string, tag = "2")]
-    pub party: ::prost::alloc::string::String,
+    pub party_name: ::prost::alloc::string::String,
     /// State: open, acknowledged, reported, done.
     #[prost(string, tag = "3")]
     pub state: ::prost::alloc::string::String,
     /// Due time, Unix milliseconds.
     #[prost(int64, tag = "4")]
     pub due_ms: i64,
+    /// Id of the unit or place.
+    #[prost(string, tag = "5")]
+    pub party_id: ::prost::alloc::string::String,
 }
 /// One entry as shown.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3775,7 +3808,7 @@ pub struct EntryView {
     pub r#move: ::prost::alloc::string::String,
     /// Author's place name.
     #[prost(string, tag = "4")]
-    pub place: ::prost::alloc::string::String,
+    pub place_name: ::prost::alloc::string::String,
     /// Actor's person id, or empty.
     #[prost(string, tag = "5")]
     pub actor: ::prost::alloc::string::String,
@@ -3821,6 +3854,9 @@ pub struct EntryView {
     /// The field's word for the action.
     #[prost(string, tag = "19")]
     pub action_zh: ::prost::alloc::string::String,
+    /// Id of the author's place.
+    #[prost(string, tag = "20")]
+    pub place_id: ::prost::alloc::string::String,
 }
 /// One thing that an entry says.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

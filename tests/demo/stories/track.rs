@@ -90,7 +90,7 @@ async fn convene(play: &mut Play<'_>) -> Done<String> {
     });
     let seen = seen.await?;
     play.tale.fact(
-        seen.first_receiver == "市城市管理局" && seen.tasks.len() == 4,
+        seen.first_receiver_name == "市城市管理局" && seen.tasks.len() == 4,
         "首接单位为市城市管理局，四方均已知悉任务",
         "urban management is first receiver; all four have acknowledged their tasks",
     );

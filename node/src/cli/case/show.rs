@@ -3,11 +3,11 @@
 use clap::Args;
 use fengqiao_hub::case::Stage;
 use fengqiao_proto::v1 as pb;
-use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
-use crate::cli::output::{list, ms_or_null, or_dash, or_null, table, time};
+use crate::cli::json;
+use crate::cli::output::{list, or_dash, table, time};
 use crate::cli::words::calendar_warning;
 
 /// Digits of a hash shown to people.
@@ -54,7 +54,7 @@ impl ShowArgs {
         let mut client = context.casework().await?;
         let found = context.call(&Call::Read, client.get_case(request)).await?;
         let view = found.case.unwrap_or_default();
-        context.answer(|| case_text(&view), || case_json(&view))
+        context.answer(|| case_text(&view), || json::shown("CaseView", &view))
     }
 }
 
@@ -70,13 +70,16 @@ impl ListArgs {
         let page = context
             .call(&Call::Read, client.list_cases(request))
             .await?;
-        context.answer(|| page_text(&page), || page_json(&page))
+        context.answer(
+            || page_text(&page),
+            || json::shown("ListCasesResponse", &page),
+        )
     }
 }
 
 /// The word of a stage in both languages.
 pub(super) fn stage_words(stage: &str) -> String {
-    match Stage::of(stage) {
+    match Stage::of_word(stage) {
         Some(known) => format!("{stage} {}", known.chinese()),
         None => or_dash(stage),
     }
@@ -120,7 +123,7 @@ fn case_text(view: &pb::CaseView) -> String {
     let offer = view
         .offer
         .as_ref()
-        .map(|offer| format!("{} -> {} 待答复", offer.kind, offer.to));
+        .map(|offer| format!("{} -> {} 待答复", offer.kind, offer.to_name));
     let awaited = if view.awaited_below == 0 {
         String::new()
     } else {
@@ -134,7 +137,7 @@ fn case_text(view: &pb::CaseView) -> String {
         ("urgency 紧急程度", view.urgency.clone()),
         ("external 外部编号", view.external_number.clone()),
         ("received 提出时间", time(view.received_ms)),
-        ("place 所属区划", view.place.clone()),
+        ("place 所属区划", view.place_name.clone()),
         ("stage 阶段", stage_words(&view.stage)),
         ("outcome 结果", view.outcome.clone()),
         (
@@ -143,13 +146,13 @@ fn case_text(view: &pb::CaseView) -> String {
                 .trim()
                 .to_owned(),
         ),
-        ("lead 主办单位", view.lead.clone()),
+        ("lead 主办单位", view.lead_name.clone()),
         ("lamp 灯", lamp_words(&view.lamp)),
         ("due 期限", clocks_words(&view.clocks)),
         ("offer 上报", offer.unwrap_or_default()),
         ("owed 应答复", obligations_words(&view.obligations)),
-        ("origin 登记地", view.origin.clone()),
-        ("first receiver 首接单位", view.first_receiver.clone()),
+        ("origin 登记地", view.origin_name.clone()),
+        ("first receiver 首接单位", view.first_receiver_name.clone()),
         ("rank 层级计数", view.rank.clone()),
         ("standing 存证", standing_words(view.standing)),
         ("awaited 待补", awaited),
@@ -185,7 +188,12 @@ fn obligations_words(obligations: &[pb::ObligationView]) -> String {
         } else {
             "open 未答复"
         };
-        format!("{} -> {} {} {state}", owed.to, owed.from, time(owed.due_ms))
+        format!(
+            "{} -> {} {} {state}",
+            owed.to_name,
+            owed.from_name,
+            time(owed.due_ms)
+        )
     });
     words.collect::<Vec<_>>().join("; ")
 }
@@ -210,7 +218,7 @@ pub(super) fn clocks_words(clocks: &[pb::ClockView]) -> String {
             other => other,
         };
         let (due, lamp) = (time(running.due_ms), &running.lamp);
-        format!("{due} {clock} ({}, {lamp})", running.responsible)
+        format!("{due} {clock} ({}, {lamp})", running.responsible_name)
     });
     words.collect::<Vec<_>>().join("; ")
 }
@@ -243,7 +251,7 @@ fn tasks_text(tasks: &[pb::TaskView]) -> String {
         .map(|task| {
             vec![
                 task.task.to_string(),
-                task.party.clone(),
+                task.party_name.clone(),
                 task.state.clone(),
                 time(task.due_ms),
             ]
@@ -265,7 +273,7 @@ fn entries_text(title: &str, entries: &[pb::EntryView]) -> String {
             vec![
                 entry.sequence.to_string(),
                 entry.r#move.clone(),
-                entry.place.clone(),
+                entry.place_name.clone(),
                 time(entry.wall_time_ms),
                 short(&entry.hash),
                 standing_words(entry.standing),
@@ -339,7 +347,7 @@ fn remarks(view: &pb::CaseView) -> String {
         remarks.push("notice 摘要".to_owned());
     }
     if let Some(offer) = &view.offer {
-        remarks.push(format!("offered 已上报 {}", offer.to));
+        remarks.push(format!("offered 已上报 {}", offer.to_name));
     }
     if view.own_overtaken > 0 {
         remarks.push(format!("overtaken 被接管 {}", view.own_overtaken));
@@ -364,7 +372,7 @@ fn page_text(page: &pb::ListCasesResponse) -> String {
                 lamp_words(&view.lamp),
                 time(view.due_ms),
                 view.custodian_name.clone(),
-                or_dash(&view.lead),
+                or_dash(&view.lead_name),
                 view.class.clone(),
                 remarks(view),
             ]
@@ -393,127 +401,4 @@ fn page_text(page: &pb::ListCasesResponse) -> String {
         text.push_str(&format!("More: --page-token {}\n", page.next_page_token));
     }
     text
-}
-
-fn page_json(page: &pb::ListCasesResponse) -> Value {
-    json!({
-        "cases": page.cases.iter().map(case_json).collect::<Vec<_>>(),
-        "next_page_token": or_null(&page.next_page_token),
-    })
-}
-
-pub(super) fn case_json(view: &pb::CaseView) -> Value {
-    json!({
-        "case": view.case,
-        "number": view.number,
-        "stage": view.stage,
-        "custodian": view.custodian,
-        "custodian_name": view.custodian_name,
-        "class": view.class,
-        "lamp": or_null(&view.lamp),
-        "due_ms": ms_or_null(view.due_ms),
-        "outcome": or_null(&view.outcome),
-        "entries": view.entries.iter().map(entry_json).collect::<Vec<_>>(),
-        "annex": view.annex.iter().map(entry_json).collect::<Vec<_>>(),
-        "notice_only": view.notice_only,
-        "rank": view.rank,
-        "lead": or_null(&view.lead),
-        "origin": or_null(&view.origin),
-        "first_receiver": or_null(&view.first_receiver),
-        "pending_submissions": view.pending_submissions,
-        "standing": standing_word(view.standing),
-        "awaited_below": view.awaited_below,
-        "frozen": view.frozen,
-        "head": or_null(&view.head),
-        "tasks": view.tasks.iter().map(task_json).collect::<Vec<_>>(),
-        "clocks": view.clocks.iter().map(clock_json).collect::<Vec<_>>(),
-        "offer": view.offer.as_ref().map(offer_json),
-        "annex_open": view.annex_open,
-        "own_overtaken": view.own_overtaken,
-        "calendar_year_missing": year_or_null(view.calendar_year_missing),
-        "channel": or_null(&view.channel),
-        "urgency": or_null(&view.urgency),
-        "external_number": or_null(&view.external_number),
-        "received_ms": ms_or_null(view.received_ms),
-        "place": or_null(&view.place),
-        "bounces": view.bounces,
-        "obligations": view.obligations.iter().map(obligation_json).collect::<Vec<_>>(),
-        "next": view.next.iter().map(|step| json!({ "name": step.name, "zh": step.zh, "en": step.en })).collect::<Vec<_>>(),
-    })
-}
-
-fn obligation_json(owed: &pb::ObligationView) -> Value {
-    json!({
-        "from": owed.from,
-        "to": owed.to,
-        "due_ms": ms_or_null(owed.due_ms),
-        "replied": owed.replied,
-    })
-}
-
-fn field_json(field: &pb::FieldView) -> Value {
-    json!({
-        "name": field.name,
-        "label_zh": field.label_zh,
-        "label_en": field.label_en,
-        "value": field.value,
-        "zh": field.zh,
-        "en": field.en,
-    })
-}
-
-fn clock_json(running: &pb::ClockView) -> Value {
-    json!({
-        "clock": running.clock,
-        "due_ms": running.due_ms,
-        "lamp": running.lamp,
-        "responsible": running.responsible,
-        "calendar_year_missing": year_or_null(running.calendar_year_missing),
-    })
-}
-
-fn year_or_null(year: u32) -> Value {
-    if year == 0 { Value::Null } else { json!(year) }
-}
-
-fn offer_json(offer: &pb::OfferView) -> Value {
-    json!({ "kind": offer.kind, "to": offer.to, "entry": offer.entry })
-}
-
-fn task_json(task: &pb::TaskView) -> Value {
-    json!({
-        "task": task.task,
-        "party": task.party,
-        "state": task.state,
-        "due_ms": ms_or_null(task.due_ms),
-    })
-}
-
-fn entry_json(entry: &pb::EntryView) -> Value {
-    let texts: Vec<Value> = entry
-        .texts
-        .iter()
-        .map(|text| json!({ "role": text.role, "text": text.text }))
-        .collect();
-    json!({
-        "sequence": entry.sequence,
-        "hash": entry.hash,
-        "move": entry.r#move,
-        "place": entry.place,
-        "actor": or_null(&entry.actor),
-        "wall_time_ms": entry.wall_time_ms,
-        "standing": standing_word(entry.standing),
-        "texts": texts,
-        "annex_state": or_null(&entry.annex_state),
-        "annex_decision": or_null(&entry.annex_decision),
-        "annex_due_ms": ms_or_null(entry.annex_due_ms),
-        "lapsed": entry.lapsed,
-        "own": entry.own,
-        "effect": entry.effect,
-        "unsettled": entry.unsettled,
-        "author": entry.author,
-        "rank": entry.rank,
-        "action_zh": or_null(&entry.action_zh),
-        "fields": entry.fields.iter().map(field_json).collect::<Vec<_>>(),
-    })
 }

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
+use crate::cli::json::or_null;
 use crate::cli::language::Language;
-use crate::cli::output::or_null;
 use crate::cli::table::{Refused, TableArgs, not_mapped, note_source, progress, source_json};
 use crate::tabular::{
     FieldKind, FieldSpec, MappedRow, Mapper, Mapping, Need, RefusedRow, RowError, Schema, Table,

@@ -2,10 +2,11 @@
 
 use clap::{Args, Subcommand};
 use fengqiao_proto::v1 as pb;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::Context;
 use super::super::failure::{Call, Failure};
+use super::super::json::listed;
 use super::super::output::table;
 use super::super::words::{UnitKind, UnitPresence, kind_chinese};
 use super::super::write::WriteArgs;
@@ -142,7 +143,7 @@ impl ListArgs {
         units.retain(|unit| self.ended || !unit.ended);
         context.answer(
             || units_text(&units),
-            || json!({ "units": units.iter().map(unit_json).collect::<Vec<_>>() }),
+            || json!({ "units": listed("UnitView", &units) }),
         )
     }
 }
@@ -177,19 +178,4 @@ fn kind_word(unit: &pb::UnitView) -> String {
         .trim_start_matches("UNIT_KIND_")
         .to_ascii_lowercase()
         .replace('_', "-")
-}
-
-pub(super) fn unit_json(unit: &pb::UnitView) -> Value {
-    let presence = match unit.presence() {
-        pb::UnitPresence::Rotating => Value::from("rotating"),
-        pb::UnitPresence::Resident => Value::from("resident"),
-        pb::UnitPresence::Unspecified => Value::Null,
-    };
-    json!({
-        "unit": unit.unit,
-        "name": unit.name,
-        "kind": kind_word(unit),
-        "presence": presence,
-        "ended": unit.ended,
-    })
 }

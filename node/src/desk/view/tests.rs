@@ -136,7 +136,7 @@ fn the_standing_chain_is_shown_oldest_first_and_the_annex_apart() {
     assert_eq!(moves(&shown.annex), ["accept"]);
     assert_eq!(shown.annex[0].annex_state, "open");
     assert_eq!(shown.entries[0].annex_state, "");
-    assert_eq!(shown.entries[0].place, "和平社区");
+    assert_eq!(shown.entries[0].place_name, "和平社区");
     assert_eq!(shown.head, shown.entries[2].hash);
 }
 
@@ -176,7 +176,7 @@ fn an_annex_deadline_is_a_clock_of_the_custodian_and_turns_red() {
     let shown = world.shown(DUE);
     assert_eq!((shown.lamp.as_str(), shown.due_ms), ("red", due.0));
     assert_eq!(shown.clocks[0].clock, "annex");
-    assert_eq!(shown.clocks[0].responsible, "德城区");
+    assert_eq!(shown.clocks[0].responsible_name, "德城区");
     assert_eq!(shown.annex[0].annex_due_ms, due.0);
     let decision = AnnexDecision {
         adopted: true,
@@ -227,11 +227,11 @@ fn an_open_offer_and_its_clock_are_shown_and_in_the_annex_it_lapsed() {
     let shown = world.shown(Moment(DUE.0 + 1));
     let offer = shown.offer.unwrap();
     assert_eq!(
-        (offer.kind.as_str(), offer.to.as_str()),
+        (offer.kind.as_str(), offer.to_name.as_str()),
         ("escalate", "德城区")
     );
     assert_eq!(shown.clocks[0].clock, "answer");
-    assert_eq!(shown.clocks[0].responsible, "德城区");
+    assert_eq!(shown.clocks[0].responsible_name, "德城区");
     assert_eq!(shown.lamp, "red");
     world
         .chain
@@ -248,9 +248,9 @@ fn custodian_lead_origin_and_first_receiver_are_shown_by_name() {
     let shown = world().shown(DUE);
     assert_eq!(shown.custodian, fixture::COUNTY.to_string());
     assert_eq!(shown.custodian_name, "德城区");
-    assert_eq!(shown.lead, "区城管局");
-    assert_eq!(shown.origin, "和平社区");
-    assert_eq!(shown.first_receiver, "区城管局");
+    assert_eq!(shown.lead_name, "区城管局");
+    assert_eq!(shown.origin_name, "和平社区");
+    assert_eq!(shown.first_receiver_name, "区城管局");
     assert_eq!(shown.case, fixture::CASE.to_string());
     assert_eq!(
         shown.pending_submissions,
@@ -325,7 +325,7 @@ fn a_notice_without_a_case_is_not_shown() {
 fn a_unit_that_is_not_known_is_shown_by_its_id() {
     let mut world = world();
     world.case().dispatching.lead = Some(UnitId([0x55; 10]));
-    assert_eq!(world.shown(DUE).lead, UnitId([0x55; 10]).to_string());
+    assert_eq!(world.shown(DUE).lead_name, UnitId([0x55; 10]).to_string());
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) struct Family {
 /// Chains and notices. What goes up is noted in the rows of entries too.
 pub(super) const CHAINS: Family = Family {
     name: "chains",
-    version: 1,
+    version: 2,
     tables: b"ehgjnawv",
 };
 /// Named numbers: what several projectors count.
