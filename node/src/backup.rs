@@ -22,6 +22,7 @@ mod manifest;
 mod placement;
 mod read;
 mod restore;
+mod retention;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +35,4 @@ pub(crate) use manifest::Manifest;
 pub(crate) use placement::check_placement;
 pub(crate) use read::{Backup, list};
 pub(crate) use restore::{Wanted, restore};
+pub(crate) use retention::{LetGo, keep_newest};

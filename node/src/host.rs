@@ -3,6 +3,7 @@
 mod enrolling;
 mod renewal;
 mod stores;
+mod supervisor;
 mod upward;
 
 use std::collections::BTreeMap;
@@ -253,8 +254,10 @@ impl Host {
                 tracing::error!(%node, code, english, chinese, "nothing is taken in");
             }
         }
+        supervisor::ready(self.hosted.clone(), patience, stop.clone(), &mut tasks);
         stopped(stop).await;
         tracing::info!("draining");
+        supervisor::stopping();
         let drained = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
             tracing::warn!("not everything drained in time");

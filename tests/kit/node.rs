@@ -33,6 +33,8 @@ pub struct Node {
     pub settings: Vec<String>,
     /// Further words for `run`.
     pub words: Vec<String>,
+    /// What its environment says beside the caller's.
+    pub environment: Vec<(String, OsString)>,
     /// Folder below the data folder whose node is meant, where one process hosts many; empty for the data folder itself.
     pub hosted: String,
     /// The program.
@@ -54,6 +56,7 @@ impl Node {
             log: data.with_extension("log"),
             settings: Vec::new(),
             words: Vec::new(),
+            environment: Vec::new(),
             hosted: String::new(),
             binary: process::binary()?,
             process: None,
@@ -127,6 +130,7 @@ impl Node {
         }
         let mut command = process::command(&self.binary);
         command.args(self.run_words());
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
         let started = Process::start(command, log);
         self.process = Some(started.with_context(|| self.name.clone())?);
         Ok(())

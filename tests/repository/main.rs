@@ -10,6 +10,7 @@ mod mutants;
 mod papers;
 mod protocol;
 mod rust;
+mod services;
 mod tree;
 
 use tree::{File, tree};

@@ -25,5 +25,6 @@ mod pages;
 mod privacy;
 mod process;
 mod recovery;
+mod services;
 mod tables;
 mod writers;

@@ -99,7 +99,7 @@ impl Ground {
     }
 
     fn passphrase(&self) -> Passphrase {
-        Passphrase::read(&self.path("passphrase")).unwrap()
+        Passphrase::read(&self.path("passphrase"), None).unwrap()
     }
 
     fn keys(&self) {
@@ -314,13 +314,13 @@ fn case_keys_expire_and_open_with_their_passphrase_alone() {
     assert_eq!(refused(ground.restore_with(Some(NOW))), "KEYS_CLOSED");
     fs::write(ground.path("passphrase"), "short\n").unwrap();
     assert_eq!(
-        refused(Passphrase::read(&ground.path("passphrase"))),
+        refused(Passphrase::read(&ground.path("passphrase"), None)),
         "PASSPHRASE_SHORT"
     );
     let open = fs::Permissions::from_mode(0o640);
     fs::set_permissions(ground.path("passphrase"), open).unwrap();
     assert_eq!(
-        refused(Passphrase::read(&ground.path("passphrase"))),
+        refused(Passphrase::read(&ground.path("passphrase"), None)),
         "PASSPHRASE_OPEN"
     );
 }
@@ -490,4 +490,63 @@ fn a_backup_holds_no_key_and_nothing_to_be_a_node_by() {
     }
     let seen = crate::journal::Beside::look(&ground.path("data")).unwrap();
     assert_eq!(seen.reader().tail(Position(0)).count(), 1);
+}
+
+#[test]
+fn old_backups_are_let_go_and_what_is_kept_still_holds() {
+    let mut ground = Ground::new();
+    for day in 0..4 {
+        ground.write(400_000);
+        ground.backup_at(Moment(NOW.0 + day * DAY_MS)).unwrap();
+    }
+    let folder = ground.path("backup");
+    let before = ground.segments().len();
+    let gone = keep_newest(&folder, 2).unwrap();
+    assert_eq!(gone.backups.len(), 2);
+    assert!(
+        gone.segments > 0,
+        "parts that grew on are not needed any more"
+    );
+    assert_eq!(ground.segments().len(), before - gone.segments);
+    let kept = list(&folder).unwrap();
+    assert_eq!(kept.len(), 2);
+    for listed in &kept {
+        let backup = Backup::open(&folder, Some(&listed.name)).unwrap();
+        backup.check_files(&mut |_, _| {}).unwrap();
+    }
+    assert_eq!(keep_newest(&folder, 2).unwrap(), LetGo::default());
+    ground.keys();
+    ground.restore_with(Some(NOW)).unwrap();
+}
+
+#[test]
+fn beside_a_manifest_that_is_refused_no_segment_is_let_go() {
+    let mut ground = Ground::new();
+    for day in 0..3 {
+        ground.write(400_000);
+        ground.backup_at(Moment(NOW.0 + day * DAY_MS)).unwrap();
+    }
+    let folder = ground.path("backup");
+    let oldest = list(&folder).unwrap().remove(0);
+    let path = folder.join(format!("{}.manifest", oldest.name));
+    let mut hurt = fs::read(&path).unwrap();
+    hurt[20] ^= 1;
+    fs::write(&path, hurt).unwrap();
+    let before = ground.segments();
+    let gone = keep_newest(&folder, 1).unwrap();
+    assert_eq!((gone.backups.len(), gone.segments), (1, 0));
+    assert!(path.exists());
+    assert_eq!(ground.segments(), before);
+}
+
+#[test]
+fn a_passphrase_that_the_service_manager_hands_over_may_show_rights_of_a_group() {
+    let ground = Ground::new();
+    let file = ground.path("passphrase");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
+    assert_eq!(
+        refused(Passphrase::read(&file, Some(&ground.path("elsewhere")))),
+        "PASSPHRASE_OPEN"
+    );
+    assert!(Passphrase::read(&file, file.parent()).is_ok());
 }

@@ -1,14 +1,14 @@
 //! `fengqiao backup` and `fengqiao restore`: a node's journal and case keys, out of a folder and into a new one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::ground::{Failed, Ground, bar, clock_of, data_of, say};
 use crate::backup::{
-    Backup, BackupError, CaseKeys, KEYS_DAYS_MAX, Made, Passphrase, Wanted, check_placement,
-    create, create_keys, list, restore,
+    Backup, BackupError, CaseKeys, KEYS_DAYS_MAX, LetGo, Made, Passphrase, Wanted, check_placement,
+    create, create_keys, keep_newest, list, restore,
 };
 use crate::trust::keys::Fingerprint;
 use crate::trust::random::OsRandom;
@@ -71,6 +71,9 @@ struct CreateArgs {
     #[arg(long, value_name = "DAYS", default_value_t = KEYS_DAYS_MAX,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(KEYS_DAYS_MAX)))]
     keys_days: u32,
+    /// Keep so many backups in the folder, this one included, and let go of older ones; all unless given
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    keep: Option<u32>,
     /// Read the clock from a file instead of the machine (for demonstrations)
     #[arg(long, hide = true)]
     clock: Option<PathBuf>,
@@ -127,8 +130,7 @@ fn make(args: &CreateArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
     let now = clock_of(args.clock.as_ref()).now();
     // Read before anything is copied: a wrong passphrase file is said at once.
-    let passphrase = args.passphrase_file.as_deref().map(Passphrase::read);
-    let passphrase = passphrase.transpose()?;
+    let passphrase = passphrase_in(args.passphrase_file.as_deref())?;
     check_placement(&data, &args.to, args.keys.as_deref())?;
     let bar = bar();
     let made = create(&data, &args.to, now, &mut |done, total| {
@@ -146,6 +148,10 @@ fn make(args: &CreateArgs, ground: &Ground) -> Result<(), Failed> {
         }
         (Some(_), None) | (None, _) => None,
     };
+    let gone = match args.keep {
+        Some(count) => keep_newest(&args.to, usize::try_from(count).unwrap_or(usize::MAX))?,
+        None => LetGo::default(),
+    };
     let Made {
         manifest, copied, ..
     } = &made;
@@ -156,6 +162,7 @@ fn make(args: &CreateArgs, ground: &Ground) -> Result<(), Failed> {
         "keys": keys.map(|(file, cases, closed)| serde_json::json!({
             "file": file, "cases": cases, "unopened": closed,
         })),
+        "let_go": gone.backups, "segments_removed": gone.segments,
     });
     let mut text = format!(
         "backup {} of {}: {} segments, {} bytes up to position {}; {copied} copied now, {} bytes",
@@ -174,8 +181,18 @@ fn make(args: &CreateArgs, ground: &Ground) -> Result<(), Failed> {
         ),
         None => "\ncase keys: none; give --keys and --passphrase-file to keep them too".to_owned(),
     };
+    if !gone.backups.is_empty() {
+        text += &format!("\nlet go: {}", gone.backups.join(", "));
+    }
     say(ground.json, &object, &text);
     Ok(())
+}
+
+/// The passphrase in a file, which may be one that the service manager handed over.
+fn passphrase_in(file: Option<&Path>) -> Result<Option<Passphrase>, BackupError> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    file.map(|file| Passphrase::read(file, credentials.as_deref()))
+        .transpose()
 }
 
 fn verify(folder: PathBuf, at: Option<&str>, ground: &Ground) -> Result<(), Failed> {
@@ -235,8 +252,7 @@ fn show(folder: PathBuf, ground: &Ground) -> Result<(), Failed> {
 /// Why nothing was put back.
 pub(super) fn put_back(args: &RestoreArgs, ground: &Ground) -> Result<(), Failed> {
     let data = data_of(ground)?;
-    let passphrase = args.passphrase_file.as_deref().map(Passphrase::read);
-    let passphrase = passphrase.transpose()?;
+    let passphrase = passphrase_in(args.passphrase_file.as_deref())?;
     let bar = bar();
     let wanted = Wanted {
         from: &args.from,
