@@ -25,6 +25,7 @@ pub mod output;
 mod people;
 mod place;
 mod recover;
+mod remote;
 mod root;
 mod run;
 mod server;

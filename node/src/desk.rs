@@ -4,6 +4,7 @@
 //! writes a text or a person into an error.
 
 pub mod error;
+mod port;
 pub(crate) mod server;
 pub(crate) mod service;
 pub(crate) mod view;

@@ -214,6 +214,7 @@ impl Host {
             self.watch_registry(hosted, &stop, &mut tasks);
         }
         if let Some(first) = self.hosted.first() {
+            let tls = crate::pages::tls(first, &self.config)?;
             let desk = listen(self.config.desk.listen, "desk.listen").await?;
             tracing::info!(address = %desk.local_addr()?, "the desk is open");
             let places = self.ports.port(crate::desk::server::PLACES);
@@ -221,11 +222,12 @@ impl Host {
                 Arc::clone(first),
                 desk,
                 places,
+                tls.clone(),
                 stop.clone(),
                 &mut tasks,
             );
+            self.open_pages(first, tls, &stop, &mut tasks).await?;
         }
-        self.open_pages(&stop, &mut tasks).await?;
         let port = listen(self.config.operations.listen, "operations.listen").await?;
         tracing::info!(address = %port.local_addr()?, "the operations port is open");
         let patience = self.patience();
@@ -273,12 +275,11 @@ impl Host {
     /// Opens the pages of the first node.
     async fn open_pages(
         &self,
+        first: &Arc<Hosted>,
+        tls: rustls::ServerConfig,
         stop: &watch::Receiver<bool>,
         tasks: &mut JoinSet<()>,
     ) -> anyhow::Result<()> {
-        let Some(first) = self.hosted.first() else {
-            return Ok(());
-        };
         let pages = listen(self.config.pages.listen, "pages.listen").await?;
         let redirect = listen(self.config.pages.redirect, "pages.redirect").await?;
         tracing::info!(address = %pages.local_addr()?, "the pages are open");
@@ -286,7 +287,7 @@ impl Host {
             (pages, self.ports.port(crate::pages::PLACES)),
             (redirect, self.ports.port(crate::pages::PLACES)),
         );
-        crate::pages::serve(Arc::clone(first), &self.config, ports, stop, tasks)
+        crate::pages::serve(Arc::clone(first), &self.config, ports, tls, stop, tasks)
     }
 
     /// How long an engine may take for a tick before it is held to hang.

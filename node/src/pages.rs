@@ -31,4 +31,4 @@ mod words;
 mod work;
 
 pub use router::{ROUTES, Route, Who};
-pub(crate) use serve::{PLACES, serve};
+pub(crate) use serve::{PLACES, serve, tls};

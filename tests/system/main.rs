@@ -25,6 +25,7 @@ mod pages;
 mod privacy;
 mod process;
 mod recovery;
+mod remote;
 mod services;
 mod tables;
 mod writers;

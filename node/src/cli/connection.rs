@@ -1,4 +1,5 @@
-//! The way to the node: one connection to its local socket, the acting account beside each request, a deadline on each.
+//! The way to the node: one connection to its local socket, or over TLS to another machine, the acting account beside
+//! each request, a deadline on each.
 
 use std::future::Future;
 use std::path::Path;
@@ -16,6 +17,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::context::Context;
 use super::failure::{Call, Failure};
+use super::remote;
 use crate::desk::LOGIN_KEY;
 
 /// Largest answer read: a page of cases or a digest of all heads.
@@ -65,6 +67,10 @@ impl Context {
     }
 
     async fn connect(&self) -> Result<Channel, Failure> {
+        let remote = self.remote();
+        if let Some(address) = &remote.remote {
+            return remote::connect(address, remote.trust.as_deref()).await;
+        }
         let path = self.socket()?;
         let not_connected = |source| Failure::NotConnected {
             path: path.clone(),
@@ -80,7 +86,20 @@ impl Context {
     pub fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Failure> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.timeout());
-        if let Some(login) = self.login() {
+        let remote = self.remote();
+        if remote.remote.is_some()
+            && let Some(token) = &remote.access_token_file
+        {
+            if self.login().is_some() {
+                return Err(Failure::usage(
+                    "as",
+                    "with --remote the access token says who acts: leave out --as and FENGQIAO_LOGIN",
+                    "使用 --remote 时由访问令牌确定账号，请去掉 --as 和 FENGQIAO_LOGIN",
+                ));
+            }
+            let header = remote::bearer(token)?;
+            request.metadata_mut().insert("authorization", header);
+        } else if let Some(login) = self.login() {
             let value = checked_login(login)
                 .and_then(|login| MetadataValue::try_from(login).ok())
                 .ok_or_else(|| {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::language::{self, Language};
 use super::output::Output;
+use super::remote::RemoteArgs;
 use crate::config::SOCKET_NAME;
 use crate::tabular::Words;
 
@@ -25,6 +26,9 @@ pub struct Globals {
     /// Socket of the running node, instead of the one in the data folder
     #[arg(long, global = true, help_heading = HEADING, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// A node on another machine, where one is asked
+    #[command(flatten)]
+    pub remote: RemoteArgs,
     /// Account that acts
     #[arg(
         long = "as",
@@ -152,11 +156,23 @@ impl Context {
         })
     }
 
+    /// The node on another machine that is asked, if one is.
+    pub(super) fn remote(&self) -> &RemoteArgs {
+        &self.globals.remote
+    }
+
     /// The data folder of the node: the one named, or the one its socket stands in.
     ///
     /// # Errors
     /// A usage failure when neither is named.
     pub fn data(&self) -> Result<PathBuf, Failure> {
+        if self.globals.remote.remote.is_some() {
+            return Err(Failure::usage(
+                "remote",
+                "this works on the data folder: run it on the node's own machine, without --remote",
+                "此命令须在节点所在机器上执行，不能使用 --remote",
+            ));
+        }
         if let Some(folder) = &self.globals.data {
             return Ok(folder.clone());
         }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::json::or_null;
 use crate::desk::error::{Told, told};
+use crate::dial::{Unreached, Why};
 use crate::tabular::Words;
 
 const EXIT_USAGE: u8 = Exit::Usage.code();
@@ -173,6 +174,37 @@ impl Failure {
                 "节点未及时答复",
             ),
             effect: call.effect_unknown(),
+        }
+    }
+
+    /// A node on another machine that was not reached, or is not believed; nothing was sent.
+    #[must_use]
+    pub(super) fn unreached(unreached: &Unreached) -> Self {
+        let told = |code, english: &str, chinese: &str| {
+            let english = format!("{}{english}", unreached.english());
+            own(code, "remote", english, unreached.chinese() + chinese)
+        };
+        match unreached.why {
+            Why::Theirs(_) | Why::Ours(_) => Self::Refused(told(
+                "NOT_TRUSTED",
+                "; give the node's own pages/authority.pem or certificate to --trust, and dial a name that stands in it",
+                "；请用 --trust 指明该节点的 pages/authority.pem 或证书，并使用证书中的名称",
+            )),
+            Why::NotANode => Self::Refused(told(
+                "NOT_A_NODE",
+                "; dial its desk.listen port, 7445 by default",
+                "；请连接 desk.listen 端口，默认为 7445",
+            )),
+            Why::Name | Why::Silent | Why::NoRoute | Why::NobodyListens | Why::Broken => {
+                Self::TryAgain {
+                    told: told(
+                        "NOT_CONNECTED",
+                        "; see that desk.listen there is open to this machine",
+                        "；请确认对方 desk.listen 对本机开放",
+                    ),
+                    effect: Effect::None,
+                }
+            }
         }
     }
 

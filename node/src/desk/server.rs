@@ -12,12 +12,15 @@ use pb::casework_service_server::CaseworkServiceServer;
 use pb::import_service_server::ImportServiceServer;
 use pb::node_service_server::NodeServiceServer;
 use pb::rulebook_service_server::RulebookServiceServer;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 
+use super::port;
 use super::service::Desk;
 use crate::node::hosted::{Hosted, stopped};
 use crate::ports::{Connections, Port, PortLimits};
@@ -81,11 +84,12 @@ pub(crate) fn serve_socket(
     Ok(())
 }
 
-/// Serves the desk's TCP port.
+/// Serves the desk's TCP port. `tls` is what it shows to whoever comes over a network.
 pub(crate) fn serve_tcp(
     hosted: Arc<Hosted>,
     listener: TcpListener,
     places: Port,
+    tls: ServerConfig,
     stop: watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -94,7 +98,7 @@ pub(crate) fn serve_tcp(
             hosted,
             trusted: false,
         };
-        let incoming = Connections::new(listener, places);
+        let incoming = ReceiverStream::new(port::open(listener, places, tls));
         let served = match router(desk).await {
             Ok(router) => router
                 .serve_with_incoming_shutdown(incoming, stopped(stop))

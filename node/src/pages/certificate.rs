@@ -29,7 +29,7 @@ const LEAF_DAYS: i64 = 397;
 /// Clocks in offices differ.
 const BACKDATED_DAYS: i64 = 1;
 
-/// What the port answers a handshake with. `folder` is where the pages keep their own; `now` is the machine's.
+/// What a port answers a handshake with; which protocols it speaks is the port's to add. `folder` is where the pages keep their own; `now` is the machine's.
 ///
 /// # Errors
 /// A given file does not read, or nothing could be made or kept.
@@ -43,12 +43,11 @@ pub(super) fn server_config(
         _ => own(pages, folder, now)?,
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .context("the certificate of the pages and its key do not belong together")?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 

@@ -10,6 +10,7 @@ use axum::http::header::{HOST, LOCATION};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::certificate;
+use super::entrance::links::FOLDER;
 use super::entrance::passwords::make_folder;
 use super::house::House;
 use super::listening::{accept, talk};
@@ -38,25 +40,34 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A request's head must have come by then; an idle connection ends after as long.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves the pages of a node until the process stops.
+/// What this machine shows to browsers, and to programs that come over a network.
 ///
 /// # Errors
 /// Certificate or folder cannot be made or read.
+pub(crate) fn tls(hosted: &Hosted, config: &config::Config) -> anyhow::Result<ServerConfig> {
+    let folder = hosted.node.folder.join(FOLDER);
+    make_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    // By the machine's clock, as the browser judges it, also where a demonstration has a time of its own.
+    let seconds = Clock::System.now().0.div_euclid(1000);
+    let now = time::OffsetDateTime::from_unix_timestamp(seconds)?;
+    certificate::server_config(&config.pages, &folder, now)
+}
+
+/// Serves the pages of a node until the process stops.
+///
+/// # Errors
+/// The port has no address.
 pub(crate) fn serve(
     hosted: Arc<Hosted>,
     config: &config::Config,
     (pages, redirect): ((TcpListener, Port), (TcpListener, Port)),
+    mut tls: ServerConfig,
     stop: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
     let zone = i32::try_from(config.time.zone_offset_minutes).unwrap_or(480);
     let house = Arc::new(House::new(hosted, zone));
-    make_folder(&house.folder)
-        .with_context(|| format!("cannot make {}", house.folder.display()))?;
-    // By the machine's clock, as the browser judges it, also where a demonstration has a time of its own.
-    let seconds = Clock::System.now().0.div_euclid(1000);
-    let now = time::OffsetDateTime::from_unix_timestamp(seconds)?;
-    let tls = certificate::server_config(&config.pages, &house.folder, now)?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let port = pages.0.local_addr()?.port();
     let app = router(house);
