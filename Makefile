@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: advisories browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
+.PHONY: alerts advisories browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -29,6 +29,12 @@ screenshots: ## Take pictures of every page into target/screenshots
 	tests/browser/install.sh
 	$(CARGO) build $(LOCKED) --bin fengqiao --bin browser
 	target/debug/browser pictures target/screenshots
+
+alerts: ## Check alert rules and figures with promtool; installs Debian's prometheus
+	tests/alerts/install.sh
+	promtool check rules deploy/alerts/*.yaml
+	$(CARGO) build $(LOCKED) --bin fengqiao
+	FENGQIAO_PROMTOOL=promtool $(CARGO) test $(LOCKED) --package fengqiao-tests --test system figures
 
 build: ## Build everything for tests
 	$(CARGO) build $(LOCKED) --workspace

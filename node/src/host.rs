@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::desk::calls::Calls;
 use crate::engine::Closed;
 use crate::enrolment::{EnrolDesk, EnrolServer};
 use crate::folder::Folder;
@@ -213,6 +214,7 @@ impl Host {
             self.watch_parent(hosted, &stop, &mut tasks);
             self.watch_registry(hosted, &stop, &mut tasks);
         }
+        let calls = Calls::default();
         if let Some(first) = self.hosted.first() {
             let tls = crate::pages::tls(first, &self.config)?;
             let desk = listen(self.config.desk.listen, "desk.listen").await?;
@@ -223,6 +225,7 @@ impl Host {
                 desk,
                 places,
                 tls.clone(),
+                calls.clone(),
                 stop.clone(),
                 &mut tasks,
             );
@@ -233,13 +236,22 @@ impl Host {
         let patience = self.patience();
         let hosted = self.hosted.clone();
         let places = self.ports.port(operations::PLACES);
-        operations::serve(hosted, port, places, stop.clone(), patience, &mut tasks);
+        operations::serve(
+            hosted,
+            port,
+            places,
+            stop.clone(),
+            patience,
+            calls.clone(),
+            &mut tasks,
+        );
         // Last: whoever is answered on the socket finds every port open.
         for hosted in &self.hosted {
             crate::desk::server::serve_socket(
                 Arc::clone(hosted),
                 self.socket_of(hosted),
                 self.ports.port(crate::desk::server::PLACES),
+                calls.clone(),
                 stop.clone(),
                 &mut tasks,
             )?;

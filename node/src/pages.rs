@@ -19,6 +19,7 @@ mod form;
 mod guard;
 mod house;
 mod listening;
+mod metrics;
 mod office;
 mod public;
 mod register;

@@ -12,6 +12,7 @@ mod protocol;
 mod rust;
 mod services;
 mod tree;
+mod watching;
 
 use tree::{File, tree};
 

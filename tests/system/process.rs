@@ -136,3 +136,79 @@ async fn who_watches_learns_that_a_node_takes_nothing_in() {
     let text = ground.say(&["--data", city.data.to_str().unwrap(), "status"]);
     assert!(text.out.contains("只读"), "{text:?}");
 }
+
+/// Has promtool read a page of figures, where `make alerts` names it.
+fn lint(page: &str) {
+    let Some(promtool) = std::env::var_os("FENGQIAO_PROMTOOL") else {
+        return;
+    };
+    let mut child = std::process::Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), page.as_bytes()).unwrap();
+    let said = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    // OpenMetrics describes a counter by its name without the ending, which promtool does not know.
+    let wrong = said
+        .lines()
+        .filter(|line| !line.ends_with("_total no help text"));
+    assert_eq!(wrong.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+/// The value of a figure with such labels, in any order, from a page of figures.
+fn figure(page: &str, name: &str, labels: &[&str]) -> Option<f64> {
+    let lines = page.lines().filter(|line| {
+        let named = line.split(['{', ' ']).next() == Some(name);
+        named && labels.iter().all(|label| line.contains(label))
+    });
+    lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+        .reduce(|one: f64, other| one + other)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_figures_tell_of_cases_calls_disk_and_certificate_by_the_names_of_places() {
+    let ground = City::new();
+    let city = ground.found("德州市").await;
+    for _ in 0..3 {
+        city.desk().register("照常受理").await;
+    }
+    assert!(city.desk().case("no-such").await.is_err());
+    let (status, told) = page(&city, "/metrics").await;
+    assert_eq!(status, 200);
+    assert!(told.ends_with("# EOF\n"), "{told}");
+    let here = "place=\"德州市\"";
+    let open = figure(
+        &told,
+        "fengqiao_open_cases",
+        &[here, "stage=\"registered\"", "lamp=\"green\""],
+    );
+    assert_eq!(open, Some(3.0), "{told}");
+    assert_eq!(figure(&told, "fengqiao_cases", &[here]), Some(3.0));
+    let calls = |code: &str| {
+        figure(
+            &told,
+            "fengqiao_grpc_calls_total",
+            &["fengqiao.v1.CaseworkService/", code],
+        )
+    };
+    assert_eq!(calls("code=\"Ok\""), Some(3.0), "{told}");
+    assert_eq!(calls("code=\"NotFound\""), Some(1.0), "{told}");
+    let left = figure(&told, "fengqiao_certificate_seconds", &[here]).unwrap();
+    assert!((170.0..181.0).contains(&(left / 86_400.0)), "{left}");
+    let free = figure(&told, "fengqiao_disk_free_bytes", &[here]).unwrap();
+    assert!(free > 0.0 && free <= figure(&told, "fengqiao_disk_bytes", &[here]).unwrap());
+    assert_eq!(figure(&told, "fengqiao_read_only", &[here]), Some(0.0));
+    assert_eq!(figure(&told, "fengqiao_backup_age_seconds", &[here]), None);
+    assert!(!told.contains("照常受理"));
+    lint(&told);
+
+    let to = ground.path("backup");
+    let said = city.say(&["backup", "create", "--to", to.to_str().unwrap()]);
+    assert_eq!(said.unwrap().code, 0);
+    let (_, told) = page(&city, "/metrics").await;
+    let age = figure(&told, "fengqiao_backup_age_seconds", &[here]);
+    assert!(age.is_some_and(|age| age < 3_600.0), "{told}");
+}

@@ -6,6 +6,7 @@ use fengqiao_hub::clock::Moment;
 
 use super::case_keys::{self, Passphrase};
 use super::copying::{self, Told, failed};
+use super::last;
 use super::manifest::SegmentFile;
 use super::placement::check_placement;
 use super::read::list;
@@ -85,6 +86,10 @@ pub(crate) fn create(
         &format!("{}.manifest", manifest.name),
         &bytes,
     )?;
+    // The backup stands, whatever becomes of the note: a folder that cannot be written is backed up all the same.
+    if let Err(error) = last::note(data, now) {
+        tracing::warn!(%error, "the data folder does not say that it was backed up");
+    }
     Ok(Made {
         copied: wanted.len(),
         bytes_copied: total,

@@ -19,7 +19,9 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
+use tower::layer::util::{Identity, Stack};
 
+use super::calls::Calls;
 use super::port;
 use super::service::Desk;
 use crate::node::hosted::{Hosted, stopped};
@@ -46,6 +48,7 @@ pub(crate) fn serve_socket(
     hosted: Arc<Hosted>,
     path: PathBuf,
     places: Port,
+    calls: Calls,
     stop: watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<()> {
@@ -69,7 +72,7 @@ pub(crate) fn serve_socket(
             trusted: true,
         };
         let incoming = Connections::new(socket, places);
-        let served = match router(desk).await {
+        let served = match router(desk, calls).await {
             Ok(router) => router
                 .serve_with_incoming_shutdown(incoming, stopped(stop))
                 .await
@@ -90,6 +93,7 @@ pub(crate) fn serve_tcp(
     listener: TcpListener,
     places: Port,
     tls: ServerConfig,
+    calls: Calls,
     stop: watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -99,7 +103,7 @@ pub(crate) fn serve_tcp(
             trusted: false,
         };
         let incoming = ReceiverStream::new(port::open(listener, places, tls));
-        let served = match router(desk).await {
+        let served = match router(desk, calls).await {
             Ok(router) => router
                 .serve_with_incoming_shutdown(incoming, stopped(stop))
                 .await
@@ -112,7 +116,7 @@ pub(crate) fn serve_tcp(
     });
 }
 
-async fn router(desk: Desk) -> anyhow::Result<Router> {
+async fn router(desk: Desk, calls: Calls) -> anyhow::Result<Router<Stack<Calls, Identity>>> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<CaseworkServiceServer<Desk>>().await;
     health.set_serving::<NodeServiceServer<Desk>>().await;
@@ -123,6 +127,7 @@ async fn router(desk: Desk) -> anyhow::Result<Router> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     Ok(Server::builder()
+        .layer(calls)
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))

@@ -3,9 +3,11 @@
 mod administration;
 mod casework;
 mod imports;
+mod open;
 mod rulebook;
 
 pub(crate) use administration::digest_of;
+pub(crate) use open::open_cases;
 
 use std::sync::Arc;
 

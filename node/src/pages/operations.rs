@@ -1,11 +1,8 @@
 //! The operations port: `/healthz`, `/readyz`, `/metrics`.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fengqiao_hub::id::NodeId;
-use fengqiao_proto::v1 as pb;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
@@ -15,6 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::listening::{accept, talk};
+use super::metrics::{CONTENT_TYPE as FIGURES_TYPE, Figures};
+use crate::desk::calls::Calls;
 use crate::node::hosted::Hosted;
 use crate::ports::{Port, PortLimits};
 
@@ -26,11 +25,6 @@ pub(crate) const PLACES: PortLimits = PortLimits {
 };
 /// A request must have come by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-const LANES: [(pb::Lane, &str); 3] = [
-    (pb::Lane::Control, "control"),
-    (pb::Lane::Cases, "cases"),
-    (pb::Lane::Bulk, "bulk"),
-];
 
 /// Serves the operations port until the process stops. An engine that has not finished a tick for `patience` hangs.
 pub(crate) fn serve(
@@ -39,13 +33,15 @@ pub(crate) fn serve(
     places: Port,
     stop: watch::Receiver<bool>,
     patience: Duration,
+    calls: Calls,
     tasks: &mut JoinSet<()>,
 ) {
+    let figures = Figures::new(hosted.clone(), calls);
     let health = Health { hosted, patience };
     tasks.spawn(accept((listener, places), stop, move |stream, _| {
-        let health = health.clone();
+        let (health, figures) = (health.clone(), figures.clone());
         let service = service_fn(move |request| {
-            let response = answer(&request, &health);
+            let response = answer(&request, &health, &figures);
             async move { Ok::<_, std::convert::Infallible>(response) }
         });
         talk(stream, service, HEADER_TIMEOUT)
@@ -102,15 +98,11 @@ fn health(wrong: String) -> (StatusCode, &'static str, String) {
     }
 }
 
-fn answer(request: &Request<Incoming>, nodes: &Health) -> Response<String> {
+fn answer(request: &Request<Incoming>, nodes: &Health, figures: &Figures) -> Response<String> {
     let (status, kind, body) = match (request.method(), request.uri().path()) {
         (&Method::GET, "/healthz") => health(nodes.hanging()),
         (&Method::GET, "/readyz") => health(nodes.unready()),
-        (&Method::GET, "/metrics") => (
-            StatusCode::OK,
-            "text/plain; version=0.0.4; charset=utf-8",
-            metrics(&nodes.hosted),
-        ),
+        (&Method::GET, "/metrics") => (StatusCode::OK, FIGURES_TYPE, figures.page()),
         (&Method::GET, _) => (
             StatusCode::NOT_FOUND,
             "text/plain; charset=utf-8",
@@ -128,129 +120,4 @@ fn answer(request: &Request<Incoming>, nodes: &Health) -> Response<String> {
         response.headers_mut().insert(CONTENT_TYPE, kind);
     }
     response
-}
-
-/// All figures in the text format of Prometheus.
-fn metrics(hosted: &[Arc<Hosted>]) -> String {
-    let mut page = Page::default();
-    for hosted in hosted {
-        let node = &hosted.node;
-        let figures = node.figures.load();
-        let own = format!("node=\"{}\"", node.me.at.node);
-        page.put(
-            "fengqiao_entries",
-            "Entries stored.",
-            &own,
-            figures.counts.entries,
-        );
-        page.put(
-            "fengqiao_cases",
-            "Cases whose chain is held.",
-            &own,
-            figures.counts.cases,
-        );
-        page.put(
-            "fengqiao_notices",
-            "Cases known by notice only.",
-            &own,
-            figures.counts.notices,
-        );
-        page.put(
-            "fengqiao_parked_entries",
-            "Entries and other signed items that wait.",
-            &own,
-            figures.counts.parked,
-        );
-        page.put(
-            "fengqiao_pending_submissions",
-            "Submissions that wait.",
-            &own,
-            figures.counts.submissions,
-        );
-        page.put(
-            "fengqiao_journal_bytes",
-            "End of the journal.",
-            &own,
-            figures.journal_bytes,
-        );
-        page.put(
-            "fengqiao_journal_syncs_total",
-            "Syncs since the start.",
-            &own,
-            figures.syncs,
-        );
-        page.put(
-            "fengqiao_alarms",
-            "Alarms since the start, at most 50.",
-            &own,
-            figures.alarms.len() as u64,
-        );
-        for (link, end) in node.link_ends() {
-            links(&mut page, node, link, &end);
-        }
-    }
-    let build = format!("version=\"{}\",protocol=\"1\"", env!("CARGO_PKG_VERSION"));
-    page.put("fengqiao_build_info", "Version of the binary.", &build, 1);
-    page.finish()
-}
-
-fn links(page: &mut Page, node: &crate::node::Node, link: NodeId, end: &crate::node::LinkEnd) {
-    let labels = format!("node=\"{}\",peer=\"{link}\"", node.me.at.node);
-    page.put(
-        "fengqiao_peer_connected",
-        "Whether a session runs.",
-        &labels,
-        u64::from(end.is_connected()),
-    );
-    let skew = end.skew_ms.unsigned_abs() / 1000;
-    page.put(
-        "fengqiao_clock_skew_seconds",
-        "Distance of the neighbour's clock.",
-        &labels,
-        skew,
-    );
-    for (lane, name) in LANES {
-        // A row that does not read is the engine's to report; the figure is left out.
-        let (Ok(row), Ok(receipt)) = (node.views.lane(link, lane), node.views.receipt(link, lane))
-        else {
-            continue;
-        };
-        let labels = format!("{labels},lane=\"{name}\"");
-        let owed = row.owed.saturating_sub(receipt.acknowledged);
-        page.put(
-            "fengqiao_outbox_items",
-            "Items owed and not acknowledged.",
-            &labels,
-            owed,
-        );
-    }
-}
-
-/// Figures grouped by name, each with its one line of help.
-#[derive(Default)]
-struct Page(std::collections::BTreeMap<&'static str, (&'static str, Vec<String>)>);
-
-impl Page {
-    fn put(&mut self, name: &'static str, help: &'static str, labels: &str, value: u64) {
-        let (_, lines) = self.0.entry(name).or_insert_with(|| (help, Vec::new()));
-        lines.push(format!("{name}{{{labels}}} {value}"));
-    }
-
-    fn finish(self) -> String {
-        let mut text = String::new();
-        for (name, (help, lines)) in self.0 {
-            let kind = if name.ends_with("_total") {
-                "counter"
-            } else {
-                "gauge"
-            };
-            // Writing into a String cannot fail.
-            let _ = writeln!(
-                text,
-                "# HELP {name} {help}\n# TYPE {name} {kind}\n{}",
-                lines.join("\n")
-            );
-        }
-        text
-    }
 }
