@@ -5,7 +5,7 @@ CARGO ?= cargo
 LOCKED = --locked
 
 .DEFAULT_GOAL := help
-.PHONY: alerts advisories browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
+.PHONY: alerts walk advisories browser help screenshots demo replay build test verify fix proto keep simulate models mutants crash speed
 
 help: ## Say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,10 @@ alerts: ## Check alert rules and figures with promtool; installs Debian's promet
 	promtool check rules deploy/alerts/*.yaml
 	$(CARGO) build $(LOCKED) --bin fengqiao
 	FENGQIAO_PROMTOOL=promtool $(CARGO) test $(LOCKED) --package fengqiao-tests --test system figures
+
+walk: ## Play README and OPERATIONS literally, command by command, on fresh folders
+	$(CARGO) build $(LOCKED) --bin fengqiao
+	$(CARGO) test $(LOCKED) --package fengqiao-tests --test walk -- --nocapture --test-threads=1
 
 build: ## Build everything for tests
 	$(CARGO) build $(LOCKED) --workspace
