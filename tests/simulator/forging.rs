@@ -126,11 +126,9 @@ impl Simulator {
             }),
             signed(self.usurped(me, other.place, &draft())),
         ];
-        // Who has the case neither, nor its salt, cannot tell a text from another before it opens it.
-        let knows = self.machines[victim]
-            .running
-            .as_ref()
-            .is_some_and(|running| running.vault.key(genuine.chain, Part::Text).is_some());
+        // Before a text of a part has proven the part's salt, nobody can tell an altered one from another.
+        let part = genuine.signed.payloads.first().and_then(|sealed| Part::of(sealed));
+        let knows = part.is_some_and(|part| self.has_proven(victim, genuine.chain, part));
         if knows && !genuine.signed.payloads.is_empty() {
             forged.push(altered(genuine, |signed| {
                 flip_last(&mut signed.payloads[0])
@@ -157,6 +155,18 @@ impl Simulator {
             }));
         }
         forged
+    }
+
+    /// Whether a machine holds the key of a part of a case, and a text of that part by which its salt was proven.
+    fn has_proven(&self, machine: MachineId, chain: ChainId, part: Part) -> bool {
+        let running = self.machines[machine].running.as_ref();
+        let holds_key = running.is_some_and(|running| running.vault.key(chain, part).is_some());
+        let known = self.chain(machine, chain);
+        holds_key
+            && known.is_some_and(|known| {
+                let mut entries = known.entries.values();
+                entries.any(|(entry, _)| entry.payloads_of(part).next().is_some())
+            })
     }
 
     /// Itself enrolled once more, in the registry of another place.
