@@ -191,6 +191,29 @@ pub fn may_read(
     }
 }
 
+/// Asks for one of some roles; none is asked for where none is named.
+///
+/// # Errors
+/// `ROLE_MISSING`.
+pub fn require_any(actor: &Actor, roles: &[pb::Role]) -> Result<(), Refusal> {
+    if roles.is_empty() {
+        return Ok(());
+    }
+    require(actor, roles)
+}
+
+/// Whether an account may see who was shown the texts of a case: a leader of the centre, no unit's.
+///
+/// # Errors
+/// `ROLE_MISSING`, `NOT_HANDLER`.
+pub fn may_see_looks(actor: &Actor) -> Result<(), Refusal> {
+    require(actor, &[pb::Role::Leader])?;
+    match actor.unit {
+        None => Ok(()),
+        Some(_) => Err(Refusal::of(Code::NotHandler, "")),
+    }
+}
+
 /// Whether a case is open to the people of a place by virtue of an entry: it holds or held it, was convened or asked, or
 /// stands above where a clock is red past its grace.
 fn opens_to(centre: &DecisionContext<'_>, case: &Case) -> bool {

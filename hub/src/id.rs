@@ -177,6 +177,13 @@ impl ChainId {
         Self::own(owner, ChainKind::Administration)
     }
 
+    /// A node's log of who was shown personal data at it. It belongs to the machine: a successor begins its own, so that
+    /// nobody waits for a neighbour before a text is read.
+    #[must_use]
+    pub fn access_of(node: NodeId) -> Self {
+        Self::own(PlaceId(node.0), ChainKind::Access)
+    }
+
     /// The rules that a place issues.
     #[must_use]
     pub fn rulebook_of(place: PlaceId) -> Self {
@@ -193,6 +200,7 @@ impl ChainId {
             ChainKind::Registry
             | ChainKind::Supervision
             | ChainKind::Administration
+            | ChainKind::Access
             | ChainKind::Rulebook => true,
             ChainKind::Case | ChainKind::Directive => false,
             ChainKind::Unspecified => return None,
@@ -200,7 +208,7 @@ impl ChainId {
         (is_own == owned).then_some(kind)
     }
 
-    /// The place, or unit, whose own chain this is.
+    /// The place, unit or node whose own chain this is.
     #[must_use]
     pub fn place(self) -> Option<PlaceId> {
         (self.kind().is_some() && self.0[OWN] == [0; 5])

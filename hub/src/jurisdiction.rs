@@ -93,7 +93,8 @@ pub fn registry_change(content: Option<&Content>) -> Option<&Change> {
             | Content::Directive(_)
             | Content::Rulebook(_)
             | Content::Supervision(_)
-            | Content::Administration(_),
+            | Content::Administration(_)
+            | Content::Access(_),
         )
         | None => None,
     }
@@ -128,7 +129,8 @@ fn change_of(entry: &Entry) -> Result<Option<&Change>, RegistryError> {
             | Content::Directive(_)
             | Content::Rulebook(_)
             | Content::Supervision(_)
-            | Content::Administration(_),
+            | Content::Administration(_)
+            | Content::Access(_),
         ) => Err(RegistryError::Foreign),
         None => Ok(None),
     }

@@ -9,6 +9,7 @@ use fengqiao_hub::bounds::BUNDLE_PART_BYTES_MAX;
 use fengqiao_hub::clock::Moment;
 use fengqiao_hub::entry::{Draft, Entry};
 use fengqiao_hub::id::{ChainId, Hash, PlaceId};
+use fengqiao_hub::rank::level;
 use fengqiao_hub::refusal::Code;
 use fengqiao_hub::rulebook::{
     BUNDLE_BYTES_MAX, BundleRefused, Rulebook, Rulebooks, changes, in_parts,
@@ -257,6 +258,25 @@ fn next_years_days_off_are_known_at_once_also_to_what_was_opened_before() {
         known.refused(CITY, &[("calendar.json", wrong)], 0).0,
         Code::BundleUnsound
     );
+}
+
+#[test]
+fn the_first_places_rules_stand_where_a_place_was_moved_below_one_not_known_yet() {
+    let mut world = World::new();
+    let moved = pb::PlaceMoved {
+        place: COUNTY.to_vec(),
+        name: "moved".into(),
+        level: level::COUNTY,
+        to: vec![0x99; 10],
+        number: 1,
+        address: "there.example:7444".into(),
+        ..Default::default()
+    };
+    world.registers(CITY, moved);
+    let mut there = Rulebooks::default();
+    there.stand_at(TOWNSHIP, &world.registry);
+    there.apply(&entry(bundle(CITY, &shipped(), START.0), 1, START), CITY);
+    assert!(there.in_force(START).class("urban-roads").is_ok());
 }
 
 #[test]

@@ -197,6 +197,7 @@ impl Desk {
         let wanted = pb::GetCaseRequest {
             case: case.to_owned(),
             show_texts,
+            ..Default::default()
         };
         let shown = self.call(wanted, |request| {
             let mut casework = self.casework();

@@ -127,7 +127,11 @@ impl Simulator {
             signed(self.usurped(me, other.place, &draft())),
         ];
         // Before a text of a part has proven the part's salt, nobody can tell an altered one from another.
-        let part = genuine.signed.payloads.first().and_then(|sealed| Part::of(sealed));
+        let part = genuine
+            .signed
+            .payloads
+            .first()
+            .and_then(|sealed| Part::of(sealed));
         let knows = part.is_some_and(|part| self.has_proven(victim, genuine.chain, part));
         if knows && !genuine.signed.payloads.is_empty() {
             forged.push(altered(genuine, |signed| {

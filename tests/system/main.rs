@@ -17,6 +17,7 @@ mod invitations;
 mod json;
 mod life;
 mod links;
+mod looks;
 mod machine;
 mod mending;
 mod moving;

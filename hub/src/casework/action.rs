@@ -257,6 +257,10 @@ pub fn name_of(content: Option<&Content>) -> &'static str {
             Some(pb::administration_change::Change::AccountSet(_)) => "account-set",
             None => UNKNOWN,
         },
+        Some(Content::Access(change)) => match &change.change {
+            Some(pb::access_change::Change::Looked(_)) => "looked",
+            None => UNKNOWN,
+        },
         Some(Content::Rulebook(_)) => "rulebook",
         None => UNKNOWN,
     }
@@ -272,7 +276,8 @@ pub fn action_of(entry: &Entry) -> Option<&pb::Action> {
             | Content::Directive(_)
             | Content::Rulebook(_)
             | Content::Supervision(_)
-            | Content::Administration(_),
+            | Content::Administration(_)
+            | Content::Access(_),
         )
         | None => None,
     }

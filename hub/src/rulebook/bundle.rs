@@ -652,6 +652,10 @@ fn part_in(content: Option<&Content>) -> Option<&pb::BundlePart> {
 
 fn way_down(place: PlaceId, registry: &Registry) -> Vec<PlaceId> {
     let mut way: Vec<PlaceId> = registry.way_up(place).map(|place| place.id).collect();
+    // A place that was moved below one of which nothing has come yet stands below the first place all the same.
+    if let Some(first) = registry.root().filter(|first| !way.contains(first)) {
+        way.push(first);
+    }
     way.reverse();
     way
 }

@@ -47,6 +47,8 @@ enum CaseCommand {
     Act(ActionCommand),
     /// Show one case as this node knows it (查看)
     Show(show::ShowArgs),
+    /// Show who was shown the texts of a case (查阅记录)
+    Looks(show::LooksArgs),
     /// List open cases by due time (列表)
     List(show::ListArgs),
     /// Bring cases back from an export, for a case that no machine holds any more (从导出文件找回案卷)
@@ -63,6 +65,7 @@ impl CaseArgs {
         match self.command {
             CaseCommand::Act(command) => act(command, context).await,
             CaseCommand::Show(args) => args.run(context).await,
+            CaseCommand::Looks(args) => args.run(context).await,
             CaseCommand::List(args) => args.run(context).await,
             CaseCommand::Import(args) => args.run(context).await,
         }

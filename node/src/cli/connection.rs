@@ -214,6 +214,7 @@ pub(crate) async fn cases_of(
             let mut request = tonic::Request::new(pb::GetCaseRequest {
                 case: case.case.clone(),
                 show_texts: true,
+                purpose: pb::LookPurpose::Export.into(),
             });
             request.metadata_mut().insert(LOGIN_KEY, login.clone());
             match desk.get_case(request).await {

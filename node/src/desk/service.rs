@@ -75,6 +75,19 @@ impl Desk {
             .ok_or_else(refused)
     }
 
+    /// Who looks at what concerns no case: an open account, or on the socket of a node where none is open, whoever may open
+    /// one there. Every account may where `roles` is empty.
+    fn may_look<T>(&self, request: &Request<T>, roles: &[pb::Role]) -> Result<(), Status> {
+        let caller = self.caller(request)?;
+        let accounts = self.node().views.accounts();
+        let accounts = accounts.map_err(|error| internal(&error))?;
+        if self.trusted && accounts.iter().all(|account| account.closed) {
+            return Ok(());
+        }
+        let actor = self.actor(&caller)?;
+        centre::require_any(&actor, roles).map_err(|refusal| status(&refusal))
+    }
+
     fn registry(&self) -> Arc<Registry> {
         self.node().registry.load_full()
     }
@@ -188,9 +201,9 @@ impl Desk {
         let contact = self.node().contact(custodian);
         let rules = self.rules_of(chain);
         let background = self.background(registry, &rules, contact);
-        let shows_texts = matches!(reader, Reader::Texts(_));
-        if let Reader::Texts(actor) = reader {
-            self.may_read_texts(registry, id, chain, actor)?;
+        let shows_texts = matches!(reader, Reader::Texts(..));
+        if let Reader::Texts(actor, purpose) = reader {
+            self.may_read_texts(registry, id, chain, actor, *purpose)?;
         }
         let mut lines = Vec::new();
         if with_entries {
@@ -216,7 +229,8 @@ impl Desk {
             .map_err(|error| internal(&error))?;
         let standing = self.standing(registry, id, head.sequence, head.hash)?;
         let mut shown = view(id, chain, &lines, &pending, standing, &background);
-        if let (Some(shown), Reader::Texts(actor) | Reader::Steps(actor)) = (&mut shown, reader) {
+        if let (Some(shown), Reader::Texts(actor, _) | Reader::Steps(actor)) = (&mut shown, reader)
+        {
             let state = CaseState {
                 case,
                 tree: &chain.tree,
@@ -285,6 +299,7 @@ impl Desk {
         id: ChainId,
         chain: &Chain,
         actor: &Actor,
+        purpose: pb::LookPurpose,
     ) -> Result<(), Status> {
         let sealed = || status(&Refusal::of(Code::TextSealed, "show_texts"));
         let case = chain.case.as_ref().ok_or_else(sealed)?;
@@ -292,7 +307,10 @@ impl Desk {
             &self.centre(registry, &self.rules_of(chain), Contact::Here),
             case,
             actor,
-            Purpose::Handling,
+            match purpose {
+                pb::LookPurpose::Export => Purpose::Export,
+                pb::LookPurpose::Unspecified | pb::LookPurpose::Handling => Purpose::Handling,
+            },
         )
         .map_err(|refusal| status(&refusal))?;
         let vault = &self.node().vault;
@@ -317,8 +335,8 @@ fn bearer(value: &str) -> Option<&str> {
 enum Reader<'a> {
     /// With what this person may do now.
     Steps(&'a Actor),
-    /// With the texts too.
-    Texts(&'a Actor),
+    /// With the texts too, looked at for this.
+    Texts(&'a Actor, pb::LookPurpose),
 }
 
 fn next_step(spec: &Spec) -> pb::NextStep {

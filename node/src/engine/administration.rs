@@ -41,6 +41,9 @@ impl Group<'_> {
         if let Administration::ImportRows(rows) = request.what {
             return self.import_rows(&actor, rows);
         }
+        if let Administration::Look(looked) = request.what {
+            return self.look(&actor, looked);
+        }
         let asked = Asked::of(&request);
         if let Some(answer) = self.repeated(&asked)? {
             return Ok(answer);
@@ -60,7 +63,9 @@ impl Group<'_> {
                 answer
             }
             Administration::Waive(link) => self.waive(&actor, link)?,
-            Administration::Bootstrap(_) | Administration::ImportRows(_) => {
+            Administration::Bootstrap(_)
+            | Administration::ImportRows(_)
+            | Administration::Look(_) => {
                 return Ok(Ok(Vec::new()));
             }
             other @ (Administration::AddPlaces(_)
@@ -152,8 +157,24 @@ impl Group<'_> {
             | Administration::Waive(_)
             | Administration::ImportEntries(_)
             | Administration::ImportRows(_)
+            | Administration::Look(_)
             | Administration::Bootstrap(_) => Ok(Err(Refusal::of(Code::NotCustodian, ""))),
         }
+    }
+
+    /// Writes down who is about to be shown what. No request id: who looks twice has looked twice.
+    fn look(&mut self, actor: &Actor, looked: pb::Looked) -> Told {
+        let change = pb::AccessChange {
+            change: Some(pb::access_change::Change::Looked(looked)),
+        };
+        let chain = ChainId::access_of(self.me.at.node);
+        self.write_own(
+            pb::ChainKind::Access,
+            chain,
+            actor.person,
+            Content::Access(change),
+        )?;
+        Ok(Ok(Vec::new()))
     }
 
     fn bootstrap(&mut self, entries: &[Vec<u8>]) -> Told {

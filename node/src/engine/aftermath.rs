@@ -118,8 +118,12 @@ impl Group<'_> {
             {
                 full(self.me.at.up(&registry).into_iter().collect())
             }
+            pb::ChainKind::Access if id == ChainId::access_of(self.me.at.node) => {
+                full(self.me.at.up(&registry).into_iter().collect())
+            }
             pb::ChainKind::Supervision
             | pb::ChainKind::Administration
+            | pb::ChainKind::Access
             | pb::ChainKind::Unspecified => BTreeMap::new(),
         };
         if chain.kind == pb::ChainKind::Case && chain.case.is_none() {

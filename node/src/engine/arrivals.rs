@@ -346,6 +346,7 @@ impl Group<'_> {
             pb::ChainKind::Registry => issuer(entry) == Some(place),
             pb::ChainKind::Supervision => entry.chain == ChainId::supervision_of(place),
             pb::ChainKind::Rulebook => entry.chain == ChainId::rulebook_of(place),
+            pb::ChainKind::Access => entry.chain == ChainId::access_of(entry.author),
             pb::ChainKind::Administration => entry.chain == ChainId::administration_of(place, None),
             pb::ChainKind::Directive => directive::issued(entry.body.content.as_ref())
                 .is_none_or(|issued| PlaceId::from_bytes(&issued.issuer) == Some(place)),

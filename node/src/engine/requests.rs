@@ -193,6 +193,8 @@ pub enum Administration {
         /// Whether it is judged only.
         dry_run: bool,
     },
+    /// The caller is about to be shown texts of a case.
+    Look(pb::Looked),
     /// A directive acknowledged, or its execution reported.
     AnswerDirective(ChainId, bool),
     /// Entries of an export.

@@ -15,7 +15,7 @@ use super::projection::{bring_up, lane_row, receipt_row, replay};
 use super::record::RecordWriter;
 use super::{EngineError, Me, State};
 use crate::journal::{JournalReader, Position};
-use crate::store::tables::{self, CarriedRow, ChainRow, Extent, ParkedRow};
+use crate::store::tables::{self, CarriedRow, ChainRow, Extent, LookRow, ParkedRow};
 use crate::store::{MemoryStore, Read, Row, Store, all_rows};
 
 /// Where an entry stands (PROTOCOL.md 20): three receipts, never merged.
@@ -271,6 +271,18 @@ impl Views {
             .iter()
             .filter_map(|(_, row)| signed::kept(row))
             .collect())
+    }
+
+    /// Who was shown texts of a case, oldest first.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn looks(&self, case: ChainId) -> Result<Vec<LookRow>, EngineError> {
+        let rows = self.all(&tables::looks_at(case))?;
+        let read = |row: &Vec<u8>| {
+            LookRow::decode(&row[..]).map_err(|_| EngineError::Unreadable("a row of a look"))
+        };
+        rows.iter().map(|(_, row)| read(row)).collect()
     }
 
     /// Every chain held.

@@ -66,6 +66,7 @@ fn kind_of(entry: &Entry) -> &'static str {
         pb::ChainKind::Rulebook => "rulebook",
         pb::ChainKind::Supervision => "supervision",
         pb::ChainKind::Administration => "administration",
+        pb::ChainKind::Access => "access",
         pb::ChainKind::Unspecified => "unknown",
     }
 }

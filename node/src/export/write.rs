@@ -204,6 +204,7 @@ impl Pass<'_> {
             | pb::ChainKind::Rulebook
             | pb::ChainKind::Supervision
             | pb::ChainKind::Administration
+            | pb::ChainKind::Access
             | pb::ChainKind::Unspecified => false,
         };
         if !goes || !self.seen.insert(entry.hash) {

@@ -60,6 +60,7 @@ impl Office {
         let wanted = pb::GetCaseRequest {
             case: case.to_owned(),
             show_texts,
+            ..Default::default()
         };
         let found = self.desk.get_case(self.request(wanted)).await;
         let found = found.map_err(|status| refused(&status))?;

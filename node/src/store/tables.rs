@@ -20,6 +20,7 @@
 //! | `t` node incarnation day unit class | `SignedTally` | a daily figure |
 //! | `d` directive place | `SignedDirectiveCount` | how far a directive has come below a place |
 //! | `x` warning | empty | red warnings given |
+//! | `z` case moment entry | [`LookRow`] | who was shown texts of a case |
 //! | `v` chain hash | `Due` | until when an entry that came not to stand is to be adopted or declined |
 //! | `u` login | chain hash | an account: the `AccountSet` body |
 //! | `i` invitation | JSON | an invitation |
@@ -277,6 +278,29 @@ pub struct LaneRow {
 ///
 /// - `c`: a neighbour's greeting says anew what it has stored, so an acknowledgement costs no sync.
 pub const NOT_IN_THE_JOURNAL: [u8; 1] = [b'c'];
+
+/// `z`: one look at texts of a case.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct LookRow {
+    /// Person, 10 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub person: Vec<u8>,
+    /// What for.
+    #[prost(enumeration = "pb::LookPurpose", tag = "2")]
+    pub purpose: i32,
+    /// Roles of the texts shown.
+    #[prost(string, repeated, tag = "3")]
+    pub fields: Vec<String>,
+    /// When, Unix milliseconds.
+    #[prost(int64, tag = "4")]
+    pub at_ms: i64,
+    /// Node at which it was, 10 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub node: Vec<u8>,
+    /// Entry that says so, 32 bytes.
+    #[prost(bytes = "vec", tag = "6")]
+    pub entry: Vec<u8>,
+}
 
 /// `c`: what the other side says it has stored of a lane.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -654,6 +678,18 @@ pub fn directive_count(directive: ChainId, place: PlaceId) -> Vec<u8> {
 #[must_use]
 pub fn directive_counts() -> Vec<u8> {
     vec![b'd']
+}
+/// `z`: looks at a case stand by their time, and by their entry where two fall together.
+#[must_use]
+pub fn look(case: ChainId, at_ms: i64, entry: Hash) -> Vec<u8> {
+    // Before 1970 no node was at work.
+    let at = u64::try_from(at_ms).unwrap_or_default();
+    key(b'z', &[&case.0, &at.to_be_bytes(), &entry.0])
+}
+/// All of `z` for a case.
+#[must_use]
+pub fn looks_at(case: ChainId) -> Vec<u8> {
+    key(b'z', &[&case.0])
 }
 /// `x`.
 #[must_use]

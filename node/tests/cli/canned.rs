@@ -159,6 +159,14 @@ impl CaseworkService for Service {
         self.answer(request, |_, _| {}, answer).await
     }
 
+    async fn list_looks(
+        &self,
+        request: Request<pb::ListLooksRequest>,
+    ) -> Answer<pb::ListLooksResponse> {
+        self.answer(request, |_, _| {}, pb::ListLooksResponse::default())
+            .await
+    }
+
     async fn list_tallies(
         &self,
         request: Request<pb::ListTalliesRequest>,

@@ -804,6 +804,8 @@ pub enum ChainKind {
     Administration = 5,
     /// The rules a place issues to itself and all below it: written by that place.
     Rulebook = 6,
+    /// Who was shown personal data at a node: written by that node.
+    Access = 7,
 }
 impl ChainKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -819,6 +821,7 @@ impl ChainKind {
             Self::Supervision => "CHAIN_KIND_SUPERVISION",
             Self::Administration => "CHAIN_KIND_ADMINISTRATION",
             Self::Rulebook => "CHAIN_KIND_RULEBOOK",
+            Self::Access => "CHAIN_KIND_ACCESS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -831,6 +834,7 @@ impl ChainKind {
             "CHAIN_KIND_SUPERVISION" => Some(Self::Supervision),
             "CHAIN_KIND_ADMINISTRATION" => Some(Self::Administration),
             "CHAIN_KIND_RULEBOOK" => Some(Self::Rulebook),
+            "CHAIN_KIND_ACCESS" => Some(Self::Access),
             _ => None,
         }
     }
@@ -909,6 +913,39 @@ impl PayloadPart {
             "PAYLOAD_PART_UNSPECIFIED" => Some(Self::Unspecified),
             "PAYLOAD_PART_TEXT" => Some(Self::Text),
             "PAYLOAD_PART_PERSON" => Some(Self::Person),
+            _ => None,
+        }
+    }
+}
+/// What somebody looks at personal data for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LookPurpose {
+    /// Never written.
+    Unspecified = 0,
+    /// To work on the case.
+    Handling = 1,
+    /// To take cases out in clear.
+    Export = 2,
+}
+impl LookPurpose {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LOOK_PURPOSE_UNSPECIFIED",
+            Self::Handling => "LOOK_PURPOSE_HANDLING",
+            Self::Export => "LOOK_PURPOSE_EXPORT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LOOK_PURPOSE_UNSPECIFIED" => Some(Self::Unspecified),
+            "LOOK_PURPOSE_HANDLING" => Some(Self::Handling),
+            "LOOK_PURPOSE_EXPORT" => Some(Self::Export),
             _ => None,
         }
     }
@@ -2445,7 +2482,7 @@ pub struct Body {
     #[prost(bool, tag = "5")]
     pub unsettled: bool,
     /// What happened, by the kind of chain.
-    #[prost(oneof = "body::Content", tags = "10, 11, 12, 13, 14, 15")]
+    #[prost(oneof = "body::Content", tags = "10, 11, 12, 13, 14, 15, 16")]
     pub content: ::core::option::Option<body::Content>,
 }
 /// Nested message and enum types in `Body`.
@@ -2471,6 +2508,9 @@ pub mod body {
         /// Of the rules.
         #[prost(message, tag = "15")]
         Rulebook(super::RulebookChange),
+        /// In a node's log of looks at personal data.
+        #[prost(message, tag = "16")]
+        Access(super::AccessChange),
     }
 }
 /// An entry of a directive's chain.
@@ -2586,6 +2626,36 @@ pub struct AccountSet {
     /// Name of the person, who is staff of the centre, or empty.
     #[prost(string, tag = "7")]
     pub name: ::prost::alloc::string::String,
+}
+/// An entry of a node's log of looks.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccessChange {
+    /// What happened.
+    #[prost(oneof = "access_change::Change", tags = "1")]
+    pub change: ::core::option::Option<access_change::Change>,
+}
+/// Nested message and enum types in `AccessChange`.
+pub mod access_change {
+    /// What happened.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Change {
+        /// Somebody was shown personal data.
+        #[prost(message, tag = "1")]
+        Looked(super::Looked),
+    }
+}
+/// The entry's actor was shown texts of a case, at the entry's time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Looked {
+    /// Case id, 16 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub case: ::prost::alloc::vec::Vec<u8>,
+    /// What for.
+    #[prost(enumeration = "LookPurpose", tag = "2")]
+    pub purpose: i32,
+    /// Roles of the texts shown, as requester or text, each once.
+    #[prost(string, repeated, tag = "3")]
+    pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// What a person may do at a centre.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -3574,9 +3644,55 @@ pub struct GetCaseRequest {
     /// Case id or number.
     #[prost(string, tag = "1")]
     pub case: ::prost::alloc::string::String,
-    /// Whether sealed texts are to be shown; needs a role that handles the case.
+    /// Whether sealed texts are to be shown; needs a role that handles the case, and is written into the log of looks
+    /// before the answer.
     #[prost(bool, tag = "2")]
     pub show_texts: bool,
+    /// What they are looked at for; handling where it is not said.
+    #[prost(enumeration = "LookPurpose", tag = "3")]
+    pub purpose: i32,
+}
+/// Asks who was shown texts of a case.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListLooksRequest {
+    /// Case id or number.
+    #[prost(string, tag = "1")]
+    pub case: ::prost::alloc::string::String,
+}
+/// Who was shown texts of a case.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListLooksResponse {
+    /// Looks, oldest first; the last 1,000.
+    #[prost(message, repeated, tag = "1")]
+    pub looks: ::prost::alloc::vec::Vec<LookView>,
+}
+/// One look at texts of a case.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LookView {
+    /// When, by the clock of the node, Unix milliseconds.
+    #[prost(int64, tag = "1")]
+    pub at_ms: i64,
+    /// Login of the account, where the person has one here; else empty.
+    #[prost(string, tag = "2")]
+    pub login: ::prost::alloc::string::String,
+    /// Person id.
+    #[prost(string, tag = "3")]
+    pub person: ::prost::alloc::string::String,
+    /// What for.
+    #[prost(enumeration = "LookPurpose", tag = "4")]
+    pub purpose: i32,
+    /// Roles of the texts shown.
+    #[prost(string, repeated, tag = "5")]
+    pub fields: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Id of the place at whose node it was.
+    #[prost(string, tag = "6")]
+    pub place_id: ::prost::alloc::string::String,
+    /// Its name.
+    #[prost(string, tag = "7")]
+    pub place_name: ::prost::alloc::string::String,
+    /// Entry of the log, hexadecimal.
+    #[prost(string, tag = "8")]
+    pub entry: ::prost::alloc::string::String,
 }
 /// A case as this node knows it.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4280,6 +4396,31 @@ pub mod casework_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Shows who was shown texts of a case, here and at the centres directly below; needs a leader of the centre.
+        pub async fn list_looks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListLooksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListLooksResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.CaseworkService/ListLooks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.CaseworkService", "ListLooks"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Shows the figures this node holds.
         pub async fn list_tallies(
             &mut self,
@@ -4360,6 +4501,14 @@ pub mod casework_service_server {
             request: tonic::Request<super::ListDirectivesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListDirectivesResponse>,
+            tonic::Status,
+        >;
+        /// Shows who was shown texts of a case, here and at the centres directly below; needs a leader of the centre.
+        async fn list_looks(
+            &self,
+            request: tonic::Request<super::ListLooksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListLooksResponse>,
             tonic::Status,
         >;
         /// Shows the figures this node holds.
@@ -4705,6 +4854,51 @@ pub mod casework_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListDirectivesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.CaseworkService/ListLooks" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListLooksSvc<T: CaseworkService>(pub Arc<T>);
+                    impl<
+                        T: CaseworkService,
+                    > tonic::server::UnaryService<super::ListLooksRequest>
+                    for ListLooksSvc<T> {
+                        type Response = super::ListLooksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListLooksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CaseworkService>::list_looks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListLooksSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -9061,6 +9255,7 @@ impl From<RedWarned> for body::Content { fn from(message: RedWarned) -> Self { b
 impl From<AccountSet> for body::Content { fn from(message: AccountSet) -> Self { body::Content::Administration(AdministrationChange { change: Some(administration_change::Change::AccountSet(message)) }) } }
 impl From<BundleIssued> for body::Content { fn from(message: BundleIssued) -> Self { body::Content::Rulebook(RulebookChange { change: Some(rulebook_change::Change::BundleIssued(message)) }) } }
 impl From<BundlePart> for body::Content { fn from(message: BundlePart) -> Self { body::Content::Rulebook(RulebookChange { change: Some(rulebook_change::Change::BundlePart(message)) }) } }
+impl From<Looked> for body::Content { fn from(message: Looked) -> Self { body::Content::Access(AccessChange { change: Some(access_change::Change::Looked(message)) }) } }
 impl From<Register> for Action { fn from(message: Register) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Register(message)) })) } } }
 impl From<Accept> for Action { fn from(message: Accept) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Accept(message)) })) } } }
 impl From<Decline> for Action { fn from(message: Decline) -> Self { Action { family: Some(action::Family::Intake(IntakeAction { action: Some(intake_action::Action::Decline(message)) })) } } }

@@ -18,9 +18,16 @@ const SHORT_DIGITS: usize = 8;
 pub(crate) struct ShowArgs {
     /// Number or id of the case
     case: String,
-    /// Also show the sealed texts; needs a role that handles the case
+    /// Also show the sealed texts; needs a role that handles the case, and is written into the log of looks
     #[arg(long)]
     texts: bool,
+}
+
+/// Arguments of `case looks`.
+#[derive(Debug, Args)]
+pub(crate) struct LooksArgs {
+    /// Number or id of the case
+    case: String,
 }
 
 /// Arguments of `case list`.
@@ -50,12 +57,60 @@ impl ShowArgs {
         let request = context.request(pb::GetCaseRequest {
             case: self.case,
             show_texts: self.texts,
+            ..Default::default()
         })?;
         let mut client = context.casework().await?;
         let found = context.call(&Call::Read, client.get_case(request)).await?;
         let view = found.case.unwrap_or_default();
         context.answer(|| case_text(&view), || json::shown("CaseView", &view))
     }
+}
+
+impl LooksArgs {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let request = context.request(pb::ListLooksRequest { case: self.case })?;
+        let mut client = context.casework().await?;
+        let found = context
+            .call(&Call::Read, client.list_looks(request))
+            .await?;
+        context.answer(
+            || looks_text(&found.looks),
+            || json::shown("ListLooksResponse", &found),
+        )
+    }
+}
+
+fn looks_text(looks: &[pb::LookView]) -> String {
+    if looks.is_empty() {
+        return "Nobody was shown its texts. 尚无人查看过正文。\n".to_owned();
+    }
+    let rows: Vec<Vec<String>> = looks
+        .iter()
+        .map(|look| {
+            let purpose = match look.purpose() {
+                pb::LookPurpose::Unspecified => "-",
+                pb::LookPurpose::Handling => "handling 办理",
+                pb::LookPurpose::Export => "export 导出",
+            };
+            vec![
+                time(look.at_ms),
+                or_dash(&look.login),
+                look.person.clone(),
+                or_dash(&look.place_name),
+                purpose.to_owned(),
+                look.fields.join(" "),
+            ]
+        })
+        .collect();
+    let header = [
+        "WHEN 时间",
+        "LOGIN 账号",
+        "PERSON 人员",
+        "CENTRE 中心",
+        "PURPOSE 用途",
+        "SHOWN 所示内容",
+    ];
+    table(&header, &rows)
 }
 
 impl ListArgs {

@@ -1,9 +1,13 @@
 //! Casework calls.
 
+use std::collections::BTreeSet;
+
+use data_encoding::HEXLOWER;
 use fengqiao_hub::casework::{Actor, spec_of};
+use fengqiao_hub::centre;
 use fengqiao_hub::clock::Contact;
 use fengqiao_hub::directive;
-use fengqiao_hub::id::{ChainId, PlaceId};
+use fengqiao_hub::id::{ChainId, NodeId, PersonId, PlaceId};
 use fengqiao_hub::jurisdiction::Registry;
 use fengqiao_hub::refusal::{Code, Refusal};
 use fengqiao_proto::v1 as pb;
@@ -14,12 +18,15 @@ use super::{Desk, Reader, answer, asked, internal, opened_texts};
 use crate::app::resolve::{Names, case_id, names_annex, resolve};
 use crate::app::texts::{checked, request_id};
 use crate::desk::error::status;
-use crate::engine::{Administration, CaseMove};
+use crate::engine::{Administration, Caller, CaseMove};
+use crate::store::tables::LookRow;
 
 /// Cases of one page at most.
 const PAGE_MAX: u32 = 500;
 /// Cases of a page when the caller does not say.
 const PAGE_DEFAULT: u32 = 50;
+/// Looks at a case shown at most.
+const LOOKS_MAX: usize = 1_000;
 /// Names of missing centres shown at most.
 const MISSING_MAX: usize = 200;
 
@@ -96,13 +103,17 @@ impl CaseworkService for Desk {
             .chain(&registry, id)
             .map_err(|error| internal(&error))?;
         let reader = if message.show_texts {
-            Reader::Texts(&actor)
+            Reader::Texts(&actor, message.purpose())
         } else {
             Reader::Steps(&actor)
         };
         let shown = self.chain_view(&registry, id, &chain, true, &reader)?;
-        if shown.is_some() {
-            return Ok(Response::new(pb::GetCaseResponse { case: shown }));
+        if let Some(shown) = shown {
+            if message.show_texts {
+                self.note_look(caller, id, message.purpose(), &shown)
+                    .await?;
+            }
+            return Ok(Response::new(pb::GetCaseResponse { case: Some(shown) }));
         }
         let notice = self
             .node()
@@ -244,6 +255,24 @@ impl CaseworkService for Desk {
         Ok(Response::new(pb::ListDirectivesResponse { directives }))
     }
 
+    async fn list_looks(
+        &self,
+        request: Request<pb::ListLooksRequest>,
+    ) -> Answer<pb::ListLooksResponse> {
+        let actor = self.actor(&self.caller(&request)?)?;
+        centre::may_see_looks(&actor).map_err(|refusal| status(&refusal))?;
+        let id = self.case(&request.into_inner().case)?;
+        let views = &self.node().views;
+        let rows = views.looks(id).map_err(|error| internal(&error))?;
+        let accounts = views.accounts().map_err(|error| internal(&error))?;
+        let registry = self.registry();
+        let first = rows.len().saturating_sub(LOOKS_MAX);
+        let looks = (rows[first..].iter())
+            .map(|row| look_view(row, &accounts, &registry))
+            .collect();
+        Ok(Response::new(pb::ListLooksResponse { looks }))
+    }
+
     async fn list_tallies(
         &self,
         request: Request<pb::ListTalliesRequest>,
@@ -259,6 +288,40 @@ impl CaseworkService for Desk {
 }
 
 impl Desk {
+    /// Writes down who is shown which texts; they are given out when it is synced.
+    async fn note_look(
+        &self,
+        caller: Caller,
+        case: ChainId,
+        purpose: pb::LookPurpose,
+        shown: &pb::CaseView,
+    ) -> Result<(), Status> {
+        let entries = shown.entries.iter().chain(&shown.annex);
+        let fields: BTreeSet<&str> = entries
+            .flat_map(|entry| &entry.texts)
+            .map(|text| text.role.as_str())
+            .collect();
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let purpose = match purpose {
+            pb::LookPurpose::Unspecified => pb::LookPurpose::Handling,
+            said => said,
+        };
+        let looked = pb::Looked {
+            case: case.to_vec(),
+            purpose: purpose.into(),
+            fields: fields.into_iter().map(str::to_owned).collect(),
+        };
+        let asked = asked("look", &looked);
+        let what = Administration::Look(looked);
+        let noted = self
+            .node()
+            .administer(String::new(), asked, caller, what)
+            .await;
+        noted.map(|_| ()).map_err(|refusal| status(&refusal))
+    }
+
     /// The case as it stands after an action; `None` where only its notice is held.
     fn after(&self, id: ChainId, actor: &Actor) -> Option<pb::CaseView> {
         let registry = self.registry();
@@ -337,6 +400,26 @@ impl Desk {
                 .collect::<Vec<_>>()
                 .join("\n"),
         }))
+    }
+}
+
+fn look_view(row: &LookRow, accounts: &[pb::AccountSet], registry: &Registry) -> pb::LookView {
+    let account = accounts.iter().find(|account| account.person == row.person);
+    let node = NodeId::from_bytes(&row.node).unwrap_or_default();
+    let place = registry.node(node).map(|node| node.place);
+    pb::LookView {
+        at_ms: row.at_ms,
+        login: account
+            .map(|account| account.login.clone())
+            .unwrap_or_default(),
+        person: PersonId::from_bytes(&row.person)
+            .map(|person| person.to_string())
+            .unwrap_or_default(),
+        purpose: row.purpose,
+        fields: row.fields.clone(),
+        place_id: place.map(|place| place.to_string()).unwrap_or_default(),
+        place_name: place.map(|place| registry.name(place)).unwrap_or_default(),
+        entry: HEXLOWER.encode(&row.entry),
     }
 }
 

@@ -43,7 +43,7 @@ impl RulebookService for Desk {
         &self,
         request: Request<pb::GetRulebookRequest>,
     ) -> Result<Response<pb::GetRulebookResponse>, Status> {
-        self.caller(&request)?;
+        self.may_look(&request, &[])?;
         let message = request.into_inner();
         let node = self.node();
         let registry = self.registry();

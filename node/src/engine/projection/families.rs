@@ -12,7 +12,7 @@ use crate::journal::{JournalReader, Position};
 use crate::store::{MemoryStore, Pages, Store, tables};
 
 /// Every family that follows from the journal.
-pub(super) const FAMILIES: [&Family; 8] = [
+pub(super) const FAMILIES: [&Family; 9] = [
     &CHAINS,
     &links::FAMILY,
     &parked::FAMILY,
@@ -20,6 +20,7 @@ pub(super) const FAMILIES: [&Family; 8] = [
     &registers::PEOPLE,
     &registers::ANSWERS,
     &registers::FIGURES,
+    &registers::LOOKS,
     &NUMBERS,
 ];
 /// Where the versions themselves stand.

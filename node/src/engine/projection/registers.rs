@@ -10,7 +10,7 @@ use prost::Message as _;
 use super::projector::Projection;
 use super::rows::Family;
 use crate::engine::EngineError;
-use crate::store::tables::{self, Place};
+use crate::store::tables::{self, LookRow, Place};
 
 /// Version of the rows of accounts and invitations.
 pub(super) const PEOPLE: Family = Family {
@@ -29,6 +29,12 @@ pub(super) const FIGURES: Family = Family {
     name: "figures",
     version: 1,
     tables: b"tdx",
+};
+/// Version of the rows of looks.
+pub(super) const LOOKS: Family = Family {
+    name: "looks",
+    version: 1,
+    tables: b"z",
 };
 
 impl Projection<'_, '_> {
@@ -53,6 +59,23 @@ impl Projection<'_, '_> {
             })) => {
                 if let Some(id) = Hash::from_bytes(&warned.warning) {
                     self.put(&FIGURES, tables::warning(id), Vec::new());
+                }
+            }
+            Some(Content::Access(pb::AccessChange {
+                change: Some(pb::access_change::Change::Looked(looked)),
+            })) => {
+                if let Some(case) = ChainId::from_bytes(&looked.case) {
+                    let at_ms = entry.body.wall_time_ms;
+                    let row = LookRow {
+                        person: entry.body.actor.clone(),
+                        purpose: looked.purpose,
+                        fields: looked.fields.clone(),
+                        at_ms,
+                        node: entry.author.to_vec(),
+                        entry: entry.hash.to_vec(),
+                    };
+                    let key = tables::look(case, at_ms, entry.hash);
+                    self.put(&LOOKS, key, row.encode_to_vec());
                 }
             }
             _ => {}
