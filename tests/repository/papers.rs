@@ -71,3 +71,47 @@ fn links_are_read_from_the_folder_of_their_paper() {
         ["x.md", "deploy/y", "deploy/p.png"]
     );
 }
+
+/// The tests that a paper names: the last part of what stands in backquotes with `::` in it.
+fn named_tests(text: &str) -> BTreeSet<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let paths = quoted.filter(|quoted| quoted.contains("::") && !quoted.contains(['(', '/', '<']));
+    let names = paths.filter_map(|path| path.rsplit("::").next());
+    let is_fact = |name: &&str| name.matches('_').count() >= 3 && name.chars().all(is_of_a_name);
+    names.filter(is_fact).map(str::to_owned).collect()
+}
+
+fn is_of_a_name(each: char) -> bool {
+    each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_'
+}
+
+#[test]
+fn every_test_that_the_proof_names_exists() {
+    let proof = tree().iter().find(|file| file.path == "tests/README.md");
+    let proof = proof.expect("the proof has a paper");
+    let named = named_tests(&proof.text);
+    assert!(named.len() > 80, "{} tests are named", named.len());
+    let code: Vec<&str> = (tree().iter())
+        .filter(|file| file.is_rust())
+        .map(|file| file.text.as_str())
+        .collect();
+    let missing: Vec<String> = named
+        .into_iter()
+        .filter(|name| {
+            !code
+                .iter()
+                .any(|text| text.contains(&format!("fn {name}(")))
+        })
+        .collect();
+    nothing_wrong("named as a proof and not there", &missing);
+}
+
+#[test]
+fn a_test_that_is_named_and_a_word_that_is_none_are_told_apart() {
+    let text =
+        "see `hub moves::a_case_goes_up`, `store::tables::NOT_IN_THE_JOURNAL` and `tables::named`";
+    assert_eq!(
+        named_tests(text),
+        BTreeSet::from(["a_case_goes_up".to_owned()])
+    );
+}

@@ -215,6 +215,8 @@ async fn every_command_answers_in_one_form() {
     let case = text_of(&reader.asks(&county, &register)["case"]);
     let show = format!("case show {case}");
     reader.asks(&county, &show);
+    reader.asks(&county, &format!("{show} --texts"));
+    reader.asks(&county, &format!("case looks {case}"));
     reader.asks(&county, "case list");
     agree(&[&city, &county]).await;
     reader.asks(&city, &show);

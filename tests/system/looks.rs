@@ -12,6 +12,7 @@ struct Scene {
     case: String,
 }
 
+#[track_caller]
 fn done(said: &Said) -> Value {
     assert_eq!(said.code, 0, "{said:?}");
     said.json()
@@ -239,4 +240,72 @@ async fn who_may_not_read_is_refused_on_every_path() {
         assert_ne!(ground.say(&export).code, 0);
         assert!(!file.exists(), "{login}");
     }
+}
+
+/// The fields of the last entry of an action, by name.
+fn said(node: &Node, case: &str, action: &str) -> serde_json::Map<String, Value> {
+    let shown = done(&asks(node, "admin", &format!("case show {case}")));
+    let entries = shown["entries"].as_array().unwrap();
+    let entry = entries.iter().rev().find(|entry| entry["move"] == action);
+    let fields = entry.unwrap()["fields"].as_array().unwrap();
+    let pair = |field: &Value| {
+        let words = json!([field["value"], field["zh"], field["en"]]);
+        (field["name"].as_str().unwrap().to_owned(), words)
+    };
+    fields.iter().map(pair).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_an_entry_says_beside_its_texts_is_shown_in_both_languages() {
+    let Scene {
+        ground: _ground,
+        city,
+        county,
+        ..
+    } = scene().await;
+    let register = "case register --class urban-roads --channel phone --urgency urgent --external-number H-7 --text 路灯";
+    let case = done(&asks(&county, "clerk", register))["case"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let registered = said(&county, &case, "register");
+    assert_eq!(registered["channel"], json!(["phone", "电话", "telephone"]));
+    assert_eq!(registered["external_number"][0], "H-7");
+    done(&asks(&county, "clerk", &format!("case accept {case}")));
+    done(&asks(
+        &county,
+        "clerk",
+        &format!("case dispatch {case} --lead 城管局"),
+    ));
+    let units = done(&asks(&county, "admin", "unit list"))["units"].clone();
+    let other = units
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|unit| unit["name"] == "住建局")
+        .unwrap()["unit"]
+        .clone();
+    let object = format!("case object {case} --proposed-unit 住建局 --reason 职责在住建");
+    done(&asks(&county, "handler", &object));
+    assert_eq!(
+        said(&county, &case, "object")["proposed_unit"],
+        json!([other, "住建局", "住建局"])
+    );
+    let other_case = done(&asks(
+        &county,
+        "clerk",
+        register.replace("H-7", "H-8").as_str(),
+    ));
+    let other_case = other_case["case"].as_str().unwrap();
+    done(&asks(
+        &county,
+        "clerk",
+        &format!("case accept {other_case}"),
+    ));
+    let escalate = format!("case escalate {other_case} --because hard --reason 需市级协调");
+    let escalated = asks(&county, "leader", &escalate);
+    assert_eq!(escalated.code, 0, "{escalated:?}");
+    agree(&[&city, &county]).await;
+    let because = said(&city, other_case, "escalate")["because"].clone();
+    assert_eq!(because, json!(["hard", "疑难复杂", "hard and complex"]));
 }

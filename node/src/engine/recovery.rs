@@ -152,8 +152,8 @@ impl Group<'_> {
         self.recover()
     }
 
-    /// Leaves recovery when every neighbour has spoken.
-    fn recover(&mut self) -> Result<(), EngineError> {
+    /// Leaves recovery when every neighbour has spoken, or has gone from the registry.
+    pub(super) fn recover(&mut self) -> Result<(), EngineError> {
         let registry = self.registry();
         let is_known = registry.node(self.me.at.node).is_some();
         if !is_recovering(&self.overlay)? || !is_known {

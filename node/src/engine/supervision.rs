@@ -22,6 +22,8 @@ impl Group<'_> {
     /// Writes the red warnings that are due. None while this node's clock is not believed.
     pub(crate) fn tick(&mut self, clock_believed: bool) -> Result<(), EngineError> {
         self.look_at_the_calendar();
+        // Also where nobody speaks any more: whom it waited for may have been moved away or revoked.
+        self.recover()?;
         if !clock_believed || self.read_only || self.me.at.unit.is_some() {
             return Ok(());
         }

@@ -300,7 +300,7 @@ fn every_move_has_a_subcommand_of_its_name_with_help() {
         .iter()
         .map(|(line, _)| line.split(' ').next().unwrap())
         .collect();
-    names.extend(["register", "show", "list", "import"]);
+    names.extend(["register", "show", "looks", "list", "import"]);
     names.sort_unstable();
     names.dedup();
     let mut known: Vec<&str> = case

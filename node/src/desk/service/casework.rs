@@ -305,8 +305,8 @@ impl Desk {
             return Ok(());
         }
         let purpose = match purpose {
-            pb::LookPurpose::Unspecified => pb::LookPurpose::Handling,
-            said => said,
+            pb::LookPurpose::Unspecified | pb::LookPurpose::Handling => pb::LookPurpose::Handling,
+            pb::LookPurpose::Export => pb::LookPurpose::Export,
         };
         let looked = pb::Looked {
             case: case.to_vec(),

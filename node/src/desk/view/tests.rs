@@ -306,7 +306,6 @@ fn a_notice_shows_the_same_case_without_its_entries() {
         channel: String::new(),
         urgency: String::new(),
         received_ms: 0,
-        stage_zh: String::new(),
         ..whole
     };
     assert_eq!(shown, expected);
