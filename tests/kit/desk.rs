@@ -232,6 +232,7 @@ impl Desk {
                     page_token,
                     with_notices: true,
                     with_closed,
+                    ..Default::default()
                 })
                 .await?;
             cases.extend(page.cases);

@@ -253,6 +253,7 @@ async fn every_command_answers_in_one_form() {
     reader.asks(&county, &format!("bundle diff {bundle}"));
     reader.asks(&county, &format!("bundle issue {bundle} --note 增设"));
     reader.asks(&county, "bundle show");
+    reader.asks(&county, "bundle classes");
 
     // The machine.
     reader.asks_machine(&city, "config defaults");

@@ -17,6 +17,7 @@ mod invitations;
 mod json;
 mod life;
 mod links;
+mod listing;
 mod looks;
 mod machine;
 mod mending;

@@ -40,7 +40,8 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 15] = [
+    /// Every stage.
+    pub const ALL: [Self; 15] = [
         Self::Registered,
         Self::Accepted,
         Self::Declined,

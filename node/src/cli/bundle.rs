@@ -26,7 +26,13 @@ pub enum BundleCommand {
     Issue(IssueArgs),
     /// Show the bundles in force here, or write out the files of one (查看)
     Show(ShowArgs),
+    /// List the classes in force here (类别)
+    Classes(ClassesArgs),
 }
+
+/// Arguments of `bundle classes`.
+#[derive(Debug, Args)]
+pub struct ClassesArgs {}
 
 /// Arguments of `bundle check` and `bundle diff`.
 #[derive(Debug, Args)]
@@ -81,8 +87,37 @@ impl BundleCommand {
             Self::Diff(args) => args.run(context, true).await,
             Self::Issue(args) => args.run(context).await,
             Self::Show(args) => args.run(context).await,
+            Self::Classes(ClassesArgs {}) => classes(context).await,
         }
     }
+}
+
+async fn classes(context: &Context) -> Result<(), Failure> {
+    let request = context.request(pb::ListClassesRequest {})?;
+    let mut client = context.rulebook().await?;
+    let listed = context
+        .call(&Call::Read, client.list_classes(request))
+        .await?;
+    let rows = listed.classes.iter().map(|class| {
+        vec![
+            class.class.clone(),
+            class.name_zh.clone(),
+            class.name_en.clone(),
+            class.lead_unit_kind.clone(),
+            class.level_lowest.to_string(),
+        ]
+    });
+    let heads = [
+        "class 类别",
+        "chinese 中文",
+        "english 英文",
+        "leads 主办",
+        "lowest 最低层级",
+    ];
+    context.answer(
+        || table(&heads, &rows.collect::<Vec<_>>()),
+        || json::shown("ListClassesResponse", &listed),
+    )
 }
 
 impl CheckArgs {

@@ -2,6 +2,7 @@
 
 mod administration;
 mod casework;
+mod filter;
 mod imports;
 mod open;
 mod rulebook;

@@ -38,6 +38,9 @@ pub enum Listed {
     Notice(ChainId, Box<pb::Notice>),
 }
 
+/// A row under its key; what is no case any more has none.
+pub(crate) type KeyedRow = (Vec<u8>, Option<Listed>);
+
 /// Reading side of one node.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "holds trait objects")]
@@ -161,6 +164,38 @@ impl Views {
             .map(|(_, id)| self.listed(id))
             .collect::<Result<Vec<_>, _>>()?;
         Ok((listed.into_iter().flatten().collect(), next))
+    }
+
+    /// Cases from a key on, each with its key: open ones by due time, or all of them. What is no case any more is left
+    /// out; whether there may be more comes with them.
+    ///
+    /// # Errors
+    /// The store does not read.
+    pub fn rows(
+        &self,
+        with_closed: bool,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<(Vec<KeyedRow>, bool), EngineError> {
+        let table = if with_closed {
+            tables::numbers()
+        } else {
+            b"w".to_vec()
+        };
+        let (first, hi) = tables::prefixed(&table);
+        let lo = after.map_or(first, |after| [after, &[0]].concat());
+        let rows = self.store.range(&lo, &hi, limit)?;
+        let more = rows.len() == limit;
+        let rows = rows.into_iter().map(|(key, _)| {
+            let id = if with_closed {
+                tables::read_number(&key)
+            } else {
+                tables::read_worklist(&key).map(|(_, id)| id)
+            };
+            let listed = id.map_or(Ok(None), |id| self.listed(id))?;
+            Ok((key, listed))
+        });
+        Ok((rows.collect::<Result<_, EngineError>>()?, more))
     }
 
     /// Every case here, closed ones too, from a key on.

@@ -201,6 +201,7 @@ impl Work {
                 page_token,
                 with_notices: false,
                 with_closed,
+                ..Default::default()
             };
             let page = office.cases(wanted).await?;
             rows.extend(page.cases.into_iter().map(|case| row(inside, case)));

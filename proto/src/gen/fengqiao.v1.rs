@@ -2093,6 +2093,41 @@ pub struct LimitDefinition {
     #[prost(string, tag = "7")]
     pub red: ::prost::alloc::string::String,
 }
+/// Asks for the classes in force.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListClassesRequest {}
+/// The classes in force, by id.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListClassesResponse {
+    /// Classes, also those that only hold others.
+    #[prost(message, repeated, tag = "1")]
+    pub classes: ::prost::alloc::vec::Vec<ClassView>,
+}
+/// One class.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClassView {
+    /// Stable id.
+    #[prost(string, tag = "1")]
+    pub class: ::prost::alloc::string::String,
+    /// Id of the class it belongs to, or empty.
+    #[prost(string, tag = "2")]
+    pub parent: ::prost::alloc::string::String,
+    /// Name in Chinese.
+    #[prost(string, tag = "3")]
+    pub name_zh: ::prost::alloc::string::String,
+    /// Name in English.
+    #[prost(string, tag = "4")]
+    pub name_en: ::prost::alloc::string::String,
+    /// Kind of department that leads.
+    #[prost(string, tag = "5")]
+    pub lead_unit_kind: ::prost::alloc::string::String,
+    /// Deepest level a case of it may be dispatched to.
+    #[prost(uint32, tag = "6")]
+    pub level_lowest: u32,
+    /// Whether a case may be of it; else it holds others.
+    #[prost(bool, tag = "7")]
+    pub takes_cases: bool,
+}
 /// Generated client implementations.
 pub mod rulebook_service_client {
     #![allow(
@@ -2224,6 +2259,31 @@ pub mod rulebook_service_client {
                 .insert(GrpcMethod::new("fengqiao.v1.RulebookService", "GetRulebook"));
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the classes in force here.
+        pub async fn list_classes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListClassesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListClassesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fengqiao.v1.RulebookService/ListClasses",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fengqiao.v1.RulebookService", "ListClasses"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2253,6 +2313,14 @@ pub mod rulebook_service_server {
             request: tonic::Request<super::GetRulebookRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetRulebookResponse>,
+            tonic::Status,
+        >;
+        /// Lists the classes in force here.
+        async fn list_classes(
+            &self,
+            request: tonic::Request<super::ListClassesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListClassesResponse>,
             tonic::Status,
         >;
     }
@@ -2408,6 +2476,51 @@ pub mod rulebook_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetRulebookSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fengqiao.v1.RulebookService/ListClasses" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListClassesSvc<T: RulebookService>(pub Arc<T>);
+                    impl<
+                        T: RulebookService,
+                    > tonic::server::UnaryService<super::ListClassesRequest>
+                    for ListClassesSvc<T> {
+                        type Response = super::ListClassesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListClassesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RulebookService>::list_classes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListClassesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -4024,8 +4137,41 @@ pub struct ListCasesRequest {
     /// Also closed cases.
     #[prost(bool, tag = "4")]
     pub with_closed: bool,
+    /// Only those of one of these stages, as stable words.
+    #[prost(string, repeated, tag = "5")]
+    pub stages: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only those with one of these lamps: green, amber, red, grey, or none where no clock runs.
+    #[prost(string, repeated, tag = "6")]
+    pub lamps: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only those that this unit of the centre leads: id or name.
+    #[prost(string, tag = "7")]
+    pub unit: ::prost::alloc::string::String,
+    /// Only those of this class: id or name.
+    #[prost(string, tag = "8")]
+    pub class: ::prost::alloc::string::String,
+    /// Only those whose custodian, origin or place concerned is this one: id, code or name.
+    #[prost(string, tag = "9")]
+    pub place: ::prost::alloc::string::String,
+    /// Only the one with this number.
+    #[prost(string, tag = "10")]
+    pub number: ::prost::alloc::string::String,
+    /// Only those with this number of another platform.
+    #[prost(string, tag = "11")]
+    pub external_number: ::prost::alloc::string::String,
+    /// Only those received from then on, Unix milliseconds; 0 is any time.
+    #[prost(int64, tag = "12")]
+    pub received_from_ms: i64,
+    /// Only those received before then, Unix milliseconds; 0 is any time.
+    #[prost(int64, tag = "13")]
+    pub received_before_ms: i64,
+    /// Only those of which the clock that ends first ends from then on, Unix milliseconds; 0 is any time.
+    #[prost(int64, tag = "14")]
+    pub due_from_ms: i64,
+    /// Only those of which it ends before then, Unix milliseconds; 0 is any time.
+    #[prost(int64, tag = "15")]
+    pub due_before_ms: i64,
 }
-/// Open cases by due time.
+/// Open cases by due time. With a filter a page may be short, or empty, though there are more: the token says so.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListCasesResponse {
     /// Cases, without entries.

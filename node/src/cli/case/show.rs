@@ -2,13 +2,14 @@
 
 use clap::Args;
 use fengqiao_hub::case::Stage;
+use fengqiao_hub::clock::Moment;
 use fengqiao_proto::v1 as pb;
 
 use crate::cli::Context;
 use crate::cli::failure::{Call, Failure};
 use crate::cli::json;
 use crate::cli::output::{list, or_dash, table, time};
-use crate::cli::words::calendar_warning;
+use crate::cli::words::{calendar_warning, ms, parse_time};
 
 /// Digits of a hash shown to people.
 const SHORT_DIGITS: usize = 8;
@@ -39,6 +40,64 @@ pub(crate) struct ListArgs {
     /// Also closed cases
     #[arg(long)]
     closed: bool,
+    /// Only those of this stage; may be given often (阶段)
+    #[arg(long, value_name = "WORD", value_parser = stages())]
+    stage: Vec<String>,
+    /// Only those with this lamp; may be given often (黄红牌)
+    #[arg(long, value_name = "WORD", value_parser = ["green", "amber", "red", "grey", "none"])]
+    lamp: Vec<String>,
+    /// Only those that this unit leads: id or name (主办单位)
+    #[arg(
+        long,
+        value_name = "UNIT",
+        default_value = "",
+        hide_default_value = true
+    )]
+    unit: String,
+    /// Only those of this class: id or name (类别)
+    #[arg(
+        long,
+        value_name = "CLASS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    class: String,
+    /// Only those that this place has, took in or that concern it: id, code or name (地区)
+    #[arg(
+        long,
+        value_name = "PLACE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    place: String,
+    /// Only the one with this number (编号)
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    number: String,
+    /// Only those with this number of another platform (外部编号)
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value = "",
+        hide_default_value = true
+    )]
+    external_number: String,
+    /// Only those received from then on, RFC 3339 (提出时间起)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    received_from: Option<Moment>,
+    /// Only those received before then (提出时间止)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    received_before: Option<Moment>,
+    /// Only those due from then on (期限起)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    due_from: Option<Moment>,
+    /// Only those due before then (期限止)
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    due_before: Option<Moment>,
     /// At most so many, 1 to 500
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     page_size: u32,
@@ -50,6 +109,11 @@ pub(crate) struct ListArgs {
         value_name = "TOKEN"
     )]
     page_token: String,
+}
+
+/// The words of the stages.
+fn stages() -> [&'static str; Stage::ALL.len()] {
+    Stage::ALL.map(Stage::as_str)
 }
 
 impl ShowArgs {
@@ -120,6 +184,17 @@ impl ListArgs {
             page_token: self.page_token,
             with_notices: self.notices,
             with_closed: self.closed,
+            stages: self.stage,
+            lamps: self.lamp,
+            unit: self.unit,
+            class: self.class,
+            place: self.place,
+            number: self.number,
+            external_number: self.external_number,
+            received_from_ms: ms(self.received_from),
+            received_before_ms: ms(self.received_before),
+            due_from_ms: ms(self.due_from),
+            due_before_ms: ms(self.due_before),
         })?;
         let mut client = context.casework().await?;
         let page = context

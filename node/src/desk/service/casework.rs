@@ -14,6 +14,7 @@ use fengqiao_proto::v1 as pb;
 use pb::casework_service_server::CaseworkService;
 use tonic::{Request, Response, Status};
 
+use super::filter::Filter;
 use super::{Desk, Reader, answer, asked, internal, opened_texts};
 use crate::app::resolve::{Names, case_id, names_annex, resolve};
 use crate::app::texts::{checked, request_id};
@@ -27,6 +28,8 @@ const PAGE_MAX: u32 = 500;
 const PAGE_DEFAULT: u32 = 50;
 /// Looks at a case shown at most.
 const LOOKS_MAX: usize = 1_000;
+/// Cases looked at for one page, however few of them a filter takes.
+const LOOKED_AT_MAX: usize = 5_000;
 /// Names of missing centres shown at most.
 const MISSING_MAX: usize = 200;
 
@@ -156,17 +159,39 @@ impl CaseworkService for Desk {
         let registry = self.registry();
         let views = &self.node().views;
         let limit = size as usize;
-        let page = if message.with_closed {
-            views.all_cases(after.as_deref(), limit)
-        } else {
-            views.worklist(after.as_deref(), limit)
+        let filter = Filter::of(
+            &message,
+            &registry,
+            &self.node().rules(),
+            self.node().me.at.place,
+        );
+        let filter = filter.map_err(|refusal| status(&refusal))?;
+        let (mut cases, mut looked_at, mut after) = (Vec::new(), 0, after);
+        let next = 'page: loop {
+            let page = views.rows(message.with_closed, after.as_deref(), limit);
+            let (rows, more) = page.map_err(|error| internal(&error))?;
+            for (key, listed) in rows {
+                looked_at += 1;
+                after = Some(key);
+                let shown = match &listed {
+                    Some(listed) => self.listed(&registry, listed)?,
+                    None => None,
+                };
+                let wanted = shown.filter(|case| {
+                    (message.with_notices || !case.notice_only) && filter.takes(case)
+                });
+                cases.extend(wanted);
+                if cases.len() == limit {
+                    break 'page after;
+                }
+            }
+            if !more {
+                break None;
+            }
+            if looked_at >= LOOKED_AT_MAX {
+                break after;
+            }
         };
-        let (listed, next) = page.map_err(|error| internal(&error))?;
-        let mut cases = Vec::new();
-        for listed in &listed {
-            let shown = self.listed(&registry, listed)?;
-            cases.extend(shown.filter(|case| message.with_notices || !case.notice_only));
-        }
         let next_page_token = next
             .map(|key| fengqiao_hub::id::base32(&key))
             .unwrap_or_default();

@@ -100,6 +100,26 @@ impl RulebookService for Desk {
                 .unwrap_or(u32::MAX),
         }))
     }
+
+    async fn list_classes(
+        &self,
+        request: Request<pb::ListClassesRequest>,
+    ) -> Result<Response<pb::ListClassesResponse>, Status> {
+        self.caller(&request)?;
+        let rules = self.node().rules();
+        let classes = rules.classes().map(|class| pb::ClassView {
+            class: class.id.clone(),
+            parent: class.parent.clone(),
+            name_zh: class.name_zh.clone(),
+            name_en: class.name_en.clone(),
+            lead_unit_kind: class.lead_unit_kind.clone(),
+            level_lowest: class.level_lowest,
+            takes_cases: !class.is_group,
+        });
+        Ok(Response::new(pb::ListClassesResponse {
+            classes: classes.collect(),
+        }))
+    }
 }
 
 fn on_way(
