@@ -1,4 +1,9 @@
 //! What neighbours say they have stored of ours.
+//!
+//! It stands in the store and not in the journal: the neighbour's next greeting tells it again, with a hash to compare. So
+//! an acknowledgement costs no sync, and after a rebuild nothing is known as stored above until the neighbour calls. Each
+//! names where its sender's lane of cases ended when it was made, and settles nothing before that is stored here: a taking
+//! on its way would otherwise overtake what had been shown as settled.
 
 use fengqiao_hub::id::NodeId;
 
