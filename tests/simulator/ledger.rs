@@ -129,7 +129,9 @@ pub struct Ledger {
     pub homes: BTreeMap<MachineId, NodeId>,
     /// Authors of whom two machines run: they may write twice.
     pub twins: BTreeSet<NodeId>,
-    /// What twins wrote at one place of a chain.
+    /// Authors that a leader had go on without the word of a neighbour: what that one holds, they may write again.
+    waived: BTreeSet<NodeId>,
+    /// What twins, and who was waived, wrote at one place of a chain.
     pub doubles: Vec<(Hash, Hash)>,
     /// Nodes whose keys somebody else had.
     pub liars: BTreeSet<NodeId>,
@@ -344,9 +346,11 @@ impl Ledger {
                     let shelf = &mut self.shelves[machine];
                     shelf.handed_over.insert((link, heard.lane()));
                 }
+                Fact::Heard(_) => {
+                    self.waived.insert(me);
+                }
                 Fact::ParkingEnded(_) => tally.count(Family::Verdict, "no longer parked"),
-                Fact::Heard(_)
-                | Fact::Kept(_)
+                Fact::Kept(_)
                 | Fact::Answered(_)
                 | Fact::Number(_)
                 | Fact::Invitation(_)
@@ -464,6 +468,12 @@ impl Ledger {
                 tally.count(Family::Fault, "clone wrote twice");
                 self.doubles.push((placed, entry.hash));
             }
+            return Ok(());
+        }
+        if numbered == entry.hash && placed != entry.hash && self.waived.contains(&entry.author) {
+            // A leader went on without the word of whoever held the other one.
+            tally.count(Family::Fault, "wrote again after a waiver");
+            self.doubles.push((placed, entry.hash));
             return Ok(());
         }
         if numbered != entry.hash || placed != entry.hash {

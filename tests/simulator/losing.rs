@@ -84,6 +84,10 @@ impl Simulator {
             let backup = self.backups.get(&machine).cloned();
             backup.filter(|_| self.dice.faults.roll(3) > 0)
         });
+        // Whoever enrols the lower one anew writes into the registry, and cannot know of an entry that is left below only.
+        if self.leaves_registry_below(upper, lower, above.as_ref()) {
+            return Ok(());
+        }
         // Without any backup nobody in time tells the lower one who is below it.
         if above.is_none() && below.is_none() {
             return Ok(());
@@ -94,6 +98,41 @@ impl Simulator {
         self.missing.insert(lower, below);
         self.agenda.after(MINUTE_MS, Event::Replace(lower));
         self.come_back(upper, teller, above)
+    }
+
+    /// Whether an entry of a registry would be left only below a machine that is lost together with the one that wrote it.
+    fn leaves_registry_below(
+        &self,
+        upper: MachineId,
+        lower: MachineId,
+        above: Option<&Backup>,
+    ) -> bool {
+        let registry = ChainId::of_place(self.machines[upper].me.at.place);
+        let is_below = |machine: MachineId| {
+            let mut up = self.parent_of(machine);
+            while let Some((parent, _)) = up {
+                if parent == lower {
+                    return true;
+                }
+                up = self.parent_of(parent);
+            }
+            false
+        };
+        let written = self
+            .ledger
+            .entries
+            .iter()
+            .filter(|(_, known)| known.chain == registry);
+        let mut forgotten =
+            written.filter(|(hash, _)| !above.is_some_and(|above| above.stored.contains(*hash)));
+        forgotten.any(|(_, known)| {
+            let mut left = known
+                .stored_at
+                .iter()
+                .filter(|at| **at != upper && **at != lower);
+            let is_left = left.clone().next().is_some();
+            is_left && left.all(|at| is_below(*at))
+        })
     }
 
     /// A successor for a machine that was lost with its parent's, as soon as that one may enrol it: as an invitation is
