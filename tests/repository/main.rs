@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod arrows;
+mod chart;
 mod circles;
 mod habits;
 mod mutants;
