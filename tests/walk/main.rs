@@ -311,6 +311,11 @@ async fn operations_work_as_they_stand_from_the_first_centre_to_a_lost_county() 
     Walk::new().play("deploy/OPERATIONS.md").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn operations_in_chinese_work_as_they_stand() {
+    Walk::new().play("deploy/OPERATIONS.zh.md").await;
+}
+
 #[test]
 fn blocks_are_read_with_their_machine_and_line() {
     let paper = "a\n```sh city\nfengqiao x\nfengqiao y\n```\n```text\nfengqiao z\n```\n```sh run\nfengqiao run\n```\n";
