@@ -17,10 +17,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 
@@ -442,6 +444,28 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
         four @ IpAddr::V4(_) => four,
+    }
+}
+
+/// An alert in a record of its own: fatal, handshake_failure (RFC 8446 section 6).
+const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+
+/// Shakes hands on a port that is no node's, and says so where it fails: some handshakes would end without a word, and a
+/// node that dialled the wrong port could not tell it from a broken line.
+///
+/// # Errors
+/// The handshake failed.
+pub(crate) async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
+    acceptor: &TlsAcceptor,
+    stream: S,
+) -> io::Result<TlsStream<S>> {
+    match acceptor.accept(stream).into_fallible().await {
+        Ok(stream) => Ok(stream),
+        Err((error, mut stream)) => {
+            stream.write_all(&HANDSHAKE_FAILURE).await?;
+            stream.shutdown().await?;
+            Err(error)
+        }
     }
 }
 

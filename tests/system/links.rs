@@ -144,7 +144,7 @@ async fn a_join_at_another_port_is_told_which_port_it_is() {
         ("ENROL_LINK_PORT", 64),
         "{said:?}"
     );
-    for port in [city.ports.desk, city.ports.operations] {
+    for port in [city.ports.desk, city.ports.pages, city.ports.operations] {
         let said = join(port);
         assert_eq!(
             (said.error_code().as_str(), said.code),

@@ -19,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::StreamExt as _;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::ports::{Connections, Placed, Port};
+use crate::ports::{Connections, Placed, Port, shake};
 
 /// Content type of a handshake, RFC 8446 section 5.1.
 const TLS_HANDSHAKE: u8 = 22;
@@ -87,7 +87,7 @@ async fn meet(
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     if first[0] == TLS_HANDSHAKE {
-        return Ok(Connection::Tls(Box::new(acceptor.accept(placed).await?)));
+        return Ok(Connection::Tls(Box::new(shake(&acceptor, placed).await?)));
     }
     if is_this_machine(from) {
         return Ok(Connection::Plain(placed));

@@ -27,6 +27,7 @@ use super::visit::From;
 use crate::config;
 use crate::node::clock::Clock;
 use crate::node::hosted::Hosted;
+use crate::ports::shake;
 use crate::ports::{Port, PortLimits};
 
 /// Places of each port of the pages. A browser opens six, and an office may stand behind one address.
@@ -74,7 +75,7 @@ pub(crate) fn serve(
     tasks.spawn(accept(pages, stop.clone(), move |stream, from| {
         let (acceptor, app) = (acceptor.clone(), app.clone());
         async move {
-            let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+            let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, shake(&acceptor, stream)).await;
             match shaken {
                 Ok(Ok(stream)) => {
                     let service = service_fn(move |mut request: Request<Incoming>| {
